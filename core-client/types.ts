@@ -1,0 +1,105 @@
+import type { Outcome } from '../protocol/outcomes.ts';
+
+/** Where the resumption of one answer stands. See `state.ts` for the table of states and events. */
+export type ResumptionStatus =
+  | 'idle'
+  | 'creating'
+  | 'streaming'
+  | 'reconnecting'
+  | 'complete'
+  | 'aborted'
+  | 'failed'
+  | 'expired';
+
+/** What a page can show of a resumption. Immutable: a change is a new object. */
+export interface Resumption {
+  readonly status: ResumptionStatus;
+  /** True when this reader took up an answer that an earlier call, page or tab began. */
+  readonly wasResumed: boolean;
+  /** Attempts to connect since the last byte arrived; 0 while all is well. */
+  readonly attempt: number;
+  /** The stream offset behind the last byte handed out, when there is one. */
+  readonly offset: string | undefined;
+  /** Bytes of the answer handed out so far. */
+  readonly receivedBytes: number;
+  /** Why it is `failed` or `expired`, or what the last attempt to reconnect ran into. */
+  readonly error: Error | undefined;
+  /** How the answer ended on the server, once known. */
+  readonly outcome: Outcome | undefined;
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** Where credentials are kept between pages. `localStorage` and `sessionStorage` fit, and so does anything alike. */
+export interface StorageLike {
+  getItem(key: string): MaybePromise<string | null>;
+  setItem(key: string, value: string): MaybePromise<unknown>;
+  removeItem(key: string): MaybePromise<unknown>;
+}
+
+/** A secret or token for the proxy, or a function that is asked for one, and asked again after a 401. */
+export type ProxyAuthorization = string | (() => MaybePromise<string | undefined>);
+
+export interface DurableFetchOptions {
+  /** Where the proxy is mounted, absolute or relative to the page: `/v1/proxy`. */
+  proxyUrl: string;
+  /** Travels as `Authorization: Bearer`. Leave it out where a session cookie does the work (`credentials`). */
+  proxyAuthorization?: ProxyAuthorization | undefined;
+  /** Sends the authorization as `?secret=` instead of a header. Default false: query strings end up in logs. */
+  authorizationInQuery?: boolean | undefined;
+  /** Take up an unfinished answer of the same `requestId` and body. Default true. */
+  autoResume?: boolean | undefined;
+  /** Default: `localStorage` where there is one, else memory. */
+  storage?: StorageLike | undefined;
+  /** What keys in the storage begin with. Default `durable-proxy`. */
+  storagePrefix?: string | undefined;
+  /** The fetch to go over. Default: the global one, looked up at each call. */
+  fetch?: typeof fetch | undefined;
+  /** As in fetch, for requests to the proxy. Default: fetch's own (`same-origin`). */
+  credentials?: RequestCredentials | undefined;
+  /** What a resumed body holds: `start`, the whole answer again (default), or `offset`, the rest. */
+  resumeFrom?: 'start' | 'offset' | undefined;
+  /** Stop the upstream when the call's `signal` aborts or its body is cancelled. Default false: only reading stops. */
+  abortUpstream?: boolean | undefined;
+  /** Attempts without progress before giving up. Default: no limit but the time. */
+  maxReconnectAttempts?: number | undefined;
+  /** Milliseconds without progress before giving up. Default 300,000 (5 minutes). */
+  reconnectTimeoutMs?: number | undefined;
+  /** Milliseconds of silence after which a connection counts as dead. Default 30,000: two missed keep-alives. */
+  heartbeatTimeoutMs?: number | undefined;
+  /** Told of what was survived (a full storage, a failed abort) and might interest a developer. Default: nobody. */
+  onWarning?: ((warning: Error) => void) | undefined;
+  /** Told each time the resumption changes. */
+  onResumption?: ((resumption: Resumption) => void) | undefined;
+}
+
+/** `RequestInit` with the proxy's own fields; each option may be overridden for one call. */
+export interface DurableRequestInit extends RequestInit, Partial<Omit<DurableFetchOptions, 'fetch' | 'credentials'>> {
+  /** The name under which this answer is found again after a reload. Without one it survives drops, not reloads. */
+  requestId?: string | undefined;
+  /** The name under which other tabs and devices find it. Default: `requestId`. */
+  streamKey?: string | undefined;
+}
+
+/** A `Response` that knows where its body comes from. */
+export interface DurableResponse extends Response {
+  /** The stream's UUID; undefined on errors, which have no stream. */
+  readonly streamId: string | undefined;
+  /** The signed URL: whoever has it can read and stop this answer until it expires. */
+  readonly streamUrl: string | undefined;
+  /** The offset behind the last byte handed out. Changes while the body is read. */
+  readonly offset: string | undefined;
+  readonly upstreamContentType: string | undefined;
+  readonly wasResumed: boolean;
+  /** Stops the upstream, from wherever the body is. Idempotent; retried; rejects when it could not be done. */
+  abort(): Promise<void>;
+  /** How the answer ended; resolves once that is known, and never rejects. */
+  readonly outcome: Promise<Outcome>;
+}
+
+/** Stands where `fetch` stands. */
+export interface DurableFetch {
+  (input: RequestInfo | URL, init?: DurableRequestInit): Promise<DurableResponse>;
+  /** Attaches to the answer of an earlier call without a request; null when nothing is known under the id. */
+  resume(requestId: string, init?: DurableRequestInit): Promise<DurableResponse | null>;
+}

@@ -1,0 +1,27 @@
+/** How a stream ended. Exactly one, stored with the closing; a stream never looks complete unless it is. */
+export const OUTCOMES = [
+  /** The upstream's body came to its end. */
+  'complete',
+  /** Someone stopped it: PATCH, DELETE, or a caller who left without a way back. */
+  'aborted',
+  /** The upstream's connection was cut or reset in mid-body. */
+  'upstream-error',
+  /** The upstream sent nothing for longer than `upstreamInactivityTimeoutMs`. */
+  'timeout',
+  /** The body grew past `maxResponseBytes`; what fitted is kept. */
+  'too-large',
+  /** The proxy died, was shut down, or lost its store in mid-answer. */
+  'interrupted',
+] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** What is known of an end that is not `complete`: a stable code and a sentence for people. */
+export interface OutcomeError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export function isOutcome(value: unknown): value is Outcome {
+  return (OUTCOMES as readonly unknown[]).includes(value);
+}

@@ -1,0 +1,113 @@
+import type { Outcome, OutcomeError } from '../../protocol/outcomes.ts';
+
+/**
+ * A place in a stream: opaque to all but its store, sortable as text, strictly increasing, under 256
+ * characters, none of `, & = ? /` (base protocol, offsets). `OFFSET_START` ("-1") is accepted wherever an
+ * offset is; `OFFSET_NOW` is resolved by the read path and never reaches a store.
+ */
+export type Offset = string;
+
+/** How a stream ended, stored with its closing. `error` is there unless the outcome is `complete`. */
+export interface StreamEnd {
+  readonly outcome: Outcome;
+  readonly error?: OutcomeError;
+}
+
+export interface StreamInit {
+  /** Media type of the stored bytes, as the upstream named it. */
+  readonly contentType: string;
+  /** Seconds without a read or write after which the stream may vanish. Each of them restarts it; `head` does not. */
+  readonly ttlSeconds: number;
+  /** Small strings that the caller wants back from `head`, on every process and after every restart. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface StreamInfo extends StreamInit {
+  /** Behind the last readable byte. */
+  readonly tail: Offset;
+  /** There when the stream is closed. */
+  readonly end?: StreamEnd;
+}
+
+/**
+ * A run of bytes that a reader takes in one step. Frames of a live tail are shared by all readers of the
+ * process, so that whoever encodes one may keep the encoding with it; nobody changes one.
+ */
+export interface Frame {
+  /** May be empty only when `end` is there. */
+  readonly bytes: Uint8Array;
+  /** The offset behind these bytes. */
+  readonly next: Offset;
+  /** True when nothing readable came after this frame at the time it was made. */
+  readonly upToDate: boolean;
+  /** There when the stream is closed and `next` is its final offset: the last frame. */
+  readonly end?: StreamEnd;
+}
+
+/**
+ * A reader's hold on a stream, pulled without promises: call `next` until it gives undefined, then wait to
+ * be told. That keeps a chunk's way to two hundred readers free of allocations, and lets a reader with a
+ * full socket simply not pull.
+ */
+export interface Follower {
+  /** The stream as it was when the follower opened. */
+  readonly info: StreamInfo;
+  /**
+   * The next frame, or undefined when there is none at hand: `onReadable` is then called once when there is
+   * one, when the stream vanished, or when the store failed.
+   * @throws StoreError `NOT_FOUND` when the stream was deleted or expired, `UNAVAILABLE` when the store failed.
+   */
+  next(): Frame | undefined;
+  /** Lets go of everything. Idempotent; `onReadable` is not called afterwards. */
+  stop(): void;
+}
+
+/**
+ * A log of bytes under an id, the one seam between the proxy and where its bytes lie. All stores pass the
+ * same contract suite (`describeStore`).
+ *
+ * Ids are text of `[A-Za-z0-9_-]`, 1 to 128 characters, chosen by the proxy (never by a stranger).
+ * Every method may reject with a `StoreError`: `NOT_FOUND`, `CLOSED`, `INVALID_OFFSET`, or `UNAVAILABLE`
+ * after the store's own bounded retries.
+ */
+export interface StreamStore {
+  /**
+   * Makes the store usable; called before anything else, and again without harm. A store that only one
+   * process can hold closes what a dead process left open, as `interrupted`, before this resolves.
+   */
+  open(): Promise<void>;
+  /**
+   * Takes the id, atomically among all processes of the store: true when it is ours, false when it exists.
+   * It may be on disk only with the first append or close: an append that resolved is durable with its stream.
+   */
+  create(id: string, init: StreamInit): Promise<boolean>;
+  /** Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order. */
+  append(id: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Adds the last bytes (if any) and closes, in one step. Idempotent: a stream that is closed stays as it
+   * is, the bytes are dropped, and the end that stands is given back.
+   */
+  close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd>;
+  /** Bytes from an offset, at most `maxBytes` (at least one byte where there is one). */
+  read(id: string, offset: Offset, maxBytes: number): Promise<Frame>;
+  /** Opens a follower from an offset. `maxBytes` bounds a frame. */
+  follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower>;
+  /** What the stream is, or undefined when there is none. Does not restart the TTL. */
+  head(id: string): Promise<StreamInfo | undefined>;
+  /** True when there was one. Its followers learn of it. */
+  delete(id: string): Promise<boolean>;
+  /** Flushes and lets go of everything. The store is not usable afterwards. */
+  dispose(): Promise<void>;
+}
+
+export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'INVALID_OFFSET' | 'UNAVAILABLE';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

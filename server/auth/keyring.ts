@@ -1,0 +1,67 @@
+import {
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+  type KeyObject,
+} from 'node:crypto';
+import { ConfigurationError } from '../errors.ts';
+
+const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
+
+/** Tells URL keys from whatever else the secret signs: none can be made from another (RFC 5869, section 3.2). */
+const URL_KEY_INFO = 'durable-proxy signed url v1';
+
+/** The keys of one `jwtSecret`. The first signs, all verify. */
+export interface Keyring {
+  /** Whether this is one of the secrets. Takes the same time for every candidate of a length. */
+  isSecret(candidate: string): boolean;
+  /** What signs URLs. */
+  readonly urlKeys: readonly KeyObject[];
+  /** What signs service tokens: the secrets themselves, so that any JWT library can make one. */
+  readonly tokenKeys: readonly Uint8Array[];
+}
+
+/**
+ * @param jwtSecret one secret, or several: the first signs, all verify.
+ * @throws ConfigurationError when there is none, or one that no request could carry.
+ */
+export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
+  const secrets: readonly unknown[] = Array.isArray(jwtSecret) ? jwtSecret : [jwtSecret];
+  if (secrets.length === 0) throw new ConfigurationError(`jwtSecret is an empty list. Write ${RIGHT_FORM}`);
+  const tokenKeys = secrets.map(bytesOf);
+
+  // Digests under a random key have one length and tell nothing of a common prefix.
+  const digestKey = randomBytes(32);
+  const digest = (bytes: Uint8Array) => createHmac('sha256', digestKey).update(bytes).digest();
+  const digests = tokenKeys.map(digest);
+
+  return Object.freeze({
+    isSecret(candidate: string): boolean {
+      const given = digest(Buffer.from(candidate));
+      let found = false;
+      for (const known of digests) found = timingSafeEqual(known, given) || found;
+      return found;
+    },
+    urlKeys: Object.freeze(tokenKeys.map(urlKey)),
+    tokenKeys: Object.freeze(tokenKeys),
+  });
+}
+
+function bytesOf(secret: unknown): Uint8Array {
+  if (typeof secret !== 'string' || secret === '') {
+    throw new ConfigurationError(`jwtSecret must be a string that is not empty. Write ${RIGHT_FORM}`);
+  }
+  // A newline from the end of a file makes a secret that no header can carry.
+  if (secret !== secret.trim() || /\p{Cc}/u.test(secret)) {
+    throw new ConfigurationError(
+      `jwtSecret must not begin or end with white space or hold control characters. Write ${RIGHT_FORM}`,
+    );
+  }
+  return new TextEncoder().encode(secret);
+}
+
+function urlKey(secret: Uint8Array): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', URL_KEY_INFO, 32)));
+}

@@ -1,0 +1,108 @@
+import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { EXPIRES, SCOPE, SCOPE_READ, SIGNATURE } from '../../protocol/query.ts';
+import { ConfigurationError } from '../errors.ts';
+import { createKeyring, type Keyring } from './keyring.ts';
+import { unauthorized } from './unauthorized.ts';
+
+/** What a signed URL grants: GET and PATCH, or GET alone. */
+export type UrlScope = 'all' | typeof SCOPE_READ;
+
+export interface SignStreamUrlOptions {
+  /** The server's `jwtSecret`; of several the first signs. */
+  jwtSecret: string | readonly string[];
+  streamId: string;
+  /** Where the proxy is mounted: `/v1/proxy`, or an absolute URL. */
+  basePath: string;
+  /** Seconds from now. Default 86,400 (a day). */
+  expiresInSeconds?: number | undefined;
+  /** `read` makes a link that may GET and not PATCH. Default: both. */
+  scope?: typeof SCOPE_READ | undefined;
+}
+
+/**
+ * Makes a URL that reads (and, without a scope, stops) one stream until it expires.
+ * @throws ConfigurationError for options that make no valid URL.
+ */
+export function signStreamUrl(options: SignStreamUrlOptions): string {
+  const { jwtSecret, streamId, basePath, expiresInSeconds = 86_400, scope } = options;
+  if (typeof streamId !== 'string' || streamId === '') {
+    throw new ConfigurationError('streamId must be the id of a stream, as in its Location');
+  }
+  if (typeof basePath !== 'string') {
+    throw new ConfigurationError('basePath must be where the proxy is mounted, like "/v1/proxy"');
+  }
+  if (!Number.isFinite(expiresInSeconds) || expiresInSeconds <= 0) {
+    throw new ConfigurationError('expiresInSeconds must be a number above 0, like 3600');
+  }
+  if (scope !== undefined && scope !== SCOPE_READ) {
+    throw new ConfigurationError(`scope must be "read", or absent for all that a signed URL may do`);
+  }
+  const expiresAt = Math.ceil(Date.now() / 1000 + expiresInSeconds);
+  const query = signQuery(createKeyring(jwtSecret), streamId, expiresAt, scope);
+  return `${basePath.replace(/\/+$/, '')}/${encodeURIComponent(streamId)}?${query}`;
+}
+
+/**
+ * The query of a signed URL.
+ * @param expiresAtSeconds Unix time in whole seconds.
+ */
+export function signQuery(
+  keyring: Keyring,
+  streamId: string,
+  expiresAtSeconds: number,
+  scope?: typeof SCOPE_READ,
+): string {
+  const [key] = keyring.urlKeys;
+  if (key === undefined) throw new ConfigurationError('jwtSecret is an empty list');
+  const expires = String(expiresAtSeconds);
+  const query = new URLSearchParams({ [EXPIRES]: expires, [SIGNATURE]: sign(key, streamId, expires, scope) });
+  if (scope !== undefined) query.set(SCOPE, scope);
+  return query.toString();
+}
+
+/**
+ * Checks the query of a signed URL and tells what it grants.
+ * @throws ProxyError `SIGNATURE_EXPIRED` when its time is over, whatever its signature (AUTH-6: anyone can see
+ * that, and it tells nothing); `SIGNATURE_INVALID` for a signature that is not ours, and for parameters that
+ * are malformed or come twice.
+ */
+export function verifySignedUrl(
+  keyring: Keyring,
+  streamId: string,
+  query: URLSearchParams,
+  nowMs = Date.now(),
+): { scope: UrlScope } {
+  const expires = single(query, EXPIRES);
+  const signature = single(query, SIGNATURE);
+  const scope = single(query, SCOPE);
+  if (expires === undefined || !/^[1-9]\d{0,15}$/.test(expires)) throw invalid();
+  if (signature === undefined || (scope !== undefined && scope !== SCOPE_READ)) throw invalid();
+  if (nowMs / 1000 >= Number(expires)) throw unauthorized('SIGNATURE_EXPIRED', 'The signed URL has expired');
+
+  // The text is compared, not the bytes behind it: base64 spells some bytes in several ways.
+  const given = Buffer.from(signature);
+  let genuine = false;
+  for (const key of keyring.urlKeys) {
+    const known = Buffer.from(sign(key, streamId, expires, scope));
+    genuine = (known.length === given.length && timingSafeEqual(known, given)) || genuine;
+  }
+  if (!genuine) throw invalid();
+  return { scope: scope ?? 'all' };
+}
+
+/** JSON keeps the parts apart whatever they hold. */
+function sign(key: KeyObject, streamId: string, expires: string, scope: string | undefined): string {
+  const message = JSON.stringify([streamId, expires, scope ?? null]);
+  return createHmac('sha256', key).update(message).digest('base64url');
+}
+
+/** Undefined when it is absent; twice is never right, since two readers could take different ones. */
+function single(query: URLSearchParams, name: string): string | undefined {
+  const values = query.getAll(name);
+  if (values.length > 1) throw invalid();
+  return values[0];
+}
+
+function invalid() {
+  return unauthorized('SIGNATURE_INVALID', 'The signature does not belong to this URL');
+}

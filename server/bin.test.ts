@@ -1,0 +1,134 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UPSTREAM_METHOD, UPSTREAM_URL } from '../protocol/headers.ts';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const JWT_SECRET = 'a-secret-of-the-command-line';
+
+let dataDir: string;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-bin-'));
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+/** Runs the command from its source, as a user would run it. */
+function start(args: string[], env: Record<string, string> = { JWT_SECRET }) {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'server/bin.ts'), ...args], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  const entries = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  let errors = '';
+  child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
+  const exit = once(child, 'close').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as string | null,
+    errors,
+  }));
+  return {
+    child,
+    exit,
+    /** The next entry of the log with this message. */
+    async logged(message: string): Promise<Record<string, unknown>> {
+      for (;;) {
+        const { value, done } = await entries.next();
+        if (done === true) throw new Error(`the command ended without "${message}": ${errors}`);
+        const entry = JSON.parse(value) as Record<string, unknown>;
+        if (entry['msg'] === message) return entry;
+      }
+    },
+  };
+}
+
+describe('the command', () => {
+  it('refuses to run without a secret: exit code 2, and how to make one', async () => {
+    const { code, errors } = await start(['--port', '0'], {}).exit;
+    expect(code).toBe(2);
+    expect(errors).toContain('openssl rand -base64 32');
+  });
+
+  it('refuses what it does not understand: exit code 2', async () => {
+    const { code, errors } = await start(['--prot', '1']).exit;
+    expect(code).toBe(2);
+    expect(errors).toMatch(/--prot.*\n.*--help/s);
+  });
+
+  it('fails with exit code 1 and one line when the port is taken', async () => {
+    const taken = createServer().listen(0, 'localhost');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { code, errors } = await start(['--port', String(port), '--data-dir', dataDir]).exit;
+    taken.close();
+    expect(code).toBe(1);
+    expect(errors).toMatch(/^durable-proxy: .*EADDRINUSE.*\n$/);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'serves until %s, lets an answer end, and exits with 0',
+    async (signal) => {
+      const finish = new AbortController();
+      const upstream = createServer((_req, res) => {
+        res.writeHead(200, { 'content-type': 'text/plain' }).write('first');
+        finish.signal.addEventListener('abort', () => res.end(' and last'));
+      }).listen(0, '127.0.0.1');
+      await once(upstream, 'listening');
+      const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+
+      const command = start(['--port', '0', '--data-dir', dataDir, '--allow', `${origin}/**`]);
+      const { url } = await command.logged('listening');
+      const created = await fetch(`${String(url)}/v1/proxy`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${JWT_SECRET}`,
+          [UPSTREAM_URL]: `${origin}/chat`,
+          [UPSTREAM_METHOD]: 'POST',
+        },
+      });
+      expect(created.status).toBe(201);
+      await command.logged('created');
+
+      command.child.kill(signal);
+      await command.logged('draining');
+      finish.abort();
+      expect(await command.logged('closed')).toMatchObject({
+        outcome: 'complete',
+        bytes: 'first and last'.length,
+      });
+      expect(await command.exit).toEqual({ code: 0, signal: null, errors: '' });
+      upstream.close();
+    },
+  );
+
+  it('keeps the secret out of its log', async () => {
+    const command = start(['--port', '0', '--data-dir', dataDir, '--log-level', 'debug']);
+    const lines: string[] = [];
+    command.child.stdout!.on('data', (data: Buffer) => lines.push(data.toString()));
+    const { url } = await command.logged('listening');
+    const refused = await fetch(`${String(url)}/v1/proxy?secret=${JWT_SECRET}`, { method: 'POST' });
+    expect(refused.status).toBe(400);
+    await command.logged('refused');
+    command.child.kill('SIGTERM');
+    await command.exit;
+    expect(lines.join('')).toContain('listening');
+    expect(lines.join('')).not.toContain(JWT_SECRET);
+  });
+});

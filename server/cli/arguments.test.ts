@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { parseCommand, UsageError, type ServeCommand } from './arguments.ts';
+
+const env = { JWT_SECRET: 'one' };
+
+function serveCommand(args: string[], environment: NodeJS.ProcessEnv = env): ServeCommand {
+  const command = parseCommand(args, environment);
+  if (command.kind !== 'serve') throw new Error(`got ${command.kind}`);
+  return command;
+}
+
+describe('parseCommand', () => {
+  it('leaves to the server what is not said', () => {
+    expect(serveCommand([])).toEqual({
+      kind: 'serve',
+      redis: undefined,
+      logLevel: 'info',
+      drainMs: 10_000,
+      options: { jwtSecret: ['one'], allowlist: [] },
+    });
+  });
+
+  it('hands every flag on', () => {
+    const { options, logLevel, drainMs } = serveCommand([
+      ...[
+        '--port',
+        '0',
+        '--host',
+        '0.0.0.0',
+        '--allow',
+        'https://a.example/**',
+        '--allow',
+        'https://b.example/v1/*',
+      ],
+      ...['--allow-private-networks', '--data-dir', '/var/lib/streams', '--durability', 'process'],
+      ...['--public-url', 'https://c.example/v1/proxy', '--cors-origin', 'https://d.example'],
+      ...['--ttl', '60', '--url-expiration', '30', '--drain', '2', '--log-level', 'warn'],
+    ]);
+    expect(options).toEqual({
+      jwtSecret: ['one'],
+      port: 0,
+      host: '0.0.0.0',
+      allowlist: ['https://a.example/**', 'https://b.example/v1/*'],
+      allowPrivateNetworks: true,
+      dataDir: '/var/lib/streams',
+      durability: 'process',
+      publicUrl: 'https://c.example/v1/proxy',
+      cors: { origin: ['https://d.example'] },
+      streamTtlSeconds: 60,
+      urlExpirationSeconds: 30,
+    });
+    expect({ logLevel, drainMs }).toEqual({ logLevel: 'warn', drainMs: 2000 });
+  });
+
+  it('takes several secrets for a rotation, the first first', () => {
+    expect(serveCommand([], { JWT_SECRET: 'new,old' }).options.jwtSecret).toEqual(['new', 'old']);
+  });
+
+  it('takes the port from the environment, and the flag before it', () => {
+    expect(serveCommand([], { ...env, PORT: '8080' }).options.port).toBe(8080);
+    expect(serveCommand(['--port', '9090'], { ...env, PORT: '8080' }).options.port).toBe(9090);
+  });
+
+  it('keeps streams where it is told', () => {
+    expect(serveCommand(['--redis', 'redis://cache:6379']).redis).toBe('redis://cache:6379');
+    const { options } = serveCommand([
+      ...['--durable-streams-url', 'https://streams.example/v1'],
+      ...[
+        '--durable-streams-header',
+        'Authorization: Bearer a:b',
+        '--durable-streams-header',
+        'X-Tenant:one',
+      ],
+    ]);
+    expect(options.durableStreamsUrl).toBe('https://streams.example/v1');
+    expect(options.durableStreamsHeaders).toEqual({ Authorization: 'Bearer a:b', 'X-Tenant': 'one' });
+  });
+
+  it('refuses to run without a secret, and says how to make one', () => {
+    for (const JWT_SECRET of [undefined, '', ',']) {
+      expect(() => parseCommand(['--port', '0'], { JWT_SECRET })).toThrow(
+        /JWT_SECRET is not set[^]*openssl rand -base64 32/,
+      );
+    }
+  });
+
+  it.each([
+    [['--port', 'http'], /--port must be a whole number/],
+    [['--port', '65536'], /--port must be a whole number up to 65535/],
+    [['--port', '-1'], /--port/],
+    [['--drain', '1.5'], /--drain/],
+    [['--ttl', ''], /--ttl/],
+    [['--durability', 'memory'], /--durability must be one of disk, process/],
+    [['--log-level', 'loud'], /--log-level must be one of/],
+    [['--unknown'], /--unknown/],
+    [['https://api.openai.com/**'], /https:\/\/api\.openai\.com/],
+    [['--data-dir', 'x', '--redis', 'redis://cache'], /Give one of --redis, --data-dir/],
+  ])('refuses %j', (args, message) => {
+    expect(() => parseCommand(args, env)).toThrow(UsageError);
+    expect(() => parseCommand(args, env)).toThrow(message);
+  });
+
+  it('does not repeat a header that it cannot read, which may be a credential', () => {
+    const parse = () => parseCommand(['--durable-streams-header', 'sk-hidden'], env);
+    expect(parse).toThrow(/Authorization: Bearer/);
+    expect(parse).not.toThrow(/sk-hidden/);
+  });
+
+  it('helps without a secret', () => {
+    expect(parseCommand(['--help'], {})).toEqual({ kind: 'help' });
+    expect(parseCommand(['-v'], {})).toEqual({ kind: 'version' });
+  });
+
+  it('leaves the arguments of the conformance suite to it', () => {
+    expect(parseCommand(['conformance', '--url', 'http://localhost:1'], {})).toEqual({
+      kind: 'conformance',
+      args: ['--url', 'http://localhost:1'],
+    });
+  });
+});

@@ -1,0 +1,132 @@
+import { parseArgs } from 'node:util';
+import type { ProxyServerOptions } from 'durable-proxy';
+
+/** What the command line asks for, before anything is opened or imported. */
+export interface ServeCommand {
+  readonly kind: 'serve';
+  readonly options: ProxyServerOptions;
+  /** URL of a Redis or Valkey server to keep streams in. */
+  readonly redis: string | undefined;
+  readonly logLevel: LogLevel;
+  /** Milliseconds that answers in flight may take to end after SIGTERM or SIGINT. */
+  readonly drainMs: number;
+}
+
+export type Command =
+  | ServeCommand
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'conformance'; readonly args: readonly string[] };
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The command cannot be carried out as it was written: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const FLAGS = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  allow: { type: 'string', multiple: true },
+  'allow-private-networks': { type: 'boolean' },
+  'data-dir': { type: 'string' },
+  durability: { type: 'string' },
+  redis: { type: 'string' },
+  'durable-streams-url': { type: 'string' },
+  'durable-streams-header': { type: 'string', multiple: true },
+  'public-url': { type: 'string' },
+  'cors-origin': { type: 'string', multiple: true },
+  ttl: { type: 'string' },
+  'url-expiration': { type: 'string' },
+  drain: { type: 'string' },
+  'log-level': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const;
+
+/**
+ * Reads the arguments and the environment (`JWT_SECRET`, `PORT`).
+ * @throws UsageError with the form that works.
+ */
+export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {
+  if (args[0] === 'conformance') return { kind: 'conformance', args: args.slice(1) };
+  const flags = parseFlags(args);
+  if (flags.help) return { kind: 'help' };
+  if (flags.version) return { kind: 'version' };
+
+  const backends = (['redis', 'durable-streams-url', 'data-dir'] as const).filter((name) => flags[name]);
+  if (backends.length > 1) {
+    throw new UsageError(`Give one of --${backends.join(', --')}: each says where streams are kept`);
+  }
+  const port = flags.port ?? env['PORT'];
+  return {
+    kind: 'serve',
+    redis: flags.redis,
+    logLevel: oneOf('--log-level', flags['log-level'] ?? 'info', LOG_LEVELS),
+    drainMs: flags.drain === undefined ? 10_000 : wholeNumber('--drain', flags.drain) * 1000,
+    options: {
+      jwtSecret: secrets(env['JWT_SECRET']),
+      allowlist: flags.allow ?? [],
+      ...(port !== undefined && { port: wholeNumber('--port', port, 65_535) }),
+      ...(flags.host !== undefined && { host: flags.host }),
+      ...(flags['allow-private-networks'] && { allowPrivateNetworks: true }),
+      ...(flags['data-dir'] !== undefined && { dataDir: flags['data-dir'] }),
+      ...(flags.durability !== undefined && {
+        durability: oneOf('--durability', flags.durability, ['disk', 'process'] as const),
+      }),
+      ...(flags['durable-streams-url'] !== undefined && { durableStreamsUrl: flags['durable-streams-url'] }),
+      ...(flags['durable-streams-header'] && {
+        durableStreamsHeaders: Object.fromEntries(flags['durable-streams-header'].map(header)),
+      }),
+      ...(flags['public-url'] !== undefined && { publicUrl: flags['public-url'] }),
+      ...(flags['cors-origin'] && { cors: { origin: flags['cors-origin'] } }),
+      ...(flags.ttl !== undefined && {
+        streamTtlSeconds: wholeNumber('--ttl', flags.ttl),
+      }),
+      ...(flags['url-expiration'] !== undefined && {
+        urlExpirationSeconds: wholeNumber('--url-expiration', flags['url-expiration']),
+      }),
+    },
+  };
+}
+
+function parseFlags(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: FLAGS, allowPositionals: false, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+/** Base64 and hex have no comma, so that one can stand between the secrets of a rotation. */
+function secrets(value: string | undefined): string[] {
+  const list = (value ?? '').split(',').filter((secret) => secret !== '');
+  if (list.length > 0) return list;
+  throw new UsageError(
+    'JWT_SECRET is not set. It is the service secret, and signed URLs are made with it. Make one with\n\n' +
+      '    export JWT_SECRET="$(openssl rand -base64 32)"\n',
+  );
+}
+
+function wholeNumber(flag: string, text: string, max = Number.MAX_SAFE_INTEGER): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= max) return value;
+  throw new UsageError(
+    `${flag} must be a whole number${max === 65_535 ? ' up to 65535' : ''}, not "${text}"`,
+  );
+}
+
+function oneOf<T extends string>(flag: string, text: string, values: readonly T[]): T {
+  const value = values.find((each) => each === text);
+  if (value !== undefined) return value;
+  throw new UsageError(`${flag} must be one of ${values.join(', ')}, not "${text}"`);
+}
+
+function header(text: string): [string, string] {
+  const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(text) ?? [];
+  if (name !== undefined && value !== undefined) return [name, value];
+  // The text itself may be a credential, so the message does not repeat it.
+  throw new UsageError("--durable-streams-header must look like 'Authorization: Bearer …'");
+}

@@ -1,0 +1,30 @@
+import type { Logger } from '../logger.ts';
+import type { LogLevel } from './arguments.ts';
+
+/** pino's numbers, so that its tools read these lines. */
+const NUMBERS = { debug: 20, info: 30, warn: 40, error: 50, silent: Infinity } as const;
+
+/** One line of JSON an entry, in pino's form: `level`, `time` (ms since 1970), the fields, `msg`. */
+export function jsonLogger(level: LogLevel, write: (line: string) => void): Logger {
+  const method =
+    (name: Exclude<LogLevel, 'silent'>) =>
+    (fields: object, message: string): void => {
+      if (NUMBERS[name] < NUMBERS[level]) return;
+      const entry = { level: NUMBERS[name], time: Date.now(), ...fields, msg: message };
+      write(`${JSON.stringify(entry, serialise)}\n`);
+    };
+  return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
+}
+
+/** An Error has no enumerable fields of its own: without this it would be logged as `{}`. */
+function serialise(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (!(value instanceof Error)) return value;
+  return {
+    type: value.name,
+    message: value.message,
+    stack: value.stack,
+    ...('code' in value && { code: value.code }),
+    ...(value.cause !== undefined && { cause: value.cause }),
+  };
+}

@@ -1,0 +1,32 @@
+import type { Claims } from './create/claims.ts';
+import type { ExactlyOnce } from './create/exactly-once.ts';
+import type { StreamKeys } from './create/stream-keys.ts';
+import type { OnEvent } from './events.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { Guardian } from './peers/guardian.ts';
+import type { Presence } from './peers/presence.ts';
+import type { RunningStreams } from './pump/running.ts';
+import type { LiveReads } from './read/live-reads.ts';
+import type { SseEncoder } from './read/sse-frames.ts';
+import type { StreamStore } from './store/types.ts';
+import type { Allowlist } from './upstream/allowlist.ts';
+import type { UpstreamClient } from './upstream/client.ts';
+import type { Keyring } from './auth/keyring.ts';
+
+/** What the handlers of one proxy work with. Two proxies in one process share nothing of it. */
+export interface Context {
+  readonly options: ResolvedOptions;
+  readonly store: StreamStore;
+  readonly keyring: Keyring;
+  readonly allowlist: Allowlist;
+  readonly upstream: UpstreamClient;
+  readonly running: RunningStreams;
+  readonly presence: Presence;
+  readonly guardian: Guardian;
+  readonly claims: Claims;
+  readonly exactlyOnce: ExactlyOnce;
+  readonly streamKeys: StreamKeys;
+  readonly encoder: SseEncoder;
+  readonly liveReads: LiveReads;
+  readonly emit: OnEvent;
+}

@@ -1,0 +1,35 @@
+import { ProxyError } from '../errors.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { discardBody, readErrorBody, type UpstreamAnswer, type UpstreamClient } from '../upstream/client.ts';
+import { upstreamErrorHeaders } from '../upstream/headers.ts';
+import type { UpstreamTarget } from './prepare.ts';
+import { UpstreamFailure } from './upstream-failure.ts';
+
+/**
+ * Calls the upstream and gives its answer when that is a 2xx; its body is untouched.
+ * @throws ProxyError `REDIRECT_NOT_ALLOWED`, `UPSTREAM_TIMEOUT`, `UPSTREAM_ERROR`, `UPSTREAM_NOT_ALLOWED`;
+ * UpstreamFailure for a 4xx or 5xx, with what the upstream said.
+ */
+export async function callUpstream(
+  upstream: UpstreamClient,
+  target: UpstreamTarget,
+  method: string,
+  body: Buffer | undefined,
+  signal: AbortSignal,
+  { maxErrorBytes }: Pick<ResolvedOptions, 'maxErrorBytes'>,
+): Promise<UpstreamAnswer> {
+  const answer = await upstream.request({ ...target, method, body, signal });
+  if (answer.status >= 200 && answer.status < 300) return answer;
+  if (answer.status >= 300 && answer.status < 400) {
+    discardBody(answer.body);
+    throw new ProxyError(
+      'REDIRECT_NOT_ALLOWED',
+      `The upstream answered ${answer.status}, a redirect, which is never followed; call the URL that it leads to`,
+    );
+  }
+  throw new UpstreamFailure(
+    answer.status,
+    upstreamErrorHeaders(answer.headers),
+    await readErrorBody(answer.body, maxErrorBytes),
+  );
+}

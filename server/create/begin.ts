@@ -1,0 +1,126 @@
+import type { IncomingMessage } from 'node:http';
+import type { Caller } from '../auth/service.ts';
+import type { Context } from '../context.ts';
+import { Pump } from '../pump/pump.ts';
+import type { Slot } from '../pump/running.ts';
+import { toMetadata } from '../store/metadata.ts';
+import { StoreError } from '../store/types.ts';
+import { discardBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { callUpstream } from './answer.ts';
+import type { Begun } from './exactly-once.ts';
+import { prepareTarget, type CheckUrl } from './prepare.ts';
+import type { CreateRequest } from './request.ts';
+
+export interface BeginOptions {
+  readonly req: IncomingMessage;
+  readonly request: CreateRequest;
+  readonly allowed: ReturnType<CheckUrl>;
+  readonly check: CheckUrl;
+  readonly body: Buffer | undefined;
+  readonly caller: Caller | undefined;
+  readonly streamId: string;
+  readonly claim: string | undefined;
+  /** The caller left, and nobody could ever read the stream. */
+  readonly gone: AbortSignal;
+}
+
+/**
+ * Calls the upstream and makes its answer a stream that runs by itself. Whatever fails on the way, nothing
+ * is left: no upstream request, no stream, no place among the running.
+ */
+export async function beginStream(context: Context, options: BeginOptions): Promise<Begun> {
+  const { running } = context;
+  const slot = running.take(options.caller?.subject);
+  const register = registration(context, options);
+  try {
+    const begun = await answered(context, options, slot, register.accepted);
+    register.succeed();
+    return begun;
+  } catch (error) {
+    slot.release();
+    register.fail();
+    throw error;
+  }
+}
+
+async function answered(
+  context: Context,
+  { req, request, allowed, check, body, caller, streamId, claim, gone }: BeginOptions,
+  slot: Slot,
+  accepted: Promise<void>,
+): Promise<Begun> {
+  const { options, store, upstream, presence, emit } = context;
+  const begunAt = performance.now();
+  const target = await prepareTarget(req, request, allowed, check, options.prepareUpstream, caller);
+  const signal = AbortSignal.any([slot.signal, gone]);
+  const answer = await callUpstream(upstream, target, request.method, body, signal, options);
+  const contentType = answer.headers['content-type'] ?? '';
+  try {
+    await accepted;
+    const created = await store.create(streamId, {
+      contentType,
+      ttlSeconds: options.streamTtlSeconds,
+      metadata: toMetadata({
+        owner: presence.id,
+        ...(caller?.subject !== undefined && { subject: caller.subject }),
+        ...(claim !== undefined && { claim }),
+      }),
+    });
+    if (!created) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
+    signal.throwIfAborted();
+  } catch (error) {
+    discardBody(answer.body);
+    await store.delete(streamId).catch(() => undefined);
+    throw error;
+  }
+  const subject = caller?.subject;
+  const headersMs = performance.now() - begunAt;
+  slot.occupy(streamId, startPump(context, answer, streamId, subject));
+  emit({ type: 'created', streamId, subject, upstream: target.url.origin + target.url.pathname, headersMs });
+  return { streamId, contentType };
+}
+
+function startPump(
+  { options, store, running, emit }: Context,
+  answer: UpstreamAnswer,
+  streamId: string,
+  subject: string | undefined,
+): Pump {
+  const startedAt = performance.now();
+  const pump = new Pump({
+    streamId,
+    body: answer.body,
+    store,
+    maxBytes: options.maxResponseBytes,
+    giveUp: running.gone,
+    onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
+  });
+  void pump.done.then(({ outcome }) => {
+    const durationMs = performance.now() - startedAt;
+    emit({ type: 'closed', streamId, subject, outcome, bytes: pump.bytes, durationMs });
+    options.logger.info(
+      { streamId, outcome, bytes: pump.bytes, durationMs: Math.round(durationMs) },
+      'stream closed',
+    );
+  });
+  return pump;
+}
+
+/** What is written under the `Stream-Key`, if there is one: at once, beside the call to the upstream. */
+function registration(
+  { streamKeys, options: { logger } }: Context,
+  { request, caller, streamId }: BeginOptions,
+) {
+  const name = request.streamKey;
+  if (name === undefined)
+    return { accepted: Promise.resolve(), succeed: () => undefined, fail: () => undefined };
+  const subject = caller?.subject;
+  const accepted = streamKeys.accepted(subject, name, streamId);
+  const conclude = (verdict: 'answered' | 'failed') => {
+    void accepted
+      .then(() => streamKeys[verdict](subject, name, streamId))
+      // Its readers find out by its owner's lease.
+      .catch((err: unknown) => logger.warn({ err, streamId }, 'could not write under the Stream-Key'));
+  };
+  return { accepted, succeed: () => conclude('answered'), fail: () => conclude('failed') };
+}

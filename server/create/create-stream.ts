@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../../protocol/headers.ts';
+import { OFFSET_START } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { ProxyError } from '../errors.ts';
+import { readBody } from '../http/body.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { shuttingDown } from '../pump/running.ts';
+import { liveRead } from '../read/read-stream.ts';
+import { locationHeaders } from '../streams/location.ts';
+import { beginStream } from './begin.ts';
+import type { Begun } from './exactly-once.ts';
+import { urlChecker } from './prepare.ts';
+import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
+
+/** POST {base}: forwards a request and answers with where its answer can be read. */
+export async function createStream(exchange: Exchange, context: Context): Promise<void> {
+  const { req, res, caller } = exchange;
+  if (context.running.closing) throw shuttingDown();
+  const request = parseCreate(req);
+  const check = urlChecker(context.allowlist, caller);
+  const allowed = check(request.url);
+  const body = await readBody(req, context.options.maxRequestBytes);
+  const streamId = randomUUID();
+  const key = request.idempotencyKey;
+  const leaving = whenGone(res);
+  // Under a key the stream can be found again, so it is worth its price even when the caller has left.
+  const gone = key === undefined ? leaving.signal : new AbortController().signal;
+  const begin = (claim?: string) =>
+    beginStream(context, { req, request, allowed, check, body, caller, streamId, claim, gone });
+  try {
+    const { begun, replayed } =
+      key === undefined
+        ? { begun: await begin(), replayed: false }
+        : await context.exactlyOnce.run(
+            { subject: caller?.subject, key, fingerprint: fingerprintOf(request, body), streamId },
+            begin,
+          );
+    leaving.stop();
+    if (replayed) context.emit({ type: 'replayed', streamId: begun.streamId, subject: caller?.subject });
+    await answer(exchange, context, request, begun, replayed);
+  } finally {
+    leaving.stop();
+  }
+}
+
+async function answer(
+  exchange: Exchange,
+  context: Context,
+  request: CreateRequest,
+  begun: Begun,
+  replayed: boolean,
+): Promise<void> {
+  const status = replayed ? 200 : 201;
+  const headers = {
+    ...locationHeaders(exchange, context, begun),
+    ...(replayed && { [IDEMPOTENCY_REPLAYED]: 'true' }),
+  };
+  if (!request.wantsBody) {
+    exchange.res.writeHead(status, { ...headers, 'Content-Length': 0 }).end();
+    return;
+  }
+  await liveRead(context, {
+    res: exchange.res,
+    streamId: begun.streamId,
+    offset: OFFSET_START,
+    cursor: undefined,
+    status,
+    headers: { ...headers, [PREFERENCE_APPLIED]: RETURN_REPRESENTATION },
+    subject: exchange.caller?.subject,
+  });
+}
+
+/** Aborts when the caller's connection closes before `stop`. */
+function whenGone(res: ServerResponse): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController();
+  const onClose = () =>
+    controller.abort(new ProxyError('INVALID_REQUEST', 'The caller left before the upstream answered'));
+  res.once('close', onClose);
+  if (res.destroyed) onClose();
+  return { signal: controller.signal, stop: () => void res.off('close', onClose) };
+}

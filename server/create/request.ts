@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import {
+  IDEMPOTENCY_KEY,
+  PREFER,
+  RETURN_REPRESENTATION,
+  STREAM_KEY,
+  UPSTREAM_AUTHORIZATION,
+  UPSTREAM_METHOD,
+  UPSTREAM_URL,
+} from '../../protocol/headers.ts';
+import { UPSTREAM_METHODS } from '../../protocol/query.ts';
+import { ProxyError } from '../errors.ts';
+import { singleHeader } from '../http/exchange.ts';
+
+/** Longest `Idempotency-Key` and `Stream-Key`, in bytes. */
+export const MAX_KEY_BYTES = 512;
+
+/** What a create asks for, before anything is done about it. */
+export interface CreateRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly authorization: string | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly streamKey: string | undefined;
+  /** `Prefer: return=representation`: the SSE read as the body of the answer. */
+  readonly wantsBody: boolean;
+}
+
+/**
+ * Reads a create's headers, in the protocol's order: present, method, then (by the caller) URL and allowlist.
+ * @throws ProxyError `MISSING_UPSTREAM_URL`, `MISSING_UPSTREAM_METHOD`, `INVALID_UPSTREAM_METHOD`, `INVALID_REQUEST`.
+ */
+export function parseCreate(req: IncomingMessage): CreateRequest {
+  const url = singleHeader(req, UPSTREAM_URL);
+  if (!url) {
+    throw new ProxyError(
+      'MISSING_UPSTREAM_URL',
+      `Say what to call: ${UPSTREAM_URL}: https://api.example.com/v1/…`,
+    );
+  }
+  const method = singleHeader(req, UPSTREAM_METHOD);
+  if (!method)
+    throw new ProxyError('MISSING_UPSTREAM_METHOD', `Say how to call it: ${UPSTREAM_METHOD}: POST`);
+  if (!UPSTREAM_METHODS.includes(method)) {
+    throw new ProxyError(
+      'INVALID_UPSTREAM_METHOD',
+      `${UPSTREAM_METHOD} must be one of ${UPSTREAM_METHODS.join(', ')}`,
+    );
+  }
+  return {
+    url,
+    method,
+    authorization: singleHeader(req, UPSTREAM_AUTHORIZATION),
+    idempotencyKey: keyHeader(req, IDEMPOTENCY_KEY),
+    streamKey: keyHeader(req, STREAM_KEY),
+    wantsBody: (req.headersDistinct[PREFER.toLowerCase()] ?? []).some((value) =>
+      value
+        .split(/[,;]/)
+        .some((preference) => preference.replace(/[\s"]/g, '').toLowerCase() === RETURN_REPRESENTATION),
+    ),
+  };
+}
+
+/** Header values are bytes; ours are UTF-8, so that a chat may be called what its people call it. */
+function keyHeader(req: IncomingMessage, name: string): string | undefined {
+  const value = singleHeader(req, name);
+  if (value === undefined) return undefined;
+  const bytes = Buffer.from(value, 'latin1');
+  if (bytes.length === 0 || bytes.length > MAX_KEY_BYTES) {
+    throw new ProxyError('INVALID_REQUEST', `${name} must have 1 to ${MAX_KEY_BYTES} bytes`);
+  }
+  return bytes.toString('utf8');
+}
+
+/**
+ * A hash of what makes two creates the same: they may share an answer that is paid for once. The
+ * authorization is not part of it: a caller whose token was renewed between two attempts asks for the same.
+ */
+export function fingerprintOf(request: CreateRequest, body: Buffer | undefined): string {
+  const hash = createHash('sha256').update(JSON.stringify([request.method, request.url]));
+  if (body) hash.update(body);
+  return hash.digest('hex');
+}

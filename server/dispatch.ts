@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { EXPIRES, SIGNATURE } from '../protocol/query.ts';
+import type { Caller, ServiceAuth } from './auth/service.ts';
+import { verifySignedUrl } from './auth/signed-url.ts';
+import type { Context } from './context.ts';
+import { UpstreamFailure } from './create/upstream-failure.ts';
+import { ProxyError } from './errors.ts';
+import { splitTarget } from './http/exchange.ts';
+import { renderError, toProxyError } from './http/render-error.ts';
+import { ROUTES, type Route } from './routes.ts';
+import { streamNotFound } from './streams/visible.ts';
+
+/** Stream ids are UUIDs (RFC 9562): no other text, in whatever encoding, reaches a store. */
+const STREAM_PATH = /^\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\/?$/i;
+const ANY_ID_PATH = /^\/[^/]+\/?$/;
+
+export interface DispatchOptions {
+  readonly context: Context;
+  readonly auth: ServiceAuth;
+  /** Resolves when the store can be used. */
+  readonly ready: Promise<void>;
+}
+
+/** Finds the route, checks who asks, lets the handler answer; one place turns what is thrown into an answer. */
+export function createDispatch({ context, auth, ready }: DispatchOptions) {
+  const { options, emit } = context;
+
+  return async function dispatch(
+    req: IncomingMessage & { baseUrl?: string },
+    res: ServerResponse,
+  ): Promise<void> {
+    try {
+      const { path, query } = splitTarget(req.url ?? '/');
+      const { route, streamId } = findRoute(req.method ?? 'GET', path);
+      const caller = await authorize(route, req, query, streamId);
+      await ready;
+      const base = options.publicUrl ?? (req.baseUrl ?? '').replace(/\/+$/, '');
+      await route.handle({ req, res, query, base, streamId, caller }, context);
+    } catch (error) {
+      const answer = error instanceof UpstreamFailure ? error : toProxyError(error);
+      refuse(req, res, answer);
+    }
+  };
+
+  async function authorize(
+    route: Route,
+    req: IncomingMessage,
+    query: URLSearchParams,
+    streamId: string,
+  ): Promise<Caller | undefined> {
+    const signed = query.has(SIGNATURE) || query.has(EXPIRES);
+    if (route.auth === 'service' || (route.auth === 'signed-or-service' && !signed)) return auth(req, query);
+    if (!signed) throw new ProxyError('MISSING_SIGNATURE', 'This takes the signed URL that Location gave');
+    const { scope } = verifySignedUrl(context.keyring, streamId, query);
+    if (scope === 'read' && route.method !== 'GET') {
+      throw new ProxyError('SIGNATURE_INVALID', 'This signed URL is for reading only');
+    }
+    return undefined;
+  }
+
+  function refuse(req: IncomingMessage, res: ServerResponse, error: ProxyError | UpstreamFailure): void {
+    const { code, status } = error;
+    if (status >= 500) options.logger.error({ err: error.cause ?? error, code }, error.message);
+    else options.logger.debug({ code }, error.message);
+    emit({ type: 'refused', code, status, method: req.method ?? '' });
+    renderError(req, res, error);
+  }
+}
+
+function findRoute(method: string, path: string): { route: Route; streamId: string } {
+  const id = STREAM_PATH.exec(path)?.[1];
+  const at = path === '/' ? 'base' : id === undefined ? undefined : 'stream';
+  if (!at) {
+    if (ANY_ID_PATH.test(path)) throw streamNotFound();
+    throw new ProxyError('NOT_FOUND', 'There is nothing under this path');
+  }
+  const routes = ROUTES.filter((route) => route.at === at);
+  const route = routes.find((candidate) => candidate.method === method);
+  if (!route) {
+    const allow = [...routes.map((candidate) => candidate.method), 'OPTIONS'].join(', ');
+    throw new ProxyError('METHOD_NOT_ALLOWED', `${at === 'base' ? 'The mount' : 'A stream'} takes ${allow}`, {
+      headers: { Allow: allow },
+    });
+  }
+  return { route, streamId: id?.toLowerCase() ?? '' };
+}

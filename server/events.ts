@@ -1,0 +1,42 @@
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { Outcome } from '../protocol/outcomes.ts';
+import type { Logger } from './logger.ts';
+
+interface StreamEvent {
+  readonly streamId: string;
+  /** Whose stream it is; undefined for the plain secret. */
+  readonly subject?: string | undefined;
+}
+
+/** What an operator can count. Never holds a secret, a signature, a query string or a body. */
+export type ProxyEvent =
+  /** A stream was made: the upstream answered 2xx. `upstream` is its origin and path; `headersMs` what it took. */
+  | ({ type: 'created'; upstream: string; headersMs: number } & StreamEvent)
+  /** An `Idempotency-Key` found its stream again: one upstream call saved. */
+  | ({ type: 'replayed' } & StreamEvent)
+  /** The first byte of the body arrived, `ms` after the upstream's headers. */
+  | ({ type: 'first-byte'; ms: number } & StreamEvent)
+  | ({ type: 'closed'; outcome: Outcome; bytes: number; durationMs: number } & StreamEvent)
+  | ({ type: 'read-begun'; mode: ReadMode } & StreamEvent)
+  /** `bytes` of the answer (not of its framing) that were written. */
+  | ({ type: 'read-ended'; mode: ReadMode; bytes: number; durationMs: number } & StreamEvent)
+  /** Somebody asked to stop it: PATCH or DELETE. */
+  | ({ type: 'aborted'; by: 'patch' | 'delete' } & StreamEvent)
+  /** A request was answered with an error. */
+  | { type: 'refused'; code: ErrorCode; status: number; method: string };
+
+export type ReadMode = 'catch-up' | 'long-poll' | 'sse';
+
+export type OnEvent = (event: ProxyEvent) => void;
+
+/** Wraps the option so that an observer can never break what it observes. */
+export function safeEmitter(onEvent: OnEvent | undefined, logger: Logger): OnEvent {
+  if (!onEvent) return () => undefined;
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch (err) {
+      logger.error({ err, event: event.type }, 'onEvent threw');
+    }
+  };
+}

@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorBody } from '../../protocol/errors.ts';
+import { UpstreamFailure } from '../create/upstream-failure.ts';
+import { ProxyError } from '../errors.ts';
+import { StoreError, type StoreErrorCode } from '../store/types.ts';
+
+const FROM_STORE = {
+  NOT_FOUND: () => new ProxyError('STREAM_NOT_FOUND', 'There is no such stream, or it has expired'),
+  INVALID_OFFSET: (cause) =>
+    new ProxyError(
+      'INVALID_OFFSET',
+      'The offset is none of this stream; use one that Stream-Next-Offset gave, -1 or now',
+      { cause },
+    ),
+  CLOSED: (cause) => new ProxyError('STORAGE_ERROR', 'The stream was closed meanwhile', { cause }),
+  UNAVAILABLE: (cause) =>
+    new ProxyError('STORAGE_ERROR', 'The store of streams did not do its part; try again', {
+      cause,
+      headers: { 'Retry-After': '1' },
+    }),
+} as const satisfies Record<StoreErrorCode, (cause: StoreError) => ProxyError>;
+
+/** Any error as one of the table. What is not meant for callers becomes `INTERNAL_ERROR`, with its cause kept for the log. */
+export function toProxyError(error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error;
+  if (error instanceof StoreError) return FROM_STORE[error.code](error);
+  return new ProxyError('INTERNAL_ERROR', 'Something went wrong inside the proxy', { cause: error });
+}
+
+/** Answers with an error: an upstream's own answer as it came, anything else as `{"error": {code, message}}`. */
+export function renderError(
+  req: IncomingMessage,
+  res: ServerResponse,
+  error: ProxyError | UpstreamFailure,
+): void {
+  if (res.headersSent) {
+    // Too late for a status: a cut is the only thing left that no reader takes for an end.
+    res.destroy();
+    return;
+  }
+  if (error instanceof UpstreamFailure) {
+    res.writeHead(error.status, {
+      ...error.headers,
+      'Content-Length': error.body.length,
+      'Cache-Control': 'no-store',
+    });
+    res.end(error.body);
+    return;
+  }
+  const body: ErrorBody = { error: { code: error.code, message: error.message } };
+  const text = JSON.stringify(body);
+  res.writeHead(error.status, {
+    ...error.headers,
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  });
+  res.end(req.method === 'HEAD' ? undefined : text);
+}

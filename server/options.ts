@@ -1,0 +1,192 @@
+import type { IncomingMessage } from 'node:http';
+import type { CorsOptions } from 'cors';
+import type { Authenticate } from './auth/service.ts';
+import { ConfigurationError } from './errors.ts';
+import type { OnEvent } from './events.ts';
+import { silentLogger, type Logger } from './logger.ts';
+import type { StreamStore } from './store/types.ts';
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** What `prepareUpstream` sees. `url` and `headers` may be changed in place; what comes out is checked again. */
+export interface UpstreamDraft {
+  url: URL;
+  readonly method: string;
+  headers: Headers;
+  /** Who asks; undefined for the plain secret. */
+  readonly subject: string | undefined;
+  readonly req: IncomingMessage;
+}
+
+export type PrepareUpstream = (
+  draft: UpstreamDraft,
+) => MaybePromise<void | { url?: URL | string; headers?: HeadersInit }>;
+
+/** Options of `durableProxy` and `createProxyServer`. */
+export interface DurableProxyOptions {
+  /**
+   * The service secret, and what signed URLs and service tokens are signed with. Several for rotation: the
+   * first signs, all verify. Take at least 32 random bytes: `openssl rand -base64 32`.
+   */
+  jwtSecret: string | readonly string[];
+  /** Patterns of upstream URLs that may be called: `['https://api.openai.com/**']`. Default `[]`: none. */
+  allowlist?: readonly string[];
+
+  /** Where bytes lie. Default: the embedded store in `dataDir`, or `durableStreamsUrl` when that is given. */
+  store?: StreamStore;
+  /** Folder of the embedded store, made with mode 0700. Default `.durable-proxy`. */
+  dataDir?: string;
+  /** When the embedded store calls bytes safe: on `disk` (default), or with the `process`. */
+  durability?: 'disk' | 'process';
+  /** Base URL of a Durable Streams server to keep streams in. */
+  durableStreamsUrl?: string;
+  /** Headers of each request to it, such as `{ authorization: 'Bearer …' }`. */
+  durableStreamsHeaders?: Readonly<Record<string, string>>;
+
+  /** Seconds without a read or write after which a stream may vanish. Default 86,400 (a day). */
+  streamTtlSeconds?: number;
+  /** Seconds that a signed URL is good for. Default 86,400 (a day). */
+  urlExpirationSeconds?: number;
+  /** Longest answer, in bytes. What fitted is kept, outcome `too-large`. Default 104,857,600 (100 MiB). */
+  maxResponseBytes?: number;
+  /** Longest request body, in bytes. Above: 413 `REQUEST_TOO_LARGE`, nothing sent. Default 33,554,432 (32 MiB). */
+  maxRequestBytes?: number;
+  /** Longest body of an upstream error that is handed on, in bytes; cut behind it. Default 65,536. */
+  maxErrorBytes?: number;
+  /** Answers in flight in this process. Above: 429 `TOO_MANY_STREAMS`. Default 10,000. */
+  maxConcurrentStreams?: number;
+  /** Answers in flight for one subject in this process. Above: 429 `TOO_MANY_STREAMS`. Default 100. */
+  maxConcurrentStreamsPerSubject?: number;
+  /** Milliseconds to wait for an upstream's headers. Then: 504 `UPSTREAM_TIMEOUT`. Default 60,000. */
+  upstreamHeadersTimeoutMs?: number;
+  /** Milliseconds of silence in an upstream's body. Then: outcome `timeout`. Default 600,000 (10 minutes). */
+  upstreamInactivityTimeoutMs?: number;
+  /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */
+  maxReadBytes?: number;
+  /** Milliseconds that a long-poll waits for bytes. Then: 204. Default 20,000. */
+  longPollTimeoutMs?: number;
+  /** Milliseconds between the comments that keep a silent SSE read alive. Default 15,000. */
+  keepAliveMs?: number;
+
+  /** Let names that resolve to private addresses be upstreams. Default false: only hosts named literally. */
+  allowPrivateNetworks?: boolean;
+  /** Puts the app's own session where the service secret stands. */
+  authenticate?: Authenticate;
+  /** Adds the provider's key, or anything else, on the server, so that no browser ever holds it. */
+  prepareUpstream?: PrepareUpstream;
+  /** The public URL of the mount, path included. Default: `Location` is relative (`{mount}/{id}?…`). */
+  publicUrl?: string;
+  /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
+  cors?: CorsOptions | false;
+  /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: silent. */
+  logger?: Logger;
+  /** Told of what happens, typed: see `ProxyEvent`. What it throws is logged and goes no further. */
+  onEvent?: OnEvent;
+}
+
+type Defaulted =
+  | 'allowlist'
+  | 'streamTtlSeconds'
+  | 'urlExpirationSeconds'
+  | 'maxResponseBytes'
+  | 'maxRequestBytes'
+  | 'maxErrorBytes'
+  | 'maxConcurrentStreams'
+  | 'maxConcurrentStreamsPerSubject'
+  | 'upstreamHeadersTimeoutMs'
+  | 'upstreamInactivityTimeoutMs'
+  | 'maxReadBytes'
+  | 'longPollTimeoutMs'
+  | 'keepAliveMs'
+  | 'allowPrivateNetworks'
+  | 'cors'
+  | 'logger';
+
+/** The same with defaults filled in; frozen. */
+export type ResolvedOptions = Readonly<
+  Omit<DurableProxyOptions, Defaulted> & Required<Pick<DurableProxyOptions, Defaulted>>
+>;
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Whole-number options: default, smallest, largest. */
+const NUMBERS = {
+  streamTtlSeconds: [86_400, 1, Number.MAX_SAFE_INTEGER],
+  urlExpirationSeconds: [86_400, 1, Number.MAX_SAFE_INTEGER],
+  maxResponseBytes: [104_857_600, 0, Number.MAX_SAFE_INTEGER],
+  maxRequestBytes: [33_554_432, 0, Number.MAX_SAFE_INTEGER],
+  maxErrorBytes: [65_536, 0, Number.MAX_SAFE_INTEGER],
+  maxConcurrentStreams: [10_000, 1, Number.MAX_SAFE_INTEGER],
+  maxConcurrentStreamsPerSubject: [100, 1, Number.MAX_SAFE_INTEGER],
+  upstreamHeadersTimeoutMs: [60_000, 1, MAX_TIMER_MS],
+  upstreamInactivityTimeoutMs: [600_000, 1, MAX_TIMER_MS],
+  maxReadBytes: [4_194_304, 1, Number.MAX_SAFE_INTEGER],
+  longPollTimeoutMs: [20_000, 1, MAX_TIMER_MS],
+  keepAliveMs: [15_000, 1, MAX_TIMER_MS],
+} as const satisfies Partial<Record<keyof DurableProxyOptions, readonly [number, number, number]>>;
+
+/**
+ * Checks the options once and fills in defaults.
+ * @throws ConfigurationError with the form that works.
+ */
+export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigurationError(
+      "durable-proxy needs options: durableProxy({ jwtSecret: process.env.JWT_SECRET, allowlist: ['https://api.openai.com/**'] })",
+    );
+  }
+  const numbers = Object.fromEntries(
+    Object.entries(NUMBERS).map(([name, range]) => [
+      name,
+      checkNumber(name, options[name as keyof typeof NUMBERS], range),
+    ]),
+  ) as { [Name in keyof typeof NUMBERS]: number };
+  for (const name of ['authenticate', 'prepareUpstream', 'onEvent'] as const) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') {
+      throw new ConfigurationError(`${name} must be a function`);
+    }
+  }
+  const stores = [options.store && 'store', options.durableStreamsUrl && 'durableStreamsUrl'].filter(Boolean);
+  if (stores.length > 1 || (stores.length === 1 && options.dataDir !== undefined)) {
+    throw new ConfigurationError(
+      'Give one of store, durableStreamsUrl and dataDir: each says where streams are kept',
+    );
+  }
+  return Object.freeze({
+    ...options,
+    ...numbers,
+    allowlist: Object.freeze([...(options.allowlist ?? [])]),
+    allowPrivateNetworks: options.allowPrivateNetworks ?? false,
+    cors: options.cors ?? {},
+    logger: options.logger ?? silentLogger,
+    ...(options.publicUrl !== undefined && { publicUrl: checkPublicUrl(options.publicUrl) }),
+  });
+}
+
+function checkNumber(name: string, value: unknown, [fallback, min, max]: readonly [number, number, number]) {
+  if (value === undefined) return fallback;
+  // Infinity is how people write "no limit".
+  if (value === Infinity && max === Number.MAX_SAFE_INTEGER) return max;
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    throw new ConfigurationError(`${name} must be a whole number from ${min} to ${max}, such as ${fallback}`);
+  }
+  return value as number;
+}
+
+function checkPublicUrl(value: string): string {
+  const url = tryUrl(value);
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
+    throw new ConfigurationError(
+      'publicUrl must be the absolute URL of the mount, such as "https://chat.example.com/v1/proxy"',
+    );
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function tryUrl(value: string): URL | undefined {
+  try {
+    return new URL(value);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from '../logger.ts';
+import { LineSplitter } from '../store/log.ts';
+import { KIND_PROCESS } from '../store/metadata.ts';
+import { StoreError, type Follower, type Offset, type StreamStore } from '../store/types.ts';
+import { OFFSET_START } from '../../protocol/query.ts';
+
+/** Seconds without a sign of life after which a process counts as dead. */
+const LEASE_SECONDS = 6;
+/** Three signs of life a lease, so that one lost request or a long pause kills nobody. */
+const RENEW_MS = 2_000;
+
+const ABORT = 'abort ';
+
+export interface PresenceOptions {
+  readonly store: StreamStore;
+  readonly logger: Logger;
+  /** A process that took a PATCH or DELETE asks the one that holds the upstream. */
+  readonly onAbort: (streamId: string) => void;
+}
+
+/**
+ * What several processes on one store know of each other: each keeps one small log, which is its lease (it
+ * vanishes by its TTL when nobody renews it) and its mailbox (others append what they want of it).
+ */
+export class Presence {
+  readonly id = randomUUID();
+  readonly #options: PresenceOptions;
+  #follower: Follower | undefined;
+  #offset: Offset = OFFSET_START;
+  #lines = new LineSplitter();
+  #timer: NodeJS.Timeout | undefined;
+  #renewing = false;
+  #stopped = false;
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await this.#join();
+    this.#timer = setInterval(() => void this.#renew(), RENEW_MS);
+    this.#timer.unref();
+  }
+
+  async isAlive(owner: string): Promise<boolean> {
+    return owner === this.id || (await this.#options.store.head(logOf(owner))) !== undefined;
+  }
+
+  /** Puts a wish into the owner's mailbox; false when there is no such process any more. */
+  async askToAbort(owner: string, streamId: string): Promise<boolean> {
+    try {
+      await this.#options.store.append(logOf(owner), Buffer.from(`${ABORT}${streamId}\n`));
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))
+        return false;
+      throw error;
+    }
+  }
+
+  /** Leaves: others see at once that this process is gone. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#follower?.stop();
+    await this.#options.store.delete(logOf(this.id)).catch((err: unknown) => {
+      this.#options.logger.warn({ err }, 'could not give up the lease; it runs out by itself');
+    });
+  }
+
+  async #join(): Promise<void> {
+    const { store } = this.#options;
+    await store.create(logOf(this.id), {
+      contentType: 'text/plain',
+      ttlSeconds: LEASE_SECONDS,
+      metadata: { kind: KIND_PROCESS },
+    });
+    this.#offset = OFFSET_START;
+    this.#lines = new LineSplitter();
+    await this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    this.#follower?.stop();
+    const follower = await this.#options.store.follow(logOf(this.id), this.#offset, () => this.#read());
+    if (this.#stopped) return follower.stop();
+    this.#follower = follower;
+    this.#read();
+  }
+
+  #read(): void {
+    try {
+      for (let frame = this.#follower?.next(); frame; frame = this.#follower?.next()) {
+        this.#offset = frame.next;
+        for (const line of this.#lines.push(frame.bytes)) {
+          if (line.startsWith(ABORT)) this.#options.onAbort(line.slice(ABORT.length));
+        }
+      }
+    } catch (err) {
+      // The next renewal opens it again, or joins anew when the lease is gone.
+      this.#options.logger.warn({ err }, 'lost the mailbox');
+      this.#follower?.stop();
+      this.#follower = undefined;
+    }
+  }
+
+  /** Reading counts as a sign of life (a stream's TTL slides with each read) and, unlike writing, leaves nothing. */
+  async #renew(): Promise<void> {
+    if (this.#renewing) return;
+    this.#renewing = true;
+    try {
+      await this.#options.store.read(logOf(this.id), this.#offset, 1);
+      if (!this.#follower) await this.#listen();
+    } catch (err) {
+      this.#options.logger.warn({ err }, 'could not renew the lease');
+      if (err instanceof StoreError && err.code === 'NOT_FOUND' && !this.#stopped) {
+        // Paused past the lease: others may have closed our streams meanwhile, which our appends will be told.
+        await this.#join().catch((error: unknown) =>
+          this.#options.logger.error({ err: error }, 'could not rejoin'),
+        );
+      }
+    } finally {
+      this.#renewing = false;
+    }
+  }
+}
+
+function logOf(owner: string): string {
+  return `proxy-${owner}`;
+}

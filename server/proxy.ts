@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createKeyring } from './auth/keyring.ts';
+import { createServiceAuth } from './auth/service.ts';
+import type { Context } from './context.ts';
+import { Claims } from './create/claims.ts';
+import { ExactlyOnce } from './create/exactly-once.ts';
+import { StreamKeys } from './create/stream-keys.ts';
+import { createDispatch } from './dispatch.ts';
+import { safeEmitter } from './events.ts';
+import type { ResolvedOptions } from './options.ts';
+import { Guardian } from './peers/guardian.ts';
+import { Presence } from './peers/presence.ts';
+import { RunningStreams } from './pump/running.ts';
+import { LiveReads } from './read/live-reads.ts';
+import { SseEncoder } from './read/sse-frames.ts';
+import { durableStreamsStore } from './store/durable-streams/index.ts';
+import { embeddedStore } from './store/embedded/index.ts';
+import type { StreamEnd, StreamStore } from './store/types.ts';
+import { abortHere } from './streams/abort-stream.ts';
+import { compileAllowlist } from './upstream/allowlist.ts';
+import { createUpstreamClient } from './upstream/client.ts';
+
+/** Milliseconds for readers to take the last bytes of streams that a shutdown closed. */
+const READERS_GRACE_MS = 1_000;
+
+/** Milliseconds that a shutdown lets answers run on. */
+export const DEFAULT_DRAIN_MS = 10_000;
+
+const SHUT_DOWN: StreamEnd = Object.freeze({
+  outcome: 'interrupted',
+  error: Object.freeze({ code: 'SHUTTING_DOWN', message: 'The proxy was shut down in mid-answer' }),
+});
+
+export interface CloseOptions {
+  /** Milliseconds to let running answers finish. Default 10,000. What still runs then ends `interrupted`. */
+  drainMs?: number;
+}
+
+/** One proxy: everything behind the middleware, put together. */
+export interface Proxy {
+  readonly dispatch: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+  /** Resolves when the store can be used; rejects when it never will. */
+  readonly ready: Promise<void>;
+  /** Takes no new streams, drains, and lets go of everything. Idempotent. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+export function createProxy(options: ResolvedOptions): Proxy {
+  const { logger } = options;
+  const keyring = createKeyring(options.jwtSecret);
+  const allowlist = compileAllowlist(options.allowlist);
+  const auth = createServiceAuth({
+    keyring,
+    ...(options.authenticate && { authenticate: options.authenticate }),
+  });
+  const store = options.store ?? ownStore(options);
+  const upstream = createUpstreamClient({
+    allowPrivateNetworks: options.allowPrivateNetworks,
+    headersTimeoutMs: options.upstreamHeadersTimeoutMs,
+    inactivityTimeoutMs: options.upstreamInactivityTimeoutMs,
+  });
+  const running = new RunningStreams(options);
+  const presence = new Presence({ store, logger, onAbort: (streamId) => abortHere(streamId, { running }) });
+  const isRunning = (streamId: string) => running.get(streamId) !== undefined;
+  const guardian = new Guardian({ store, presence, logger, isRunning });
+  const claims = new Claims(store, presence, options.streamTtlSeconds);
+  const context: Context = Object.freeze({
+    options,
+    store,
+    keyring,
+    allowlist,
+    upstream,
+    running,
+    presence,
+    guardian,
+    claims,
+    exactlyOnce: new ExactlyOnce(claims, options.upstreamHeadersTimeoutMs),
+    streamKeys: new StreamKeys(store, presence, options.streamTtlSeconds),
+    encoder: new SseEncoder(),
+    liveReads: new LiveReads(options.keepAliveMs),
+    emit: safeEmitter(options.onEvent, logger),
+  });
+  const ready = store.open().then(() => presence.start());
+  ready.catch((err: unknown) => logger.error({ err }, 'the store of streams could not be opened'));
+
+  const closeAll = async (drainMs: number): Promise<void> => {
+    const opened = await ready.then(
+      () => true,
+      () => false,
+    );
+    await running.close(drainMs, SHUT_DOWN);
+    await context.liveReads.close(READERS_GRACE_MS);
+    guardian.stop();
+    if (opened) await presence.stop();
+    await upstream.close();
+    // A store that was handed in is its owner's to close.
+    if (opened && !options.store) await store.dispose();
+  };
+  let closing: Promise<void> | undefined;
+
+  return {
+    dispatch: createDispatch({ context, auth, ready }),
+    ready,
+    close: ({ drainMs = DEFAULT_DRAIN_MS } = {}) => (closing ??= closeAll(drainMs)),
+  };
+}
+
+function ownStore(options: ResolvedOptions): StreamStore {
+  const { durableStreamsUrl, durableStreamsHeaders, dataDir, durability } = options;
+  if (durableStreamsUrl !== undefined) {
+    return durableStreamsStore({
+      url: durableStreamsUrl,
+      ...(durableStreamsHeaders && { headers: durableStreamsHeaders }),
+    });
+  }
+  return embeddedStore({
+    ...(dataDir !== undefined && { dataDir }),
+    ...(durability !== undefined && { durability }),
+  });
+}

@@ -1,0 +1,171 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { StoreError, type StreamEnd, type StreamStore } from '../store/types.ts';
+import { classifyBodyError } from '../upstream/client.ts';
+
+/** Unwritten bytes above which the upstream is paused. It goes on when they are being written. */
+const HIGH_WATER_BYTES = 1_048_576;
+/** Pauses between attempts to close a stream whose store is down: they double up to the last. */
+const CLOSE_RETRY_MS = [250, 30_000] as const;
+
+const COMPLETE: StreamEnd = { outcome: 'complete' };
+
+export interface PumpOptions {
+  readonly streamId: string;
+  readonly body: Readable;
+  readonly store: StreamStore;
+  /** `maxResponseBytes`: what goes past it is dropped, and the stream ends `too-large`. */
+  readonly maxBytes: number;
+  readonly onFirstByte: () => void;
+  /** Gives up on closing a stream whose store is down: the process goes away. */
+  readonly giveUp: AbortSignal;
+}
+
+/**
+ * Carries an upstream's body into the store. No timer: one append is in flight, and what arrives meanwhile
+ * goes into the next, so the first bytes are never held and load batches by itself. The last bytes and the
+ * closing are one write.
+ */
+export class Pump {
+  /** Resolves when the stream is closed, or gone; never rejects. */
+  readonly done: Promise<StreamEnd>;
+  /** Bytes taken from the upstream so far. */
+  bytes = 0;
+
+  readonly #options: PumpOptions;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #appending = false;
+  #end: StreamEnd | undefined;
+  #closing = false;
+  #finish!: (end: StreamEnd) => void;
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+    this.done = new Promise((resolve) => (this.#finish = resolve));
+    options.body
+      .on('data', (chunk: Buffer) => this.#take(chunk))
+      .on('end', () => this.#endWith(COMPLETE))
+      .on('error', (error) => this.#endWith(endOf(error)))
+      // A body that is destroyed without an error says nothing else; after an end this changes nothing.
+      .on('close', () => this.#endWith(endOf(new Error('the connection closed before the body ended'))));
+    // What failed before we listened has no event left for us.
+    if (options.body.destroyed) this.#endWith(endOf(options.body.errored ?? new Error('the body is gone')));
+  }
+
+  /** Stops the upstream, flushes what was received, closes with this end. Idempotent: the first end stands. */
+  stop(end: StreamEnd): Promise<StreamEnd> {
+    this.#endWith(end);
+    return this.done;
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#end) return;
+    if (this.bytes === 0) this.#options.onFirstByte();
+    const room = this.#options.maxBytes - this.bytes;
+    if (chunk.length > room) {
+      this.#keep(chunk.subarray(0, room));
+      this.#endWith({
+        outcome: 'too-large',
+        error: { code: 'RESPONSE_TOO_LARGE', message: `The answer is over ${this.#options.maxBytes} bytes` },
+      });
+      return;
+    }
+    this.#keep(chunk);
+    if (!this.#appending) void this.#append();
+    else if (this.#pendingBytes > HIGH_WATER_BYTES) this.#options.body.pause();
+  }
+
+  #keep(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.bytes += chunk.length;
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+  }
+
+  #endWith(end: StreamEnd): void {
+    if (this.#end) return;
+    this.#end = end;
+    if (end.outcome !== 'complete') this.#options.body.on('error', () => undefined).destroy();
+    if (!this.#appending) void this.#close();
+  }
+
+  async #append(): Promise<void> {
+    const { store, streamId, body } = this.#options;
+    this.#appending = true;
+    try {
+      await store.append(streamId, this.#drain());
+    } catch (error) {
+      this.#appending = false;
+      // Whether those bytes were written is unknown; writing them again could give them twice.
+      this.#drain();
+      this.#end = undefined;
+      this.#endWith(lostStore(error));
+      return;
+    }
+    this.#appending = false;
+    if (body.isPaused()) body.resume();
+    if (this.#end) void this.#close();
+    else if (this.#pendingBytes > 0) void this.#append();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const { store, streamId, giveUp } = this.#options;
+    let end = this.#end!;
+    let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
+    let pause: number = CLOSE_RETRY_MS[0];
+    for (;;) {
+      try {
+        this.#finish(await store.close(streamId, end, last));
+        return;
+      } catch (error) {
+        if (error instanceof StoreError && error.code === 'NOT_FOUND') {
+          this.#finish({
+            outcome: 'aborted',
+            error: { code: 'STREAM_NOT_FOUND', message: 'The stream was deleted' },
+          });
+          return;
+        }
+        if (last) {
+          last = undefined;
+          end = lostStore(error);
+        }
+      }
+      // As long as this process lives, others leave its streams alone; so it has to go on trying.
+      const go = await delay(pause, true, { ref: false, signal: giveUp }).catch(() => false);
+      if (!go) return this.#finish(end);
+      pause = Math.min(pause * 2, CLOSE_RETRY_MS[1]);
+    }
+  }
+
+  #drain(): Uint8Array {
+    const bytes =
+      this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    return bytes;
+  }
+}
+
+function endOf(error: Error): StreamEnd {
+  const code = (error as { code?: unknown }).code;
+  return classifyBodyError(error) === 'timeout'
+    ? { outcome: 'timeout', error: { code: 'UPSTREAM_TIMEOUT', message: 'The upstream fell silent' } }
+    : {
+        outcome: 'upstream-error',
+        error: {
+          code: 'UPSTREAM_ERROR',
+          message: `The upstream's answer broke off${typeof code === 'string' ? ` (${code})` : ''}`,
+        },
+      };
+}
+
+function lostStore(error: unknown): StreamEnd {
+  const reason = error instanceof StoreError && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
+  return {
+    outcome: 'interrupted',
+    error: { code: reason, message: 'The store of streams failed in mid-answer' },
+  };
+}

@@ -1,0 +1,61 @@
+import { OFFSET_NOW } from '../../protocol/query.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Offset, StreamInfo, StreamStore } from '../store/types.ts';
+import {
+  LIVE_CACHE_CONTROL,
+  positionHeaders,
+  readHeaders,
+  STORED_CACHE_CONTROL,
+  STREAM_CONTENT_TYPE,
+} from './headers.ts';
+
+/** Answers with what is there from an offset, up to a limit; gives the number of bytes. */
+export async function catchUp(
+  { req, res }: Exchange,
+  store: StreamStore,
+  info: StreamInfo,
+  streamId: string,
+  offset: Offset,
+  maxBytes: number,
+): Promise<number> {
+  if (offset === OFFSET_NOW) {
+    res.writeHead(200, {
+      ...readHeaders(info),
+      ...positionHeaders({ next: info.tail, upToDate: true, ...(info.end && { end: info.end }) }),
+      'Content-Type': STREAM_CONTENT_TYPE,
+      'Content-Length': 0,
+      'Cache-Control': LIVE_CACHE_CONTROL,
+    });
+    res.end();
+    return 0;
+  }
+  const frame = await store.read(streamId, offset, maxBytes);
+  // Closing changes what a read says without a new byte, so it is part of the tag.
+  const etag = `"${streamId}:${offset}:${frame.next}${frame.end ? ':closed' : ''}"`;
+  const headers = {
+    ...readHeaders(info),
+    ...positionHeaders(frame),
+    ETag: etag,
+    'Cache-Control': STORED_CACHE_CONTROL,
+  };
+  if (matches(req.headers['if-none-match'], etag)) {
+    res.writeHead(304, headers).end();
+    return 0;
+  }
+  res.writeHead(200, {
+    ...headers,
+    'Content-Type': STREAM_CONTENT_TYPE,
+    'Content-Length': frame.bytes.length,
+  });
+  res.end(frame.bytes);
+  return frame.bytes.length;
+}
+
+/** Weak comparison of If-None-Match (RFC 9110, section 13.1.2). Our tags hold no comma and no quote. */
+function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((part) => {
+    const tag = part.trim();
+    return tag === '*' || tag === etag || tag === `W/${etag}`;
+  });
+}

@@ -1,0 +1,16 @@
+/** Cursors are numbers of 20 s intervals since this moment (base protocol, caching and collapsing). */
+const EPOCH_MS = Date.UTC(2024, 9, 9);
+const INTERVAL_MS = 20_000;
+const MAX_JITTER_SECONDS = 3_600;
+
+/**
+ * The cursor of a live answer: the current interval, or, for a client that has seen that one or a later one,
+ * strictly more than it had, so that no cache on the way answers it with what it has.
+ */
+export function nextCursor(sent: string | undefined, nowMs = Date.now(), random = Math.random): string {
+  const current = Math.floor((nowMs - EPOCH_MS) / INTERVAL_MS);
+  const seen = sent !== undefined && /^\d{1,15}$/.test(sent) ? Number(sent) : -1;
+  if (seen < current) return String(current);
+  const jitterSeconds = 1 + Math.floor(random() * MAX_JITTER_SECONDS);
+  return String(seen + Math.max(1, Math.ceil((jitterSeconds * 1_000) / INTERVAL_MS)));
+}

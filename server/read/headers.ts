@@ -1,0 +1,54 @@
+import {
+  STREAM_CLOSED,
+  STREAM_NEXT_OFFSET,
+  STREAM_TTL,
+  STREAM_UP_TO_DATE,
+  UPSTREAM_CONTENT_TYPE,
+  UPSTREAM_OUTCOME,
+} from '../../protocol/headers.ts';
+import type { Frame, StreamInfo } from '../store/types.ts';
+
+/** To the base protocol an answer is bytes; what they are stands in `Upstream-Content-Type`. */
+export const STREAM_CONTENT_TYPE = 'application/octet-stream';
+
+/**
+ * Live data is one reader's and one moment's: no cache may keep it, and nothing on the way may compress it,
+ * which would mean to hold it back (RFC 9111, sections 5.2.2.5 to 5.2.2.7).
+ */
+export const LIVE_CACHE_CONTROL = 'private, no-store, no-transform';
+/** Stored bytes may be kept by the reader, if asked about each time: the stream may be deleted. */
+export const STORED_CACHE_CONTROL = 'private, no-cache';
+
+/** Headers of every read: no sniffing of foreign bytes, and no page of another origin embeds them by a tag. */
+export function readHeaders(info: StreamInfo): Record<string, string> {
+  return {
+    ...(info.contentType !== '' && { [UPSTREAM_CONTENT_TYPE]: info.contentType }),
+    'X-Content-Type-Options': 'nosniff',
+    'Cross-Origin-Resource-Policy': 'cross-origin',
+  };
+}
+
+/** What a frame says of the place behind it. `Stream-Closed` only where nothing can come any more. */
+export function positionHeaders({
+  next,
+  upToDate,
+  end,
+}: Pick<Frame, 'next' | 'upToDate' | 'end'>): Record<string, string> {
+  return {
+    [STREAM_NEXT_OFFSET]: next,
+    ...(upToDate && { [STREAM_UP_TO_DATE]: 'true' }),
+    ...(end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: end.outcome }),
+  };
+}
+
+/** Headers of HEAD: the tail, the TTL, and how it ended. */
+export function headHeaders(info: StreamInfo): Record<string, string> {
+  return {
+    'Content-Type': STREAM_CONTENT_TYPE,
+    [STREAM_NEXT_OFFSET]: info.tail,
+    [STREAM_TTL]: String(info.ttlSeconds),
+    ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
+    'Cache-Control': 'no-store',
+    ...readHeaders(info),
+  };
+}

@@ -1,0 +1,52 @@
+import { STREAM_CURSOR } from '../../protocol/headers.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Offset, StreamStore } from '../store/types.ts';
+import { nextCursor } from './cursor.ts';
+import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
+
+export interface LongPollOptions {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  readonly cursor: string | undefined;
+}
+
+/** Answers with what comes after an offset, at once if there is any, or 204 when nothing came in time. */
+export async function longPoll(
+  { res }: Exchange,
+  store: StreamStore,
+  streamId: string,
+  offset: Offset,
+  { timeoutMs, maxBytes, cursor }: LongPollOptions,
+): Promise<number> {
+  let wake: () => void = () => undefined;
+  const readable = new Promise<void>((resolve) => (wake = resolve));
+  const follower = await store.follow(streamId, offset, wake, maxBytes);
+  const timer = setTimeout(wake, timeoutMs);
+  res.once('close', wake);
+  try {
+    let frame = follower.next();
+    if (!frame) {
+      await readable;
+      // After the time is up a plain read says where the reader is, which "-1" on an empty stream does not.
+      frame = follower.next() ?? (await store.read(streamId, offset, maxBytes));
+    }
+    const headers = {
+      ...readHeaders(follower.info),
+      ...positionHeaders(frame),
+      ...(!frame.end && { [STREAM_CURSOR]: nextCursor(cursor) }),
+      'Cache-Control': LIVE_CACHE_CONTROL,
+    };
+    const { bytes } = frame;
+    if (bytes.length === 0) {
+      res.writeHead(204, headers).end();
+      return 0;
+    }
+    res.writeHead(200, { ...headers, 'Content-Type': STREAM_CONTENT_TYPE, 'Content-Length': bytes.length });
+    res.end(bytes);
+    return bytes.length;
+  } finally {
+    clearTimeout(timer);
+    res.off('close', wake);
+    follower.stop();
+  }
+}

@@ -1,0 +1,96 @@
+import type { ServerResponse } from 'node:http';
+import {
+  CURSOR,
+  LIVE,
+  LIVE_LONG_POLL,
+  LIVE_SSE,
+  OFFSET,
+  OFFSET_NOW,
+  OFFSET_START,
+} from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { ProxyError } from '../errors.ts';
+import type { ReadMode } from '../events.ts';
+import { singleParam, type Exchange } from '../http/exchange.ts';
+import type { Offset, StreamInfo } from '../store/types.ts';
+import { visibleStream } from '../streams/visible.ts';
+import { catchUp } from './catch-up.ts';
+import { longPoll } from './long-poll.ts';
+import { readSse } from './sse.ts';
+
+/** Offsets are text that can stand in a query (base protocol): anything else is no store's business. */
+const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
+
+/** GET {base}/{id}: the base protocol's read, in its three modes. */
+export async function readStream(exchange: Exchange, context: Context): Promise<void> {
+  const { res, query, streamId, caller } = exchange;
+  const { store, options } = context;
+  const asked = singleParam(query, OFFSET) ?? OFFSET_START;
+  const live = singleParam(query, LIVE);
+  const cursor = singleParam(query, CURSOR);
+  if (!OFFSET_TEXT.test(asked)) throw invalidOffset();
+  if (live !== undefined && live !== LIVE_SSE && live !== LIVE_LONG_POLL) {
+    throw new ProxyError('INVALID_REQUEST', `${LIVE} must be ${LIVE_SSE} or ${LIVE_LONG_POLL}, or left out`);
+  }
+  const info = await visibleStream(exchange, context);
+  const subject = caller?.subject;
+  // A catch-up read at `now` is answered from the head alone, so it keeps the word.
+  const offset = asked === OFFSET_NOW && live !== undefined ? info.tail : asked;
+  if (live === LIVE_SSE) {
+    await liveRead(context, { res, streamId, offset, cursor, status: 200, headers: {}, subject });
+    return;
+  }
+  const ended = begin(context, live === undefined ? 'catch-up' : 'long-poll', streamId, subject);
+  const release = live === undefined ? () => undefined : context.guardian.watch(streamId, info);
+  let bytes = 0;
+  try {
+    bytes =
+      live === undefined
+        ? await catchUp(exchange, store, info, streamId, offset, options.maxReadBytes)
+        : await longPoll(exchange, store, streamId, offset, {
+            timeoutMs: options.longPollTimeoutMs,
+            maxBytes: options.maxReadBytes,
+            cursor,
+          });
+  } finally {
+    release();
+    ended(bytes);
+  }
+}
+
+export interface LiveReadOptions {
+  readonly res: ServerResponse;
+  readonly streamId: string;
+  readonly offset: Offset;
+  readonly cursor: string | undefined;
+  readonly status: 200 | 201;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly subject: string | undefined;
+}
+
+/** An SSE read, told of as it begins and ends, whose stream's owner is looked after meanwhile. */
+export function liveRead(context: Context, options: LiveReadOptions): Promise<void> {
+  const { store, encoder, liveReads, guardian } = context;
+  const { logger } = context.options;
+  const { streamId, subject } = options;
+  const onBegun = (info: StreamInfo) => {
+    const ended = begin(context, 'sse', streamId, subject);
+    const release = guardian.watch(streamId, info);
+    return (bytes: number) => {
+      release();
+      ended(bytes);
+    };
+  };
+  return readSse({ ...options, store, encoder, liveReads, logger, onBegun });
+}
+
+function begin({ emit }: Context, mode: ReadMode, streamId: string, subject: string | undefined) {
+  const begunAt = performance.now();
+  emit({ type: 'read-begun', streamId, subject, mode });
+  return (bytes: number) =>
+    emit({ type: 'read-ended', streamId, subject, mode, bytes, durationMs: performance.now() - begunAt });
+}
+
+function invalidOffset(): ProxyError {
+  return new ProxyError('INVALID_OFFSET', 'An offset is what Stream-Next-Offset gave, -1 or now');
+}

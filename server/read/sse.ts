@@ -1,0 +1,110 @@
+import type { ServerResponse } from 'node:http';
+import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
+import type { Logger } from '../logger.ts';
+import { StoreError, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { nextCursor } from './cursor.ts';
+import { LIVE_CACHE_CONTROL, readHeaders } from './headers.ts';
+import type { LiveRead, LiveReads } from './live-reads.ts';
+import { controlEvent, KEEP_ALIVE, type SseEncoder } from './sse-frames.ts';
+
+/**
+ * Most bytes of the answer in one event. A reader can go on only behind a whole one, so on a line that breaks
+ * after seconds a large event would never arrive; a smaller one would cost more control events than it saves.
+ */
+const FRAME_BYTES = 8_192;
+
+export interface SseOptions {
+  readonly res: ServerResponse;
+  readonly store: StreamStore;
+  readonly streamId: string;
+  readonly offset: Offset;
+  /** What the reader's last control event said. */
+  readonly cursor: string | undefined;
+  readonly status: 200 | 201;
+  /** Beside those of every SSE read. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly encoder: SseEncoder;
+  readonly liveReads: LiveReads;
+  readonly logger: Logger;
+  /** Called before the first byte goes out; gives what is called when the read is over. */
+  readonly onBegun: (info: StreamInfo) => (bytes: number) => void;
+}
+
+/**
+ * A reader is an offset and a loop: take the next frame, write, wait for drain or for more. One that reads
+ * slowly holds its own frame and nothing else; one that is gone is forgotten at once.
+ * @throws what `store.follow` throws, before anything was sent.
+ */
+export async function readSse(options: SseOptions): Promise<void> {
+  const { res, store, streamId, encoder, liveReads, logger } = options;
+  const cursor = nextCursor(options.cursor);
+  let blocked = true;
+  let silent = true;
+  let over = false;
+  let bytes = 0;
+
+  const finish = (): void => {
+    if (over) return;
+    over = true;
+    follower.stop();
+    ended(bytes);
+  };
+  const read: LiveRead = {
+    beat: () => {
+      if (!blocked) blocked = !res.write(KEEP_ALIVE);
+    },
+    end: () => {
+      finish();
+      res.end();
+    },
+  };
+  const step = (): void => {
+    try {
+      while (!blocked && !over) {
+        const frame = follower.next();
+        if (!frame) break;
+        silent = false;
+        bytes += frame.bytes.length;
+        blocked = !res.write(encoder.encode(frame, cursor));
+        if (frame.end) read.end();
+      }
+    } catch (err) {
+      finish();
+      // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
+      if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
+      else {
+        logger.warn({ err, streamId }, 'a live read lost its store');
+        res.destroy();
+      }
+    }
+  };
+
+  const follower = await store.follow(streamId, options.offset, step, FRAME_BYTES);
+  const { info } = follower;
+  const ended = options.onBegun(info);
+  if (res.destroyed) return finish();
+  res.on('drain', () => {
+    blocked = false;
+    step();
+  });
+  res.on('close', () => {
+    finish();
+    liveReads.remove(read);
+  });
+  res.writeHead(options.status, {
+    ...readHeaders(info),
+    ...options.headers,
+    'Content-Type': 'text/event-stream',
+    'Cache-Control': LIVE_CACHE_CONTROL,
+    // nginx and its like hold a response back unless told not to.
+    'X-Accel-Buffering': 'no',
+    [STREAM_SSE_DATA_ENCODING]: 'base64',
+  });
+  liveReads.add(read);
+  blocked = false;
+  step();
+  if (!silent || over || blocked) return;
+  // Nothing at hand: at the tail say so, elsewhere send a comment; both send the headers on their way.
+  const atTail = options.offset === info.tail;
+  blocked = !res.write(atTail ? controlEvent({ next: info.tail, upToDate: true }, cursor) : KEEP_ALIVE);
+}

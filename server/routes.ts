@@ -1,0 +1,29 @@
+import type { Context } from './context.ts';
+import { createStream } from './create/create-stream.ts';
+import type { Exchange } from './http/exchange.ts';
+import { readStream } from './read/read-stream.ts';
+import { abortStream } from './streams/abort-stream.ts';
+import { deleteStream } from './streams/delete-stream.ts';
+import { findStream } from './streams/find-stream.ts';
+import { headStream } from './streams/head-stream.ts';
+
+/** What a route asks for: the service's credentials, a signed URL, or a signed URL where there is one. */
+export type AuthPolicy = 'service' | 'signed' | 'signed-or-service';
+
+export interface Route {
+  readonly method: string;
+  /** The mount itself, or one stream below it. */
+  readonly at: 'base' | 'stream';
+  readonly auth: AuthPolicy;
+  readonly handle: (exchange: Exchange, context: Context) => Promise<void>;
+}
+
+/** The protocol, a line an operation. OPTIONS is the CORS middleware's. */
+export const ROUTES: readonly Route[] = [
+  { method: 'POST', at: 'base', auth: 'service', handle: createStream },
+  { method: 'GET', at: 'base', auth: 'service', handle: findStream },
+  { method: 'GET', at: 'stream', auth: 'signed-or-service', handle: readStream },
+  { method: 'HEAD', at: 'stream', auth: 'service', handle: headStream },
+  { method: 'PATCH', at: 'stream', auth: 'signed', handle: abortStream },
+  { method: 'DELETE', at: 'stream', auth: 'service', handle: deleteStream },
+];

@@ -1,0 +1,61 @@
+import { OFFSET_START } from '../../protocol/query.ts';
+import type { Frame, StreamInfo, StreamStore } from './types.ts';
+
+const READ_BYTES = 262_144;
+
+/**
+ * Hands on a stream's frames from an offset until it is closed, `onFrame` gives true, or `signal` aborts:
+ * what waiting for one event needs. Gives the last frame's `end` when the stream was closed.
+ * @throws StoreError when the stream is not there, vanishes, or the store fails; the signal's reason.
+ */
+export async function followUntil(
+  store: StreamStore,
+  id: string,
+  signal: AbortSignal,
+  onFrame: (frame: Frame, info: StreamInfo) => boolean,
+  offset: string = OFFSET_START,
+): Promise<Frame['end']> {
+  signal.throwIfAborted();
+  let wake: () => void = () => undefined;
+  const follower = await store.follow(id, offset, () => wake());
+  const onAbort = () => wake();
+  signal.addEventListener('abort', onAbort);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      // Listening before asking: what becomes readable between the two is not missed.
+      const readable = new Promise<void>((resolve) => (wake = resolve));
+      const frame = follower.next();
+      if (!frame) await readable;
+      else if (onFrame(frame, follower.info) || frame.end) return frame.end;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    follower.stop();
+  }
+}
+
+/** The lines of a small log, whole. A line that has no end yet is left out. */
+export async function readLines(store: StreamStore, id: string): Promise<string[]> {
+  const chunks: Uint8Array[] = [];
+  let offset = OFFSET_START;
+  for (;;) {
+    const frame = await store.read(id, offset, READ_BYTES);
+    chunks.push(frame.bytes);
+    offset = frame.next;
+    if (frame.upToDate || frame.end) break;
+  }
+  return Buffer.concat(chunks).toString('utf8').split('\n').slice(0, -1);
+}
+
+/** Splits bytes that arrive in pieces into lines. */
+export class LineSplitter {
+  #rest = '';
+  readonly #decoder = new TextDecoder();
+
+  push(bytes: Uint8Array): string[] {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split('\n');
+    this.#rest = lines.pop() ?? '';
+    return lines;
+  }
+}

@@ -1,0 +1,72 @@
+import { ACTION, ACTION_ABORT } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { ProxyError } from '../errors.ts';
+import { singleParam, type Exchange } from '../http/exchange.ts';
+import { INTERRUPTED } from '../peers/guardian.ts';
+import { followUntil } from '../store/log.ts';
+import { metadataOf } from '../store/metadata.ts';
+import { StoreError, type StreamEnd, type StreamInfo } from '../store/types.ts';
+
+const ABORTED: StreamEnd = Object.freeze({
+  outcome: 'aborted',
+  error: Object.freeze({ code: 'ABORTED', message: 'The answer was stopped' }),
+});
+
+/** How long another process may take to flush and close before we close its stream ourselves. */
+const OTHERS_CLOSE_MS = 1_000;
+
+/** PATCH {base}/{id}?action=abort: 204 when nothing runs any more, however often it is asked. */
+export async function abortStream({ res, query, streamId }: Exchange, context: Context): Promise<void> {
+  if (singleParam(query, ACTION) !== ACTION_ABORT) {
+    throw new ProxyError('INVALID_ACTION', `The only action is ?${ACTION}=${ACTION_ABORT}`);
+  }
+  const info = await context.store.head(streamId);
+  if (info && !info.end) {
+    await stopUpstream(streamId, info, context);
+    context.emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
+  }
+  res.writeHead(204).end();
+}
+
+/**
+ * Ends a stream whichever process holds its upstream: here by its pump, elsewhere by that process's mailbox.
+ * One that does not react in time finds its stream closed when it next writes; one that is gone left an
+ * interrupted stream, not an aborted one.
+ */
+export async function stopUpstream(streamId: string, info: StreamInfo, context: Context): Promise<void> {
+  const { running, presence, store } = context;
+  const pump = running.get(streamId);
+  if (pump) {
+    await pump.stop(ABORTED);
+    return;
+  }
+  const { owner } = metadataOf(info);
+  const asked = owner !== presence.id && (await presence.askToAbort(owner, streamId));
+  if (asked && (await closesWithin(OTHERS_CLOSE_MS, streamId, info, context))) return;
+  try {
+    await store.close(streamId, asked ? ABORTED : INTERRUPTED);
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+  }
+}
+
+async function closesWithin(
+  ms: number,
+  streamId: string,
+  info: StreamInfo,
+  { store }: Context,
+): Promise<boolean> {
+  const limit = AbortSignal.timeout(ms);
+  try {
+    return (await followUntil(store, streamId, limit, () => false, info.tail)) !== undefined;
+  } catch (error) {
+    if (limit.aborted) return false;
+    if (error instanceof StoreError && error.code === 'NOT_FOUND') return true;
+    throw error;
+  }
+}
+
+/** What a mailbox asks of this process. */
+export function abortHere(streamId: string, { running }: Pick<Context, 'running'>): void {
+  void running.get(streamId)?.stop(ABORTED);
+}

@@ -1,0 +1,20 @@
+import type { Context } from '../context.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { metadataOf } from '../store/metadata.ts';
+import { stopUpstream } from './abort-stream.ts';
+import { isVisible, streamNotFound } from './visible.ts';
+
+/** DELETE {base}/{id}: stops what is in flight, deletes. 204 when it is gone, also when it was before. */
+export async function deleteStream({ res, streamId, caller }: Exchange, context: Context): Promise<void> {
+  const { store, claims } = context;
+  const info = await store.head(streamId);
+  if (info) {
+    if (!isVisible(info, caller)) throw streamNotFound();
+    const { subject, claim } = metadataOf(info);
+    if (!info.end) await stopUpstream(streamId, info, context);
+    await store.delete(streamId);
+    if (claim !== undefined) await claims.forget(claim);
+    if (!info.end) context.emit({ type: 'aborted', streamId, subject, by: 'delete' });
+  }
+  res.writeHead(204).end();
+}

@@ -1,0 +1,39 @@
+import { STREAM_CLOSED, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { KEY } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { ProxyError } from '../errors.ts';
+import { singleParam, type Exchange } from '../http/exchange.ts';
+import { locationHeaders } from './location.ts';
+import { isVisible, streamNotFound } from './visible.ts';
+
+/** GET {base}?key=name: the caller's newest stream under a `Stream-Key`, with a fresh URL. */
+export async function findStream(exchange: Exchange, context: Context): Promise<void> {
+  const { res, query, caller } = exchange;
+  const name = singleParam(query, KEY);
+  if (!name) throw new ProxyError('NOT_FOUND', `Nothing is here; find a stream by ?${KEY}=<its Stream-Key>`);
+  const { store, streamKeys, guardian, options } = context;
+  const limit = new AbortController();
+  const timer = setTimeout(() => {
+    limit.abort(new ProxyError('UPSTREAM_TIMEOUT', 'The newest stream under this key got no answer in time'));
+  }, options.upstreamHeadersTimeoutMs);
+  const onClose = () =>
+    limit.abort(new ProxyError('INVALID_REQUEST', 'The caller left before there was an answer'));
+  res.once('close', onClose);
+  try {
+    const streamId = await streamKeys.newest(caller?.subject, name, limit.signal);
+    const found = streamId === undefined ? undefined : await store.head(streamId);
+    if (streamId === undefined || !found || !isVisible(found, caller)) throw streamNotFound();
+    const info = await guardian.settle(streamId, found);
+    res
+      .writeHead(200, {
+        ...locationHeaders(exchange, context, { streamId, contentType: info.contentType }),
+        [STREAM_NEXT_OFFSET]: info.tail,
+        ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
+        'Content-Length': 0,
+      })
+      .end();
+  } finally {
+    clearTimeout(timer);
+    res.off('close', onClose);
+  }
+}

@@ -1,0 +1,313 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import * as zlib from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import { classifyBodyError, discardBody, readErrorBody, type UpstreamClient } from './client.ts';
+import { rawStandIn, requestTo, standIn, testClient, type StandIn } from './stand-in.ts';
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function closing<T extends StandIn | UpstreamClient>(thing: T): T {
+  closers.push(() => thing.close());
+  return thing;
+}
+
+const answerOf = async (upstream: StandIn, options = {}) =>
+  closing(testClient(options)).request(requestTo(upstream.url));
+
+/** Unlike `once`, which rejects on errors. */
+const closed = (body: Readable) => new Promise<void>((resolve) => body.once('close', () => resolve()));
+
+/** Reads a body that fails: what came, and why it ended. */
+async function broken(body: Readable): Promise<{ got: string; error: NodeJS.ErrnoException }> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+  } catch (error) {
+    return { got: Buffer.concat(chunks).toString(), error: error as NodeJS.ErrnoException };
+  }
+  return expect.fail('the body ended as if it were whole');
+}
+
+const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n';
+const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
+
+describe('a body that breaks off', () => {
+  it.each([
+    ['is cut between chunks', `${CHUNKED}5\r\nfirst\r\n`],
+    ['is cut in mid-chunk', `${CHUNKED}ff\r\nfirst`],
+    ['is shorter than it said', `${HEAD}Content-Length: 100\r\n\r\nfirst`],
+    ['is chunked wrongly', `${CHUNKED}5\r\nfirst\r\nZZ\r\n`],
+  ])('gives what came, then an error, when it %s', async (_, bytes) => {
+    const upstream = closing(await rawStandIn((socket) => socket.end(bytes)));
+    const { got, error } = await broken((await answerOf(upstream)).body);
+    expect(got).toBe('first');
+    expect(classifyBodyError(error)).toBe('upstream-error');
+    await upstream.idle();
+  });
+
+  it('gives what came, then an error, when it is reset in mid-chunk', async () => {
+    let reset!: () => void;
+    const upstream = closing(
+      await rawStandIn((socket) => {
+        socket.write(`${CHUNKED}ff\r\nfirst`);
+        reset = () => socket.resetAndDestroy();
+      }),
+    );
+    const { body } = await answerOf(upstream);
+    body.once('data', () => reset());
+    const { error } = await broken(body);
+    expect(classifyBodyError(error)).toBe('upstream-error');
+    expect(error.code).toBe('ECONNRESET');
+    await upstream.idle();
+  });
+
+  it('loses nothing when nobody reads until long after', async () => {
+    const upstream = closing(
+      await rawStandIn((socket) => socket.end(`${CHUNKED}5\r\nfirst\r\n6\r\nsecond\r\n`)),
+    );
+    const { body } = await answerOf(upstream);
+    await upstream.idle();
+    expect(body.destroyed).toBe(false);
+    const got: string[] = [];
+    body.on('data', (chunk) => got.push(String(chunk)));
+    await closed(body);
+    expect(got.join('')).toBe('firstsecond');
+    expect(body.errored).toMatchObject({ code: 'UND_ERR_SOCKET' });
+  });
+
+  it('tells its error also when nothing came and somebody listens late', async () => {
+    const upstream = closing(await rawStandIn((socket) => socket.end(CHUNKED)));
+    const { body } = await answerOf(upstream);
+    await upstream.idle();
+    expect(await broken(body)).toMatchObject({ got: '', error: { code: 'UND_ERR_SOCKET' } });
+  });
+
+  it('loses nothing while its reader pauses', async () => {
+    const upstream = closing(
+      await rawStandIn((socket) => socket.end(`${CHUNKED}5\r\nfirst\r\n6\r\nsecond\r\n`)),
+    );
+    const { body } = await answerOf(upstream);
+    const got: string[] = [];
+    body.once('data', () => body.pause()).on('data', (chunk) => got.push(String(chunk)));
+    await upstream.idle();
+    body.resume();
+    await closed(body);
+    expect(got.join('')).toBe('firstsecond');
+    expect(body.errored).toMatchObject({ code: 'UND_ERR_SOCKET' });
+  });
+
+  it('is a timeout when the upstream falls silent, which ends the connection', async () => {
+    const upstream = closing(await standIn((_, res) => res.write('first')));
+    const { got, error } = await broken((await answerOf(upstream, { inactivityTimeoutMs: 50 })).body);
+    expect(got).toBe('first');
+    expect(classifyBodyError(error)).toBe('timeout');
+    await upstream.idle();
+  });
+
+  it('does not take for silence that its own reader pauses', async () => {
+    let res!: ServerResponse;
+    const upstream = closing(
+      await standIn((_, answer) => void (res = answer).write(Buffer.alloc(1_000_000))),
+    );
+    const client = closing(testClient({ inactivityTimeoutMs: 50 }));
+    const { body } = await client.request(requestTo(upstream.url));
+    // Another request on the same clock falls silent at the same time, and is over first.
+    const other = await client.request(requestTo(upstream.url));
+    expect(classifyBodyError((await broken(other.body)).error)).toBe('timeout');
+    expect(body.errored).toBeNull();
+    discardBody(body);
+    res.destroy();
+    await upstream.idle();
+  });
+
+  it('classifies whatever else it is given', () => {
+    for (const error of [undefined, null, 'x', new Error('x'), { code: 7 }]) {
+      expect(classifyBodyError(error)).toBe('upstream-error');
+    }
+  });
+});
+
+describe('a body', () => {
+  it('holds the upstream back while nobody reads, and takes all of it later', async () => {
+    const size = 64 * 1_048_576;
+    let res!: ServerResponse;
+    const upstream = closing(await standIn((_, answer) => void (res = answer).end(Buffer.alloc(size, 'x'))));
+    const { body } = await answerOf(upstream);
+    await once(body, 'readable');
+    expect(body.readableLength).toBeLessThan(1_048_576);
+    expect(res.writableFinished).toBe(false);
+    let length = 0;
+    for await (const chunk of body) length += (chunk as Buffer).length;
+    expect(length).toBe(size);
+  });
+
+  it('ends the connection when it is destroyed', async () => {
+    let res!: ServerResponse;
+    const upstream = closing(await standIn((_, answer) => void (res = answer).write('first')));
+    const { body } = await answerOf(upstream);
+    const closed = once(res, 'close');
+    discardBody(body);
+    await closed;
+    await upstream.idle();
+  });
+
+  it.each([204, 205, 304])('of a %i is empty', async (status) => {
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(status, { 'Content-Encoding': 'gzip' }).end()),
+    );
+    expect(await buffer((await answerOf(upstream)).body)).toHaveLength(0);
+  });
+});
+
+const CODINGS = {
+  gzip: [zlib.createGzip, zlib.gzipSync],
+  'x-gzip': [zlib.createGzip, zlib.gzipSync],
+  deflate: [zlib.createDeflate, zlib.deflateSync],
+  br: [zlib.createBrotliCompress, zlib.brotliCompressSync],
+} as const;
+
+describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, encode]) => {
+  const head = { 'Content-Type': 'text/event-stream', 'Content-Encoding': coding.toUpperCase() };
+
+  it('is decoded, and its headers no longer say that it is encoded', async () => {
+    const bytes = Buffer.from('data: {"ü":1}\n\n'.repeat(10_000));
+    const encoded = encode(bytes);
+    const upstream = closing(
+      await standIn((_, res) =>
+        res.writeHead(200, { ...head, 'Content-Length': encoded.length }).end(encoded),
+      ),
+    );
+    const { headers, body } = await answerOf(upstream);
+    expect(headers['content-type']).toBe('text/event-stream');
+    expect(headers).not.toHaveProperty('content-encoding');
+    expect(headers).not.toHaveProperty('content-length');
+    expect((await buffer(body)).equals(bytes)).toBe(true);
+  });
+
+  it('gives each piece when it comes', async () => {
+    const encoder = createEncoder();
+    const upstream = closing(await standIn((_, res) => encoder.pipe(res.writeHead(200, head))));
+    const asked = answerOf(upstream);
+    const pieces = ['first', 'second', 'third'];
+    encoder.write(pieces[0]);
+    encoder.flush();
+    const { body } = await asked;
+    for (const piece of pieces) {
+      const [chunk] = (await once(body, 'data')) as [Buffer];
+      expect(chunk.toString()).toBe(piece);
+      const next = pieces[pieces.indexOf(piece) + 1];
+      if (next === undefined) encoder.end();
+      else {
+        encoder.write(next);
+        encoder.flush();
+      }
+    }
+    await once(body, 'end');
+  });
+
+  it('that ends before its coding does is broken, after what could be decoded', async () => {
+    const encoded = encode(Buffer.from('x'.repeat(100)));
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(200, head).end(encoded.subarray(0, -3))),
+    );
+    const { error } = await broken((await answerOf(upstream)).body);
+    expect(classifyBodyError(error)).toBe('upstream-error');
+  });
+
+  it('that is cut gives what came, then the connection’s error', async () => {
+    const encoder = createEncoder();
+    const upstream = closing(
+      await standIn((_, res) => {
+        res.writeHead(200, head);
+        encoder.on('data', (chunk) => res.write(chunk));
+        encoder.write('first');
+        encoder.flush(() => setImmediate(() => res.destroy()));
+      }),
+    );
+    const { got, error } = await broken((await answerOf(upstream)).body);
+    expect(got).toBe('first');
+    expect(error.code).toMatch(/UND_ERR_SOCKET|ECONNRESET/);
+    await upstream.idle();
+  });
+
+  it('that is nonsense is broken, and ends the connection', async () => {
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(200, head).write(Buffer.alloc(100_000, 0xf7))),
+    );
+    const { error } = await broken((await answerOf(upstream)).body);
+    expect(classifyBodyError(error)).toBe('upstream-error');
+    await upstream.idle();
+  });
+
+  it('holds the upstream back, however small it was made', async () => {
+    const bomb = encode(Buffer.alloc(32 * 1_048_576));
+    const upstream = closing(await standIn((_, res) => res.writeHead(200, head).end(bomb)));
+    const { body } = await answerOf(upstream);
+    await once(body, 'readable');
+    expect(body.readableLength).toBeLessThan(1_048_576);
+    discardBody(body);
+  });
+});
+
+describe('a body in a coding that cannot be undone', () => {
+  it.each(['compress', 'gzip, br', 'snappy'])('is refused: %s', async (coding) => {
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(200, { 'Content-Encoding': coding }).write('x')),
+    );
+    await expect(answerOf(upstream)).rejects.toMatchObject({ name: 'ProxyError', code: 'UPSTREAM_ERROR' });
+    await upstream.idle();
+  });
+
+  it('is not what identity is', async () => {
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(200, { 'Content-Encoding': 'Identity' }).end('x')),
+    );
+    expect(String(await buffer((await answerOf(upstream)).body))).toBe('x');
+  });
+});
+
+describe('readErrorBody', () => {
+  it('reads a short one whole, and leaves the connection for others', async () => {
+    const upstream = closing(await standIn((_, res) => res.writeHead(429).end('{"error":1}')));
+    const client = closing(testClient());
+    for (let i = 0; i < 10; i++) {
+      const { body } = await client.request(requestTo(upstream.url));
+      expect(String(await readErrorBody(body, 100))).toBe('{"error":1}');
+    }
+    expect(upstream.accepted()).toBeLessThanOrEqual(2);
+  });
+
+  it.each([0, 1, 99_999, 100_000])('cuts at %i bytes and ends the connection', async (limit) => {
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(500).write(Buffer.alloc(1_000_000, 'x'))),
+    );
+    const { body } = await answerOf(upstream);
+    expect(await readErrorBody(body, limit)).toHaveLength(limit);
+    await upstream.idle();
+  });
+
+  it('takes the limit after decoding', async () => {
+    const bomb = zlib.gzipSync(Buffer.alloc(50_000_000));
+    const upstream = closing(
+      await standIn((_, res) => res.writeHead(500, { 'Content-Encoding': 'gzip' }).end(bomb)),
+    );
+    expect(await readErrorBody((await answerOf(upstream)).body, 1_000)).toHaveLength(1_000);
+  });
+
+  it('gives what came when the body breaks off', async () => {
+    const upstream = closing(await rawStandIn((socket) => socket.end(`${CHUNKED}5\r\nfirst\r\n`)));
+    expect(String(await readErrorBody((await answerOf(upstream)).body, 100))).toBe('first');
+  });
+
+  it('gives what came when the body takes too long, and ends the connection', async () => {
+    const upstream = closing(await standIn((_, res) => res.writeHead(500).write('first')));
+    expect(String(await readErrorBody((await answerOf(upstream)).body, 100, 50))).toBe('first');
+    await upstream.idle();
+  });
+});

@@ -1,6 +1,6 @@
 export { durableProxy, type DurableProxyRouter } from './middleware.ts';
 export { createProxyServer, type ProxyServer, type ProxyServerOptions } from './standalone.ts';
-export type { Authenticate, DurableProxyOptions, PrepareUpstream, UpstreamDraft } from './options.ts';
+export type { DurableProxyOptions, PrepareUpstream, UpstreamDraft } from './options.ts';
 export type { Authenticate } from './auth/service.ts';
 export type { CloseOptions } from './proxy.ts';
 export type { ProxyEvent, ReadMode, OnEvent } from './events.ts';

@@ -1,0 +1,121 @@
+import { OFFSET_START } from '../../../protocol/query.ts';
+import { StoreError, type Offset } from '../types.ts';
+
+/**
+ * The layout: one tree of binary keys, told apart by their first byte.
+ *
+ *     c sid offset     a chunk: bytes of the stream from that offset on
+ *     s id             the stream's record
+ *     o sid        id  streams that are open: what a restart has to look at
+ *     e time sid   id  when a stream may go, in milliseconds: what the sweeper has to look at
+ *     t sid            chunks of a stream that is gone: what is left to remove
+ *     m                of the store as a whole
+ *
+ * A `sid` is a number that is never used twice, so that what is left of a stream cannot be taken for part of
+ * another under the same id. Numbers are big-endian: LMDB sorts keys as bytes.
+ */
+const CHUNK = 0x63;
+const RECORD = 0x73;
+const OPEN = 0x6f;
+const EXPIRY = 0x65;
+const TRASH = 0x74;
+
+/** An internal number of a stream: `epoch * 2 ** 32 + serial`, exact as a double for two million epochs. */
+export type Sid = number;
+
+export const META_KEY = Buffer.from('m');
+
+const UINT32 = 2 ** 32;
+
+function writeSid(key: Buffer, sid: Sid, at: number): void {
+  key.writeUInt32BE(Math.floor(sid / UINT32), at);
+  key.writeUInt32BE(sid % UINT32, at + 4);
+}
+
+function readSid(key: Buffer, at: number): Sid {
+  return key.readUInt32BE(at) * UINT32 + key.readUInt32BE(at + 4);
+}
+
+export function sidOf(epoch: number, serial: number): Sid {
+  return epoch * UINT32 + serial;
+}
+
+export function chunkKey(sid: Sid, offset: number): Buffer {
+  const key = Buffer.allocUnsafe(15);
+  key[0] = CHUNK;
+  writeSid(key, sid, 1);
+  key.writeUIntBE(offset, 9, 6);
+  return key;
+}
+
+export const chunkOffset = (key: Buffer): number => key.readUIntBE(9, 6);
+
+export const recordKey = (id: string): Buffer => Buffer.from(String.fromCharCode(RECORD) + id);
+
+export function openKey(sid: Sid): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = OPEN;
+  writeSid(key, sid, 1);
+  return key;
+}
+
+export const openSid = (key: Buffer): Sid => readSid(key, 1);
+
+export function expiryKey(time: number, sid: Sid): Buffer {
+  const key = Buffer.allocUnsafe(15);
+  key[0] = EXPIRY;
+  key.writeUIntBE(time, 1, 6);
+  writeSid(key, sid, 7);
+  return key;
+}
+
+export const expiryTime = (key: Buffer): number => key.readUIntBE(1, 6);
+export const expirySid = (key: Buffer): Sid => readSid(key, 7);
+
+export function trashKey(sid: Sid): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = TRASH;
+  writeSid(key, sid, 1);
+  return key;
+}
+
+export const trashSid = (key: Buffer): Sid => readSid(key, 1);
+
+export interface KeyRange {
+  readonly start: Buffer;
+  /** Behind the last. */
+  readonly end: Buffer;
+}
+
+export const OPEN_STREAMS: KeyRange = { start: Buffer.of(OPEN), end: Buffer.of(OPEN + 1) };
+export const TRASH_STREAMS: KeyRange = { start: Buffer.of(TRASH), end: Buffer.of(TRASH + 1) };
+
+/** All expiries up to and including `time`. */
+export const expiriesUntil = (time: number): KeyRange => ({
+  start: Buffer.of(EXPIRY),
+  end: expiryKey(time + 1, 0),
+});
+
+const LAST_OFFSET = 2 ** 48 - 1;
+
+/** `end` is beyond all that a stream can reach. */
+export const chunksOf = (sid: Sid): KeyRange => ({
+  start: chunkKey(sid, 0),
+  end: chunkKey(sid, LAST_OFFSET),
+});
+
+const OFFSET_DIGITS = 16;
+
+/** A byte position as text: decimal and of fixed width, so that it sorts as the position does. */
+export const formatOffset = (position: number): Offset => String(position).padStart(OFFSET_DIGITS, '0');
+
+/**
+ * The byte position that an offset stands for.
+ * @throws StoreError `INVALID_OFFSET` when it is malformed or beyond `tail`.
+ */
+export function parseOffset(offset: Offset, tail: number): number {
+  if (offset === OFFSET_START) return 0;
+  const position = /^[0-9]{16}$/.test(offset) ? Number(offset) : Number.POSITIVE_INFINITY;
+  if (position > tail) throw new StoreError('INVALID_OFFSET', 'The offset is not one of this stream');
+  return position;
+}

@@ -1,0 +1,39 @@
+import type { StreamEnd } from '../types.ts';
+import { KIND_PROCESS } from '../metadata.ts';
+import type { Disk } from './disk.ts';
+import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
+import { encodeRecord } from './record.ts';
+import { eraseStream } from './stream.ts';
+
+const INTERRUPTED: StreamEnd = {
+  outcome: 'interrupted',
+  error: { code: 'INTERRUPTED', message: 'The proxy stopped before this answer was complete' },
+};
+
+/**
+ * Makes a directory that a process has left ready for the next: closes the streams that it left open. It
+ * looks at those only, so it takes as long as there were streams running, however many are stored.
+ * Gives the epoch of this opening.
+ */
+export async function recover(disk: Disk): Promise<number> {
+  const epoch = (disk.meta()?.epoch ?? 0) + 1;
+  const open = disk.entries(OPEN_STREAMS, Number.MAX_SAFE_INTEGER);
+  const left = open.map(({ key, value: id }) => ({ sid: openSid(key), id, record: disk.record(id) }));
+  await disk.commit(() => {
+    disk.putMeta(epoch);
+    for (const { sid, id, record } of left) {
+      const kind = record?.metadata['kind'];
+      if (record?.sid !== sid) {
+        disk.remove(openKey(sid));
+      } else if (kind === undefined) {
+        disk.put(recordKey(id), encodeRecord({ ...record, end: INTERRUPTED, tail: disk.chunksEnd(sid) }));
+        disk.remove(openKey(sid));
+      } else if (kind === KIND_PROCESS) {
+        // It told others that its process lived.
+        disk.remove(recordKey(id));
+        eraseStream(disk, sid, id, record.expiresAt);
+      }
+    }
+  });
+  return epoch;
+}

@@ -1,0 +1,240 @@
+import { mkdir } from 'node:fs/promises';
+import {
+  StoreError,
+  type Follower,
+  type Frame,
+  type Offset,
+  type StreamEnd,
+  type StreamInfo,
+  type StreamInit,
+  type StreamStore,
+} from '../types.ts';
+import { Committer } from './committer.ts';
+import { Disk, type Durability } from './disk.ts';
+import { EmbeddedFollower } from './follower.ts';
+import { parseOffset, sidOf, type Sid } from './keys.ts';
+import { FRAME_BYTES } from './live-frames.ts';
+import { lockDirectory, type Lock } from './lock.ts';
+import { recover } from './recovery.ts';
+import { eraseStream, EmbeddedStream, type StreamHost } from './stream.ts';
+import { Sweeper, type SweepHost } from './sweeper.ts';
+
+export interface ResolvedOptions {
+  readonly dataDir: string;
+  readonly durability: Durability;
+  readonly sweepIntervalMs: number;
+}
+
+/** An open stream that nobody has used for so long is looked up again when it is. */
+const FORGET_AFTER_MS = 60_000;
+
+const unavailable = (message: string): StoreError => new StoreError('UNAVAILABLE', message);
+
+/** What there is while the store is open. */
+interface Opened {
+  readonly lock: Lock;
+  readonly disk: Disk;
+  readonly committer: Committer;
+  readonly sweeper: Sweeper;
+  readonly epoch: number;
+}
+
+export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
+  readonly #options: ResolvedOptions;
+  /** Streams that are open, have followers, or have something to write. All others are on disk only. */
+  readonly #streams = new Map<string, EmbeddedStream>();
+  #opening: Promise<void> | undefined;
+  #opened: Opened | undefined;
+  #disposing: Promise<void> | undefined;
+  #serial = 0;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+  }
+
+  open(): Promise<void> {
+    if (this.#disposing) return Promise.reject(this.#closedError());
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const { dataDir, durability, sweepIntervalMs } = this.#options;
+    let lock: Lock | undefined;
+    let disk: Disk | undefined;
+    try {
+      await mkdir(dataDir, { recursive: true, mode: 0o700 });
+      lock = await lockDirectory(dataDir);
+      disk = new Disk(dataDir, durability);
+      const epoch = await recover(disk);
+      const sweeper = new Sweeper(this, sweepIntervalMs);
+      this.#opened = { lock, disk, committer: new Committer(disk, dataDir), sweeper, epoch };
+    } catch (error) {
+      await disk?.close();
+      await lock?.release();
+      if (error instanceof StoreError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StoreError('UNAVAILABLE', `Could not open "${dataDir}": ${reason}`, { cause: error });
+    }
+  }
+
+  get disk(): Disk {
+    return this.#use().disk;
+  }
+
+  get committer(): Committer {
+    return this.#use().committer;
+  }
+
+  /** @throws StoreError `UNAVAILABLE` when it is not open. */
+  #use(): Opened {
+    if (!this.#opened) throw this.#closedError();
+    return this.#opened;
+  }
+
+  #closedError(): StoreError {
+    return unavailable(
+      this.#disposing ? 'The store was disposed of' : 'The store is not open: call open() and wait for it',
+    );
+  }
+
+  async create(id: string, init: StreamInit): Promise<boolean> {
+    const { epoch } = this.#use();
+    // A stream that has expired is being erased after this, in the same commit or before it.
+    if (this.#find(id)) return false;
+    this.#serial += 1;
+    this.#streams.set(id, EmbeddedStream.create(this, id, sidOf(epoch, this.#serial), init));
+    return true;
+  }
+
+  async append(id: string, bytes: Uint8Array): Promise<void> {
+    return this.#with(id, (stream) => stream.append(bytes));
+  }
+
+  async close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd> {
+    return this.#with(id, (stream) => stream.close(end, last));
+  }
+
+  async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
+    return this.#with(id, (stream) => {
+      const position = parseOffset(offset, stream.tail);
+      stream.touch();
+      if (position === stream.tail) return stream.tailFrame;
+      return stream.frame(position, Math.max(1, maxBytes)).frame;
+    });
+  }
+
+  async follow(
+    id: string,
+    offset: Offset,
+    onReadable: () => void,
+    maxBytes = FRAME_BYTES,
+  ): Promise<Follower> {
+    return this.#with(id, (stream) => {
+      const position = parseOffset(offset, stream.tail);
+      stream.touch();
+      return new EmbeddedFollower(stream, position, onReadable, maxBytes);
+    });
+  }
+
+  async head(id: string): Promise<StreamInfo | undefined> {
+    this.#use();
+    const stream = this.#find(id);
+    if (!stream) return undefined;
+    const { info } = stream;
+    this.onQuiet(stream);
+    return info;
+  }
+
+  async delete(id: string): Promise<boolean> {
+    this.#use();
+    const stream = this.#find(id);
+    if (!stream) return false;
+    await stream.erase();
+    return true;
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    return this.#disposing;
+  }
+
+  async #dispose(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    const opened = this.#opened;
+    if (!opened) return;
+    this.#opened = undefined;
+    await opened.sweeper.stop();
+    await opened.committer.flush();
+    for (const stream of this.#streams.values()) stream.abandon(this.#closedError());
+    this.#streams.clear();
+    await opened.disk.close();
+    await opened.lock.release();
+  }
+
+  #with<T>(id: string, use: (stream: EmbeddedStream) => T): T {
+    this.#use();
+    const stream = this.#find(id);
+    if (!stream) throw new StoreError('NOT_FOUND', 'There is no such stream');
+    try {
+      return use(stream);
+    } finally {
+      this.onQuiet(stream);
+    }
+  }
+
+  /** The stream under an id, if it may be used. */
+  #find(id: string): EmbeddedStream | undefined {
+    const stream = this.#streams.get(id) ?? this.#load(id);
+    if (!stream || stream.gone) return undefined;
+    if (stream.deadline > Date.now()) return stream;
+    stream.erase().catch(() => undefined);
+    return undefined;
+  }
+
+  /** Takes a stream from disk into memory, if it is not there. */
+  #load(id: string): EmbeddedStream | undefined {
+    if (this.#streams.has(id)) return undefined;
+    const { disk } = this.#use();
+    const record = disk.record(id);
+    if (!record) return undefined;
+    const stream = new EmbeddedStream(this, id, record, record.tail ?? disk.chunksEnd(record.sid));
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  isCurrent(stream: EmbeddedStream): boolean {
+    return this.#streams.get(stream.id) === stream;
+  }
+
+  onQuiet(stream: EmbeddedStream): void {
+    if (!stream.isSaved || stream.hasFollowers || !this.isCurrent(stream)) return;
+    const isOpen = !stream.end && !stream.gone;
+    if (isOpen && stream.usedAt > Date.now() - FORGET_AFTER_MS) return;
+    this.#streams.delete(stream.id);
+  }
+
+  /** Expires what is in memory, forgets what is idle, and tries again what could not be written. */
+  tidy(now: number): void {
+    const { committer } = this.#use();
+    for (const stream of this.#streams.values()) {
+      if (!stream.gone && stream.deadline <= now) stream.erase().catch(() => undefined);
+      else if (!stream.isSaved) committer.addLazily(stream);
+      else this.onQuiet(stream);
+    }
+  }
+
+  expire(id: string, sid: Sid, expiresAt: number): Promise<void> | undefined {
+    const stream = this.#streams.get(id) ?? this.#load(id);
+    if (stream?.sid !== sid) {
+      if (stream) this.onQuiet(stream);
+      return this.committer.run((disk) => eraseStream(disk, sid, id, expiresAt));
+    }
+    if (!stream.gone && stream.deadline <= Date.now()) return stream.erase();
+    this.onQuiet(stream);
+    return undefined;
+  }
+}

@@ -1,0 +1,298 @@
+import { StoreError, type Frame, type StreamEnd, type StreamInfo, type StreamInit } from '../types.ts';
+import { ChunkWriter, type Piece } from './chunks.ts';
+import type { Committer, Participant } from './committer.ts';
+import type { Disk } from './disk.ts';
+import type { EmbeddedFollower } from './follower.ts';
+import { expiryKey, formatOffset, openKey, recordKey, trashKey, type Sid } from './keys.ts';
+import { LiveFrames } from './live-frames.ts';
+import { encodeRecord, slackMs, type StreamRecord } from './record.ts';
+
+/** What a stream needs of its store. */
+export interface StreamHost {
+  readonly disk: Disk;
+  readonly committer: Committer;
+  /** False when its id belongs to another by now. */
+  isCurrent(stream: EmbeddedStream): boolean;
+  /** Called whenever it might have become idle. */
+  onQuiet(stream: EmbeddedStream): void;
+}
+
+interface Waiter<T> {
+  resolve(value: T): void;
+  reject(error: StoreError): void;
+}
+
+interface Append extends Waiter<void> {
+  readonly bytes: Uint8Array;
+}
+
+interface Closing {
+  readonly end: StreamEnd;
+  readonly last: Uint8Array;
+  readonly waiters: Waiter<StreamEnd>[];
+}
+
+/** What one commit carries of a stream. */
+interface Flight {
+  readonly appends: readonly Append[];
+  readonly closing: Closing | undefined;
+  readonly pieces: readonly Piece[];
+  readonly expiresAt: number;
+  readonly erases: boolean;
+}
+
+const NOTHING = new Uint8Array(0);
+const deleted = (): StoreError => new StoreError('NOT_FOUND', 'There is no such stream');
+const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed');
+
+/**
+ * A stream that is in memory: one that is open, has followers, or has something to write. What callers see
+ * of it (`tail`, `end`, frames) is what is committed. The rest waits for the next commit, or rides in one.
+ */
+export class EmbeddedStream implements Participant {
+  readonly sid: Sid;
+  readonly init: StreamInit;
+  /** The position behind the last byte that is committed. */
+  tail: number;
+  end: StreamEnd | undefined;
+  /** When it may go, in milliseconds since 1970. */
+  deadline: number;
+  /** When somebody last used it. */
+  usedAt: number;
+  /** Why nobody can use it any more. */
+  gone: StoreError | undefined;
+
+  readonly #host: StreamHost;
+  readonly #followers = new Set<EmbeddedFollower>();
+  readonly #live = new LiveFrames();
+  #chunks: ChunkWriter | undefined;
+  #appends: Append[] = [];
+  #closing: Closing | undefined;
+  #erasing: Waiter<void>[] | undefined;
+  #flight: Flight | undefined;
+  /** The expiry that is on disk: not before the deadline. 0 when there is no record yet. */
+  #expiresAt: number;
+  #lastFrame: Frame | undefined;
+
+  /** @param tail of the record, or behind the last chunk. */
+  constructor(
+    host: StreamHost,
+    readonly id: string,
+    record: StreamRecord,
+    tail: number,
+  ) {
+    this.#host = host;
+    const { sid, contentType, ttlSeconds, metadata, end, expiresAt } = record;
+    this.sid = sid;
+    this.init = { contentType, ttlSeconds, metadata };
+    this.end = end;
+    this.tail = tail;
+    this.deadline = expiresAt;
+    this.usedAt = Date.now();
+    this.#expiresAt = expiresAt;
+  }
+
+  /** A stream that is not on disk yet, and will be with the next commit. */
+  static create(host: StreamHost, id: string, sid: Sid, init: StreamInit): EmbeddedStream {
+    const metadata = { ...init.metadata };
+    const stream = new EmbeddedStream(host, id, { sid, ...init, metadata, expiresAt: 0 }, 0);
+    stream.touch();
+    return stream;
+  }
+
+  get info(): StreamInfo {
+    return { ...this.init, tail: formatOffset(this.tail), ...(this.end && { end: this.end }) };
+  }
+
+  /** False while something of it has to be written, be it for the second time after a failure. */
+  get isSaved(): boolean {
+    if (this.#flight ?? this.#closing ?? this.#erasing) return false;
+    return this.#appends.length === 0 && (this.gone !== undefined || this.#expiresAt >= this.deadline);
+  }
+
+  get hasFollowers(): boolean {
+    return this.#followers.size > 0;
+  }
+
+  /** Begins its TTL anew. The expiry on disk is moved only when it is too early now. */
+  touch(): void {
+    this.usedAt = Date.now();
+    this.deadline = this.usedAt + Math.ceil(this.init.ttlSeconds * 1000);
+    if (this.deadline > this.#expiresAt) this.#host.committer.addLazily(this);
+  }
+
+  append(bytes: Uint8Array): Promise<void> {
+    if (this.end ?? this.#closing) return Promise.reject(closed());
+    this.touch();
+    if (bytes.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#appends.push({ bytes, resolve, reject });
+      this.#host.committer.add(this);
+    });
+  }
+
+  close(end: StreamEnd, last: Uint8Array = NOTHING): Promise<StreamEnd> {
+    if (this.end) return Promise.resolve(this.end);
+    this.touch();
+    return new Promise((resolve, reject) => {
+      this.#closing ??= { end, last, waiters: [] };
+      this.#closing.waiters.push({ resolve, reject });
+      this.#host.committer.add(this);
+    });
+  }
+
+  /** Takes it away: at once for all who use it, with the next commit from disk. */
+  erase(): Promise<void> {
+    this.abandon(deleted());
+    return new Promise((resolve, reject) => {
+      this.#erasing ??= [];
+      this.#erasing.push({ resolve, reject });
+      this.#host.committer.add(this);
+    });
+  }
+
+  /** Ends all use of it, for this reason. */
+  abandon(reason: StoreError): void {
+    this.gone ??= reason;
+    this.#rejectWaiting(reason);
+    this.#wake();
+  }
+
+  /**
+   * The frame at a position before the tail: a shared one near the tail, else a copy from disk.
+   * @throws Error when the disk cannot be read.
+   */
+  frame(position: number, maxBytes: number): { frame: Frame; stop: number } {
+    if (position >= this.#live.start) return this.#live.at(position, maxBytes);
+    const until = Math.min(this.tail, this.#live.start, position + maxBytes);
+    const bytes = this.#host.disk.read(this.sid, position, until);
+    const stop = position + bytes.length;
+    const upToDate = stop === this.tail;
+    const end = upToDate ? this.end : undefined;
+    return { frame: { bytes, next: formatOffset(stop), upToDate, ...(end && { end }) }, stop };
+  }
+
+  /** What a reader at the tail is given: nothing, and the end when there is one. */
+  get tailFrame(): Frame {
+    if (!this.end) return { bytes: NOTHING, next: formatOffset(this.tail), upToDate: true };
+    this.#lastFrame ??= { bytes: NOTHING, next: formatOffset(this.tail), upToDate: true, end: this.end };
+    return this.#lastFrame;
+  }
+
+  addFollower(follower: EmbeddedFollower): void {
+    this.#followers.add(follower);
+  }
+
+  removeFollower(follower: EmbeddedFollower): void {
+    if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
+    this.#live.clear();
+    this.#host.onQuiet(this);
+  }
+
+  #wake(): void {
+    for (const follower of this.#followers) follower.wake();
+  }
+
+  #rejectWaiting(reason: StoreError): void {
+    const waiting = [...this.#appends, ...(this.#closing?.waiters ?? [])];
+    this.#appends = [];
+    this.#closing = undefined;
+    for (const waiter of waiting) waiter.reject(reason);
+  }
+
+  write(disk: Disk): void {
+    const { sid, id } = this;
+    const [appends, closing] = [this.#appends, this.#closing];
+    this.#appends = [];
+    if (this.gone) {
+      if (this.#erasing) {
+        if (this.#host.isCurrent(this)) disk.remove(recordKey(id));
+        eraseStream(disk, sid, id, this.#expiresAt);
+      }
+      this.#flight = { appends, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };
+      return;
+    }
+    const bytes = appends.map((append) => append.bytes);
+    if (closing && closing.last.length > 0) bytes.push(closing.last);
+    let pieces: Piece[] = [];
+    if (bytes.length > 0) {
+      this.#chunks ??= new ChunkWriter(sid, this.tail);
+      pieces = this.#chunks.write(disk, bytes);
+    }
+    const expiresAt = this.#writeRecord(disk, closing?.end, pieces);
+    this.#flight = { appends, closing, pieces, expiresAt, erases: false };
+  }
+
+  /** Writes what of the record and its indexes has to change, and gives the expiry that is on disk then. */
+  #writeRecord(disk: Disk, end: StreamEnd | undefined, pieces: readonly Piece[]): number {
+    const { sid, id, init, deadline } = this;
+    const isNew = this.#expiresAt === 0;
+    let expiresAt = this.#expiresAt;
+    if (deadline > expiresAt) {
+      if (!isNew) disk.remove(expiryKey(expiresAt, sid));
+      expiresAt = deadline + slackMs(init.ttlSeconds);
+      disk.put(expiryKey(expiresAt, sid), Buffer.from(id));
+    } else if (!end) return expiresAt;
+    if (isNew && !end) disk.put(openKey(sid), Buffer.from(id));
+    if (!isNew && end) disk.remove(openKey(sid));
+    const closing = end ?? this.end;
+    const record = {
+      sid,
+      ...init,
+      expiresAt,
+      ...(closing && { end: closing, tail: stopOf(pieces, this.tail) }),
+    };
+    disk.put(recordKey(id), encodeRecord(record));
+    return expiresAt;
+  }
+
+  committed(): void {
+    const { appends, closing, pieces, expiresAt, erases } = this.#flight!;
+    this.#flight = undefined;
+    this.#expiresAt = expiresAt;
+    if (erases) {
+      for (const waiter of this.#erasing ?? []) waiter.resolve();
+      this.#erasing = undefined;
+    } else {
+      this.#chunks?.commit();
+      this.tail = stopOf(pieces, this.tail);
+      if (closing) {
+        this.end = closing.end;
+        this.#closing = undefined;
+        this.#chunks = undefined;
+      }
+    }
+    if (this.gone) {
+      for (const waiter of [...appends, ...(closing?.waiters ?? [])]) waiter.reject(this.gone);
+    } else {
+      if (this.#followers.size > 0) this.#live.add(pieces, this.end);
+      for (const append of appends) append.resolve();
+      for (const waiter of closing?.waiters ?? []) waiter.resolve(closing!.end);
+      if (pieces.length > 0 || closing) this.#wake();
+    }
+    this.#host.onQuiet(this);
+  }
+
+  failed(error: StoreError): void {
+    const appends = this.#flight?.appends ?? [];
+    this.#flight = undefined;
+    this.#chunks?.rollback();
+    for (const append of appends) append.reject(this.gone ?? error);
+    // What was asked for later goes with it: a log that has lost bytes must not go on behind them.
+    this.#rejectWaiting(this.gone ?? error);
+    for (const waiter of this.#erasing?.splice(0) ?? []) waiter.reject(error);
+    this.#host.onQuiet(this);
+  }
+}
+
+const stopOf = (pieces: readonly Piece[], otherwise: number): number => {
+  const last = pieces.at(-1);
+  return last ? last.start + last.bytes.length : otherwise;
+};
+
+/** Takes a stream out of all indexes and leaves its chunks to the sweeper. Its record is another matter. */
+export function eraseStream(disk: Disk, sid: Sid, id: string, expiresAt: number): void {
+  disk.remove(openKey(sid));
+  disk.remove(expiryKey(expiresAt, sid));
+  disk.put(trashKey(sid), Buffer.from(id));
+}

@@ -1,0 +1,143 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { STREAM_KEY, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
+import { startProxyProcess } from '../support/process.ts';
+import { startUpstream, write, type Upstream } from '../support/upstream.ts';
+import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function open(): Promise<{ proxy: TestProxy; upstream: Upstream; url: string }> {
+  const upstream = await startUpstream(({ res }) => void write(res, 'first words'));
+  const proxy = await startProxy();
+  cleanups.push(
+    () => upstream.close(),
+    () => proxy.stop({ drainMs: 0 }),
+  );
+  return { proxy, upstream, url: `${upstream.url}/answer` };
+}
+
+describe('close', () => {
+  it('lets a running answer finish, and its reader with it, while nothing new is taken', async () => {
+    const { proxy, upstream, url } = await open();
+    const created = await post(proxy, url);
+    const live = await fetch(withQuery(locationOf(proxy, created), { live: 'sse' }));
+    const stopped = proxy.stop({ drainMs: 20_000 });
+    const refused = await post(proxy, url);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await codeOf(refused)).toBe('SHUTTING_DOWN');
+    (await upstream.call(0)).res.end(', last words');
+    const { bytes, controls } = await readSse(live);
+    expect(bytes.toString()).toBe('first words, last words');
+    expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
+    await stopped;
+    await expect(fetch(proxy.url)).rejects.toThrow();
+  });
+
+  it('closes as interrupted what runs past the time, readers are told, and the upstream is let go', async () => {
+    const { proxy, upstream, url } = await open();
+    const created = await post(proxy, url);
+    const live = await fetch(withQuery(locationOf(proxy, created), { live: 'sse' }));
+    await proxy.stop({ drainMs: 0 });
+    const { bytes, controls } = await readSse(live);
+    expect(bytes.toString()).toBe('first words');
+    expect(controls.at(-1)).toMatchObject({
+      streamClosed: true,
+      upstreamOutcome: 'interrupted',
+      upstreamError: { code: 'SHUTTING_DOWN' },
+    });
+    await (
+      await upstream.call(0)
+    ).closed;
+  });
+
+  it('ends a create that still waits for its upstream', async () => {
+    const upstream = await startUpstream(() => undefined);
+    const proxy = await startProxy();
+    cleanups.push(() => upstream.close());
+    const waiting = post(proxy, `${upstream.url}/answer`);
+    const call = await upstream.call(0);
+    await proxy.stop({ drainMs: 0 });
+    expect((await waiting).status).toBe(503);
+    await call.closed;
+  });
+});
+
+describe('a restart on the same dataDir', () => {
+  it('keeps what was closed, whole, with its outcome, and its URL reads', async () => {
+    const folder = await temporaryFolder();
+    cleanups.push(() => folder.remove());
+    const upstream = await startUpstream(({ res }) =>
+      res.writeHead(200, { 'content-type': 'text/x-story' }).end('a story'),
+    );
+    cleanups.push(() => upstream.close());
+    const before = await startProxy({ dataDir: folder.path });
+    const url = locationOf(
+      before,
+      await post(before, `${upstream.url}/answer`, { headers: { [STREAM_KEY]: 'tale' } }),
+    );
+    await readSse(await fetch(withQuery(url, { live: 'sse' })));
+    await before.stop();
+
+    const after = await startProxy({ dataDir: folder.path });
+    cleanups.push(() => after.stop({ drainMs: 0 }));
+    const again = await fetch(url.replace(before.url, after.url));
+    expect(await again.text()).toBe('a story');
+    expect(again.headers.get('upstream-content-type')).toBe('text/x-story');
+    expect(again.headers.get(UPSTREAM_OUTCOME)).toBe('complete');
+  });
+
+  it('after kill -9: all acknowledged bytes are there, and the open stream is closed as interrupted', async () => {
+    const folder = await temporaryFolder();
+    cleanups.push(() => folder.remove());
+    const upstream = await startUpstream(({ res }) => void write(res, 'acknowledged'));
+    cleanups.push(() => upstream.close());
+    const child = await startProxyProcess({ dataDir: folder.path });
+    cleanups.push(() => child.kill('SIGKILL'));
+    const url = locationOf(child, await post(child, `${upstream.url}/answer`));
+    const seen = await readSse(
+      await fetch(withQuery(url, { live: 'sse' })),
+      ({ bytes }) => bytes.length === 12,
+    );
+    expect(seen.bytes.toString()).toBe('acknowledged');
+    await child.kill('SIGKILL');
+
+    const after = await startProxy({ dataDir: folder.path });
+    cleanups.push(() => after.stop({ drainMs: 0 }));
+    const { bytes, controls } = await readSse(
+      await fetch(withQuery(url.replace(child.url, after.url), { live: 'sse' })),
+    );
+    expect(bytes.toString()).toBe('acknowledged');
+    expect(controls.at(-1)).toMatchObject({ streamClosed: true, upstreamOutcome: 'interrupted' });
+  });
+
+  it('a second process on the same dataDir is refused with what to do', async () => {
+    const folder = await temporaryFolder();
+    cleanups.push(() => folder.remove());
+    const child = await startProxyProcess({ dataDir: folder.path });
+    cleanups.push(() => child.kill('SIGKILL'));
+    await expect(startProxy({ dataDir: folder.path })).rejects.toThrow(/dataDir/);
+  });
+});
+
+describe('signals to the standalone server', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s drains and exits 0', async (signal) => {
+    const folder = await temporaryFolder();
+    cleanups.push(() => folder.remove());
+    const upstream = await startUpstream(({ res }) => void write(res, 'almost '));
+    cleanups.push(() => upstream.close());
+    const child = await startProxyProcess({ dataDir: folder.path });
+    const url = locationOf(child, await post(child, `${upstream.url}/answer`));
+    const live = await fetch(withQuery(url, { live: 'sse' }));
+    const exited = child.kill(signal);
+    (await upstream.call(0)).res.end('done');
+    const { bytes, controls } = await readSse(live);
+    expect(bytes.toString()).toBe('almost done');
+    expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
+    expect(await exited).toBe(0);
+  });
+});

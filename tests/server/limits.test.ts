@@ -1,0 +1,222 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { IDEMPOTENCY_KEY, STREAM_KEY, STREAM_NEXT_OFFSET, UPSTREAM_STATUS } from '../../protocol/headers.ts';
+import {
+  createServiceToken,
+  durableProxy,
+  type DurableProxyOptions,
+  type ProxyServerOptions,
+} from '../../server/index.ts';
+import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
+import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
+import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function begin(
+  options: Partial<ProxyServerOptions>,
+  handler: (call: UpstreamCall) => void,
+): Promise<{ proxy: TestProxy; upstream: Upstream; url: string }> {
+  const upstream = await startUpstream(handler);
+  const proxy = await startProxy(options);
+  cleanups.push(
+    () => upstream.close(),
+    () => proxy.stop({ drainMs: 0 }),
+  );
+  return { proxy, upstream, url: `${upstream.url}/x` };
+}
+
+const hold = ({ res }: UpstreamCall): void => void write(res, 'held');
+const echo = ({ res, body }: UpstreamCall): void => void res.end(body);
+
+describe('maxRequestBytes', () => {
+  it('takes a body of exactly that size, and refuses one byte more, of which nothing is sent', async () => {
+    const { proxy, upstream, url } = await begin({ maxRequestBytes: 10 }, echo);
+    expect((await post(proxy, url, { body: '0123456789' })).status).toBe(201);
+    const over = await post(proxy, url, { body: '0123456789a' });
+    expect(over.status).toBe(413);
+    expect(await codeOf(over)).toBe('REQUEST_TOO_LARGE');
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  it('counts what arrives, whatever the sender did not say', async () => {
+    const { proxy, upstream, url } = await begin({ maxRequestBytes: 1_000 }, echo);
+    const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(300)) });
+    const over = await post(proxy, url, { body: endless, duplex: 'half' });
+    expect(over.status).toBe(413);
+    expect(upstream.calls).toHaveLength(0);
+  });
+});
+
+describe('maxConcurrentStreams', () => {
+  it('refuses the next one with Retry-After, and takes it when one has ended', async () => {
+    const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 2 }, hold);
+    const first = await post(proxy, url);
+    await post(proxy, url);
+    const over = await post(proxy, url);
+    expect(over.status).toBe(429);
+    expect(over.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await codeOf(over)).toBe('TOO_MANY_STREAMS');
+    expect(upstream.calls).toHaveLength(2);
+    (await upstream.call(0)).res.end();
+    await readSse(await fetch(withQuery(locationOf(proxy, first), { live: 'sse' })));
+    expect((await post(proxy, url)).status).toBe(201);
+  });
+
+  it('counts creates that still wait for their upstream, and frees those that fail', async () => {
+    const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 1 }, () => undefined);
+    const waiting = post(proxy, url);
+    const call = await upstream.call(0);
+    expect((await post(proxy, url)).status).toBe(429);
+    call.res.writeHead(500).end();
+    expect((await waiting).status).toBe(502);
+    const next = post(proxy, url);
+    (await upstream.call(1)).res.end();
+    expect((await next).status).toBe(201);
+  });
+
+  it('does not count one whose key finds its stream', async () => {
+    const { proxy, url } = await begin({ maxConcurrentStreams: 1 }, hold);
+    const headers = { [IDEMPOTENCY_KEY]: 'one' };
+    expect((await post(proxy, url, { headers })).status).toBe(201);
+    expect((await post(proxy, url, { headers })).status).toBe(200);
+  });
+
+  it('per subject: one subject over its limit leaves the others theirs', async () => {
+    const { proxy, url } = await begin({ maxConcurrentStreamsPerSubject: 1 }, hold);
+    const as = async (subject: string) => {
+      const token = await createServiceToken({ jwtSecret: SECRET, subject, expiresInSeconds: 60 });
+      return (await post(proxy, url, { headers: { authorization: `Bearer ${token}` } })).status;
+    };
+    expect([await as('ann'), await as('ann'), await as('ben')]).toEqual([201, 429, 201]);
+  });
+});
+
+describe('other limits', () => {
+  it('maxErrorBytes cuts an upstream’s error and lets its connection go', async () => {
+    const { proxy, upstream, url } = await begin({ maxErrorBytes: 5 }, ({ res }) => {
+      res.writeHead(500);
+      void write(res, 'x'.repeat(100_000));
+    });
+    const failed = await post(proxy, url);
+    expect(failed.headers.get(UPSTREAM_STATUS)).toBe('500');
+    expect(await failed.text()).toBe('xxxxx');
+    await (
+      await upstream.call(0)
+    ).closed;
+  });
+
+  it('upstreamHeadersTimeoutMs: 504, and the upstream is let go', async () => {
+    const { proxy, upstream, url } = await begin({ upstreamHeadersTimeoutMs: 100 }, () => undefined);
+    const late = await post(proxy, url);
+    expect(late.status).toBe(504);
+    expect(await codeOf(late)).toBe('UPSTREAM_TIMEOUT');
+    await (
+      await upstream.call(0)
+    ).closed;
+  });
+
+  it('maxReadBytes: reads go on where the last one ended, and only the last is up to date', async () => {
+    const { proxy, url } = await begin({ maxReadBytes: 4 }, ({ res }) => res.end('0123456789'));
+    const location = locationOf(proxy, await post(proxy, url));
+    await readSse(await fetch(withQuery(location, { live: 'sse' })));
+    const seen: [string, boolean][] = [];
+    for (let offset = '-1'; ;) {
+      const read = await fetch(withQuery(location, { offset }));
+      const closed = read.headers.get('stream-closed') === 'true';
+      expect(read.headers.get('stream-up-to-date') === 'true').toBe(closed);
+      seen.push([await read.text(), closed]);
+      offset = read.headers.get(STREAM_NEXT_OFFSET)!;
+      if (closed) break;
+    }
+    expect(seen).toEqual([
+      ['0123', false],
+      ['4567', false],
+      ['89', true],
+    ]);
+  });
+
+  it('longPollTimeoutMs: 204 that says where the reader is', async () => {
+    const { proxy, url } = await begin({ longPollTimeoutMs: 50 }, ({ res }) =>
+      res.writeHead(200).flushHeaders(),
+    );
+    const location = locationOf(proxy, await post(proxy, url));
+    const waited = await fetch(withQuery(location, { live: 'long-poll' }));
+    expect(waited.status).toBe(204);
+    expect(waited.headers.get(STREAM_NEXT_OFFSET)).not.toBe('-1');
+    expect(waited.headers.get('stream-up-to-date')).toBe('true');
+    expect(waited.headers.get('stream-cursor')).toMatch(/^\d+$/);
+  });
+
+  it('keepAliveMs: a silent live read gets comments', async () => {
+    const { proxy, url } = await begin({ keepAliveMs: 20 }, ({ res }) => res.writeHead(200).flushHeaders());
+    const location = locationOf(proxy, await post(proxy, url));
+    const live = await fetch(withQuery(location, { live: 'sse' }));
+    const reader = live.body!.getReader();
+    let text = '';
+    while (!text.includes(':\n\n:\n\n')) text += Buffer.from((await reader.read()).value!).toString();
+    await reader.cancel();
+  });
+
+  it('urlExpirationSeconds: afterwards the URL is no good', async () => {
+    const { proxy, url } = await begin({ urlExpirationSeconds: 1 }, echo);
+    const location = locationOf(proxy, await post(proxy, url));
+    expect((await fetch(location)).status).toBe(200);
+    const expires = Number(new URL(location).searchParams.get('expires')) * 1_000;
+    await expect.poll(() => Date.now() > expires + 1_000, { timeout: 5_000 }).toBe(true);
+    const late = await fetch(location);
+    expect(late.status).toBe(401);
+    expect(await codeOf(late)).toBe('SIGNATURE_EXPIRED');
+  });
+
+  it('names of keys have at most 512 bytes', async () => {
+    const { proxy, url } = await begin({}, echo);
+    for (const name of [IDEMPOTENCY_KEY, STREAM_KEY]) {
+      expect((await post(proxy, url, { headers: { [name]: 'k'.repeat(512) } })).status).toBe(201);
+      const over = await post(proxy, url, { headers: { [name]: 'k'.repeat(513) } });
+      expect(await codeOf(over)).toBe('INVALID_REQUEST');
+    }
+  });
+
+  it('headers past Node’s limit get a 431 and the server goes on', async () => {
+    const { proxy, url } = await begin({}, echo);
+    const over = await post(proxy, url, { headers: { 'x-large': 'x'.repeat(20_000) } });
+    expect(over.status).toBe(431);
+    expect((await post(proxy, url)).status).toBe(201);
+  });
+
+  it('a body that ends before its Content-Length calls no upstream', async () => {
+    const { proxy, upstream, url } = await begin({}, echo);
+    const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1');
+    socket.end(
+      `POST /v1/proxy HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${SECRET}\r\nupstream-url: ${url}\r\n` +
+        'upstream-method: POST\r\ncontent-length: 100\r\n\r\nshort',
+    );
+    socket.resume();
+    await once(socket, 'close');
+    expect((await post(proxy, url)).status).toBe(201);
+    expect(upstream.calls).toHaveLength(1);
+  });
+});
+
+describe('options that cannot work say what would', () => {
+  const good: DurableProxyOptions = { jwtSecret: SECRET };
+  it.each([
+    [{ jwtSecret: '' }, /jwtSecret/],
+    [{ ...good, allowlist: ['ftp://x'] }, /allowlist|pattern/i],
+    [{ ...good, streamTtlSeconds: 0 }, /streamTtlSeconds must be a whole number/],
+    [{ ...good, streamTtlSeconds: 1.5 }, /streamTtlSeconds/],
+    [{ ...good, maxResponseBytes: -1 }, /maxResponseBytes/],
+    [{ ...good, keepAliveMs: Infinity }, /keepAliveMs/],
+    [{ ...good, publicUrl: '/v1/proxy' }, /publicUrl must be the absolute URL/],
+    [{ ...good, durableStreamsUrl: 'http://x', dataDir: 'y' }, /one of store, durableStreamsUrl and dataDir/],
+    [{ ...good, onEvent: 'no' as never }, /onEvent must be a function/],
+    [undefined as never, /needs options/],
+  ] as [DurableProxyOptions, RegExp][])('%j', (options, message) => {
+    expect(() => durableProxy(options)).toThrow(message);
+  });
+});

@@ -1,0 +1,171 @@
+import { createServer, type RequestListener } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import compression from 'compression';
+import express5 from 'express';
+// @ts-expect-error -- an alias of express 4, which has no types under that name
+import express4 from 'express4';
+import helmet from 'helmet';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  durableProxy,
+  embeddedStore,
+  type DurableProxyOptions,
+  type DurableProxyRouter,
+} from '../../server/index.ts';
+import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import { startUpstream, write, type Upstream } from '../support/upstream.ts';
+import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function proxyOf(options: Partial<DurableProxyOptions> = {}): Promise<DurableProxyRouter> {
+  const folder = await temporaryFolder();
+  const proxy = durableProxy({
+    jwtSecret: SECRET,
+    allowlist: ['http://127.0.0.1:*/**'],
+    ...(options.store === undefined && { dataDir: folder.path }),
+    ...options,
+  });
+  cleanups.push(
+    () => folder.remove(),
+    () => proxy.close({ drainMs: 0 }),
+  );
+  return proxy;
+}
+
+async function listen(app: RequestListener): Promise<string> {
+  const server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function upstreamOf(...[handler]: Parameters<typeof startUpstream>): Promise<Upstream> {
+  const upstream = await startUpstream(handler);
+  cleanups.push(() => upstream.close());
+  return upstream;
+}
+
+/** Creates, reads by the Location that came, and gives what was read. */
+async function roundTrip(origin: string, mount: string, body?: string, headers: Record<string, string> = {}) {
+  const upstream = await upstreamOf(({ res, body: got }) => res.end(`got ${got.toString()}`));
+  const at = { base: origin + mount, url: origin };
+  const created = await post(at, `${upstream.url}/x`, { ...(body !== undefined && { body }), headers });
+  expect(created.status).toBe(201);
+  expect(created.headers.get('location')).toMatch(new RegExp(`^${mount}/[0-9a-f-]{36}\\?`));
+  return (await readSse(await fetch(withQuery(locationOf(at, created), { live: 'sse' })))).bytes.toString();
+}
+
+describe.each([
+  ['Express 5', express5],
+  ['Express 4', express4 as unknown as typeof express5],
+])('%s', (_name, express) => {
+  it('mounts under any prefix, and Location has it', async () => {
+    const app = express();
+    app.use('/deep/down/ai', await proxyOf());
+    expect(await roundTrip(await listen(app), '/deep/down/ai', 'it')).toBe('got it');
+  });
+
+  it('mounts in a sub-app', async () => {
+    const app = express();
+    const sub = express();
+    sub.use('/v1/proxy', await proxyOf());
+    app.use('/api', sub);
+    expect(await roundTrip(await listen(app), '/api/v1/proxy', 'it')).toBe('got it');
+  });
+
+  it('mounts at the root', async () => {
+    const app = express();
+    app.use(await proxyOf());
+    expect(await roundTrip(await listen(app), '', 'it')).toBe('got it');
+  });
+
+  it('behind express.json(), urlencoded, text and raw: the body goes on', async () => {
+    const app = express();
+    app.use(express.json(), express.urlencoded({ extended: false }), express.text(), express.raw());
+    app.use('/p', await proxyOf());
+    const origin = await listen(app);
+    const types = [
+      ['application/json', '{"a":[1,2]}'],
+      ['application/x-www-form-urlencoded', 'a=1&b=%C3%BC'],
+      ['text/plain', 'plain'],
+      ['application/octet-stream', 'raw'],
+      ['application/other', 'untouched'],
+    ] as const;
+    for (const [type, body] of types) {
+      expect(await roundTrip(origin, '/p', body, { 'content-type': type })).toBe(`got ${body}`);
+    }
+    expect(await roundTrip(origin, '/p', undefined, { 'content-type': 'application/json' })).toBe('got ');
+  });
+
+  it('before express.json()', async () => {
+    const app = express();
+    app.use('/p', await proxyOf());
+    app.use(express.json());
+    expect(await roundTrip(await listen(app), '/p', '{"a":1}', { 'content-type': 'application/json' })).toBe(
+      'got {"a":1}',
+    );
+  });
+
+  it('behind compression() and helmet(): a live read is neither held back nor compressed', async () => {
+    const app = express();
+    app.use(compression({ threshold: 0 }), helmet());
+    app.use('/p', await proxyOf());
+    const origin = await listen(app);
+    const upstream = await upstreamOf(({ res }) => void write(res, 'first'));
+    const at = { base: `${origin}/p`, url: origin };
+    const created = await post(at, `${upstream.url}/x`);
+    const live = await fetch(withQuery(locationOf(at, created), { live: 'sse' }), {
+      headers: { 'accept-encoding': 'gzip' },
+    });
+    expect(live.headers.get('content-encoding')).toBeNull();
+    // The upstream never ends, so this returns only because the first bytes were not held back.
+    const { bytes } = await readSse(live, (read) => read.bytes.length > 0);
+    expect(bytes.toString()).toBe('first');
+  });
+
+  it('behind trust proxy: Location comes from the mount, never from Host or X-Forwarded headers', async () => {
+    const app = express();
+    app.set('trust proxy', true);
+    app.use('/p', await proxyOf());
+    const origin = await listen(app);
+    expect(
+      await roundTrip(origin, '/p', 'it', {
+        'x-forwarded-host': 'evil.example',
+        'x-forwarded-proto': 'https',
+      }),
+    ).toBe('got it');
+  });
+});
+
+it('publicUrl is what Location begins with', async () => {
+  const app = express5();
+  app.use('/p', await proxyOf({ publicUrl: 'https://chat.example.com/ai/' }));
+  const origin = await listen(app);
+  const upstream = await upstreamOf(({ res }) => res.end());
+  const created = await post({ base: `${origin}/p` }, `${upstream.url}/x`);
+  expect(created.headers.get('location')).toMatch(/^https:\/\/chat\.example\.com\/ai\/[0-9a-f-]{36}\?/);
+});
+
+it('two proxies in one app know nothing of each other, and one store may serve both', async () => {
+  const folder = await temporaryFolder();
+  const store = embeddedStore({ dataDir: folder.path });
+  cleanups.push(
+    () => folder.remove(),
+    () => store.dispose(),
+  );
+  const app = express5();
+  app.use('/one', await proxyOf({ store }));
+  app.use('/two', await proxyOf({ store, jwtSecret: 'another-secret-altogether', allowlist: [] }));
+  const origin = await listen(app);
+  expect(await roundTrip(origin, '/one', 'it')).toBe('got it');
+  const upstream = await upstreamOf(({ res }) => res.end());
+  expect((await post({ base: `${origin}/two` }, `${upstream.url}/x`)).status).toBe(401);
+});

@@ -1,0 +1,127 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
+import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
+import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+let proxy: TestProxy;
+let upstream: Upstream | undefined;
+
+beforeAll(async () => {
+  proxy = await startProxy({ maxResponseBytes: 1_000, upstreamInactivityTimeoutMs: 300 });
+});
+afterEach(async () => {
+  await upstream?.close();
+  upstream = undefined;
+});
+afterAll(() => proxy.stop({ drainMs: 0 }));
+
+async function begin(handler: (call: UpstreamCall) => void): Promise<string> {
+  upstream = await startUpstream(handler);
+  const created = await post(proxy, `${upstream.url}/answer`);
+  expect(created.status).toBe(201);
+  return locationOf(proxy, created);
+}
+
+/** Reads to the end and checks that GET, HEAD and the last control event tell the same. */
+async function endOf(url: string): Promise<{ outcome: string; text: string; code: string | undefined }> {
+  const { bytes, controls } = await readSse(await fetch(withQuery(url, { live: 'sse' })));
+  const last = controls.at(-1);
+  expect(last?.streamClosed).toBe(true);
+  const get = await fetch(url);
+  const head = await fetch(url.split('?')[0]!, {
+    method: 'HEAD',
+    headers: { authorization: `Bearer ${SECRET}` },
+  });
+  expect(Buffer.from(await get.arrayBuffer())).toEqual(bytes);
+  expect(get.headers.get(UPSTREAM_OUTCOME)).toBe(last?.upstreamOutcome);
+  expect(head.headers.get(UPSTREAM_OUTCOME)).toBe(last?.upstreamOutcome);
+  return { outcome: last!.upstreamOutcome!, text: bytes.toString(), code: last?.upstreamError?.code };
+}
+
+describe('a stream says how it ended', () => {
+  it('complete: the body came to its end', async () => {
+    const url = await begin(({ res }) => res.end('whole'));
+    expect(await endOf(url)).toEqual({ outcome: 'complete', text: 'whole', code: undefined });
+  });
+
+  it('complete: a 204 and an empty body are streams that are over', async () => {
+    const url = await begin(({ res }) => res.writeHead(204).end());
+    expect(await endOf(url)).toEqual({ outcome: 'complete', text: '', code: undefined });
+  });
+
+  it('upstream-error: cut in mid-chunk', async () => {
+    const url = await begin(({ res }) => {
+      res.writeHead(200, { 'transfer-encoding': 'chunked' });
+      void write(res, 'half a').then(() => res.socket!.end('5\r\nab'));
+    });
+    expect(await endOf(url)).toMatchObject({ outcome: 'upstream-error', code: 'UPSTREAM_ERROR' });
+  });
+
+  it('upstream-error: reset', async () => {
+    const url = await begin(({ res }) => {
+      void write(res, 'before the reset').then(() => res.socket!.resetAndDestroy());
+    });
+    expect((await endOf(url)).outcome).toBe('upstream-error');
+  });
+
+  it('upstream-error: fewer bytes than Content-Length said', async () => {
+    const url = await begin(({ res }) => {
+      res.writeHead(200, { 'content-length': 100 });
+      void write(res, 'short').then(() => res.socket!.end());
+    });
+    expect(await endOf(url)).toMatchObject({ outcome: 'upstream-error', text: 'short' });
+  });
+
+  it('timeout: silent for longer than upstreamInactivityTimeoutMs, and the upstream is let go', async () => {
+    const url = await begin(({ res }) => void write(res, 'then nothing'));
+    expect(await endOf(url)).toEqual({ outcome: 'timeout', text: 'then nothing', code: 'UPSTREAM_TIMEOUT' });
+    await (
+      await upstream!.call(0)
+    ).closed;
+  });
+
+  it('too-large: what fits is kept, and the upstream is let go', async () => {
+    const url = await begin(({ res }) => void write(res, 'x'.repeat(1_001)));
+    expect(await endOf(url)).toEqual({
+      outcome: 'too-large',
+      text: 'x'.repeat(1_000),
+      code: 'RESPONSE_TOO_LARGE',
+    });
+    await (
+      await upstream!.call(0)
+    ).closed;
+  });
+
+  it('complete at exactly maxResponseBytes', async () => {
+    const url = await begin(({ res }) => res.end('x'.repeat(1_000)));
+    expect(await endOf(url)).toMatchObject({ outcome: 'complete', text: 'x'.repeat(1_000) });
+  });
+
+  it('aborted: what was received stays readable, and the upstream is let go while it is silent', async () => {
+    const url = await begin(({ res }) => void write(res, 'so far'));
+    const live = await fetch(withQuery(url, { live: 'sse' }));
+    const stop = await fetch(withQuery(url, { action: 'abort' }), { method: 'PATCH' });
+    expect(stop.status).toBe(204);
+    await (
+      await upstream!.call(0)
+    ).closed;
+    expect((await readSse(live)).controls.at(-1)?.upstreamOutcome).toBe('aborted');
+    expect(await endOf(url)).toMatchObject({ outcome: 'aborted', code: 'ABORTED' });
+    const again = await fetch(withQuery(url, { action: 'abort' }), { method: 'PATCH' });
+    expect(again.status).toBe(204);
+  });
+
+  it('deleted in mid-answer: the upstream is let go, readers end without a closing, and it is gone', async () => {
+    const url = await begin(({ res }) => void write(res, 'never mind'));
+    const live = await fetch(withQuery(url, { live: 'sse' }));
+    const path = url.split('?')[0]!;
+    const gone = await fetch(path, { method: 'DELETE', headers: { authorization: `Bearer ${SECRET}` } });
+    expect(gone.status).toBe(204);
+    await (
+      await upstream!.call(0)
+    ).closed;
+    await readSse(live);
+    expect((await fetch(url)).status).toBe(404);
+  });
+});

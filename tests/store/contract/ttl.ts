@@ -1,0 +1,125 @@
+import { expect, it } from 'vitest';
+import type { StreamStore } from '../../../server/store/types.ts';
+import { section, type Section } from './section.ts';
+import {
+  COMPLETE,
+  eventually,
+  init,
+  newId,
+  pause,
+  readAll,
+  storeError,
+  Tail,
+  type StoreFactory,
+} from './support.ts';
+
+/** Does something to a stream four times per TTL for more than two TTLs; the stream must be there all the time. */
+async function keepAlive(
+  s: Section,
+  touch: (store: StreamStore, id: string) => Promise<unknown>,
+): Promise<string> {
+  const ttlSeconds = s.options.smallestTtlSeconds ?? 1;
+  const id = newId();
+  await s.store.create(id, init({ ttlSeconds }));
+  for (let i = 0; i < 10; i += 1) {
+    await pause(ttlSeconds * 250);
+    await touch(s.store, id);
+  }
+  expect(await s.store.head(id)).toBeDefined();
+  return id;
+}
+
+/** Resolves when the stream is gone, having looked by `head` only. */
+async function expiry(s: Section, id: string): Promise<void> {
+  const ttlMs = (s.options.smallestTtlSeconds ?? 1) * 1000;
+  await eventually(async () => (await s.store.head(id)) === undefined, ttlMs * 3 + 2000);
+}
+
+export function describeTtl(factory: StoreFactory): void {
+  section('time to live', factory, (s) => {
+    const short = (): { ttlSeconds: number } => ({ ttlSeconds: s.options.smallestTtlSeconds ?? 1 });
+
+    it.concurrent(
+      'ends a stream that nobody touches, not before its time, and head does not count',
+      async () => {
+        const id = newId();
+        await s.store.create(id, init(short()));
+        await s.store.append(id, Buffer.from('x'));
+        const begun = performance.now();
+        await expiry(s, id);
+        expect(performance.now() - begun).toBeGreaterThan(short().ttlSeconds * 1000 - 50);
+        await expect(s.store.read(id, '-1', 10)).rejects.toEqual(storeError('NOT_FOUND'));
+        await expect(s.store.follow(id, '-1', () => {})).rejects.toEqual(storeError('NOT_FOUND'));
+        await expect(s.store.append(id, Buffer.from('y'))).rejects.toEqual(storeError('NOT_FOUND'));
+        await expect(s.store.close(id, COMPLETE)).rejects.toEqual(storeError('NOT_FOUND'));
+        expect(await s.store.delete(id)).toBe(false);
+      },
+    );
+
+    it.concurrent('ends a closed stream', async () => {
+      const id = newId();
+      await s.store.create(id, init(short()));
+      await s.store.close(id, COMPLETE, Buffer.from('x'));
+      await expiry(s, id);
+      await expect(s.store.read(id, '-1', 10)).rejects.toEqual(storeError('NOT_FOUND'));
+    });
+
+    it.concurrent('frees the id', async () => {
+      const id = newId();
+      await s.store.create(id, init(short()));
+      await s.store.append(id, Buffer.from('old'));
+      await eventually(() => s.store.create(id, init()), short().ttlSeconds * 3000 + 2000);
+      expect((await readAll(s.store, id)).bytes).toHaveLength(0);
+      await s.store.append(id, Buffer.from('new'));
+      // Long enough for a late sweep of the first to show on the second.
+      await pause(short().ttlSeconds * 2000);
+      expect((await readAll(s.store, id)).bytes.toString()).toBe('new');
+    });
+
+    it.concurrent('is restarted by appends', async () => {
+      await keepAlive(s, (store, id) => store.append(id, Buffer.from('x')));
+    });
+
+    it.concurrent('is restarted by reads, of open and closed streams', async () => {
+      await Promise.all([
+        keepAlive(s, (store, id) => store.read(id, '-1', 10)),
+        keepAlive(s, async (store, id) => {
+          await store.close(id, COMPLETE);
+          await store.read(id, '-1', 10);
+        }),
+      ]);
+    });
+
+    it.concurrent('is restarted by followers when they begin', async () => {
+      await keepAlive(s, async (store, id) => (await Tail.open(store, id)).stop());
+    });
+
+    it.concurrent('begins anew with the last touch', async () => {
+      const id = await keepAlive(s, (store, id) => store.read(id, '-1', 10));
+      await expiry(s, id);
+    });
+
+    it.concurrent('ends followers too', async () => {
+      const id = newId();
+      await s.store.create(id, init(short()));
+      const tail = await Tail.open(s.store, id);
+      await expect(tail.toEnd()).rejects.toEqual(storeError('NOT_FOUND'));
+      tail.stop();
+    });
+
+    it.concurrent('of one stream is not that of another', async () => {
+      const ids = await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => {
+          const id = newId();
+          await s.store.create(id, init(i % 2 ? {} : short()));
+          await s.store.append(id, Buffer.from(`${i}`));
+          return id;
+        }),
+      );
+      for (const id of ids.filter((_, i) => i % 2 === 0)) await expiry(s, id);
+      for (const [i, id] of ids.entries()) {
+        if (i % 2) expect((await readAll(s.store, id)).bytes.toString()).toBe(`${i}`);
+      }
+    });
+  });
+}

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { needs } from '../../requirements.ts';
+import {
+  COMPLETE,
+  expectSame,
+  init,
+  newId,
+  noise,
+  readAll,
+  storeError,
+  streamOf,
+  Tail,
+  textOf,
+} from '../contract/support.ts';
+import { startRedis, type RedisServer } from './servers.ts';
+import { openStores, writeOn } from './stores.ts';
+
+needs('redis-server')('Redis store when Redis fails', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(async () => {
+    await redis.stop();
+  });
+  const open = openStores();
+  const two = () => Promise.all([open({ url: redis.url }), open({ url: redis.url })]);
+
+  it('loses and repeats nothing when its connections are killed in mid-stream', async () => {
+    const [writer, reader] = await two();
+    const id = await streamOf(writer);
+    const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);
+    const writing = writeOn(writer, id);
+    for (let round = 1; round <= 6; round += 1) {
+      await tails[1]!.until((t) => t.bytes.length > round * 5000);
+      await redis.command('CLIENT', 'KILL', 'TYPE', round % 2 ? 'pubsub' : 'normal');
+    }
+    const bytes = await writing.stop();
+    await writer.close(id, COMPLETE);
+    for (const tail of tails) expectSame(await tail.toEnd(), bytes);
+    expectSame((await readAll(reader, id)).bytes, bytes);
+  });
+
+  it('says NOT_FOUND after a FLUSHALL in mid-stream, and makes no stream anew', async () => {
+    const [writer, reader] = await two();
+    const id = await streamOf(writer);
+    const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);
+    const idle = await streamOf(writer, 'quiet');
+    const quiet = await Tail.open(reader, idle);
+    const writing = writeOn(writer, id);
+    await tails[1]!.until((t) => t.bytes.length > 1000);
+    await redis.command('FLUSHALL');
+    await expect(writing.stop().then(() => writer.append(id, Buffer.from('x')))).rejects.toEqual(
+      storeError('NOT_FOUND'),
+    );
+    for (const tail of [...tails, quiet]) await expect(tail.toEnd()).rejects.toEqual(storeError('NOT_FOUND'));
+    await expect(writer.close(id, COMPLETE)).rejects.toEqual(storeError('NOT_FOUND'));
+    await expect(reader.read(id, '-1', 10)).rejects.toEqual(storeError('NOT_FOUND'));
+    expect(await redis.command('DBSIZE')).toBe(0);
+  });
+
+  it.each(['log', 'meta'])('says NOT_FOUND when only the %s of a stream was evicted', async (part) => {
+    const [writer, reader] = await two();
+    const id = await streamOf(writer, 'bytes');
+    await redis.command('DEL', `durable-proxy:{${id}}:${part}`);
+    await expect(reader.read(id, '-1', 10)).rejects.toEqual(storeError('NOT_FOUND'));
+    await expect(writer.append(id, Buffer.from('x'))).rejects.toEqual(storeError('NOT_FOUND'));
+  });
+
+  it('keeps followers and writers of one life of an id from the next', async () => {
+    const [first, second] = await two();
+    const id = await streamOf(first, 'old');
+    const tail = await Tail.open(first, id);
+    await tail.until((t) => t.bytes.length === 3);
+    await redis.command('FLUSHALL');
+    await second.create(id, init());
+    await second.append(id, Buffer.from('new and longer'));
+    await expect(tail.toEnd()).rejects.toEqual(storeError('NOT_FOUND'));
+    expect(tail.bytes.toString()).toBe('old');
+    await expect(first.append(id, Buffer.from('x'))).rejects.toEqual(storeError('NOT_FOUND'));
+    expect(await textOf(first, id)).toBe('new and longer');
+  });
+
+  it('says what to do when memory is full, keeps streams readable, and can end them', async () => {
+    const small = await startRedis({ maxmemory: '6mb', 'maxmemory-policy': 'noeviction' });
+    try {
+      const store = await open({ url: small.url });
+      const id = await streamOf(store, 'before ');
+      const tail = await Tail.open(store, id);
+      const fill = async () => {
+        for (;;) await store.append(id, noise(100_000));
+      };
+      await expect(fill()).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: /out of memory \(maxmemory\)/,
+      });
+      await expect(store.create(newId(), init())).rejects.toEqual(storeError('UNAVAILABLE'));
+      const stored = await readAll(store, id);
+      expect(stored.bytes.length % 100_000).toBe(7);
+      await store.close(id, { outcome: 'interrupted' }, Buffer.from(' after'));
+      expectSame(await tail.toEnd(), Buffer.concat([stored.bytes, Buffer.from(' after')]));
+      expect(await store.delete(id)).toBe(true);
+      expect(await store.create(newId(), init())).toBe(true);
+    } finally {
+      await small.stop();
+    }
+  });
+});

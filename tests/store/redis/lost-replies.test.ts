@@ -1,0 +1,167 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { StreamStore } from '../../../server/store/types.ts';
+import { needs } from '../../requirements.ts';
+import { COMPLETE, init, newId, noise, readAll, storeError, Tail, textOf } from '../contract/support.ts';
+import { startRelay, type Relay } from './relay.ts';
+import { isInSync } from './cluster.ts';
+import { startRedis, until, type RedisServer } from './servers.ts';
+import { openStores } from './stores.ts';
+
+needs('redis-server')('Redis store behind a network that fails', () => {
+  let redis: RedisServer;
+  let relay: Relay;
+  let store: StreamStore;
+  let direct: StreamStore;
+  const open = openStores();
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(async () => {
+    await redis.stop();
+  });
+  beforeEach(async () => {
+    relay = await startRelay(redis.port);
+    store = await open({ url: relay.url });
+    direct = await open({ url: redis.url });
+  });
+  afterEach(async () => {
+    await relay.stop();
+  });
+
+  it('writes an append once whose reply was lost, and gives its bytes once to followers', async () => {
+    const id = newId();
+    await store.create(id, init());
+    const tails = await Promise.all([Tail.open(store, id), Tail.open(direct, id)]);
+    for (let i = 0; i < 5; i += 1) {
+      relay.loseReplyTo(id);
+      await store.append(id, Buffer.from(`${i},`));
+    }
+    expect(relay.lost).toBe(5);
+    await direct.close(id, COMPLETE);
+    expect(await textOf(direct, id)).toBe('0,1,2,3,4,');
+    for (const tail of tails) expect((await tail.toEnd()).toString()).toBe('0,1,2,3,4,');
+  });
+
+  it('does not repeat an append behind which others have written', async () => {
+    const id = `proxy-${newId()}`;
+    await direct.create(id, init());
+    await store.append(id, Buffer.from('a'));
+    relay.loseReplyTo(id);
+    const appending = store.append(id, Buffer.from('b'));
+    await until(async () => (await textOf(direct, id)) === 'ab');
+    await direct.append(id, Buffer.from('c'));
+    await appending;
+    expect(await textOf(direct, id)).toBe('abc');
+  });
+
+  it('takes an id once when the reply was lost', async () => {
+    const id = newId();
+    relay.loseReplyTo(id);
+    expect(await store.create(id, init())).toBe(true);
+    expect(relay.lost).toBe(1);
+    expect(await direct.create(id, init())).toBe(false);
+    expect(await store.create(id, init())).toBe(false);
+  });
+
+  it('closes once when the reply was lost', async () => {
+    const id = newId();
+    await store.create(id, init());
+    relay.loseReplyTo(id);
+    expect(await store.close(id, COMPLETE, Buffer.from('last'))).toEqual(COMPLETE);
+    expect(relay.lost).toBe(1);
+    expect(await readAll(direct, id)).toMatchObject({ bytes: Buffer.from('last'), end: COMPLETE });
+  });
+
+  it('answers a delete whose reply was lost with true', async () => {
+    const id = newId();
+    await store.create(id, init());
+    relay.loseReplyTo(id);
+    expect(await store.delete(id)).toBe(true);
+    expect(relay.lost).toBe(1);
+    expect(await store.delete(id)).toBe(false);
+  });
+
+  it('keeps the order of appends over lost connections', async () => {
+    const id = newId();
+    await store.create(id, init());
+    const parts = Array.from({ length: 200 }, (_, i) => noise(50, i + 1));
+    let done = 0;
+    const appends = parts.map((part) => store.append(id, part).then(() => (done += 1)));
+    for (const limit of [20, 60, 120]) {
+      await until(async () => done > limit);
+      relay.cut();
+    }
+    await Promise.all(appends);
+    expect((await readAll(direct, id)).bytes.equals(Buffer.concat(parts))).toBe(true);
+  });
+});
+
+needs('redis-server')('Redis store behind a name that moves to another server', () => {
+  let old: RedisServer;
+  let next: RedisServer;
+  let relay: Relay;
+  const open = openStores();
+  beforeEach(async () => {
+    [old, next] = await Promise.all([startRedis(), startRedis()]);
+    await next.command('REPLICAOF', '127.0.0.1', `${old.port}`);
+    await until(() => isInSync(next));
+    relay = await startRelay(old.port);
+  });
+  afterEach(async () => {
+    await Promise.all([relay.stop(), old.stop(), next.stop()]);
+  });
+
+  const promote = async () => {
+    await next.command('REPLICAOF', 'NO', 'ONE');
+    relay.target = next.port;
+  };
+
+  it('follows when the old one still answers, as a replica that refuses writes', async () => {
+    const store = await open({ url: relay.url });
+    const id = newId();
+    await store.create(id, init());
+    const tail = await Tail.open(store, id);
+    await store.append(id, Buffer.from('before '));
+    await promote();
+    await old.command('REPLICAOF', '127.0.0.1', `${next.port}`);
+    await store.append(id, Buffer.from('after'));
+    await store.close(id, COMPLETE);
+    expect((await tail.toEnd()).toString()).toBe('before after');
+    const direct = await open({ url: next.url });
+    expect(await textOf(direct, id)).toBe('before after');
+  });
+
+  it('never lets a stream look complete of which acknowledged bytes were lost', async () => {
+    const store = await open({ url: relay.url });
+    const [writing, closing] = [newId(), newId()];
+    for (const id of [writing, closing]) {
+      await store.create(id, init());
+      await store.append(id, Buffer.from('kept '));
+    }
+    const tail = await Tail.open(store, writing);
+    await tail.until((t) => t.bytes.length === 5);
+    await until(async () => (await next.command('EXISTS', `durable-proxy:{${closing}}:log`)) === 1);
+    // From here on the replica is behind.
+    await next.command('REPLICAOF', 'NO', 'ONE');
+    for (const id of [writing, closing]) await store.append(id, Buffer.from('lost'));
+    const { tail: beyond } = (await store.head(writing))!;
+    relay.target = next.port;
+    relay.cut();
+
+    await expect(store.append(writing, Buffer.from('more'))).rejects.toEqual(storeError('UNAVAILABLE'));
+    const end = await store.close(writing, { outcome: 'aborted' }, Buffer.from('rest'));
+    expect(end).toMatchObject({ outcome: 'interrupted', error: { code: 'STORAGE_ERROR' } });
+    expect(await store.close(closing, COMPLETE, Buffer.from('rest'))).toMatchObject({
+      outcome: 'interrupted',
+    });
+    for (const id of [writing, closing]) {
+      expect(await readAll(store, id)).toMatchObject({
+        bytes: Buffer.from('kept '),
+        end: { outcome: 'interrupted' },
+      });
+    }
+    await expect(tail.toEnd()).rejects.toEqual(storeError('UNAVAILABLE'));
+    expect(tail.bytes.toString()).toBe('kept lost');
+    await expect(store.read(writing, beyond, 10)).rejects.toEqual(storeError('INVALID_OFFSET'));
+  });
+});

@@ -1,0 +1,112 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createClient } from 'redis';
+import { commandPath } from '../../requirements.ts';
+
+/** A redis-server process of the tests' own, on a free port, with its files in a temporary folder. */
+export interface RedisServer {
+  readonly port: number;
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Runs one command on a connection of its own. */
+  command(...words: string[]): Promise<unknown>;
+  /** Kills it, and removes its folder. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const READY = /Ready to accept connections|\+monitor master/;
+const IN_USE = /Address already in use|Failed listening/;
+
+/** @param options more options of `redis-server`, such as `{ maxmemory: '10mb' }`. */
+export async function startRedis(options: Record<string, string> = {}): Promise<RedisServer> {
+  return start(options, []);
+}
+
+/** A sentinel that looks after one master, and decides alone. */
+export async function startSentinel(name: string, master: RedisServer): Promise<RedisServer> {
+  const monitor = [
+    `sentinel monitor ${name} 127.0.0.1 ${master.port} 1`,
+    `sentinel down-after-milliseconds ${name} 500`,
+    `sentinel failover-timeout ${name} 2000`,
+  ];
+  return start({}, monitor);
+}
+
+/** Resolves once a condition that only another process makes true holds. The test's timeout is the limit. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function start(options: Record<string, string>, sentinel: string[]): Promise<RedisServer> {
+  for (;;) {
+    const server = await startOn(await freePort(), options, sentinel);
+    if (server) return server;
+  }
+}
+
+/** Undefined when somebody took the port first. */
+async function startOn(
+  port: number,
+  options: Record<string, string>,
+  sentinel: string[],
+): Promise<RedisServer | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'durable-proxy-redis-'));
+  const config = join(folder, 'redis.conf');
+  const settings = { port: `${port}`, bind: '127.0.0.1', dir: folder, 'protected-mode': 'no' };
+  const persistence =
+    sentinel.length > 0 ? {} : { save: '""', appendonly: 'no', 'repl-diskless-sync-delay': '0' };
+  const lines = Object.entries({ ...settings, ...persistence, ...options }).map(
+    ([key, value]) => `${key} ${value}`,
+  );
+  await writeFile(config, [...lines, ...sentinel, ''].join('\n'));
+  const child = spawn(commandPath('redis-server'), [config, ...(sentinel.length > 0 ? ['--sentinel'] : [])], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const exited = once(child, 'exit');
+  const kill = () => child.kill('SIGKILL');
+  // A test run that is cut off leaves no server behind.
+  process.on('exit', kill);
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill);
+    kill();
+    await exited;
+    await rm(folder, { recursive: true, force: true });
+  };
+  const said: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    said.push(line);
+    if (!READY.test(line)) continue;
+    child.stdout.resume();
+    const url = `redis://127.0.0.1:${port}`;
+    return { port, url, process: child, command: (...words) => commandOn(url, words), stop };
+  }
+  await stop();
+  if (said.some((line) => IN_USE.test(line))) return undefined;
+  throw new Error(`redis-server did not start:\n${said.join('\n')}`);
+}
+
+async function commandOn(url: string, words: string[]): Promise<unknown> {
+  const client = await createClient({ url })
+    .on('error', () => undefined)
+    .connect();
+  try {
+    return await client.sendCommand(words);
+  } finally {
+    client.destroy();
+  }
+}

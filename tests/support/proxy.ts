@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createProxyServer, type ProxyServer, type ProxyServerOptions } from '../../server/index.ts';
+
+export const SECRET = 'a-secret-of-the-tests-that-is-long-enough';
+
+export interface TestProxy extends ProxyServer {
+  /** The mount: `{url}/v1/proxy`. */
+  readonly base: string;
+  readonly dataDir: string;
+}
+
+/** A folder for a store that goes when the tests are over. */
+export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'durable-proxy-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A standalone proxy on a free port with a store of its own; `stop` removes the store too, unless it was given. */
+export async function startProxy(options: Partial<ProxyServerOptions> = {}): Promise<TestProxy> {
+  const folder = await temporaryFolder();
+  const server = await createProxyServer({
+    port: 0,
+    host: '127.0.0.1',
+    jwtSecret: SECRET,
+    allowlist: ['http://127.0.0.1:*/**'],
+    ...(options.store === undefined && options.durableStreamsUrl === undefined && { dataDir: folder.path }),
+    ...options,
+  });
+  return {
+    ...server,
+    base: `${server.url}/v1/proxy`,
+    dataDir: options.dataDir ?? folder.path,
+    stop: async (stopOptions) => {
+      await server.stop(stopOptions);
+      await folder.remove();
+    },
+  };
+}

@@ -74,7 +74,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     presence,
     guardian,
     claims,
-    exactlyOnce: new ExactlyOnce(claims, options.upstreamHeadersTimeoutMs),
+    exactlyOnce: new ExactlyOnce(claims, options.upstreamHeadersTimeoutMs, logger),
     streamKeys: new StreamKeys(store, presence, options.streamTtlSeconds),
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),

@@ -22,7 +22,7 @@ export type Claimed =
   | { readonly mine: false; readonly streamId: string; readonly info: StreamInfo };
 
 /** How often somebody who waits for another process's answer looks whether that process still lives. */
-const LOOK_MS = 2_000;
+const LOOK_MS = 1_000;
 
 /**
  * Who may call the upstream for an `Idempotency-Key`: of all processes on the store, the one whose `create`

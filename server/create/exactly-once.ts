@@ -1,4 +1,5 @@
 import { ProxyError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { StreamEnd } from '../store/types.ts';
 import { keyReused, type Claimed, type Claims, type KeyUse } from './claims.ts';
 
@@ -16,12 +17,14 @@ export interface Begun {
 export class ExactlyOnce {
   readonly #claims: Claims;
   readonly #waitMs: number;
+  readonly #onLost: (error: unknown) => void;
   readonly #inFlight = new Map<string, { fingerprint: string; result: Promise<Begun> }>();
 
   /** @param waitMs how long to wait for an answer that another process was asked for. */
-  constructor(claims: Claims, waitMs: number) {
+  constructor(claims: Claims, waitMs: number, logger: Logger) {
     this.#claims = claims;
     this.#waitMs = waitMs;
+    this.#onLost = (err) => logger.warn({ err }, 'could not write down what came of an Idempotency-Key');
   }
 
   async run(
@@ -53,11 +56,12 @@ export class ExactlyOnce {
     }
     try {
       const begun = await begin(claimed.id);
-      await claimed.keep();
+      // Not waited for, and no reason to fail: the stream itself says that it is there.
+      claimed.keep().catch(this.#onLost);
       return begun;
     } catch (error) {
       // A failed create frees the key: whoever tries again may.
-      await claimed.free();
+      await claimed.free().catch(this.#onLost);
       throw error;
     }
   }

@@ -13,7 +13,7 @@ interface Entry {
 }
 
 /** How often somebody who waits for an answer's head looks whether its process still lives. */
-const LOOK_MS = 2_000;
+const LOOK_MS = 1_000;
 
 /**
  * What is known under a `Stream-Key`: one small log a name, in which every create says when it was accepted

@@ -3,8 +3,8 @@ import { metadataOf } from '../store/metadata.ts';
 import type { StreamEnd, StreamInfo, StreamStore } from '../store/types.ts';
 import type { Presence } from './presence.ts';
 
-/** How often the owners of streams that are being read are looked at. With the lease: noticed within 8 s. */
-const LOOK_MS = 2_000;
+/** How often the owners of streams that are being read are looked at. With the lease: noticed within 6 s. */
+const LOOK_MS = 1_000;
 
 export const INTERRUPTED: StreamEnd = Object.freeze({
   outcome: 'interrupted',

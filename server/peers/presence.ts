@@ -6,9 +6,9 @@ import { StoreError, type Follower, type Offset, type StreamStore } from '../sto
 import { OFFSET_START } from '../../protocol/query.ts';
 
 /** Seconds without a sign of life after which a process counts as dead. */
-const LEASE_SECONDS = 6;
+const LEASE_SECONDS = 5;
 /** Three signs of life a lease, so that one lost request or a long pause kills nobody. */
-const RENEW_MS = 2_000;
+const RENEW_MS = 1_500;
 
 const ABORT = 'abort ';
 

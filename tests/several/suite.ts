@@ -1,0 +1,170 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { IDEMPOTENCY_KEY, STREAM_KEY, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { SECRET } from '../support/proxy.ts';
+import { startProxyProcess, type ProxyProcess, type ProxyProcessOptions } from '../support/process.ts';
+import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
+import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+export interface Backend {
+  readonly options: ProxyProcessOptions;
+  stop(): Promise<void>;
+}
+
+/** What a team may count on that runs several proxies on one store: each a process of its own here. */
+export function describeSeveral(startBackend: () => Promise<Backend>): void {
+  let backend: Backend;
+  let proxies: ProxyProcess[];
+  let upstream: Upstream | undefined;
+
+  beforeAll(async () => {
+    backend = await startBackend();
+    proxies = await Promise.all(Array.from({ length: 3 }, () => startProxyProcess(backend.options)));
+  }, 60_000);
+  afterEach(async () => {
+    await upstream?.close();
+    upstream = undefined;
+  });
+  afterAll(async () => {
+    await Promise.all(proxies.map((proxy) => proxy.kill('SIGKILL')));
+    await backend.stop();
+  });
+
+  const at = (index: number): ProxyProcess => proxies[index]!;
+  const serve = async (handler: (call: UpstreamCall) => void): Promise<string> => {
+    upstream = await startUpstream(handler);
+    return `${upstream.url}/answer`;
+  };
+  /** The same signed URL, at another process. */
+  const via = (proxy: ProxyProcess, url: string): string => url.replace(/^http:\/\/[^/]+/, proxy.url);
+  const idOf = (response: Response): string =>
+    response.headers.get('location')!.split('?')[0]!.split('/').at(-1)!;
+  const replace = async (index: number): Promise<void> => {
+    proxies[index] = await startProxyProcess(backend.options);
+  };
+
+  it('created at one, read live at another, byte for byte', async () => {
+    const url = await serve(({ res }) => void write(res, 'from A '));
+    const location = locationOf(at(0), await post(at(0), url));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    const { res } = await upstream!.call(0);
+    await write(res, 'to B, ');
+    res.end('東京');
+    const { bytes, controls } = await readSse(live);
+    expect(bytes.toString()).toBe('from A to B, 東京');
+    expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
+  });
+
+  it('stopped at a third, with the upstream silent: ended within a second, and the reader is told', async () => {
+    const url = await serve(({ res }) => void write(res, 'and then silence'));
+    const location = locationOf(at(0), await post(at(0), url));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    const { closed } = await upstream!.call(0);
+    const asked = performance.now();
+    const stopped = await fetch(via(at(2), withQuery(location, { action: 'abort' })), { method: 'PATCH' });
+    expect(stopped.status).toBe(204);
+    await closed;
+    expect(performance.now() - asked).toBeLessThan(1_000);
+    const { bytes, controls } = await readSse(live);
+    expect(bytes.toString()).toBe('and then silence');
+    expect(controls.at(-1)?.upstreamOutcome).toBe('aborted');
+  });
+
+  it('50 creates under one key at all three at once: one upstream call, one stream', async () => {
+    const url = await serve(({ res }) => res.end('once'));
+    const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => post(at(index % 3), url, { body: 'same', headers })),
+    );
+    expect(answers.map(({ status }) => status).filter((status) => status !== 200)).toEqual([201]);
+    expect(new Set(answers.map(idOf)).size).toBe(1);
+    expect(upstream!.calls).toHaveLength(1);
+  });
+
+  it('a failed create frees its key at all of them', async () => {
+    let calls = 0;
+    const url = await serve(({ res }) => res.writeHead((calls += 1) === 1 ? 500 : 200).end());
+    const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+    expect((await post(at(0), url, { headers })).status).toBe(502);
+    expect((await post(at(1), url, { headers })).status).toBe(201);
+  });
+
+  it('found at another by its Stream-Key, also before the upstream answered', async () => {
+    const url = await serve(() => undefined);
+    const key = crypto.randomUUID();
+    const created = post(at(0), url, { headers: { [STREAM_KEY]: key } });
+    const { res } = await upstream!.call(0);
+    const found = fetch(withQuery(at(1).base, { key }), { headers: { authorization: `Bearer ${SECRET}` } });
+    res.end('there');
+    expect(idOf(await found)).toBe(idOf(await created));
+  });
+
+  it('readers move between processes at exact offsets', async () => {
+    const text = 'abcdefghij'.repeat(50);
+    const url = await serve(({ res }) => {
+      void (async () => {
+        for (let i = 0; i < text.length; i += 10) await write(res, text.slice(i, i + 10));
+        res.end();
+      })();
+    });
+    const location = locationOf(at(0), await post(at(0), url));
+    let read = '';
+    let offset = '-1';
+    for (let hop = 0; ; hop += 1) {
+      const part = await fetch(via(at(hop % 3), withQuery(location, { offset, live: 'long-poll' })));
+      read += await part.text();
+      offset = part.headers.get(STREAM_NEXT_OFFSET)!;
+      if (part.headers.get('stream-closed') === 'true') break;
+    }
+    expect(read).toBe(text);
+  });
+
+  it('killed in mid-stream: readers elsewhere get all stored bytes and “interrupted” within 10 s', async () => {
+    const url = await serve(({ res }) => void write(res, 'last words'));
+    const location = locationOf(at(0), await post(at(0), url));
+    const elsewhere = via(at(1), withQuery(location, { live: 'sse' }));
+    const seen = await readSse(await fetch(elsewhere), ({ bytes }) => bytes.length === 10);
+    expect(seen.bytes.toString()).toBe('last words');
+    const live = await fetch(elsewhere);
+    const killed = performance.now();
+    await at(0).kill('SIGKILL');
+    const { bytes, controls } = await readSse(live);
+    expect(performance.now() - killed).toBeLessThan(10_000);
+    expect(bytes.toString()).toBe('last words');
+    expect(controls.at(-1)).toMatchObject({ streamClosed: true, upstreamOutcome: 'interrupted' });
+    expect((await fetch(via(at(2), location))).headers.get(UPSTREAM_OUTCOME)).toBe('interrupted');
+    await replace(0);
+  });
+
+  it('told to stop: its answers are drained, and readers elsewhere get them whole', async () => {
+    const url = await serve(({ res }) => void write(res, 'nearly '));
+    const location = locationOf(at(0), await post(at(0), url));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    const exited = at(0).kill('SIGTERM');
+    (await upstream!.call(0)).res.end('done');
+    const { bytes, controls } = await readSse(live);
+    expect(bytes.toString()).toBe('nearly done');
+    expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
+    expect(await exited).toBe(0);
+    await replace(0);
+  });
+
+  it('paused past its lease and woken: what was closed meanwhile it cannot write to', async () => {
+    const url = await serve(({ res }) => void write(res, 'before the pause'));
+    const location = locationOf(at(0), await post(at(0), url));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    process.kill(at(0).pid, 'SIGSTOP');
+    const { bytes, controls } = await readSse(live);
+    expect(controls.at(-1)?.upstreamOutcome).toBe('interrupted');
+    const { res, closed } = await upstream!.call(0);
+    res.write(' and after it');
+    process.kill(at(0).pid, 'SIGCONT');
+    // It learns from its own append that the stream is closed, and lets the upstream go.
+    await closed;
+    const after = await fetch(via(at(2), location));
+    expect(await after.text()).toBe(bytes.toString());
+    expect(after.headers.get(UPSTREAM_OUTCOME)).toBe('interrupted');
+    // It has joined again: what it begins now is its own.
+    const again = await post(at(0), url);
+    await fetch(via(at(0), withQuery(locationOf(at(0), again), { action: 'abort' })), { method: 'PATCH' });
+  });
+}

@@ -50,9 +50,9 @@ function start(args: string[], env: Record<string, string> = { JWT_SECRET }) {
     /** The next entry of the log with this message. */
     async logged(message: string): Promise<Record<string, unknown>> {
       for (;;) {
-        const { value, done } = await entries.next();
-        if (done === true) throw new Error(`the command ended without "${message}": ${errors}`);
-        const entry = JSON.parse(value) as Record<string, unknown>;
+        const line = await entries.next();
+        if (line.done === true) throw new Error(`the command ended without "${message}": ${errors}`);
+        const entry = JSON.parse(line.value) as Record<string, unknown>;
         if (entry['msg'] === message) return entry;
       }
     },
@@ -121,7 +121,7 @@ describe('the command', () => {
   it('keeps the secret out of its log', async () => {
     const command = start(['--port', '0', '--data-dir', dataDir, '--log-level', 'debug']);
     const lines: string[] = [];
-    command.child.stdout!.on('data', (data: Buffer) => lines.push(data.toString()));
+    command.child.stdout.on('data', (data: Buffer) => lines.push(data.toString()));
     const { url } = await command.logged('listening');
     const refused = await fetch(`${String(url)}/v1/proxy?secret=${JWT_SECRET}`, { method: 'POST' });
     expect(refused.status).toBe(400);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EXPIRES, SIGNATURE } from '../protocol/query.ts';
 import type { Caller, ServiceAuth } from './auth/service.ts';
 import { verifySignedUrl } from './auth/signed-url.ts';
+import { unauthorized } from './auth/unauthorized.ts';
 import type { Context } from './context.ts';
 import { UpstreamFailure } from './create/upstream-failure.ts';
 import { ProxyError } from './errors.ts';
@@ -50,10 +51,10 @@ export function createDispatch({ context, auth, ready }: DispatchOptions) {
   ): Promise<Caller | undefined> {
     const signed = query.has(SIGNATURE) || query.has(EXPIRES);
     if (route.auth === 'service' || (route.auth === 'signed-or-service' && !signed)) return auth(req, query);
-    if (!signed) throw new ProxyError('MISSING_SIGNATURE', 'This takes the signed URL that Location gave');
+    if (!signed) throw unauthorized('MISSING_SIGNATURE', 'This takes the signed URL that Location gave');
     const { scope } = verifySignedUrl(context.keyring, streamId, query);
     if (scope === 'read' && route.method !== 'GET') {
-      throw new ProxyError('SIGNATURE_INVALID', 'This signed URL is for reading only');
+      throw unauthorized('SIGNATURE_INVALID', 'This signed URL is for reading only');
     }
     return undefined;
   }

@@ -55,6 +55,8 @@ export class Pump {
 
   /** Stops the upstream, flushes what was received, closes with this end. Idempotent: the first end stands. */
   stop(end: StreamEnd): Promise<StreamEnd> {
+    // What a full buffer had left in the body was received too.
+    while (!this.#end && this.#options.body.read() !== null);
     this.#endWith(end);
     return this.done;
   }

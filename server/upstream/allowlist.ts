@@ -16,7 +16,7 @@ export interface Allowlist {
 }
 
 /** A path longer than this is refused: no API has one, and matching it takes time. */
-const MAX_PATH_LENGTH = 4_096;
+const MAX_PATH_LENGTH = 2_048;
 /** The longest name that DNS knows (RFC 1035, section 2.3.4). */
 const MAX_HOST_LENGTH = 253;
 
@@ -25,7 +25,7 @@ const MAX_HOST_LENGTH = 253;
  * nothing through.
  *
  * - In a path `*` is one segment, or a part of one, and `**` any number of segments, also none; everything
- *   else is literal. Without a path, any path.
+ *   else is literal. Without a path, any path; `/` alone is the root.
  * - A port may be `*`. Without one, the scheme's default port only.
  * - Without a scheme, https only; for localhost and loopback addresses http too.
  * - `*.example.com` is any depth of subdomains and not example.com itself; any other `*` in a host stays

@@ -141,7 +141,7 @@ describe('private addresses', () => {
   const attempt = (client: UpstreamClient, url: string, options: Partial<UpstreamRequest> = {}) =>
     client.request(requestTo(new URL(url), { literalHost: false, ...options }));
 
-  it('are refused without a connection: as the name’s answer, one among others, or given as such', async () => {
+  it('[URL-10] are refused without a connection: as the name’s answer, one among others, or given as such', async () => {
     const upstream = closing(await standIn((_, res) => res.end()));
     const { port } = upstream.url;
     for (const addresses of [
@@ -166,7 +166,7 @@ describe('private addresses', () => {
     expect(upstream.accepted()).toBe(0);
   });
 
-  it('are refused when the name’s answer turns private between one look-up and the connection', async () => {
+  it('[URL-10] are refused when the name’s answer turns private between one look-up and the connection', async () => {
     const upstream = closing(await standIn((_, res) => res.end()));
     const lookup = resolvingTo(['93.184.216.34'], ['127.0.0.1']);
     // Somebody checked the name, and was told a public address.
@@ -181,7 +181,7 @@ describe('private addresses', () => {
     expect(upstream.accepted()).toBe(0);
   });
 
-  it('are fine for a host that is named literally, or when the operator says so', async () => {
+  it('[URL-10] are fine for a host that is named literally, or when the operator says so', async () => {
     const upstream = closing(await standIn((_, res) => res.end('inside')));
     const named = `http://model.internal:${upstream.url.port}/`;
     const lookup = resolvingTo(['127.0.0.1']);
@@ -282,13 +282,12 @@ describe('no answer', () => {
     await upstream.idle();
   });
 
-  it('is UPSTREAM_TIMEOUT also while the name is being resolved', async () => {
+  it('is UPSTREAM_TIMEOUT also while the name is being resolved, and leaves nothing on the signal', async () => {
     const client = closing(testClient({ headersTimeoutMs: 50, lookup: () => undefined }));
-    await refusal(
-      client.request(secretive(new URL('http://slow.example'))),
-      'UPSTREAM_TIMEOUT',
-      /slow\.example/,
-    );
+    const { signal } = new AbortController();
+    const request = { ...secretive(new URL('http://slow.example')), signal };
+    await refusal(client.request(request), 'UPSTREAM_TIMEOUT', /slow\.example/);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('is SHUTTING_DOWN once the client is closed, also for what is under way', async () => {
@@ -305,6 +304,27 @@ describe('no answer', () => {
     expect(await failure(client.request(secretive(upstream.url)))).toMatchObject({ code: 'SHUTTING_DOWN' });
     await upstream.idle();
     await client.close();
+  });
+
+  it('leaves no connection under way once the client is closed', async () => {
+    const upstream = closing(await standIn((_, res) => res.end()));
+    let connect!: () => void;
+    let resolving!: () => void;
+    const asked = new Promise<void>((resolve) => (resolving = resolve));
+    const lookup: LookupFunction = (_, __, callback) => {
+      connect = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      resolving();
+    };
+    const client = closing(testClient({ lookup }));
+    const url = new URL(`http://slow.example:${upstream.url.port}`);
+    const answer = failure(client.request(requestTo(url)));
+    await asked;
+    await client.close();
+    expect(await answer).toMatchObject({ code: 'SHUTTING_DOWN' });
+    connect();
+    // One that begins after it is there first only if there is no other.
+    await text((await closing(testClient()).request(requestTo(upstream.url))).body);
+    expect(upstream.accepted()).toBe(1);
   });
 });
 

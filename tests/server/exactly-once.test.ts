@@ -76,7 +76,7 @@ describe('one key, one upstream call', () => {
     expect(upstream!.calls).toHaveLength(1);
   });
 
-  it('a failed create frees the key, and those who waited with it got the same failure', async () => {
+  it('[IDEM-5] a failed create frees the key, and those who waited with it got the same failure', async () => {
     let answers = 0;
     const url = await serve(({ res }) => {
       answers += 1;

@@ -21,7 +21,7 @@ async function open(): Promise<{ proxy: TestProxy; upstream: Upstream; url: stri
 }
 
 describe('close', () => {
-  it('lets a running answer finish, and its reader with it, while nothing new is taken', async () => {
+  it('[LIFE-2] lets a running answer finish, and its reader with it, while nothing new is taken', async () => {
     const { proxy, upstream, url } = await open();
     const created = await post(proxy, url);
     const live = await fetch(withQuery(locationOf(proxy, created), { live: 'sse' }));
@@ -38,7 +38,7 @@ describe('close', () => {
     await expect(fetch(proxy.url)).rejects.toThrow();
   });
 
-  it('closes as interrupted what runs past the time, readers are told, and the upstream is let go', async () => {
+  it('[LIFE-3] closes as interrupted what runs past the time, readers are told, and the upstream is let go', async () => {
     const { proxy, upstream, url } = await open();
     const created = await post(proxy, url);
     const live = await fetch(withQuery(locationOf(proxy, created), { live: 'sse' }));
@@ -68,7 +68,7 @@ describe('close', () => {
 });
 
 describe('a restart on the same dataDir', () => {
-  it('keeps what was closed, whole, with its outcome, and its URL reads', async () => {
+  it('[LIFE-4] keeps what was closed, whole, with its outcome, and its URL reads', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const upstream = await startUpstream(({ res }) =>
@@ -91,7 +91,7 @@ describe('a restart on the same dataDir', () => {
     expect(again.headers.get(UPSTREAM_OUTCOME)).toBe('complete');
   });
 
-  it('after kill -9: all acknowledged bytes are there, and the open stream is closed as interrupted', async () => {
+  it('[LIFE-4] after kill -9: all acknowledged bytes are there, and the open stream is closed as interrupted', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const upstream = await startUpstream(({ res }) => void write(res, 'acknowledged'));
@@ -125,7 +125,7 @@ describe('a restart on the same dataDir', () => {
 });
 
 describe('signals to the standalone server', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('%s drains and exits 0', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('[LIFE-5] %s drains and exits 0', async (signal) => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const upstream = await startUpstream(({ res }) => void write(res, 'almost '));

@@ -34,7 +34,7 @@ const hold = ({ res }: UpstreamCall): void => void write(res, 'held');
 const echo = ({ res, body }: UpstreamCall): void => void res.end(body);
 
 describe('maxRequestBytes', () => {
-  it('takes a body of exactly that size, and refuses one byte more, of which nothing is sent', async () => {
+  it('[LIMIT-1] takes a body of exactly that size, and refuses one byte more, of which nothing is sent', async () => {
     const { proxy, upstream, url } = await begin({ maxRequestBytes: 10 }, echo);
     expect((await post(proxy, url, { body: '0123456789' })).status).toBe(201);
     const over = await post(proxy, url, { body: '0123456789a' });
@@ -43,7 +43,7 @@ describe('maxRequestBytes', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('counts what arrives, whatever the sender did not say', async () => {
+  it('[LIMIT-1] counts what arrives, whatever the sender did not say', async () => {
     const { proxy, upstream, url } = await begin({ maxRequestBytes: 1_000 }, echo);
     const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(300)) });
     const over = await post(proxy, url, { body: endless, duplex: 'half' });
@@ -53,7 +53,7 @@ describe('maxRequestBytes', () => {
 });
 
 describe('maxConcurrentStreams', () => {
-  it('refuses the next one with Retry-After, and takes it when one has ended', async () => {
+  it('[LIMIT-4] refuses the next one with Retry-After, and takes it when one has ended', async () => {
     const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 2 }, hold);
     const first = await post(proxy, url);
     await post(proxy, url);
@@ -67,7 +67,7 @@ describe('maxConcurrentStreams', () => {
     expect((await post(proxy, url)).status).toBe(201);
   });
 
-  it('counts creates that still wait for their upstream, and frees those that fail', async () => {
+  it('[LIMIT-4] counts creates that still wait for their upstream, and frees those that fail', async () => {
     const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 1 }, () => undefined);
     const waiting = post(proxy, url);
     const call = await upstream.call(0);
@@ -86,7 +86,7 @@ describe('maxConcurrentStreams', () => {
     expect((await post(proxy, url, { headers })).status).toBe(200);
   });
 
-  it('per subject: one subject over its limit leaves the others theirs', async () => {
+  it('[LIMIT-4] per subject: one subject over its limit leaves the others theirs', async () => {
     const { proxy, url } = await begin({ maxConcurrentStreamsPerSubject: 1 }, hold);
     const as = async (subject: string) => {
       const token = await createServiceToken({ jwtSecret: SECRET, subject, expiresInSeconds: 60 });
@@ -97,7 +97,7 @@ describe('maxConcurrentStreams', () => {
 });
 
 describe('other limits', () => {
-  it('maxErrorBytes cuts an upstream’s error and lets its connection go', async () => {
+  it('[LIMIT-2] maxErrorBytes cuts an upstream’s error and lets its connection go', async () => {
     const { proxy, upstream, url } = await begin({ maxErrorBytes: 5 }, ({ res }) => {
       res.writeHead(500);
       void write(res, 'x'.repeat(100_000));
@@ -110,7 +110,7 @@ describe('other limits', () => {
     ).closed;
   });
 
-  it('upstreamHeadersTimeoutMs: 504, and the upstream is let go', async () => {
+  it('[LIMIT-5] upstreamHeadersTimeoutMs: 504, and the upstream is let go', async () => {
     const { proxy, upstream, url } = await begin({ upstreamHeadersTimeoutMs: 100 }, () => undefined);
     const late = await post(proxy, url);
     expect(late.status).toBe(504);
@@ -120,7 +120,7 @@ describe('other limits', () => {
     ).closed;
   });
 
-  it('maxReadBytes: reads go on where the last one ended, and only the last is up to date', async () => {
+  it('[READ-11] maxReadBytes: reads go on where the last one ended, and only the last is up to date', async () => {
     const { proxy, url } = await begin({ maxReadBytes: 4 }, ({ res }) => res.end('0123456789'));
     const location = locationOf(proxy, await post(proxy, url));
     await readSse(await fetch(withQuery(location, { live: 'sse' })));
@@ -140,7 +140,7 @@ describe('other limits', () => {
     ]);
   });
 
-  it('longPollTimeoutMs: 204 that says where the reader is', async () => {
+  it('[POLL-3] longPollTimeoutMs: 204 that says where the reader is', async () => {
     const { proxy, url } = await begin({ longPollTimeoutMs: 50 }, ({ res }) =>
       res.writeHead(200).flushHeaders(),
     );
@@ -152,7 +152,7 @@ describe('other limits', () => {
     expect(waited.headers.get('stream-cursor')).toMatch(/^\d+$/);
   });
 
-  it('keepAliveMs: a silent live read gets comments', async () => {
+  it('[SSE-10] keepAliveMs: a silent live read gets comments', async () => {
     const { proxy, url } = await begin({ keepAliveMs: 20 }, ({ res }) => res.writeHead(200).flushHeaders());
     const location = locationOf(proxy, await post(proxy, url));
     const live = await fetch(withQuery(location, { live: 'sse' }));
@@ -162,7 +162,7 @@ describe('other limits', () => {
     await reader.cancel();
   });
 
-  it('urlExpirationSeconds: afterwards the URL is no good', async () => {
+  it('[LIMIT-7][AUTH-6] urlExpirationSeconds: afterwards the URL is no good', async () => {
     const { proxy, url } = await begin({ urlExpirationSeconds: 1 }, echo);
     const location = locationOf(proxy, await post(proxy, url));
     expect((await fetch(location)).status).toBe(200);
@@ -182,14 +182,14 @@ describe('other limits', () => {
     }
   });
 
-  it('headers past Node’s limit get a 431 and the server goes on', async () => {
+  it('[ERR-6] headers past Node’s limit get a 431 and the server goes on', async () => {
     const { proxy, url } = await begin({}, echo);
     const over = await post(proxy, url, { headers: { 'x-large': 'x'.repeat(20_000) } });
     expect(over.status).toBe(431);
     expect((await post(proxy, url)).status).toBe(201);
   });
 
-  it('a body that ends before its Content-Length calls no upstream', async () => {
+  it('[ERR-8] a body that ends before its Content-Length calls no upstream', async () => {
     const { proxy, upstream, url } = await begin({}, echo);
     const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1');
     socket.end(

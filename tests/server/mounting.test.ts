@@ -131,7 +131,7 @@ describe.each([
     expect(bytes.toString()).toBe('first');
   });
 
-  it('behind trust proxy: Location comes from the mount, never from Host or X-Forwarded headers', async () => {
+  it('[CREATE-14] behind trust proxy: Location comes from the mount, never from Host or X-Forwarded headers', async () => {
     const app = express();
     app.set('trust proxy', true);
     app.use('/p', await proxyOf());

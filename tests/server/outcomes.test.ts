@@ -73,7 +73,7 @@ describe('a stream says how it ended', () => {
     expect(await endOf(url)).toMatchObject({ outcome: 'upstream-error', text: 'short' });
   });
 
-  it('timeout: silent for longer than upstreamInactivityTimeoutMs, and the upstream is let go', async () => {
+  it('[LIMIT-6] timeout: silent for longer than upstreamInactivityTimeoutMs, and the upstream is let go', async () => {
     const url = await begin(({ res }) => void write(res, 'then nothing'));
     expect(await endOf(url)).toEqual({ outcome: 'timeout', text: 'then nothing', code: 'UPSTREAM_TIMEOUT' });
     await (
@@ -81,7 +81,7 @@ describe('a stream says how it ended', () => {
     ).closed;
   });
 
-  it('too-large: what fits is kept, and the upstream is let go', async () => {
+  it('[LIMIT-3] too-large: what fits is kept, and the upstream is let go', async () => {
     const url = await begin(({ res }) => void write(res, 'x'.repeat(1_001)));
     expect(await endOf(url)).toEqual({
       outcome: 'too-large',
@@ -93,7 +93,7 @@ describe('a stream says how it ended', () => {
     ).closed;
   });
 
-  it('complete at exactly maxResponseBytes', async () => {
+  it('[LIMIT-3] complete at exactly maxResponseBytes', async () => {
     const url = await begin(({ res }) => res.end('x'.repeat(1_000)));
     expect(await endOf(url)).toMatchObject({ outcome: 'complete', text: 'x'.repeat(1_000) });
   });
@@ -112,7 +112,7 @@ describe('a stream says how it ended', () => {
     expect(again.status).toBe(204);
   });
 
-  it('deleted in mid-answer: the upstream is let go, readers end without a closing, and it is gone', async () => {
+  it('[SSE-12] deleted in mid-answer: the upstream is let go, readers end without a closing, and it is gone', async () => {
     const url = await begin(({ res }) => void write(res, 'never mind'));
     const live = await fetch(withQuery(url, { live: 'sse' }));
     const path = url.split('?')[0]!;

@@ -32,6 +32,7 @@ export class Disk {
       eventTurnBatching: false,
       // Not in the types of the library.
       permissionsMode: 0o600,
+      ...(process.env['FL'] && { maxFreeSpaceToLoad: Number(process.env['FL']), maxFreeSpaceToRetain: Number(process.env['FR'] ?? process.env['FL']) }),
     };
     this.#db = open<Buffer, Buffer>(options);
   }

@@ -20,8 +20,9 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-const ATTEMPTS = 6;
-const PAUSE_MS = [10, 60] as const;
+const ATTEMPTS = 8;
+/** Grows with every attempt, so that many rivals come apart. */
+const PAUSE_MS = 40;
 /** The path of a socket address holds 104 bytes on some systems, 108 on others. */
 const LONGEST_PATH = 100;
 const NAME = /^lock-[0-9a-f]{16}\.sock$/;
@@ -46,7 +47,7 @@ export async function lockDirectory(dataDir: string): Promise<Lock> {
     const lock = await tryLock(directory);
     if (lock) return lock;
     if (attempt === ATTEMPTS) throw held(dataDir);
-    await delay(randomInt(...PAUSE_MS));
+    await delay(randomInt(PAUSE_MS * attempt));
   }
 }
 

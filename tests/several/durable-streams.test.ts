@@ -4,7 +4,7 @@ import { describeSeveral } from './suite.ts';
 
 describe('several proxies on one Durable Streams server', () => {
   describeSeveral(async () => {
-    const server = await startReferenceServer('memory');
+    const server = await startReferenceServer({ mode: 'memory' });
     return { options: { durableStreamsUrl: server.url }, stop: () => server.stop() };
   });
 });

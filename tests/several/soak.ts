@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { createDurableFetch, MemoryStorage, type Outcome } from '../../core-client/index.ts';
+import { startRedis } from '../store/redis/servers.ts';
+import { startProxyProcess, type ProxyProcess } from '../support/process.ts';
+import { SECRET } from '../support/proxy.ts';
+import { seeded } from '../support/random.ts';
+import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
+import { startBalancer } from './balancer.ts';
+
+/**
+ * Faults at scale: many streams over three proxies and one Redis, behind a balancer without stickiness, while
+ * a proxy is killed now and then and the store's connections are cut. What ended `complete` must be exact,
+ * nothing may hang, and no upstream may run on.
+ *
+ *     npm run soak -- --seconds 600 --streams 200 --kill-every 20 --seed 1
+ */
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    streams: { type: 'string', default: '200' },
+    'kill-every': { type: 'string', default: '20' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const seconds = Number(values.seconds);
+const concurrent = Number(values.streams);
+const killEverySeconds = Number(values['kill-every']);
+const random = seeded(Number(values.seed));
+
+/** A stream that has said nothing for so long hangs: a dead process is noticed within ten seconds. */
+const HANG_MS = 45_000;
+const PIECES = 40;
+
+const tally = { streams: 0, bytes: 0, kills: 0, cuts: 0, lost: 0, twice: 0, hung: 0, failed: 0 };
+const outcomes: Partial<Record<Outcome, number>> = {};
+const faults: string[] = [];
+let upstreamsRunning = 0;
+
+/** What the upstream says to a seed: the reader knows it without having been told. */
+function expected(seed: number): Buffer {
+  const bytes = seeded(seed);
+  return Buffer.from(
+    Array.from({ length: 2_000 + Math.floor(bytes() * 6_000) }, () => Math.floor(bytes() * 256)),
+  );
+}
+
+async function answer({ req, res }: UpstreamCall): Promise<void> {
+  const seed = Number(new URL(req.url!, 'http://upstream').searchParams.get('seed'));
+  const body = expected(seed);
+  const gap = seeded(seed + 1);
+  upstreamsRunning += 1;
+  res.once('close', () => (upstreamsRunning -= 1)).on('error', () => undefined);
+  const size = Math.ceil(body.length / PIECES);
+  for (let at = 0; at < body.length && !res.destroyed; at += size) {
+    await write(res, body.subarray(at, at + size)).catch(() => undefined);
+    await pause(20 + gap() * 150);
+  }
+  res.end();
+}
+
+/** Time is what this measures: here it passes on purpose. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const redis = await startRedis();
+const proxies: ProxyProcess[] = await Promise.all(
+  [1, 2, 3].map(() => startProxyProcess({ redis: redis.url })),
+);
+const upstream = await startUpstream((call) => void answer(call));
+const balancer = await startBalancer(() => proxies.map(({ url }) => url), random);
+
+async function readOne(): Promise<void> {
+  const seed = Math.floor(random() * 2 ** 31);
+  const durableFetch = createDurableFetch({
+    proxyUrl: `${balancer.url}/v1/proxy`,
+    proxyAuthorization: SECRET,
+    storage: new MemoryStorage(),
+  });
+  const whole = expected(seed);
+  const read: Buffer[] = [];
+  tally.streams += 1;
+  let watchdog: NodeJS.Timeout | undefined;
+  const hang = new Promise<'hung'>((resolve) => {
+    watchdog = setTimeout(() => resolve('hung'), HANG_MS);
+  });
+  const run = async (): Promise<Outcome | 'failed'> => {
+    const response = await durableFetch(`${upstream.url}/?seed=${seed}`, {
+      method: 'POST',
+      body: String(seed),
+    });
+    if (!response.ok) return 'failed';
+    try {
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        read.push(Buffer.from(chunk));
+        watchdog?.refresh();
+      }
+    } catch {
+      // The outcome says why.
+    }
+    return response.outcome;
+  };
+  const result = await Promise.race([run().catch(() => 'failed' as const), hang]);
+  clearTimeout(watchdog);
+  const bytes = Buffer.concat(read);
+  tally.bytes += bytes.length;
+  if (result === 'hung') {
+    tally.hung += 1;
+    faults.push(`seed ${seed} hung after ${bytes.length} of ${whole.length} bytes`);
+  } else if (result === 'failed') {
+    tally.failed += 1;
+  } else {
+    outcomes[result] = (outcomes[result] ?? 0) + 1;
+    check(seed, result, bytes, whole);
+  }
+}
+
+function check(seed: number, outcome: Outcome, bytes: Buffer, whole: Buffer): void {
+  const exact = outcome === 'complete' ? bytes.equals(whole) : bytes.equals(whole.subarray(0, bytes.length));
+  if (exact) return;
+  const kind = bytes.length > whole.length ? 'twice' : 'lost';
+  tally[kind] += 1;
+  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 8);
+  faults.push(`seed ${seed}, ${outcome}: ${bytes.length} bytes (${digest}) where ${whole.length} were sent`);
+}
+
+/** Resident memory and open descriptors of a proxy (proc(5)). */
+function footprint({ pid }: ProxyProcess): string {
+  const megabytes = Math.round(
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+  );
+  return `${megabytes} MB`;
+}
+
+const end = performance.now() + seconds * 1_000;
+const readers = Array.from({ length: concurrent }, async () => {
+  await pause(random() * 3_000);
+  while (performance.now() < end) await readOne();
+});
+let victim = 0;
+let lastKill = performance.now();
+while (performance.now() < end) {
+  await pause(1_000);
+  // Not the wake-up connections only: whatever is there.
+  if (random() < 0.3) {
+    tally.cuts += 1;
+    await redis.command('CLIENT', 'KILL', 'TYPE', random() < 0.5 ? 'normal' : 'pubsub', 'SKIPME', 'yes');
+  }
+  if (performance.now() - lastKill < killEverySeconds * 1_000) continue;
+  lastKill = performance.now();
+  const before = proxies.map(footprint).join(', ');
+  await proxies[victim]!.kill('SIGKILL');
+  tally.kills += 1;
+  proxies[victim] = await startProxyProcess({ redis: redis.url });
+  victim = (victim + 1) % proxies.length;
+  console.log(
+    `${Math.round((performance.now() - end) / 1_000 + seconds)} s: killed one; ${tally.streams} streams, proxies ${before}`,
+  );
+}
+await Promise.all(readers);
+// What nobody reads any more runs out by itself; what runs on after that would run for ever.
+for (let waited = 0; upstreamsRunning > 0 && waited < 20; waited += 1) await pause(1_000);
+console.table([{ ...tally, 'upstreams left': upstreamsRunning }]);
+console.table([outcomes]);
+for (const fault of faults.slice(0, 20)) console.error(fault);
+await balancer.close();
+await Promise.all(proxies.map((proxy) => proxy.kill('SIGKILL')));
+await upstream.close();
+await redis.stop();
+process.exit(faults.length === 0 && upstreamsRunning === 0 && (outcomes.complete ?? 0) > 0 ? 0 : 1);

@@ -1,12 +1,54 @@
 import { defineConfig } from 'vitest/config';
+import { SOURCE_ALIASES } from './scripts/entries.ts';
+import otherMajors from './tests/react/vitest.config.ts';
+
+const exclude = ['**/node_modules/**', '**/dist/**'];
+
+const shared = {
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  // Real sockets and real clocks: a failure is a failure, never a retry.
+  retry: 0,
+};
 
 export default defineConfig({
   test: {
-    include: ['**/*.test.{ts,tsx}'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    // Real sockets and real clocks: a failure is a failure, never a retry.
-    retry: 0,
+    projects: [
+      {
+        resolve: { alias: SOURCE_ALIASES },
+        test: {
+          ...shared,
+          name: 'unit',
+          include: ['**/*.test.{ts,tsx}'],
+          exclude: [...exclude, 'tests/browser/**', 'tests/package/**'],
+        },
+      },
+      {
+        resolve: { alias: SOURCE_ALIASES },
+        test: {
+          ...shared,
+          name: 'browser',
+          include: ['tests/browser/**/*.test.ts'],
+          exclude,
+          globalSetup: 'tests/browser/build.ts',
+          // Behind the others, so that a browser's hunger disturbs no measuring of milliseconds.
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'package',
+          include: ['tests/package/**/*.test.ts'],
+          exclude,
+          sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+        },
+      },
+      ...(otherMajors.test?.projects ?? []),
+    ],
   },
 });

@@ -72,6 +72,12 @@ describe('the command', () => {
     expect(errors).toMatch(/--prot.*\n.*--help/s);
   });
 
+  it('hands the conformance suite its arguments, and its exit code on', async () => {
+    const { code, errors } = await start(['conformance', '--only', 'nothing']).exit;
+    expect(code).toBe(2);
+    expect(errors).toContain('durable-proxy conformance:');
+  });
+
   it('fails with exit code 1 and one line when the port is taken', async () => {
     const taken = createServer().listen(0, 'localhost');
     await once(taken, 'listening');

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+
+/** The package's entry points and their sources: the one list that the build, the tests and the demo read. */
+export const ENTRIES = {
+  index: 'server/index.ts',
+  redis: 'server/store/redis/index.ts',
+  conformance: 'conformance/index.ts',
+  client: 'core-client/index.ts',
+  transports: 'core-client/transports/index.ts',
+  react: 'react/index.ts',
+} as const satisfies Record<string, string>;
+
+export type Entry = keyof typeof ENTRIES;
+
+/** Maps `durable-proxy` and its subpaths to their sources, so that tests and demo read like a user's code. */
+export const SOURCE_ALIASES = Object.entries(ENTRIES).map(([entry, file]) => ({
+  find: new RegExp(`^durable-proxy${entry === 'index' ? '' : `/${entry}`}$`),
+  replacement: fileURLToPath(new URL(`../${file}`, import.meta.url)),
+}));

@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const exec = promisify(execFile);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** What a newcomer writes, with the options of the API that people move over from. */
+const PROGRAM = `
+const { createServer } = await import('node:http');
+const upstream = createServer((req, res) => {
+  res.writeHead(200, { 'content-type': 'text/event-stream' });
+  res.write('data: 世');
+  setImmediate(() => res.end('界 👋\\n\\n'));
+}).listen(0, '127.0.0.1');
+await new Promise((resolve) => upstream.once('listening', resolve));
+const upstreamUrl = \`http://127.0.0.1:\${upstream.address().port}/v1/chat\`;
+
+const server = await createProxyServer({
+  port: 0,
+  dataDir: process.argv[2],
+  jwtSecret: 'test-secret-key-for-development',
+  allowlist: ['http://127.0.0.1:*/**'],
+  streamTtlSeconds: 60,
+  urlExpirationSeconds: 60,
+  maxResponseBytes: 1024 * 1024,
+});
+const created = await fetch(server.url + '/v1/proxy?secret=test-secret-key-for-development', {
+  method: 'POST',
+  headers: { 'upstream-url': upstreamUrl, 'upstream-method': 'POST', 'content-type': 'application/json' },
+  body: '{}',
+});
+const location = new URL(created.headers.get('location'), server.url);
+let text = '';
+for (let offset = '-1', closed = false; !closed; ) {
+  location.searchParams.set('offset', offset);
+  location.searchParams.set('live', 'long-poll');
+  const read = await fetch(location);
+  text += await read.text();
+  offset = read.headers.get('stream-next-offset');
+  closed = read.headers.get('stream-closed') === 'true';
+}
+const health = await fetch(server.url + '/health');
+console.log(JSON.stringify({
+  node: process.versions.node.split('.')[0],
+  created: created.status,
+  type: created.headers.get('upstream-content-type'),
+  text,
+  health: await health.json(),
+}));
+await server.stop();
+upstream.close();
+`;
+
+const FORMS = {
+  esm: { file: 'program.mjs', text: `import { createProxyServer } from 'durable-proxy';\n${PROGRAM}` },
+  cjs: {
+    file: 'program.cjs',
+    text: `const { createProxyServer } = require('durable-proxy');\n(async () => {${PROGRAM}})();`,
+  },
+};
+
+describe('the packed package, from outside', () => {
+  let folder: string;
+  /** What keeps the package from being installed here: no network. With CI=true that is a failure. */
+  let unreachable: unknown;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'durable-proxy-outside-'));
+    await exec(process.execPath, ['scripts/build.mjs', '--if-stale'], { cwd: root });
+    const packed = await exec('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: root,
+    });
+    const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }];
+    // Versions that the lockfile names: what is tested here is the package, not tomorrow's dependencies.
+    const { overrides } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      overrides: object;
+    };
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, overrides }));
+    try {
+      const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'];
+      await exec('npm', ['install', ...options, join(folder, filename)], { cwd: folder });
+    } catch (error) {
+      if (process.env['CI'] === 'true') throw error;
+      unreachable = error;
+    }
+    for (const { file, text } of Object.values(FORMS)) await writeFile(join(folder, file), text);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  for (const version of ['20', '22', '24']) {
+    for (const [form, { file }] of Object.entries(FORMS)) {
+      it(`streams through createProxyServer on Node ${version} (${form})`, async ({ skip }) => {
+        if (unreachable !== undefined) skip('the package could not be installed: no network?');
+        const dataDir = join(folder, `${version}-${form}`);
+        await mkdir(dataDir);
+        const { stdout } = await runOn(version, [file, dataDir]);
+        expect(JSON.parse(stdout)).toEqual({
+          node: version,
+          created: 201,
+          type: 'text/event-stream',
+          text: 'data: 世界 👋\n\n',
+          health: { status: 'ok' },
+        });
+      });
+    }
+  }
+
+  it('brings the command', async ({ skip }) => {
+    if (unreachable !== undefined) skip('the package could not be installed: no network?');
+    const { stdout } = await exec('npx', ['--no-install', 'durable-proxy', '--version'], { cwd: folder });
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+    expect(stdout.trim()).toBe(version);
+  });
+
+  /** Other Nodes come from npm, as the package `node`, into npm's own cache. */
+  function runOn(version: string, args: string[]): Promise<{ stdout: string }> {
+    if (process.versions.node.startsWith(`${version}.`)) return exec(process.execPath, args, { cwd: folder });
+    return exec('npx', ['-y', '-p', `node@${version}`, 'node', ...args], { cwd: folder });
+  }
+});

@@ -1,0 +1,46 @@
+import { defineConfig, type Options } from 'tsup';
+import { ENTRIES, type Entry } from './scripts/entries.ts';
+
+const pick = (...names: Entry[]) => Object.fromEntries(names.map((name) => [name, ENTRIES[name]]));
+
+const common: Options = {
+  outDir: 'dist',
+  // What is not minified reads well enough in a stack trace; maps would be two thirds of the package.
+  sourcemap: false,
+  // What two entries share is one module in both formats: an error class is the same class in each of them.
+  splitting: true,
+  // `scripts/build.mjs` empties the folder once; here each configuration would remove the files of the others.
+  clean: false,
+  silent: true,
+};
+
+export default defineConfig([
+  {
+    ...common,
+    name: 'server',
+    entry: pick('index', 'redis', 'conformance'),
+    format: ['esm', 'cjs'],
+    dts: true,
+    platform: 'node',
+    target: 'node20.19',
+  },
+  {
+    ...common,
+    name: 'client',
+    entry: pick('client', 'transports', 'react'),
+    format: ['esm', 'cjs'],
+    dts: true,
+    platform: 'neutral',
+    target: 'es2022',
+  },
+  {
+    ...common,
+    name: 'bin',
+    entry: { bin: 'server/bin.ts' },
+    format: ['esm'],
+    platform: 'node',
+    target: 'node20.19',
+    // The command uses the package as anyone does, and finds it by its name.
+    external: [/^durable-proxy(\/|$)/],
+  },
+]);

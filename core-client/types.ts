@@ -2,14 +2,7 @@ import type { Outcome } from '../protocol/outcomes.ts';
 
 /** Where the resumption of one answer stands. See `state.ts` for the table of states and events. */
 export type ResumptionStatus =
-  | 'idle'
-  | 'creating'
-  | 'streaming'
-  | 'reconnecting'
-  | 'complete'
-  | 'aborted'
-  | 'failed'
-  | 'expired';
+  'idle' | 'creating' | 'streaming' | 'reconnecting' | 'complete' | 'aborted' | 'failed' | 'expired';
 
 /** What a page can show of a resumption. Immutable: a change is a new object. */
 export interface Resumption {
@@ -74,7 +67,8 @@ export interface DurableFetchOptions {
 }
 
 /** `RequestInit` with the proxy's own fields; each option may be overridden for one call. */
-export interface DurableRequestInit extends RequestInit, Partial<Omit<DurableFetchOptions, 'fetch' | 'credentials'>> {
+export interface DurableRequestInit
+  extends RequestInit, Partial<Omit<DurableFetchOptions, 'fetch' | 'credentials'>> {
   /** The name under which this answer is found again after a reload. Without one it survives drops, not reloads. */
   requestId?: string | undefined;
   /** The name under which other tabs and devices find it. Default: `requestId`. */

@@ -1,0 +1,161 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Fault } from '../tests/client/stand-in.ts';
+import { drain, UPSTREAM, useRig } from '../tests/client/support.ts';
+import { createAbortFn } from './abort.ts';
+import { MemoryStorage } from './storage.ts';
+
+const rig = useRig();
+const begin = async (init = {}, options = {}) => {
+  rig.standIn.upstream = (stream) => void stream.push('some ');
+  const response = await rig.client(options)(UPSTREAM, { body: 'x', ...init });
+  return { response, stream: [...rig.standIn.streams.values()][0]! };
+};
+
+describe('response.abort', () => {
+  it('stops the upstream; the body ends with an AbortError after its last byte', async () => {
+    const { response, stream } = await begin();
+    const [{ text, error }] = await Promise.all([drain(response), response.abort(), response.abort()]);
+    expect(text).toBe('some ');
+    expect(error).toMatchObject({ name: 'AbortError' });
+    expect(stream.end?.outcome).toBe('aborted');
+    expect(await response.outcome).toBe('aborted');
+    expect(rig.states.at(-1)).toMatchObject({ status: 'aborted', outcome: 'aborted', error: undefined });
+    await response.abort();
+    expect(rig.standIn.count('abort')).toBe(1);
+  });
+
+  it('leaves nothing to resume, even when nobody reads to the end', async () => {
+    const storage = new MemoryStorage();
+    const { response } = await begin({ requestId: 'id' }, { storage });
+    await response.body?.cancel();
+    await response.abort();
+    expect([...storage.keys()]).toEqual([]);
+    expect(await rig.client({ storage }).resume('id')).toBeNull();
+    expect(rig.states.map(({ status }) => status)).toContain('aborted');
+  });
+
+  it.each<Fault>(['before-request', 'before-answer', 'mid-headers', { status: 503 }])(
+    'is tried again when it fails: %j',
+    async (fault) => {
+      const { response, stream } = await begin();
+      rig.standIn.faults.abort.push(fault, fault);
+      await response.abort();
+      expect(stream.end?.outcome).toBe('aborted');
+    },
+  );
+
+  it('rejects when it cannot be done, and may be asked again', async () => {
+    const { response, stream } = await begin();
+    rig.standIn.faults.abort.push(...Array<Fault>(5).fill('before-request'));
+    await expect(response.abort()).rejects.toMatchObject({ name: 'DurableNetworkError', method: 'POST' });
+    expect(stream.end).toBeUndefined();
+    rig.standIn.faults.abort.push({
+      status: 403,
+      body: '{"error":{"code":"SIGNATURE_INVALID","message":"no"}}',
+    });
+    await expect(response.abort()).rejects.toMatchObject({ code: 'SIGNATURE_INVALID', status: 403 });
+    await response.abort();
+    expect(stream.end?.outcome).toBe('aborted');
+  });
+
+  it('renews an expired URL', async () => {
+    const { response, stream } = await begin({ requestId: 'id' });
+    rig.standIn.epoch = 2;
+    await response.abort();
+    expect(stream.end?.outcome).toBe('aborted');
+    expect(rig.standIn.count('find')).toBe(1);
+  });
+
+  it('of somebody else is an error that says so', async () => {
+    const { response, stream } = await begin();
+    stream.close('aborted', { code: 'ABORTED', message: 'The answer was stopped' });
+    expect((await drain(response)).error).toMatchObject({
+      name: 'DurableStreamError',
+      code: 'ABORTED',
+      outcome: 'aborted',
+    });
+  });
+});
+
+describe('abortUpstream', () => {
+  it('makes a signal stop the upstream', async () => {
+    const controller = new AbortController();
+    const { response, stream } = await begin({ signal: controller.signal, abortUpstream: true });
+    controller.abort();
+    await expect(response.text()).rejects.toMatchObject({ name: 'AbortError' });
+    await rig.standIn.until(() => stream.end?.outcome === 'aborted');
+    expect(rig.states.at(-1)?.status).toBe('aborted');
+  });
+
+  it('makes a cancelled body stop the upstream', async () => {
+    const { response, stream } = await begin({}, { abortUpstream: true });
+    await response.body?.cancel();
+    await rig.standIn.until(() => stream.end?.outcome === 'aborted');
+  });
+
+  it('stops an upstream that had not answered yet, while the caller hears of its signal at once', async () => {
+    const controller = new AbortController();
+    let answer: (() => void) | undefined;
+    rig.standIn.upstream = async (stream) => {
+      await new Promise<void>((resolve) => (answer = resolve));
+      stream.push('late');
+    };
+    const call = rig.client({ abortUpstream: true })(UPSTREAM, { body: 'x', signal: controller.signal });
+    await rig.standIn.until(() => rig.standIn.upstreamCalls === 1);
+    controller.abort(new Error('mine'));
+    await expect(call).rejects.toThrow('mine');
+    expect(rig.states.at(-1)?.status).toBe('aborted');
+    answer?.();
+    await rig.standIn.until(() => [...rig.standIn.streams.values()][0]?.end?.outcome === 'aborted');
+    await rig.standIn.until(() => rig.standIn.readers === 0);
+  });
+
+  it('does nothing to an answer that is over, unless it is told to', async () => {
+    const controller = new AbortController();
+    const call = rig.client({ abortUpstream: true });
+    const response = await call(UPSTREAM, { body: 'x', signal: controller.signal });
+    expect(await response.text()).toBe('hello');
+    controller.abort();
+    await response.abort();
+    expect(rig.standIn.count('abort')).toBe(1);
+    expect(rig.states.at(-1)?.status).toBe('complete');
+  });
+
+  it('warns when it could not be done', async () => {
+    const warned = new Promise<Error>((resolve) => {
+      void begin({}, { abortUpstream: true, onWarning: resolve }).then(({ response }) => {
+        rig.standIn.faults.abort.push(...Array<Fault>(5).fill('before-request'));
+        return response.body?.cancel();
+      });
+    });
+    expect(await warned).toMatchObject({ name: 'DurableNetworkError' });
+  });
+});
+
+describe('createAbortFn', () => {
+  it('stops the upstream from wherever the URL is known, as often as it is asked', async () => {
+    const { response, stream } = await begin();
+    const abort = createAbortFn(response.streamUrl!);
+    await Promise.all([abort(), abort()]);
+    await abort();
+    expect(stream.end?.outcome).toBe('aborted');
+    expect(rig.standIn.count('abort')).toBe(1);
+    expect(rig.standIn.seen.at(-1)?.url.search).toBe('?expires=1&signature=s&action=abort');
+  });
+
+  it('goes over a given fetch, and is done when there is no such stream', async () => {
+    const { response } = await begin();
+    rig.standIn.streams.clear();
+    const given = vi.fn(fetch);
+    await createAbortFn(response.streamUrl!, given)();
+    expect(given).toHaveBeenCalledTimes(1);
+  });
+
+  it('rejects without the signature in its error', async () => {
+    const { response } = await begin();
+    rig.standIn.epoch = 2;
+    const failure = await createAbortFn(response.streamUrl!)().catch((error: unknown) => error as Error);
+    expect(failure).toMatchObject({ code: 'SIGNATURE_EXPIRED', status: 401, method: 'PATCH' });
+    expect(JSON.stringify({ ...(failure as Error) })).not.toContain('signature=');
+  });
+});

@@ -1,0 +1,133 @@
+import { IDEMPOTENCY_KEY } from '../protocol/headers.ts';
+import { abortStream, once } from './abort.ts';
+import { openBody, type Stopper } from './body.ts';
+import type { Context } from './context.ts';
+import { CREATE_ATTEMPTS, createStream } from './create.ts';
+import type { Credentials, Entry } from './credentials.ts';
+import { isExpired, isGone } from './errors.ts';
+import { fingerprint, randomId } from './fingerprint.ts';
+import type { SseReader } from './reader.ts';
+import type { UpstreamRequest } from './request.ts';
+import { errorResponse, streamResponse } from './response.ts';
+import { createLink, handleFrom, streamIdOf, type StreamHandle, type StreamLink } from './stream-link.ts';
+import type { DurableResponse } from './types.ts';
+
+/** Gets one call its Response: by taking up what is there, or by a POST. */
+export interface Answer {
+  /** The answer to a request: the unfinished one that is stored for it, else a new one. */
+  to(request: UpstreamRequest): Promise<DurableResponse>;
+  /** The unfinished answer of an id; null when there is none. */
+  of(requestId: string): Promise<DurableResponse | null>;
+}
+
+export function createAnswer(context: Context): Answer {
+  const { call, settings, proxy, store, traits } = context;
+  const { requestId, autoResume, resumeFrom } = settings;
+
+  /** Where the body begins; undefined: with the first byte. */
+  const offsetOf = (entry?: Entry) =>
+    resumeFrom === 'offset' && entry?.found ? entry.credentials.offset : undefined;
+
+  function linkTo(handle: StreamHandle, entry?: Entry): StreamLink {
+    const { streamUrl, contentType } = handle;
+    void entry?.save({ streamUrl, contentType });
+    return createLink(context, handle, offsetOf(entry), entry);
+  }
+
+  function respond(
+    link: StreamLink,
+    reader?: SseReader,
+    entry?: Entry,
+    request?: UpstreamRequest,
+    idempotencyKey?: string,
+  ): DurableResponse {
+    if (request && idempotencyKey && !traits.isPlain) {
+      link.repost = (signal) => proxy.create(request, idempotencyKey, false, signal);
+    }
+    const abort = once(async () => {
+      stopper.isAborted = true;
+      await abortStream(() => proxy.abort(link.url), call.target, link.renew);
+      // Nobody takes up what was stopped.
+      await entry?.finish(link.id);
+      if (call.signal.aborted) call.dispatch('stop', { outcome: 'aborted' });
+    });
+    const stopper: Stopper = { abort: () => void abort().catch(call.warn), isAborted: false };
+    return streamResponse(
+      call,
+      link,
+      openBody(context, link, stopper, reader, entry),
+      abort,
+      request?.url ?? '',
+    );
+  }
+
+  async function create(request: UpstreamRequest, key: string, entry?: Entry): Promise<DurableResponse> {
+    const created = await createStream(context, request, key, offsetOf(entry) === undefined);
+    if (!('handle' in created)) {
+      await entry?.finish();
+      call.end('fail', 'upstream-error');
+      return errorResponse(call, request.url, created);
+    }
+    const { handle, reader, wasThere } = created;
+    call.dispatch('open', { wasResumed: wasThere || !!entry?.found, attempt: 0, error: undefined });
+    return respond(linkTo(handle, entry), reader, entry, request, key);
+  }
+
+  /** Opens a stream whose URL is known. */
+  async function attach(
+    handle: StreamHandle,
+    entry?: Entry,
+    request?: UpstreamRequest,
+  ): Promise<DurableResponse> {
+    call.dispatch('attach', { wasResumed: true });
+    const link = linkTo(handle, entry);
+    const reader = await link.connect();
+    call.dispatch('open', { attempt: 0, error: undefined });
+    return respond(link, reader, entry, request, entry?.credentials.idempotencyKey);
+  }
+
+  /** The proxy's word on the newest stream under a name; undefined when it knows none, or no names. */
+  const find = () =>
+    call.persist(async () => handleFrom(await proxy.find(call.signal), proxy, call.target), CREATE_ATTEMPTS);
+
+  return {
+    async to(request) {
+      const key = request.headers.get(IDEMPOTENCY_KEY) ?? undefined;
+      if (requestId === undefined) return create(request, key ?? randomId());
+      const known = { fingerprint: await fingerprint(request), autoResume, key };
+      for (let staleKey: string | undefined; ;) {
+        const entry = await store.open(requestId, known, staleKey);
+        const { credentials, found } = entry;
+        const { idempotencyKey } = credentials;
+        if (!found || !hasUrl(credentials)) return create(request, idempotencyKey, entry);
+        try {
+          return await attach(credentials, entry, request);
+        } catch (error) {
+          if (!isGone(error)) throw error;
+          // A URL that nobody renews: the same key finds the stream again. A stream that is gone: nothing does.
+          if (isExpired(error)) return create(request, idempotencyKey, entry);
+          staleKey = idempotencyKey;
+        }
+      }
+    },
+
+    async of(id) {
+      const { entry, done } = await store.find(id);
+      const handle = entry && hasUrl(entry.credentials) ? entry.credentials : await find();
+      // What this client did not begin is joined while it runs; once it is over it is history.
+      const isHistory = !entry && handle && (handle.isClosed || streamIdOf(handle.streamUrl) === done);
+      try {
+        if (handle && !isHistory) return await attach(handle, entry);
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        await entry?.finish();
+      }
+      call.end('detach', 'interrupted');
+      return null;
+    },
+  };
+}
+
+function hasUrl(credentials: Credentials): credentials is Credentials & StreamHandle {
+  return !!credentials.streamUrl;
+}

@@ -1,0 +1,131 @@
+import type { Outcome, OutcomeError } from '../protocol/outcomes.ts';
+import type { Call } from './call.ts';
+import type { Context } from './context.ts';
+import type { Entry } from './credentials.ts';
+import { DurableStreamError } from './errors.ts';
+import type { Frame, SseReader } from './reader.ts';
+import type { StreamLink } from './stream-link.ts';
+
+/** What stops an answer from its own side. */
+export interface Stopper {
+  /** Stops the upstream; nobody waits for it. */
+  abort(): void;
+  /** True once somebody asked to. */
+  isAborted: boolean;
+}
+
+/**
+ * The answer's bytes, as a stream that reconnects inside itself. It reads when it is read: what a slow reader
+ * does not take stays with the server. It ends once: whole, or with an error after the last byte there is.
+ * @param reader the connection that is open already.
+ */
+export function openBody(
+  { call, settings }: Context,
+  link: StreamLink,
+  stopper: Stopper,
+  reader?: SseReader,
+  entry?: Entry,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  /** Bytes came over this connection. */
+  let isProductive = false;
+  /** What the next pull ends with: to err at once would drop the bytes that were just handed out. */
+  let ending: Error | undefined;
+
+  /** The next frame, from however many connections it takes. */
+  async function next(): Promise<Frame> {
+    for (;;) {
+      reader ??= await link.connect();
+      call.dispatch('open');
+      let lost: unknown;
+      try {
+        const frame = await reader.next();
+        if (frame) return frame;
+      } catch (error) {
+        lost = error;
+      }
+      call.signal.throwIfAborted();
+      if (reader.wasAlive()) call.progress();
+      const isRoutine = !lost && (isProductive || reader.wasAlive());
+      reader.close();
+      reader = undefined;
+      isProductive = false;
+      // Servers end long reads now and then: no failure, so no wait.
+      if (isRoutine) call.dispatch('drop');
+      else await call.retry(lost ?? new Error('The connection ended early'));
+    }
+  }
+
+  async function pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
+    if (ending) throw ending;
+    for (;;) {
+      const { bytes, control } = await next();
+      call.signal.throwIfAborted();
+      link.advance(control);
+      const offset = control.streamNextOffset;
+      if (bytes.length > 0) {
+        isProductive = true;
+        call.progress();
+        controller.enqueue(bytes);
+        const receivedBytes = call.resumption.receivedBytes + bytes.length;
+        call.dispatch('open', { offset, receivedBytes, attempt: 0, error: undefined });
+        void entry?.save({ offset });
+      }
+      if (control.streamClosed) {
+        const outcome = control.upstreamOutcome ?? reader?.outcome ?? 'complete';
+        reader?.close();
+        await entry?.finish(link.id);
+        call.signal.throwIfAborted();
+        const error = endOf(call, outcome, control.upstreamError, stopper.isAborted);
+        if (error && bytes.length === 0) throw error;
+        ending = error;
+        if (!error) controller.close();
+      }
+      if (control.streamClosed || bytes.length > 0) return;
+    }
+  }
+
+  return new ReadableStream(
+    {
+      start(controller) {
+        call.onWake = () => reader?.check();
+        call.opened((reason) => {
+          reader?.close();
+          controller.error(reason);
+          if (settings.abortUpstream) stopper.abort();
+        });
+      },
+      async pull(controller) {
+        try {
+          await pull(controller);
+        } catch (error) {
+          throw call.fail(error);
+        }
+      },
+      cancel: (reason) => call.stop(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Ends the call; gives what the body ends with, unless it is whole. */
+function endOf(
+  call: Call,
+  outcome: Outcome,
+  told: OutcomeError | undefined,
+  isAborted: boolean,
+): Error | undefined {
+  if (outcome === 'complete') {
+    call.end('close', outcome, { outcome });
+    return undefined;
+  }
+  const isStopped = outcome === 'aborted';
+  const isOurs = isStopped && isAborted;
+  const { code = outcome.toUpperCase().replace('-', '_'), message = `The answer ended early: ${outcome}` } =
+    told ?? {};
+  const { target } = call;
+  const error = isOurs
+    ? new DOMException(message, 'AbortError')
+    : new DurableStreamError(code, message, { outcome, target });
+  call.end(isStopped ? 'stop' : 'fail', outcome, { outcome, error: isOurs ? undefined : error });
+  return error;
+}

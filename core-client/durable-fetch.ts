@@ -1,0 +1,68 @@
+import { createAnswer, type Answer } from './answer.ts';
+import { createCall } from './call.ts';
+import type { ProxyTraits } from './context.ts';
+import { createCredentialStore } from './credentials.ts';
+import type { ErrorTarget } from './errors.ts';
+import { createProxyClient, discard } from './proxy-client.ts';
+import { readRequest } from './request.ts';
+import { mergeSettings } from './settings.ts';
+import { defaultStorage } from './storage.ts';
+import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from './types.ts';
+
+/** How often a client looks for entries past their time, in milliseconds. */
+const SWEEP_MS = 3_600_000;
+
+/**
+ * Makes a fetch whose answers survive the network and, where a call has a `requestId`, the page.
+ *
+ *     const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy', proxyAuthorization: getToken })
+ *     const client = new OpenAI({ apiKey, fetch: durableFetch })
+ *
+ * @throws TypeError without a `proxyUrl`.
+ */
+export function createDurableFetch(options: DurableFetchOptions): DurableFetch {
+  if (!options?.proxyUrl) {
+    throw new TypeError("createDurableFetch needs a proxyUrl, such as '/v1/proxy'");
+  }
+  const storage = options.storage ?? defaultStorage();
+  const traits: ProxyTraits = { isPlain: false };
+  const refused = new Map<string, string>();
+  let sweptAt = 0;
+
+  /** Runs one call: its caller hears at once of its own signal, and of every other end once. */
+  async function run<T extends DurableResponse | null>(
+    init: DurableRequestInit,
+    target: ErrorTarget,
+    signal: AbortSignal | undefined,
+    work: (answer: Answer) => Promise<T>,
+  ): Promise<T> {
+    const settings = mergeSettings(storage, options, init);
+    const call = createCall(settings, target);
+    const proxy = createProxyClient(settings, options.fetch);
+    const prefix = `${settings.storagePrefix}:answer:${proxy.url.href}:`;
+    const store = createCredentialStore(settings.storage, prefix, refused, call.warn);
+    const answer = work(createAnswer({ call, settings, proxy, store, traits })).then(
+      (response) => {
+        if (signal?.aborted && response) discard(response);
+        return response;
+      },
+      (error: unknown) => {
+        throw call.fail(error);
+      },
+    );
+    if (init.requestId !== undefined && Date.now() - sweptAt > SWEEP_MS) {
+      sweptAt = Date.now();
+      void store.sweep();
+    }
+    return call.attend(signal, answer);
+  }
+
+  const durableFetch = async (input: RequestInfo | URL, init: DurableRequestInit = {}) => {
+    const request = await readRequest(input, init);
+    request.signal?.throwIfAborted();
+    return run(init, request, request.signal, (answer) => answer.to(request));
+  };
+  const resume = (requestId: string, init: DurableRequestInit = {}) =>
+    run({ ...init, requestId }, {}, init.signal ?? undefined, (answer) => answer.of(requestId));
+  return Object.assign(durableFetch, { resume });
+}

@@ -1,0 +1,39 @@
+import type { UpstreamRequest } from './request.ts';
+
+/**
+ * What tells one request from another: a hash of method, URL and body. Headers are not part of it: a token
+ * that was renewed between two attempts makes no other question, and nothing can be learnt of it from here.
+ */
+export async function fingerprint({ method, url, body }: UpstreamRequest): Promise<string> {
+  const head = await digestText(`${method} ${url}`);
+  return body ? head + (await digest(body)) : head;
+}
+
+/** 128 bits of SHA-256 in hex; where a page is no secure context and has none, of a weaker hash. */
+export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const { subtle } = crypto as { subtle?: SubtleCrypto };
+  return subtle
+    ? hex(new Uint8Array(await subtle.digest('SHA-256', bytes)).subarray(0, 16))
+    : weakHash(bytes);
+}
+
+export function digestText(text: string): Promise<string> {
+  return digest(new TextEncoder().encode(text));
+}
+
+/** `crypto.randomUUID` is missing in insecure contexts; this is not. */
+export function randomId(): string {
+  return hex(crypto.getRandomValues(new Uint8Array(16)));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Four variants of FNV-1a: tells requests apart, resists nobody. */
+function weakHash(bytes: Uint8Array): string {
+  const seeds = Uint32Array.of(1, 3, 5, 7);
+  return seeds
+    .map((seed) => bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193 * seed), seed))
+    .join('-');
+}

@@ -1,0 +1,16 @@
+export { createAbortFn } from './abort.ts';
+export { createDurableFetch } from './durable-fetch.ts';
+export {
+  DurableError,
+  DurableNetworkError,
+  DurableStorageError,
+  DurableStreamError,
+  isDurableError,
+  isDurableNetworkError,
+  isDurableStreamError,
+} from './errors.ts';
+export { createSessionStore } from './session.ts';
+export type { DurableSession, SessionSnapshot, SessionStore, StartSession } from './session.ts';
+export { defaultStorage, MemoryStorage } from './storage.ts';
+export type * from './types.ts';
+export type { Outcome } from '../protocol/outcomes.ts';

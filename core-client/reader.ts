@@ -1,0 +1,102 @@
+import { createParser } from 'eventsource-parser';
+import { CONTROL_EVENT, DATA_EVENT, parseControlEvent, type ControlEvent } from '../protocol/control.ts';
+import { STREAM_SSE_DATA_ENCODING, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
+import { isOutcome, type Outcome } from '../protocol/outcomes.ts';
+
+/** Most characters of one event: a server that sends an endless line must not fill the memory. */
+const MAX_EVENT_CHARS = 2 ** 26;
+/** A connection that was alive this long, in milliseconds, was no failed attempt, even if no byte came. */
+const HELD_MS = 5_000;
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Bytes, and the place behind them. */
+export interface Frame {
+  readonly bytes: Bytes;
+  readonly control: ControlEvent;
+}
+
+/** One connection to a stream, pulled frame by frame. */
+export interface SseReader {
+  /** What the headers said of a closed stream. */
+  readonly outcome: Outcome | undefined;
+  /**
+   * The next frame; undefined when the server ended the connection.
+   * @throws whatever cut the connection, or told that it is dead.
+   */
+  next(): Promise<Frame | undefined>;
+  /** True when it was alive long enough to count as no failed attempt. */
+  wasAlive(): boolean;
+  /** After the page slept: a connection that has missed a keep-alive is not waited for any longer. */
+  check(): void;
+  close(): void;
+}
+
+export function readSse({ headers, body }: Response, heartbeatMs: number): SseReader {
+  const reader = body!.getReader();
+  const decoder = new TextDecoder();
+  const isBase64 = headers.get(STREAM_SSE_DATA_ENCODING) === 'base64';
+  const outcome = headers.get(UPSTREAM_OUTCOME);
+  const openedAt = Date.now();
+  const frames: Frame[] = [];
+  // Data is held until its control event: only together are they exact.
+  let data = '';
+  let lastAt = openedAt;
+  let expire: (() => void) | undefined;
+
+  const parser = createParser({
+    maxBufferSize: MAX_EVENT_CHARS,
+    onEvent(event) {
+      // `atob` ignores the line ends that a server may put in.
+      if (event.event === DATA_EVENT) data += isBase64 ? atob(event.data) : event.data;
+      const control = event.event === CONTROL_EVENT && parseControlEvent(event.data);
+      if (!control) return;
+      // A control event without data says more of the place behind the last bytes.
+      const last = data ? undefined : frames.pop();
+      frames.push({
+        bytes: last?.bytes ?? (isBase64 ? fromBinary(data) : new TextEncoder().encode(data)),
+        control,
+      });
+      data = '';
+    },
+  });
+
+  /** Only a wait for the server counts as silence: a reader who pauses hears nothing either. */
+  async function read() {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      expire = () => reject(new Error('The connection was silent'));
+      timer = setTimeout(expire, heartbeatMs);
+    });
+    try {
+      return await Promise.race([reader.read(), silence]);
+    } finally {
+      clearTimeout(timer);
+      expire = undefined;
+    }
+  }
+
+  return {
+    outcome: isOutcome(outcome) ? outcome : undefined,
+    async next() {
+      while (frames.length === 0) {
+        const { done, value } = await read();
+        if (done) return undefined;
+        lastAt = Date.now();
+        parser.feed(decoder.decode(value, { stream: true }));
+      }
+      return frames.shift();
+    },
+    wasAlive: () => lastAt - openedAt >= HELD_MS,
+    check() {
+      if (Date.now() - lastAt > heartbeatMs / 2) expire?.();
+    },
+    close: () => void reader.cancel().catch(() => {}),
+  };
+}
+
+function fromBinary(text: string): Bytes {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
+  return bytes;
+}

@@ -1,0 +1,223 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Fault } from '../tests/client/stand-in.ts';
+import { drain, UPSTREAM, useRig } from '../tests/client/support.ts';
+import { DurableNetworkError } from './errors.ts';
+
+const rig = useRig();
+const POINTS: Fault[] = [
+  'before-request',
+  'before-answer',
+  'mid-headers',
+  'after-headers',
+  'mid-event',
+  'before-control',
+  'after-control',
+  'clean-end',
+];
+
+describe('a body that is cut goes on at the exact offset', () => {
+  it.each(POINTS)('when a read is cut %s', async (point) => {
+    rig.standIn.upstream = (stream) => void stream.push('one ', 'twö ', 'three').close();
+    rig.standIn.faults.create.push('after-control');
+    rig.standIn.faults.read.push(point);
+    const response = await rig.client()(UPSTREAM, { body: 'x' });
+    expect(await drain(response)).toEqual({ text: 'one twö three', error: undefined });
+    expect(response.offset).toBe('o00000003');
+    expect(rig.standIn.upstreamCalls).toBe(1);
+    expect(rig.states.at(-1)).toMatchObject({ status: 'complete', attempt: 0, error: undefined });
+    expect(rig.states.map(({ status }) => status)).toContain('reconnecting');
+  });
+
+  it('when it is cut a hundred times', async () => {
+    const parts = Array.from({ length: 100 }, (_, at) => `${at} `);
+    rig.standIn.upstream = (stream) => void stream.push(...parts).close();
+    rig.standIn.faults.create.push('after-control');
+    rig.standIn.faults.read.push(
+      ...parts.flatMap<Fault>(() => ['mid-event', 'after-control', 'before-control']),
+    );
+    const { text, error } = await drain(
+      await rig.client({ maxReconnectAttempts: 3 })(UPSTREAM, { body: 'x' }),
+    );
+    expect([text, error]).toEqual([parts.join(''), undefined]);
+    expect(rig.standIn.upstreamCalls).toBe(1);
+    expect(rig.standIn.count('read')).toBeGreaterThan(190);
+  });
+
+  it('with the cursor that the server gave', async () => {
+    rig.standIn.faults.create.push('after-control');
+    await drain(await rig.client()(UPSTREAM));
+    const { searchParams } = rig.standIn.seen.at(-1)!.url;
+    expect(Object.fromEntries(searchParams)).toMatchObject({ offset: 'o00000001', live: 'sse', cursor: '7' });
+  });
+
+  it('at once and without counting an attempt when the server ended a read that had brought something', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+    rig.standIn.upstream = (stream) => void stream.push(...'abcdefgh').close();
+    rig.standIn.faults.create.push('clean-end');
+    rig.standIn.faults.read.push(...Array<Fault>(7).fill('clean-end'));
+    const { text } = await drain(await rig.client({ maxReconnectAttempts: 0 })(UPSTREAM));
+    expect(text).toBe('abcdefgh');
+    expect(rig.states.every(({ attempt }) => attempt === 0)).toBe(true);
+  });
+});
+
+describe('giving up', () => {
+  it('after maxReconnectAttempts without progress, with the bytes so far and a typed error', async () => {
+    rig.standIn.upstream = (stream) => void stream.push('some ');
+    rig.standIn.faults.create.push('after-control');
+    rig.standIn.faults.read.push(...Array<Fault>(9).fill('before-answer'));
+    const response = await rig.client({ maxReconnectAttempts: 3 })(UPSTREAM, { body: 'x' });
+    const { text, error } = await drain(response);
+    expect(text).toBe('some ');
+    expect(error).toBeInstanceOf(DurableNetworkError);
+    expect(error).toMatchObject({
+      code: 'NETWORK_ERROR',
+      method: 'POST',
+      url: 'https://api.example.com/v1/chat',
+    });
+    expect((error as Error).cause).toBeInstanceOf(TypeError);
+    expect(rig.standIn.count('read')).toBe(3);
+    expect(rig.states.at(-1)).toMatchObject({ status: 'failed', error, offset: 'o00000001' });
+    expect(await response.outcome).toBe('interrupted');
+  });
+
+  it('after reconnectTimeoutMs without progress', async () => {
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push(...Array<Fault>(1000).fill('before-answer'));
+    const start = Date.now();
+    const { error } = await drain(await rig.client({ reconnectTimeoutMs: 150 })(UPSTREAM));
+    expect(error).toBeInstanceOf(DurableNetworkError);
+    expect(Date.now() - start).toBeGreaterThanOrEqual(150);
+    expect(Date.now() - start).toBeLessThan(3000);
+  });
+
+  it('after five more attempts where no proxy is, in seconds and not in minutes', async () => {
+    const { url } = rig.standIn;
+    await rig.standIn.stop();
+    const failure = await rig
+      .client({ proxyUrl: url })(UPSTREAM, { body: 'x' })
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(DurableNetworkError);
+    expect(rig.states.map(({ status, attempt }) => [status, attempt])).toEqual([
+      ...[0, 1, 2, 3, 4, 5].map((attempt) => ['creating', attempt]),
+      ['failed', 5],
+    ]);
+  });
+
+  it.each([
+    [403, 'FORBIDDEN'],
+    [400, 'INVALID_OFFSET'],
+  ])('at once when the proxy refuses for good: %i', async (status, code) => {
+    rig.standIn.faults.create.push('after-control');
+    rig.standIn.faults.read.push({ status, body: JSON.stringify({ error: { code, message: 'no' } }) });
+    const { text, error } = await drain(await rig.client()(UPSTREAM));
+    expect(text).toBe('hello');
+    expect(error).toMatchObject({ name: 'DurableStreamError', code, status, message: 'no' });
+    expect(rig.states.at(-1)?.status).toBe('failed');
+  });
+
+  it('as expired when the stream is gone', async () => {
+    rig.standIn.faults.create.push('after-control');
+    const response = await rig.client()(UPSTREAM, { requestId: 'id' });
+    rig.standIn.streams.clear();
+    const { error } = await drain(response);
+    expect(error).toMatchObject({ code: 'STREAM_NOT_FOUND', status: 404 });
+    expect(rig.states.at(-1)?.status).toBe('expired');
+  });
+});
+
+describe('waiting', () => {
+  it('keeps to Retry-After, and goes on', async () => {
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push({ status: 503, headers: { 'retry-after': '1' } });
+    const start = Date.now();
+    expect((await drain(await rig.client()(UPSTREAM))).text).toBe('hello');
+    expect(Date.now() - start).toBeGreaterThanOrEqual(1000);
+    expect(rig.standIn.count('read')).toBe(2);
+  });
+
+  it('gives up when Retry-After is longer than its patience', async () => {
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push({ status: 429, headers: { 'retry-after': '900' } });
+    const { error } = await drain(await rig.client()(UPSTREAM));
+    expect(error).toBeInstanceOf(DurableNetworkError);
+    expect((error as Error).cause).toMatchObject({ status: 429, retryAfterMs: 900_000 });
+  });
+
+  it('ends at once when the network comes back', async () => {
+    const page = new EventTarget();
+    vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+    vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push(...Array<Fault>(5).fill('before-request'));
+    const start = Date.now();
+    const onResumption = vi.fn(({ status, attempt }) => {
+      // The fifth wait would be four seconds, those before it four more.
+      if (status === 'reconnecting' && attempt > 0) setTimeout(() => page.dispatchEvent(new Event('online')));
+    });
+    expect((await drain(await rig.client({ onResumption })(UPSTREAM))).text).toBe('hello');
+    expect(Date.now() - start).toBeLessThan(2000);
+    expect(rig.standIn.faults.read).toHaveLength(0);
+  });
+
+  it('notices a connection that is silent', async () => {
+    rig.standIn.faults.create.push('silence');
+    rig.standIn.faults.read.push('no-answer', 'silence');
+    const response = await rig.client({ heartbeatTimeoutMs: 60 })(UPSTREAM);
+    expect((await drain(response)).text).toBe('hello');
+    expect(rig.standIn.count('read')).toBe(3);
+  });
+});
+
+describe('an expired URL', () => {
+  const cutAndExpire = async (init: object, options = {}) => {
+    rig.standIn.upstream = (stream) => void stream.push('one ', 'two').close();
+    rig.standIn.faults.create.push('after-control');
+    const response = await rig.client(options)(UPSTREAM, { body: 'x', ...init });
+    rig.standIn.epoch = 2;
+    return response;
+  };
+
+  it('is renewed by the stream’s name', async () => {
+    const response = await cutAndExpire({ requestId: 'id' });
+    expect(await drain(response)).toEqual({ text: 'one two', error: undefined });
+    expect([rig.standIn.count('find'), rig.standIn.count('create')]).toEqual([1, 1]);
+    expect(response.streamUrl).toContain('expires=2');
+  });
+
+  it('is renewed by the same POST where there is no name', async () => {
+    const response = await cutAndExpire({});
+    expect(await drain(response)).toEqual({ text: 'one two', error: undefined });
+    expect([rig.standIn.count('create'), rig.standIn.upstreamCalls]).toEqual([2, 1]);
+    expect(rig.standIn.seen.at(-2)?.headers.prefer).toBeUndefined();
+  });
+
+  it('is renewed by the same POST where the name went to a newer answer', async () => {
+    const response = await cutAndExpire({ streamKey: 'chat' });
+    await drain(await rig.client()(UPSTREAM, { body: 'y', streamKey: 'chat' }));
+    expect((await drain(response)).text).toBe('one two');
+    expect(rig.standIn.upstreamCalls).toBe(2);
+  });
+
+  it('ends the body as expired when nobody renews it', async () => {
+    rig.standIn.secret = 'service';
+    let secret = 'service';
+    const response = await cutAndExpire({ requestId: 'id' }, { proxyAuthorization: () => secret });
+    secret = 'revoked';
+    const { text, error } = await drain(response);
+    expect(text).toBe('one ');
+    expect(error).toMatchObject({ code: 'SIGNATURE_EXPIRED', status: 401 });
+    expect(rig.states.at(-1)?.status).toBe('expired');
+  });
+
+  it('is no reason to pay for another answer: one that a renewal made by mistake is stopped', async () => {
+    const response = await cutAndExpire({});
+    rig.standIn.forget();
+    rig.standIn.upstream = (stream) => void stream.push('another');
+    const { text, error } = await drain(response);
+    expect([text, error]).toEqual(['one ', expect.objectContaining({ code: 'SIGNATURE_EXPIRED' })]);
+    await rig.standIn.until(() => rig.standIn.count('abort') === 1);
+    expect([...rig.standIn.streams.values()].at(-1)?.end?.outcome).toBe('aborted');
+  });
+});

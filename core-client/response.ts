@@ -1,0 +1,59 @@
+import { UPSTREAM_STATUS } from '../protocol/headers.ts';
+import type { Call } from './call.ts';
+import type { StreamLink } from './stream-link.ts';
+import type { DurableResponse } from './types.ts';
+
+/** A Response around the answer's bytes, which looks as if it came from the upstream. */
+export function streamResponse(
+  call: Call,
+  link: StreamLink,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  abort: () => Promise<void>,
+  url: string,
+): DurableResponse {
+  const { contentType } = link;
+  const headers = new Headers(contentType === undefined ? {} : { 'content-type': contentType });
+  return decorate(new Response(body, { headers }), call, url, abort, link);
+}
+
+/** Headers that spoke of the bytes on the way from the proxy: fetch has decoded them. */
+const HOP_HEADERS = ['content-encoding', 'content-length'];
+
+/** The provider's error as it sent it; the proxy's own error with the proxy's status. */
+export function errorResponse(
+  call: Call,
+  url: string,
+  { status, headers: told, body }: Response,
+): DurableResponse {
+  const upstreamStatus = Number(told.get(UPSTREAM_STATUS));
+  const headers = new Headers(told);
+  for (const name of [...HOP_HEADERS, UPSTREAM_STATUS]) headers.delete(name);
+  const isTold = upstreamStatus >= 400 && upstreamStatus <= 599;
+  const response = new Response(body, { status: isTold ? upstreamStatus : status, headers });
+  return decorate(response, call, url, async () => {});
+}
+
+function decorate(
+  response: Response,
+  call: Call,
+  url: string,
+  abort: () => Promise<void>,
+  link?: StreamLink,
+): DurableResponse {
+  const own = {
+    url: url.replace(/#.*/s, ''),
+    streamId: link?.id,
+    get streamUrl() {
+      return link?.url;
+    },
+    get offset() {
+      return call.resumption.offset;
+    },
+    upstreamContentType: link?.contentType,
+    wasResumed: call.resumption.wasResumed,
+    outcome: call.outcome,
+    abort,
+    clone: () => decorate(Response.prototype.clone.call(response), call, url, abort, link),
+  } satisfies Partial<DurableResponse>;
+  return Object.defineProperties(response, Object.getOwnPropertyDescriptors(own)) as DurableResponse;
+}

@@ -1,0 +1,30 @@
+import type { DurableFetchOptions, DurableRequestInit } from './types.ts';
+
+const DEFAULTS = {
+  autoResume: true,
+  storagePrefix: 'durable-proxy',
+  resumeFrom: 'start',
+  reconnectTimeoutMs: 300_000,
+  heartbeatTimeoutMs: 30_000,
+} as const satisfies Partial<DurableFetchOptions>;
+
+/** The options of one call: its init over those of the client over the defaults. */
+export type Settings = Omit<DurableRequestInit, 'fetch'> &
+  DurableFetchOptions & {
+    [K in keyof typeof DEFAULTS | 'storage']: NonNullable<DurableFetchOptions[K]>;
+  };
+
+/** What is undefined in one source does not hide what is set in another. */
+export function mergeSettings(
+  storage: Settings['storage'],
+  options: DurableFetchOptions,
+  init: DurableRequestInit,
+): Settings {
+  const given = [options, init].flatMap((source) => Object.entries(source));
+  const settings = {
+    storage,
+    ...DEFAULTS,
+    ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+  } as Settings;
+  return { ...settings, streamKey: settings.streamKey ?? settings.requestId };
+}

@@ -1,0 +1,54 @@
+import { ChatConnection, type ChatConnectionOptions } from './chat-connection.ts';
+import type { SendMessagesOptions } from './chat-request.ts';
+import type { ResumptionSource } from './resumption-store.ts';
+import type { ChatMessage } from './turns.ts';
+
+/** See `ChatConnectionOptions` and, for what concerns the proxy, `DurableFetchOptions`. */
+export type DurableChatTransportOptions<MESSAGE extends ChatMessage> = ChatConnectionOptions<MESSAGE>;
+
+/** The AI SDK's `ChatTransport`, of 5, 6 and 7 alike; as a source for `useResumption`, the newest call's. */
+export interface DurableChatTransport<MESSAGE extends ChatMessage> extends ResumptionSource {
+  /** What `reconnectToStream` gives begins with the answer's first part. The SDK's 6 and 7 heed it. */
+  readonly resumeStreamIsReplay: true;
+  /**
+   * Sends the chat; the stream reconnects inside. Aborting the signal stops reading, not the answer, unless
+   * `abortUpstream` is set. Each major has its own union of chunks: what came over the wire passes through.
+   */
+  sendMessages(options: SendMessagesOptions<MESSAGE>): Promise<ReadableStream>;
+  /**
+   * Replays the answer under way from its beginning, one that another device began too. Null when nothing is
+   * known under the chat's id, and when it is over and was read.
+   */
+  reconnectToStream(
+    options: Pick<SendMessagesOptions<MESSAGE>, 'chatId'> & {
+      readonly abortSignal?: AbortSignal | undefined;
+    },
+  ): Promise<ReadableStream | null>;
+  /** Stops the answer under way on the server. */
+  abort(chatId: string): Promise<void>;
+}
+
+/**
+ * Makes the AI SDK's chats survive drops, reloads and deploys.
+ *
+ * @example
+ * const transport = createDurableChatTransport({ api: '/api/chat', proxyUrl: '/v1/proxy' });
+ * const chat = useChat({ id: 'chat-1', transport, resume: true });
+ */
+export function createDurableChatTransport<MESSAGE extends ChatMessage>(
+  options: DurableChatTransportOptions<MESSAGE>,
+): DurableChatTransport<MESSAGE> {
+  const connection = new ChatConnection(() => options);
+  const { subscribe, getSnapshot } = connection.resumption;
+  return {
+    resumeStreamIsReplay: true,
+    subscribe,
+    getSnapshot,
+    sendMessages: (call) => connection.send(call),
+    async reconnectToStream({ chatId, abortSignal }) {
+      const attached = await connection.attach(chatId, { lookUp: true, signal: abortSignal });
+      return attached?.stream ?? null;
+    },
+    abort: (chatId) => connection.abort(chatId),
+  };
+}

@@ -1,0 +1,27 @@
+import { IDLE } from '../state.ts';
+import type { Resumption } from '../types.ts';
+
+/** What `useSyncExternalStore` reads: the same object until something changed. */
+export interface ResumptionSource {
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly getSnapshot: () => Resumption;
+}
+
+/** Holds the resumption of whichever call is the current one. */
+export class ResumptionStore implements ResumptionSource {
+  #snapshot: Resumption = IDLE;
+  readonly #listeners = new Set<() => void>();
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly getSnapshot = (): Resumption => this.#snapshot;
+
+  set(resumption: Resumption): void {
+    if (resumption === this.#snapshot) return;
+    this.#snapshot = resumption;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

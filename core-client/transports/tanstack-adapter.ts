@@ -1,0 +1,177 @@
+import { createDurableFetch } from '../durable-fetch.ts';
+import { randomId } from '../fingerprint.ts';
+import type { DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
+import { asChatError, wasAborted } from './chat-chunks.ts';
+import { absoluteUrl, resolve, type Resolvable } from './chat-request.ts';
+import { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
+import { readJsonEvents } from './json-events.ts';
+import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
+import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
+import { unlessAborted } from './unless-aborted.ts';
+import { markResumed } from './was-resumed.ts';
+
+/** The part of TanStack AI's `RunAgentInputContext` that a request is made of. */
+export interface RunContext {
+  readonly threadId: string;
+  readonly runId: string;
+  readonly parentRunId?: string | undefined;
+  readonly resume?: readonly unknown[] | undefined;
+  readonly clientTools?: readonly unknown[] | undefined;
+  readonly forwardedProps?: Readonly<Record<string, unknown>> | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+type RunData = Record<string, unknown>;
+
+export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
+  /** The name under which a run is found after a reload. Default: its `runId`, which `joinRun` is asked for. */
+  getRequestId?: ((messages: readonly TanStackMessage[], data: RunData | undefined) => string) | undefined;
+  /** Added to every request; `Authorization` reaches the endpoint, not the proxy. */
+  headers?: Resolvable<Record<string, string> | Headers> | undefined;
+  /** Added to every request's `forwardedProps`. */
+  body?: Resolvable<object> | undefined;
+  /** Makes the messages of a request. Default: AG-UI's form; TanStack's `uiMessagesToWire` fits. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's own function takes its own messages, which are not ours to import
+  serializeMessages?: ((messages: any[]) => unknown[]) | undefined;
+}
+
+/** TanStack AI's `ConnectConnectionAdapter`; as a source for `useResumption`, the newest run's. */
+export interface DurableAdapter extends ResumptionSource {
+  connect(
+    messages: readonly TanStackMessage[],
+    data?: RunData,
+    abortSignal?: AbortSignal,
+    runContext?: RunContext,
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's union of events, which are not ours to import; what came over the wire passes through
+  ): AsyncIterable<any>;
+  /** Replays a run from its beginning. Throws before the first event when nothing is known of it. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+  joinRun(runId: string, abortSignal?: AbortSignal): AsyncIterable<any>;
+  /** Stops the newest run on the server. TanStack's `stop()` only stops reading: so does leaving the page. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Makes TanStack AI's runs survive drops, reloads and deploys.
+ *
+ * @example
+ * const connection = createDurableAdapter('/api/chat', { proxyUrl: '/v1/proxy' });
+ * const chat = useChat({ threadId: 'support-42', connection, persistence: localStoragePersistence() });
+ */
+export function createDurableAdapter(apiUrl: string, options: DurableAdapterOptions): DurableAdapter {
+  const { headers, body, getRequestId, serializeMessages = toWireMessages, ...clientOptions } = options;
+  const resumption = new ResumptionStore();
+  let newest: Promise<DurableResponse | null> | undefined;
+  const client = createDurableFetch({
+    ...clientOptions,
+    resumeFrom: 'start',
+    onResumption(now) {
+      resumption.set(now);
+      clientOptions.onResumption?.(now);
+    },
+  });
+
+  const start = (response: Promise<DurableResponse | null>) => {
+    newest = response;
+    // Whoever reads is told; nobody may be reading any more.
+    response.catch(() => undefined);
+    return response;
+  };
+
+  const request = async (
+    messages: readonly TanStackMessage[],
+    data: RunData | undefined,
+    run: RunContext | undefined,
+  ): Promise<DurableResponse> => {
+    const forwardedProps = { ...(await resolve(body)), ...run?.forwardedProps, ...data };
+    const runId = run?.runId ?? randomId();
+    const sent = new Headers(await resolve(headers));
+    for (const [name, value] of Object.entries(run?.headers ?? {})) sent.set(name, value);
+    sent.set('content-type', 'application/json');
+    sent.set('x-run-id', runId);
+    const init: DurableRequestInit = {
+      method: 'POST',
+      headers: sent,
+      requestId: getRequestId?.(messages, data) ?? runId,
+      streamKey: runId,
+      body: JSON.stringify({
+        threadId: run?.threadId ?? `thread-${runId}`,
+        runId,
+        ...(run?.parentRunId !== undefined && { parentRunId: run.parentRunId }),
+        ...(run?.resume !== undefined && { resume: run.resume }),
+        state: {},
+        messages: serializeMessages([...messages]),
+        tools: run?.clientTools ?? [],
+        context: [],
+        forwardedProps,
+        data: forwardedProps,
+      }),
+    };
+    return client(absoluteUrl(apiUrl), init);
+  };
+
+  return {
+    subscribe: resumption.subscribe,
+    getSnapshot: resumption.getSnapshot,
+    connect: (messages, data, signal, run) => events(() => start(request(messages, data, run)), signal),
+    joinRun: (runId, signal) => events(() => start(client.resume(runId, { streamKey: runId })), signal),
+    async abort() {
+      const response = await newest?.catch(() => null);
+      await response?.abort();
+    },
+  };
+}
+
+/** Reads on from the first `next()`, as TanStack's own adapters do. Ends without a word when the reader left. */
+function events(
+  open: () => Promise<DurableResponse | null>,
+  signal: AbortSignal | undefined,
+): AsyncIterable<unknown> {
+  const iterable = {
+    async *[Symbol.asyncIterator]() {
+      const opening = open();
+      let reading: ReturnType<typeof readJsonEvents> | undefined;
+      const leave = () => void reading?.cancel().catch(() => undefined);
+      try {
+        const response = await unlessAborted(opening, signal);
+        if (!response) throw new AnswerRequestError('Nothing is known of this run.', 404);
+        if (!response.ok || !response.body) {
+          throw new AnswerRequestError(
+            (await response.text()) || 'The chat endpoint refused.',
+            response.status,
+          );
+        }
+        markResumed(iterable, response.wasResumed);
+        reading = readJsonEvents(response.body);
+        signal?.addEventListener('abort', leave, { once: true });
+        yield* untilTerminal(reading, signal);
+      } catch (cause) {
+        if (signal?.aborted) void opening.then((late) => late?.body?.cancel()).catch(() => undefined);
+        else if (!wasAborted(cause)) throw asChatError(cause);
+      } finally {
+        signal?.removeEventListener('abort', leave);
+        leave();
+      }
+    },
+  };
+  return iterable;
+}
+
+async function* untilTerminal(
+  reading: ReturnType<typeof readJsonEvents>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator {
+  // An agent's loop may finish one run and start the next in the same stream: the last word counts.
+  let finished = false;
+  for (;;) {
+    const next = await reading.next();
+    if (signal?.aborted) return;
+    if (next.done) break;
+    const type = (next.value as { type?: unknown } | null)?.type;
+    if (typeof type !== 'string') throw new MalformedAnswerError('An event of the run has no type.');
+    if (type === 'RUN_STARTED') finished = false;
+    if (type === 'RUN_FINISHED' || type === 'RUN_ERROR') finished = true;
+    yield next.value;
+  }
+  if (!finished) throw new TruncatedAnswerError('The run ended before its last event.');
+}

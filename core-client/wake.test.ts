@@ -1,0 +1,27 @@
+// @vitest-environment jsdom
+import { describe, expect, it, vi } from 'vitest';
+import { onWake } from './wake.ts';
+
+function setVisibility(state: DocumentVisibilityState): void {
+  Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+
+describe('onWake', () => {
+  it('tells of the network, of the page coming back and of it becoming visible', () => {
+    const wake = vi.fn();
+    const off = onWake(wake);
+    window.dispatchEvent(new Event('online'));
+    expect(wake).toHaveBeenCalledTimes(1);
+    window.dispatchEvent(new Event('pageshow'));
+    expect(wake).toHaveBeenCalledTimes(2);
+    setVisibility('hidden');
+    expect(wake).toHaveBeenCalledTimes(2);
+    setVisibility('visible');
+    expect(wake).toHaveBeenCalledTimes(3);
+    off();
+    setVisibility('visible');
+    window.dispatchEvent(new Event('online'));
+    expect(wake).toHaveBeenCalledTimes(3);
+  });
+});

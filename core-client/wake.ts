@@ -1,0 +1,18 @@
+/** What tells that the network or the page came back. */
+const EVENTS = ['online', 'pageshow', 'visibilitychange'] as const;
+
+/**
+ * Calls back when the network or the page comes back, which is when a dead connection is worth a look and a
+ * waiting attempt is worth making at once. Gives what ends it. Does nothing where there are no such events.
+ */
+export function onWake(wake: () => void): () => void {
+  const { addEventListener, removeEventListener, document } = globalThis as unknown as Partial<Window>;
+  const listener = ({ type }: Event) => {
+    if (type !== 'visibilitychange' || document?.visibilityState === 'visible') wake();
+  };
+  // By capture, `visibilitychange` passes the window on its way to the document.
+  for (const type of EVENTS) addEventListener?.call(globalThis, type, listener, { capture: true });
+  return () => {
+    for (const type of EVENTS) removeEventListener?.call(globalThis, type, listener, { capture: true });
+  };
+}

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { createDurableFetch, MemoryStorage } from '../../core-client/index.ts';
+import { advance, IDLE, isOver, TRANSITIONS, type StateEvent } from '../../core-client/state.ts';
+import type { Resumption } from '../../core-client/types.ts';
+import { OUTCOMES } from '../../protocol/outcomes.ts';
+import { StandIn, type Fault, type StandInStream } from './stand-in.ts';
+import { drain, UPSTREAM } from './support.ts';
+
+const CUTS: Fault[] = [
+  'before-request',
+  'before-answer',
+  'mid-headers',
+  'after-headers',
+  'mid-event',
+  'before-control',
+  'after-control',
+  'clean-end',
+  'silence',
+  { status: 503 },
+];
+const POST_CUTS = CUTS.filter((cut) => typeof cut === 'string');
+
+const story = fc.record({
+  frames: fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 8 }),
+  create: fc.array(fc.constantFrom(...POST_CUTS), { maxLength: 4 }),
+  read: fc.array(fc.constantFrom(...CUTS), { maxLength: 14 }),
+  /** Tabs that begin at once, and after how many frames each of them leaves. */
+  leavers: fc.array(fc.nat(8), { maxLength: 3 }),
+  expires: fc.boolean(),
+  isAsync: fc.boolean(),
+  outcome: fc.constantFrom(...OUTCOMES),
+});
+
+/** Every pair of states that some event leads between. */
+const STEPS = new Set(
+  Object.entries(TRANSITIONS).flatMap(([from, row]) => Object.values(row).map((to) => `${from} ${to}`)),
+);
+
+describe('whatever happens on the way', () => {
+  it('an answer is made once, no byte comes twice or is missing, and there is always an end', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    await fc.assert(
+      fc.asyncProperty(story, async (told) => {
+        const standIn = await StandIn.start();
+        try {
+          await play(standIn, told);
+        } finally {
+          await standIn.stop();
+        }
+      }),
+      { numRuns: 80, endOnFailure: true },
+    );
+    vi.restoreAllMocks();
+  }, 120_000);
+
+  it('the states of a call follow the table', () => {
+    const events = Object.keys(TRANSITIONS.idle) as StateEvent[];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...events)), (given) => {
+        const states = given.reduce<Resumption[]>(
+          (all, event) => [...all, advance(all.at(-1) ?? IDLE, event, {})],
+          [IDLE],
+        );
+        expectSteps(states);
+      }),
+    );
+  });
+});
+
+async function play(
+  standIn: StandIn,
+  told: typeof story extends fc.Arbitrary<infer T> ? T : never,
+): Promise<void> {
+  const memory = new MemoryStorage();
+  const storage = told.isAsync
+    ? {
+        getItem: async (key: string) => memory.getItem(key),
+        setItem: async (key: string, value: string) => memory.setItem(key, value),
+        removeItem: async (key: string) => memory.removeItem(key),
+      }
+    : memory;
+  const states: Resumption[][] = [];
+  const call = () => {
+    const own: Resumption[] = [IDLE];
+    states.push(own);
+    return createDurableFetch({
+      proxyUrl: standIn.url,
+      storage,
+      heartbeatTimeoutMs: 40,
+      onResumption: (resumption) => own.push(resumption),
+    })(UPSTREAM, { body: 'question', requestId: 'id' });
+  };
+  const made: StandInStream[] = [];
+  standIn.upstream = (stream) => void made.push(stream.push(...told.frames));
+  standIn.faults.create.push(...told.create);
+  standIn.faults.read.push(...told.read);
+
+  // The answer is under way: whoever comes now gets this one, and nobody can read it to its end.
+  await Promise.all(
+    told.leavers.map(async (frames) => {
+      const reader = (await call()).body!.getReader();
+      for (let left = Math.min(frames, told.frames.length); left > 0; left--) await reader.read();
+      await reader.cancel();
+    }),
+  );
+  if (told.expires) standIn.epoch++;
+  const response = await call();
+  made[0]?.close(told.outcome);
+  const received: Uint8Array[] = [];
+  const reader = response.body!.getReader();
+  let error: unknown;
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) received.push(part.value);
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(Buffer.concat(received).toString('hex')).toBe(Buffer.concat(told.frames).toString('hex'));
+  if (told.outcome === 'complete') expect(error).toBeUndefined();
+  else expect(error).toMatchObject({ name: 'DurableStreamError', outcome: told.outcome });
+  expect(standIn.upstreamCalls).toBe(1);
+  expect(response.wasResumed).toBe(told.leavers.length > 0);
+
+  // Over is over: the next one is another answer.
+  standIn.faults.read.length = 0;
+  standIn.faults.create.length = 0;
+  standIn.upstream = (stream) => void stream.push('new').close();
+  expect((await drain(await call())).text).toBe('new');
+  expect(standIn.upstreamCalls).toBe(2);
+  for (const own of states) expectSteps(own);
+  expect(
+    states.map((own) => own.at(-1)?.status).every((status) => status === 'idle' || isOver(status!)),
+  ).toBe(true);
+}
+
+function expectSteps(states: readonly Resumption[]): void {
+  states.slice(1).forEach((state, at) => expect(STEPS).toContain(`${states[at]?.status} ${state.status}`));
+}

@@ -1,0 +1,184 @@
+import { Chat, type UIMessage } from '@ai-sdk/react';
+import {
+  ChatConnection,
+  type Attached,
+  type ChatConnectionOptions,
+} from '../core-client/transports/chat-connection.ts';
+import type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
+import type { ToolResult, Turn } from '../core-client/transports/turns.ts';
+import { onWake } from '../core-client/wake.ts';
+import { openChatChannel, type ChatChannel } from './chat-channel.ts';
+import { messagesBefore } from './chat-messages.ts';
+
+/** Of whichever `ai` is installed. */
+export type ChatInit<MESSAGE extends UIMessage> = ConstructorParameters<typeof Chat<MESSAGE>>[0];
+
+export type ChatControllerOptions<MESSAGE extends UIMessage> = Omit<ChatInit<MESSAGE>, 'transport' | 'id'> &
+  Omit<ChatConnectionOptions<MESSAGE>, 'abortUpstream'>;
+
+/**
+ * A `Chat` of the AI SDK and what brings its answers back. It belongs to no component: it goes on through
+ * StrictMode's double life, and lets go when nobody shows it any more.
+ */
+export class ChatController<MESSAGE extends UIMessage> {
+  readonly chat: Chat<MESSAGE>;
+  readonly resumption: ResumptionSource;
+  readonly #connection: ChatConnection<MESSAGE>;
+  readonly #lookUp: boolean;
+  #options: ChatControllerOptions<MESSAGE>;
+  #channel: ChatChannel | undefined;
+  #mounts = 0;
+  #handover: Attached['stream'] | undefined;
+  #attaching = new AbortController();
+  #resuming: Promise<void> | undefined;
+  /** Client-side tools of the turn: those asked for, and what they gave. */
+  readonly #called = new Set<string>();
+  readonly #results = new Map<string, ToolResult>();
+
+  /** `lookUp`: other devices know the chat by its id, so the proxy is asked for what they began. */
+  constructor(id: string, lookUp: boolean, options: ChatControllerOptions<MESSAGE>) {
+    this.#options = options;
+    this.#lookUp = lookUp;
+    this.#connection = new ChatConnection<MESSAGE>(() => this.#options, {
+      keepMessages: true,
+      onBegan: (_, turn) => this.#channel?.tell(turn),
+    });
+    this.resumption = this.#connection.resumption;
+    this.chat = new Chat<MESSAGE>({
+      ...options,
+      id,
+      transport: {
+        resumeStreamIsReplay: true,
+        sendMessages: async (call) => this.#takeHandover() ?? this.#send(call),
+        reconnectToStream: async () => this.#takeHandover() ?? null,
+      },
+      onToolCall: (call) => this.#onToolCall(call),
+      onData: (part) => this.#options.onData?.(part),
+      onError: (error) => this.#options.onError?.(error),
+      onFinish: (event) => {
+        // Letting go is no end: the answer goes on without us.
+        if (this.#mounts > 0) return this.#options.onFinish?.(event);
+      },
+      sendAutomaticallyWhen: (state) => this.#options.sendAutomaticallyWhen?.(state) ?? false,
+    } as ChatInit<MESSAGE>);
+  }
+
+  /** The options of the newest render. `proxyUrl`, the storage and the chat's own settings stay as they were. */
+  update(options: ChatControllerOptions<MESSAGE>): void {
+    this.#options = options;
+  }
+
+  /** Shows that somebody looks on: takes up what is under way, now and whenever there may be something. */
+  readonly mount = (): (() => void) => {
+    this.#mounts++;
+    this.#channel ??= openChatChannel(`durable-proxy:${this.chat.id}`, (turn) => void this.#resume(turn));
+    const stopWaking = onWake(() => void this.resume());
+    void this.resume();
+    return () => {
+      this.#mounts--;
+      stopWaking();
+      // StrictMode mounts again at once.
+      setTimeout(() => this.#letGo());
+    };
+  };
+
+  /** Takes up the answer under way, if there is one; resolves when it is over. */
+  readonly resume = (): Promise<void> => this.#resume();
+
+  /** Stops the answer, on the server too. */
+  readonly stop = async (): Promise<void> => {
+    this.#attaching.abort();
+    const aborted = this.#connection
+      .abort(this.chat.id)
+      .catch((error: unknown) => this.#warn(error as Error));
+    await this.chat.stop();
+    await aborted;
+  };
+
+  /** After a failure: the rest of the answer when it still comes, else a new one. */
+  readonly retry = async (): Promise<void> => {
+    await this.resume();
+    if (this.chat.status === 'error') await this.chat.regenerate();
+  };
+
+  readonly addToolOutput: Chat<MESSAGE>['addToolOutput'] = (given) => {
+    const { tool, toolCallId, state, output, errorText } = given as ToolResult;
+    const result = { tool, toolCallId, state, output, errorText };
+    this.#results.set(toolCallId, result);
+    void this.#connection.keepToolResult(this.chat.id, result);
+    return this.chat.addToolOutput(given);
+  };
+
+  #resume(told?: Turn): Promise<void> {
+    if (isBusy(this.chat)) return this.#resuming ?? Promise.resolve();
+    this.#resuming ??= this.#attach(told).finally(() => {
+      this.#resuming = undefined;
+    });
+    return this.#resuming;
+  }
+
+  async #attach(told: Turn | undefined): Promise<void> {
+    this.#attaching = new AbortController();
+    const { signal } = this.#attaching;
+    const { id } = this.chat;
+    let attached: Attached | null;
+    try {
+      attached = await this.#connection.attach(id, { lookUp: this.#lookUp, turn: told, signal });
+    } catch (error) {
+      if (!signal.aborted) this.#warn(error as Error);
+      return;
+    }
+    if (!attached) return;
+    if (signal.aborted || isBusy(this.chat)) return attached.stream.cancel();
+    const { turn, stream } = attached;
+    for (const result of turn.toolResults ?? []) this.#results.set(result.toolCallId, result);
+    this.chat.messages = messagesBefore(turn, this.chat.messages);
+    this.#handover = stream;
+    // The SDK's own way back rebuilds a whole message, and would lose what stood in it before.
+    const goesOn = turn.continues !== undefined && turn.continues === this.chat.lastMessage?.id;
+    await (goesOn ? this.chat.sendMessage() : this.chat.resumeStream());
+  }
+
+  #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {
+    this.#attaching.abort();
+    this.#called.clear();
+    this.#results.clear();
+    return this.#connection.send(call);
+  }
+
+  #takeHandover(): Attached['stream'] | undefined {
+    const stream = this.#handover;
+    this.#handover = undefined;
+    return stream;
+  }
+
+  /** A replay asks again for what was asked for before: who has the result gives it, who is at it goes on. */
+  #onToolCall(call: { readonly toolCall: { readonly toolCallId: string } }): unknown {
+    const { toolCallId } = call.toolCall;
+    const result = this.#results.get(toolCallId);
+    if (result) {
+      // Not awaited: the SDK runs it after this very call.
+      void this.chat.addToolOutput(result as Parameters<Chat<MESSAGE>['addToolOutput']>[0]);
+      return undefined;
+    }
+    if (this.#called.has(toolCallId)) return undefined;
+    this.#called.add(toolCallId);
+    return this.#options.onToolCall?.(call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0]);
+  }
+
+  #letGo(): void {
+    if (this.#mounts > 0) return;
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#attaching.abort();
+    if (isBusy(this.chat)) void this.chat.stop();
+  }
+
+  #warn(error: Error): void {
+    this.#options.onWarning?.(error);
+  }
+}
+
+function isBusy({ status }: { readonly status: string }): boolean {
+  return status === 'submitted' || status === 'streaming';
+}

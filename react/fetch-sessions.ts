@@ -1,0 +1,48 @@
+import type { QueryClient, QueryKey } from '@tanstack/react-query';
+import { FetchSession, type FetchSessionOptions } from './fetch-session.ts';
+
+/** From the registry of symbols: the ESM and the CJS build of this package share the sessions of a client. */
+const SESSIONS = Symbol.for('durable-proxy.fetchSessions');
+
+/** The sessions of one `QueryClient`; they live as long as their queries do. */
+export class FetchSessions {
+  readonly #client: QueryClient;
+  readonly #sessions = new Map<string, FetchSession>();
+
+  /** Those of a client; kept on it, for there is no other place that all components share. */
+  static of(client: QueryClient): FetchSessions {
+    const held = Reflect.get(client, SESSIONS) as FetchSessions | undefined;
+    if (held) return held;
+    const sessions = new FetchSessions(client);
+    Object.defineProperty(client, SESSIONS, { value: sessions });
+    return sessions;
+  }
+
+  private constructor(client: QueryClient) {
+    this.#client = client;
+    client.getQueryCache().subscribe(({ type, query }) => {
+      if (type !== 'removed') return;
+      this.#sessions.get(query.queryHash)?.release();
+      this.#sessions.delete(query.queryHash);
+    });
+  }
+
+  /** The session of a query; made when there is none. */
+  get(hash: string, options: FetchSessionOptions): FetchSession {
+    const held = this.#sessions.get(hash);
+    if (held) return held;
+    const session = new FetchSession(options);
+    this.#sessions.set(hash, session);
+    return session;
+  }
+
+  /** Asks; an answer that nobody shows any more is no failure, and is forgotten until somebody does. */
+  async run(session: FetchSession, queryKey: QueryKey): Promise<unknown> {
+    try {
+      return await session.run();
+    } catch (error) {
+      if (!session.isShown) this.#client.removeQueries({ queryKey, exact: true });
+      throw error;
+    }
+  }
+}

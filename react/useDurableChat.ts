@@ -1,0 +1,81 @@
+import { useChat, type UIMessage, type UseChatHelpers } from '@ai-sdk/react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { IDLE } from '../core-client/state.ts';
+import type { Resumption } from '../core-client/types.ts';
+import { ChatController, type ChatControllerOptions } from './chat-controller.ts';
+import { useChatId } from './useChatId.ts';
+
+/** What `useChat` takes, but for `chat`, `transport` and `resume`, and what the transport takes. */
+export type UseDurableChatOptions<MESSAGE extends UIMessage = UIMessage> = ChatControllerOptions<MESSAGE> & {
+  /**
+   * The chat's id, the same on every device. Default: one of this tab's own, which a reload keeps; other
+   * devices cannot know it.
+   */
+  id?: string | undefined;
+  /** Milliseconds between two renders for new parts. Default: none. */
+  throttle?: number | undefined;
+  /** The same, by its name in 5 and 6. */
+  experimental_throttle?: number | undefined;
+};
+
+/** What `useChat` gives, and where the answer stands. */
+export type UseDurableChatHelpers<MESSAGE extends UIMessage = UIMessage> = UseChatHelpers<MESSAGE> & {
+  /** Where the answer under way stands, as far as the network goes. */
+  readonly resumption: Resumption;
+  /** Stops the answer, on the server too. Leaving the page does not. */
+  readonly stop: () => Promise<void>;
+  /** After an error: the rest of the answer when it still comes, else a new one in its place. */
+  readonly retry: () => Promise<void>;
+};
+
+/**
+ * `useChat` whose answers survive drops, reloads and deploys, and are seen by every tab of the chat.
+ *
+ * @example
+ * const { messages, sendMessage, stop, resumption } = useDurableChat({ api: '/api/chat', proxyUrl: '/v1/proxy' });
+ */
+export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
+  options: UseDurableChatOptions<MESSAGE>,
+): UseDurableChatHelpers<MESSAGE> {
+  const { id: givenId, throttle, experimental_throttle: oldThrottle, ...rest } = options;
+  const ownId = useChatId(rest.api, rest.storagePrefix);
+  const id = givenId ?? ownId;
+  const create = () => ({
+    id,
+    proxyUrl: rest.proxyUrl,
+    controller: new ChatController<MESSAGE>(id, givenId !== undefined, rest),
+  });
+  const [held, hold] = useState(create);
+  let current = held;
+  if (held.id !== id || held.proxyUrl !== rest.proxyUrl) {
+    current = create();
+    hold(current);
+  }
+  const { controller } = current;
+
+  useEffect(() => controller.update(rest));
+  useEffect(() => controller.mount(), [controller]);
+
+  const resumption = useSyncExternalStore(
+    controller.resumption.subscribe,
+    controller.resumption.getSnapshot,
+    () => IDLE,
+  );
+  const wait = throttle ?? oldThrottle;
+  const helpers = useChat<MESSAGE>({
+    chat: controller.chat,
+    // Whichever of the two the installed SDK knows.
+    ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
+  });
+  const { stop, retry, resume, addToolOutput } = controller;
+  return {
+    ...helpers,
+    resumption,
+    stop,
+    retry,
+    resumeStream: resume,
+    addToolOutput,
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the SDK still gives it, so it must do the same
+    addToolResult: addToolOutput,
+  };
+}

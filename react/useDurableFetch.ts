@@ -1,0 +1,131 @@
+import { hashKey, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { EventSourceMessage } from 'eventsource-parser';
+import { useCallback, useEffect, useSyncExternalStore } from 'react';
+import { isDurableNetworkError } from '../core-client/errors.ts';
+import type { DurableFetchOptions, Resumption } from '../core-client/types.ts';
+import { onWake } from '../core-client/wake.ts';
+import { EMPTY } from './fetch-session.ts';
+import { FetchSessions } from './fetch-sessions.ts';
+import type { ParseMode } from './parsers.ts';
+
+export interface UseDurableFetchOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
+  /**
+   * The name of the answer: components with the same one share it, and a reload takes it up. Default: made
+   * from URL, method and body.
+   */
+  requestId?: string | undefined;
+  /** The name under which other devices find it. Default: `requestId`. */
+  streamKey?: string | undefined;
+  /** Default: POST with a body, else GET. */
+  method?: string | undefined;
+  /** For the upstream; `Authorization` reaches it, not the proxy. */
+  headers?: HeadersInit | undefined;
+  /** A text as it is; anything else as JSON. */
+  body?: string | object | undefined;
+  /** How the body is read. Default `text`. */
+  parse?: ParseMode | undefined;
+  /** False: nothing is asked for yet. Default true. */
+  enabled?: boolean | undefined;
+  /** Milliseconds between two renders for new text. Default 50. */
+  throttleMs?: number | undefined;
+}
+
+/** Beside react-query's `pending`: `idle` was not asked for, `streaming` has begun, `aborted` was stopped. */
+export type DurableFetchStatus = 'idle' | 'loading' | 'streaming' | 'success' | 'aborted' | 'error';
+
+export interface UseDurableFetchResult<DATA, EVENT> {
+  /** The whole answer, once it is there: the text, the JSON value, or all events. */
+  readonly data: DATA | undefined;
+  /** The body so far. */
+  readonly text: string;
+  /** The events (`sse`) or values (`ndjson`) so far. */
+  readonly events: readonly EVENT[];
+  readonly status: DurableFetchStatus;
+  readonly error: Error | null;
+  readonly resumption: Resumption;
+  /** Stops the answer on the server. Rejects when it could not be told. */
+  readonly abort: () => Promise<void>;
+  /** Asks again once it is over; while it runs, does nothing. */
+  readonly refetch: () => Promise<void>;
+}
+
+export function useDurableFetch(
+  url: string,
+  options: UseDurableFetchOptions & { parse: 'sse' },
+): UseDurableFetchResult<readonly EventSourceMessage[], EventSourceMessage>;
+export function useDurableFetch<VALUE = unknown>(
+  url: string,
+  options: UseDurableFetchOptions & { parse: 'ndjson' },
+): UseDurableFetchResult<readonly VALUE[], VALUE>;
+export function useDurableFetch<VALUE = unknown>(
+  url: string,
+  options: UseDurableFetchOptions & { parse: 'json' },
+): UseDurableFetchResult<VALUE, never>;
+export function useDurableFetch(
+  url: string,
+  options: UseDurableFetchOptions,
+): UseDurableFetchResult<string, never>;
+/**
+ * One answer through the proxy: its text while it comes, its value when it is there. It survives drops and
+ * reloads, and neither StrictMode nor an unmount asks for it twice. Stands on @tanstack/react-query.
+ *
+ * @example
+ * const { text, status, abort } = useDurableFetch('https://api.example.com/essay', { proxyUrl: '/v1/proxy' });
+ */
+export function useDurableFetch(
+  url: string,
+  { body: content, parse = 'text', enabled = true, throttleMs = 50, ...options }: UseDurableFetchOptions,
+): UseDurableFetchResult<unknown, unknown> {
+  const client = useQueryClient();
+  const { requestId, method, proxyUrl } = options;
+  const body = content === undefined || typeof content === 'string' ? content : JSON.stringify(content);
+  const headers = new Headers(options.headers);
+  if (typeof content === 'object' && !headers.has('content-type'))
+    headers.set('content-type', 'application/json');
+  const queryKey = ['durable-proxy', proxyUrl, requestId ?? [url, method, body], parse];
+  const hash = hashKey(queryKey);
+  const sessions = FetchSessions.of(client);
+  const request = { ...options, url, body, headers, parse, throttleMs };
+  const session = sessions.get(hash, request);
+
+  const query = useQuery({
+    queryKey,
+    queryFn: () => {
+      session.update(request);
+      return sessions.run(session, queryKey);
+    },
+    enabled,
+    // The answer is what it is: another one costs money, and is asked for by `refetch` alone.
+    staleTime: Infinity,
+    retry: false,
+    retryOnMount: false,
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
+    structuralSharing: false,
+    networkMode: 'always',
+  });
+  const { data, error, fetchStatus, refetch: ask } = query;
+
+  const { text, events, resumption } = useSyncExternalStore(
+    session.subscribe,
+    session.getSnapshot,
+    () => EMPTY,
+  );
+
+  const refetch = useCallback(async () => {
+    await ask({ cancelRefetch: false });
+  }, [ask]);
+  const isLost = isDurableNetworkError(error);
+  // The same request again takes up what the network cut off; it is no second one.
+  useEffect(() => (isLost ? onWake(() => void refetch()) : undefined), [isLost, refetch]);
+
+  const isAborted = error !== null && resumption.status === 'aborted';
+  const status = ((): DurableFetchStatus => {
+    if (fetchStatus === 'fetching') return resumption.receivedBytes > 0 ? 'streaming' : 'loading';
+    if (isAborted) return 'aborted';
+    if (error) return 'error';
+    return query.isSuccess ? 'success' : 'idle';
+  })();
+  const abort = useCallback(() => session.abort(), [session]);
+  return { data, text, events, status, error: isAborted ? null : error, resumption, abort, refetch };
+}

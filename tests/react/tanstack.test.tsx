@@ -1,0 +1,186 @@
+// @vitest-environment jsdom
+import { localStoragePersistence, useChat } from '@tanstack/ai-react';
+import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  createDurableAdapter,
+  wasResumed,
+  type DurableAdapterOptions,
+} from '../../core-client/transports/index.ts';
+import { openWorld, type World } from './support/world.ts';
+import type { Exchange } from './support/upstream.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  world.upstream.reset();
+});
+
+afterAll(() => world.close());
+
+const adapter = (more: Partial<DurableAdapterOptions> = {}) =>
+  createDurableAdapter(world.upstream.url, { ...world.client, ...more });
+
+/** What TanStack AI's backend would answer to this very request. */
+function run(exchange: Exchange, ...deltas: readonly string[]): object[] {
+  const { threadId, runId } = exchange.body;
+  const messageId = `message-of-${String(runId)}`;
+  return [
+    { type: 'RUN_STARTED', threadId, runId },
+    { type: 'TEXT_MESSAGE_START', messageId, role: 'assistant' },
+    ...deltas.map((delta) => ({ type: 'TEXT_MESSAGE_CONTENT', messageId, delta })),
+    { type: 'TEXT_MESSAGE_END', messageId },
+    { type: 'RUN_FINISHED', threadId, runId },
+  ];
+}
+
+function openPage(connection = adapter(), threadId = 'thread-1') {
+  const page = renderHook(() => useChat({ threadId, connection, persistence: localStoragePersistence() }), {
+    reactStrictMode: true,
+  });
+  const texts = () =>
+    page.result.current.messages.map(({ parts }) =>
+      parts.map((part) => (part.type === 'text' ? part.content : '')).join(''),
+    );
+  const send = (text: string) => act(() => void page.result.current.sendMessage(text));
+  return { ...page, connection, texts, send };
+}
+
+async function readAll(events: AsyncIterable<{ readonly type: string }>): Promise<string[]> {
+  const types: string[] = [];
+  for await (const { type } of events) types.push(type);
+  return types;
+}
+
+describe('createDurableAdapter', () => {
+  it('carries a run, and sends what TanStack’s own adapter sends', async () => {
+    const page = openPage(adapter({ headers: { Authorization: 'Bearer app' }, body: { model: 'm' } }));
+    page.send('Hello');
+    const exchange = await world.upstream.next();
+    expect(exchange.body).toMatchObject({
+      threadId: 'thread-1',
+      runId: expect.any(String) as string,
+      messages: [{ role: 'user', content: 'Hello' }],
+      tools: [],
+      context: [],
+      forwardedProps: { model: 'm' },
+    });
+    expect(exchange.headers).toMatchObject({
+      authorization: 'Bearer app',
+      'x-run-id': exchange.body['runId'],
+    });
+    exchange
+      .begin()
+      .send(...run(exchange, 'Hi', '!'))
+      .done();
+    await waitFor(() => expect(page.texts()).toEqual(['Hello', 'Hi!']));
+    await waitFor(() => expect(page.result.current.status).toBe('ready'));
+  });
+
+  it('survives drops at any place', async () => {
+    let number = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }), async (drops) => {
+        const page = openPage(adapter(), `thread-${++number}`);
+        page.send('Count');
+        const exchange = (await world.upstream.next()).begin();
+        for (const [index, event] of run(exchange, 'one ', 'two ', 'three ', 'four').entries()) {
+          exchange.send(event);
+          if (drops[index]) world.relay.cut();
+        }
+        exchange.done();
+        await waitFor(() => expect(page.texts()).toEqual(['Count', 'one two three four']), {
+          timeout: 5_000,
+        });
+        await waitFor(() => expect(page.result.current.status).toBe('ready'));
+        page.unmount();
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  it('takes a run up again after a reload in the middle of it', async () => {
+    const before = openPage();
+    before.send('Hello');
+    const exchange = (await world.upstream.next()).begin();
+    const events = run(exchange, 'Hi', ' there');
+    exchange.send(...events.slice(0, 3));
+    await waitFor(() => expect(before.texts()).toEqual(['Hello', 'Hi']));
+    before.unmount();
+    const after = openPage();
+    await waitFor(() => expect(after.texts()).toEqual(['Hello', 'Hi']));
+    await waitFor(() => expect(after.connection.getSnapshot().wasResumed).toBe(true));
+    exchange.send(...events.slice(3)).done();
+    await waitFor(() => expect(after.texts()).toEqual(['Hello', 'Hi there']));
+    await waitFor(() => expect(after.result.current.status).toBe('ready'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('leaves the run alone when the page stops reading, and stops it when it is told to', async () => {
+    const page = openPage();
+    page.send('Hello');
+    const exchange = (await world.upstream.next()).begin();
+    exchange.send(...run(exchange, 'Hi').slice(0, 3));
+    await waitFor(() => expect(page.texts()).toEqual(['Hello', 'Hi']));
+    act(() => page.result.current.stop());
+    exchange.send({ type: 'CUSTOM', name: 'still here', value: 1 });
+    await page.connection.abort();
+    await exchange.closed;
+    expect(page.connection.getSnapshot()).toMatchObject({ status: 'aborted', outcome: 'aborted' });
+    page.unmount();
+    const again = openPage();
+    await waitFor(() => expect(again.result.current.status).toBe('ready'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('takes no run for whole that is not', async () => {
+    const page = openPage();
+    page.send('Hello');
+    const exchange = (await world.upstream.next()).begin();
+    exchange.send(...run(exchange, 'Hi').slice(0, 3)).end();
+    await waitFor(() => expect(page.result.current.error).toMatchObject({ name: 'TruncatedAnswerError' }));
+  });
+});
+
+describe('joinRun', () => {
+  it('replays from the beginning, and refuses what nobody knows', async () => {
+    const first = adapter();
+    const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
+    const controller = new AbortController();
+    const reading = readAll(first.connect([], undefined, controller.signal, context));
+    const exchange = (await world.upstream.next()).begin();
+    exchange.send(...run(exchange, 'a').slice(0, 2));
+    await waitFor(() => expect(first.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    controller.abort();
+    await reading;
+    const joined = adapter().joinRun(context.runId) as AsyncIterable<{ type: string }>;
+    exchange.send(...run(exchange, 'a').slice(2)).done();
+    expect(await readAll(joined)).toEqual(
+      run(exchange, 'a').map((event) => Reflect.get(event, 'type') as string),
+    );
+    expect(wasResumed(joined)).toBe(true);
+    await expect(readAll(adapter().joinRun('never-heard-of'))).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('ends without an error when the run was stopped elsewhere', async () => {
+    const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
+    const first = adapter();
+    const reading = readAll(first.connect([], undefined, undefined, context));
+    const exchange = (await world.upstream.next()).begin();
+    exchange.send(...run(exchange, 'a').slice(0, 1));
+    await waitFor(() => expect(first.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    const second = adapter();
+    const joined = readAll(second.joinRun(context.runId));
+    await waitFor(() => expect(second.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    await second.abort();
+    expect(await reading).toEqual(['RUN_STARTED']);
+    expect(await joined).toEqual(['RUN_STARTED']);
+  });
+});

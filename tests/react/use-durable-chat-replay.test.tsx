@@ -1,0 +1,176 @@
+// @vitest-environment jsdom
+import type { UIMessage } from '@ai-sdk/react';
+import { act, cleanup, waitFor } from '@testing-library/react';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { answerWith, richAnswer, textAnswer } from './support/answers.ts';
+import {
+  openPage,
+  send,
+  shown,
+  textOf,
+  uniqueId,
+  untilStatus,
+  untilText,
+  type Page,
+} from './support/chat.tsx';
+import { openWorld, type World } from './support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  world.upstream.reset();
+});
+
+afterAll(() => world.close());
+
+const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
+
+/** One tool that the page runs itself. */
+const TOOL_CALL = [
+  { type: 'start' },
+  { type: 'start-step' },
+  { type: 'text-start', id: 't' },
+  { type: 'text-delta', id: 't', delta: 'Looking. ' },
+  { type: 'text-end', id: 't' },
+  { type: 'tool-input-start', toolCallId: 'call-1', toolName: 'where' },
+  { type: 'tool-input-available', toolCallId: 'call-1', toolName: 'where', input: {} },
+];
+const TOOL_END = [{ type: 'finish-step' }, { type: 'finish' }];
+
+interface ToolCall {
+  readonly toolCallId: string;
+}
+
+const toolState = (message: UIMessage | undefined): unknown =>
+  message?.parts.find((part) => part.type === 'tool-where' && 'state' in part && part.state) &&
+  Reflect.get(message.parts.find((part) => part.type === 'tool-where') ?? {}, 'state');
+
+/** As in the SDK's `lastAssistantMessageIsCompleteWithToolCalls`. */
+const whenToolsAreDone = ({ messages }: { messages: UIMessage[] }): boolean => {
+  const parts = messages.at(-1)?.parts ?? [];
+  const step = parts.slice(parts.findLastIndex(({ type }) => type === 'step-start') + 1);
+  return (
+    step.length > 0 &&
+    step.every(
+      (part) => !part.type.startsWith('tool-') || toolState(messages.at(-1)) === 'output-available',
+    ) &&
+    step.some(({ type }) => type.startsWith('tool-'))
+  );
+};
+
+describe('a replay', () => {
+  it('gives the same message, wherever in it the page was reloaded, and whatever history it kept', async () => {
+    const whole = open({ id: uniqueId() });
+    send(whole);
+    answerWith(await world.upstream.next(), richAnswer);
+    await untilStatus(whole, 'ready');
+    const expected = shown(whole.result.current.messages[1]);
+    whole.unmount();
+
+    for (let length = 1; length < richAnswer.length; length++) {
+      const id = uniqueId();
+      const first = open({ id });
+      send(first);
+      const exchange = (await world.upstream.next()).begin().send(...richAnswer.slice(0, length));
+      await waitFor(() => expect(first.result.current.resumption.receivedBytes).toBeGreaterThan(0));
+      await waitFor(() => expect(first.result.current.messages).toHaveLength(2));
+      // An app that saves as it goes has part of the answer in its history; one that does not has nothing.
+      const messages = length % 2 ? [...first.result.current.messages] : [];
+      first.unmount();
+      const second = open({ id, messages });
+      await waitFor(() => expect(second.result.current.status).not.toBe('ready'));
+      exchange.send(...richAnswer.slice(length)).done();
+      await untilStatus(second, 'ready');
+      expect(second.result.current.messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+      expect(shown(second.result.current.messages[1])).toEqual(expected);
+      second.unmount();
+    }
+  });
+
+  it('keeps what stood in a message that the answer goes on with', async () => {
+    const id = uniqueId();
+    const options = {
+      id,
+      sendAutomaticallyWhen: whenToolsAreDone,
+    };
+    const first = open(options);
+    send(first);
+    (await world.upstream.next())
+      .begin()
+      .send(...TOOL_CALL, ...TOOL_END)
+      .done();
+    await untilStatus(first, 'ready');
+    await act(async () =>
+      first.result.current.addToolOutput({
+        tool: 'where' as never,
+        toolCallId: 'call-1',
+        output: 'Oslo',
+      }),
+    );
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('In ', 'Oslo.').slice(0, 4));
+    await untilText(first, 'Looking. In ');
+    first.unmount();
+    const second = open(options);
+    await untilText(second, 'Looking. In ');
+    exchange.send(...textAnswer('In ', 'Oslo.').slice(4)).done();
+    await untilStatus(second, 'ready');
+    expect(second.result.current.messages).toHaveLength(2);
+    expect(textOf(second.result.current.messages[1])).toBe('Looking. In Oslo.');
+    expect(toolState(second.result.current.messages[1])).toBe('output-available');
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+});
+
+describe('a tool that runs in the page', () => {
+  it('is called once, though a reload replays its call, and its result is not lost', async () => {
+    const id = uniqueId();
+    const calls: string[] = [];
+    const options = {
+      id,
+      sendAutomaticallyWhen: whenToolsAreDone,
+      onToolCall: ({ toolCall }: { toolCall: ToolCall }) => void calls.push(toolCall.toolCallId),
+    };
+    const first = open(options);
+    send(first);
+    const exchange = (await world.upstream.next()).begin().send(...TOOL_CALL);
+    await waitFor(() => expect(calls).toEqual(['call-1']));
+    await act(async () =>
+      first.result.current.addToolOutput({
+        tool: 'where' as never,
+        toolCallId: 'call-1',
+        output: 'Oslo',
+      }),
+    );
+    first.unmount();
+    const second = open(options);
+    await waitFor(() => expect(toolState(second.result.current.messages[1])).toBe('output-available'));
+    exchange.send(...TOOL_END).done();
+    // All tools are done: the SDK asks for the rest by itself, with the result.
+    const rest = await world.upstream.next();
+    expect(JSON.stringify(rest.body)).toContain('"output":"Oslo"');
+    answerWith(rest, textAnswer('Oslo.'));
+    await untilText(second, 'Looking. Oslo.');
+    await untilStatus(second, 'ready');
+    expect(calls).toEqual(['call-1']);
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+
+  it('is called again in the next answer, under the same id', async () => {
+    const calls: string[] = [];
+    const page = open({
+      onToolCall: ({ toolCall }: { toolCall: ToolCall }) => void calls.push(toolCall.toolCallId),
+    });
+    for (const turn of [1, 2]) {
+      send(page);
+      answerWith(await world.upstream.next(), [...TOOL_CALL, ...TOOL_END]);
+      await waitFor(() => expect(calls).toHaveLength(turn));
+      await untilStatus(page, 'ready');
+    }
+  });
+});

@@ -1,0 +1,285 @@
+// @vitest-environment jsdom
+import { act, cleanup, waitFor } from '@testing-library/react';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { MemoryStorage } from '../../core-client/storage.ts';
+import type { Resumption } from '../../core-client/types.ts';
+import { answerWith, textAnswer } from './support/answers.ts';
+import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
+import { openWorld, type World } from './support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  sessionStorage.clear();
+  world.upstream.reset();
+});
+
+afterAll(() => world.close());
+
+const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
+
+/** Unmounts, and mounts anew as a page does that knows only what storages hold. */
+function reload(page: Page, more: object = {}): Page {
+  page.unmount();
+  return open(more);
+}
+
+describe('an answer', () => {
+  it('is streamed, with one upstream call, and says where it stands', async () => {
+    const seen: Resumption['status'][] = [];
+    const page = open({ onResumption: ({ status }: Resumption) => seen.push(status) });
+    expect(page.result.current.resumption.status).toBe('idle');
+    send(page);
+    const exchange = await world.upstream.next();
+    expect(exchange.body).toMatchObject({ trigger: 'submit-message', messages: [{ role: 'user' }] });
+    exchange.begin().send(...textAnswer('Hel', 'lo').slice(0, 4));
+    await untilText(page, 'Hel');
+    expect(page.result.current).toMatchObject({ status: 'streaming', resumption: { status: 'streaming' } });
+    exchange.send(...textAnswer('Hel', 'lo').slice(4)).done();
+    await untilStatus(page, 'ready');
+    await waitFor(() =>
+      expect(page.result.current.resumption).toMatchObject({ status: 'complete', outcome: 'complete' }),
+    );
+    expect(textOf(page.result.current.messages.at(-1))).toBe('Hello');
+    expect(page.result.current.messages).toHaveLength(2);
+    expect(world.upstream.exchanges).toHaveLength(1);
+    expect(seen.filter((status, index) => status !== seen[index - 1])).toEqual([
+      'creating',
+      'streaming',
+      'complete',
+    ]);
+  });
+
+  it('survives every drop of the connection, letter by letter', async () => {
+    const page = open();
+    send(page);
+    const exchange = (await world.upstream.next()).begin();
+    const events = textAnswer('one ', 'two ', 'three ', 'four');
+    let text = '';
+    for (const event of events) {
+      exchange.send(event);
+      text += 'delta' in event ? String(event.delta) : '';
+      await untilText(page, text);
+      world.relay.cut();
+    }
+    exchange.done();
+    await untilStatus(page, 'ready');
+    expect(textOf(page.result.current.messages.at(-1))).toBe('one two three four');
+    expect(page.result.current).toMatchObject({ error: undefined, messages: [{}, {}] });
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('goes on after a reload, the question with it, with nothing set but api and proxyUrl', async () => {
+    let page = open();
+    send(page, 'What is up?');
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('up', '!').slice(0, 4));
+    await untilText(page, 'up');
+    page = reload(page);
+    await untilText(page, 'up');
+    expect(page.result.current.resumption.wasResumed).toBe(true);
+    exchange.send(...textAnswer('up', '!').slice(4)).done();
+    await untilStatus(page, 'ready');
+    expect(page.result.current.messages.map(textOf)).toEqual(['What is up?', 'up!']);
+    page = reload(page);
+    // Over and read: there is nothing to take up.
+    await act(() => page.result.current.resumeStream());
+    expect(page.result.current).toMatchObject({ status: 'ready', messages: [] });
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+});
+
+describe('stop', () => {
+  it('stops the upstream; after a reload there is one bubble and nothing resumes', async () => {
+    const id = uniqueId();
+    const page = open({ id });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('half ', 'whole').slice(0, 4));
+    await untilText(page, 'half ');
+    await act(() => page.result.current.stop());
+    await exchange.closed;
+    expect(page.result.current).toMatchObject({ status: 'ready', error: undefined });
+    await waitFor(() =>
+      expect(page.result.current.resumption).toMatchObject({ status: 'aborted', outcome: 'aborted' }),
+    );
+    const messages = [...page.result.current.messages];
+    const again = reload(page, { id, messages });
+    await act(() => again.result.current.resumeStream());
+    expect(again.result.current).toMatchObject({ status: 'ready', messages: [{}, {}] });
+    expect(textOf(again.result.current.messages[1])).toBe('half ');
+    expect(again.result.current.resumption.status).toBe('idle');
+  });
+
+  it('stops an answer that has not begun', async () => {
+    const id = uniqueId();
+    const page = open({ id });
+    send(page);
+    const exchange = await world.upstream.next();
+    let stopped: Promise<void> | undefined;
+    act(() => void (stopped = page.result.current.stop()));
+    await untilStatus(page, 'ready');
+    exchange.begin().send({ type: 'start' });
+    await act(async () => stopped);
+    await exchange.closed;
+    const again = reload(page, { id, messages: [...page.result.current.messages] });
+    await act(() => again.result.current.resumeStream());
+    expect(again.result.current).toMatchObject({ status: 'ready', messages: [{ role: 'user' }] });
+  });
+
+  it('reaches the other tabs of the chat', async () => {
+    const id = uniqueId();
+    const first = open({ id });
+    const second = open({ id });
+    send(first);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('half ', 'whole').slice(0, 4));
+    await untilText(second, 'half ');
+    await act(() => second.result.current.stop());
+    await exchange.closed;
+    await untilStatus(first, 'ready');
+    expect(first.result.current).toMatchObject({ error: undefined, resumption: { outcome: 'aborted' } });
+    expect(textOf(first.result.current.messages.at(-1))).toBe('half ');
+  });
+});
+
+describe('other pages', () => {
+  it('see an answer that was begun in a tab, with its question', async () => {
+    const id = uniqueId();
+    const first = open({ id });
+    const second = open({ id });
+    send(first, 'Who sees this?');
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('all', ' do').slice(0, 4));
+    await untilText(second, 'all');
+    exchange.send(...textAnswer('all', ' do').slice(4)).done();
+    for (const page of [first, second]) {
+      await untilStatus(page, 'ready');
+      expect(page.result.current.messages.map(textOf)).toEqual(['Who sees this?', 'all do']);
+    }
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('of other devices join the answer under way, and not one that is over', async () => {
+    const id = uniqueId();
+    const page = open({ id });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('here').slice(0, 4));
+    await untilText(page, 'here');
+    const device = open({ id, storage: new MemoryStorage() });
+    await untilText(device, 'here');
+    exchange.send(...textAnswer('here').slice(4)).done();
+    await untilStatus(device, 'ready');
+    const late = open({ id, storage: new MemoryStorage() });
+    await act(() => late.result.current.resumeStream());
+    expect(late.result.current).toMatchObject({ status: 'ready', messages: [] });
+  });
+
+  it('leave the answer alone when they go', async () => {
+    const id = uniqueId();
+    const page = open({ id });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('a', 'b').slice(0, 4));
+    await untilText(page, 'a');
+    page.rerender({ api: world.upstream.url, ...world.client, id: uniqueId() });
+    await waitFor(() => expect(page.result.current.messages).toEqual([]));
+    page.rerender({ api: world.upstream.url, ...world.client, id });
+    await untilText(page, 'a');
+    exchange.send(...textAnswer('a', 'b').slice(4)).done();
+    await untilText(page, 'ab');
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+});
+
+describe('a failure', () => {
+  it('of the proxy is told with its outcome, and a retry gives a new answer', async () => {
+    const page = open({ id: uniqueId() });
+    send(page);
+    (await world.upstream.next()).begin().send(...textAnswer('lost').slice(0, 4));
+    await untilText(page, 'lost');
+    await world.killProxy();
+    await waitFor(() => expect(page.result.current.resumption.status).toBe('reconnecting'));
+    await world.startProxy();
+    await untilStatus(page, 'error');
+    expect(page.result.current.resumption).toMatchObject({ status: 'failed', outcome: 'interrupted' });
+    let retried: Promise<void> | undefined;
+    act(() => void (retried = page.result.current.retry()));
+    answerWith(await world.upstream.next(), textAnswer('found'));
+    await act(async () => retried);
+    expect(page.result.current).toMatchObject({ status: 'ready', error: undefined, messages: [{}, {}] });
+    expect(textOf(page.result.current.messages[1])).toBe('found');
+  });
+
+  it('of the network is made good when it is back', async () => {
+    const page = open({ id: uniqueId(), maxReconnectAttempts: 1 });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('on', ' and on').slice(0, 4));
+    await untilText(page, 'on');
+    world.relay.down();
+    await untilStatus(page, 'error');
+    expect(page.result.current.resumption).toMatchObject({ status: 'failed', outcome: undefined });
+    world.relay.up();
+    act(() => void window.dispatchEvent(new Event('online')));
+    await untilText(page, 'on');
+    exchange.send(...textAnswer('on', ' and on').slice(4)).done();
+    await untilStatus(page, 'ready');
+    expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'on and on']);
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('of the model, which ends too soon, is no answer', async () => {
+    const page = open({ id: uniqueId() });
+    send(page);
+    const exchange = (await world.upstream.next()).begin();
+    exchange.send(...textAnswer('cut').slice(0, 4)).end();
+    await untilStatus(page, 'error');
+    expect(page.result.current.error).toMatchObject({ name: 'TruncatedAnswerError' });
+    expect(page.result.current.resumption.status).toBe('failed');
+  });
+
+  it('of the request shows what the endpoint said', async () => {
+    const page = open({ id: uniqueId() });
+    send(page);
+    (await world.upstream.next()).begin('text/plain', 429).end('Slow down.');
+    await untilStatus(page, 'error');
+    expect(page.result.current.error).toMatchObject({ message: 'Slow down.', status: 429 });
+  });
+
+  it('of the storage costs no answer', async () => {
+    const warnings: Error[] = [];
+    const refuse = () => {
+      throw new DOMException('No room.', 'QuotaExceededError');
+    };
+    const page = open({
+      id: uniqueId(),
+      storage: { getItem: refuse, setItem: refuse, removeItem: refuse },
+      onWarning: (warning: Error) => warnings.push(warning),
+    });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('o', 'k').slice(0, 4));
+    await untilText(page, 'o');
+    world.relay.cut();
+    exchange.send(...textAnswer('o', 'k').slice(4)).done();
+    await untilText(page, 'ok');
+    await untilStatus(page, 'ready');
+    expect(warnings).not.toHaveLength(0);
+  });
+});
+
+describe('regenerate', () => {
+  it('gives a new answer each time the former was read', async () => {
+    const page = open({ id: uniqueId() });
+    send(page);
+    answerWith(await world.upstream.next(), textAnswer('1'));
+    await untilStatus(page, 'ready');
+    for (const text of ['2', '3']) {
+      let done: Promise<void> | undefined;
+      act(() => void (done = page.result.current.regenerate()));
+      answerWith(await world.upstream.next(), textAnswer(text));
+      await act(async () => done);
+      expect(page.result.current.messages.map(textOf)).toEqual(['Hello', text]);
+    }
+  });
+});

@@ -1,0 +1,185 @@
+// @vitest-environment jsdom
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
+import type { ReactNode } from 'react';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { useDurableFetch, type UseDurableFetchOptions } from '../../react/useDurableFetch.ts';
+import { openWorld, type World } from './support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  world.upstream.reset();
+});
+
+afterAll(() => world.close());
+
+type Options = Partial<UseDurableFetchOptions>;
+
+/** A page of its own, with its own query client. */
+function openPage(first: Options = {}, client = new QueryClient()) {
+  const wrapper = ({ children }: { readonly children: ReactNode }) => (
+    <QueryClientProvider client={client}>{children}</QueryClientProvider>
+  );
+  const hook = (options: Options) =>
+    useDurableFetch(world.upstream.url, {
+      ...world.client,
+      body: { prompt: 'Hi' },
+      throttleMs: 0,
+      ...options,
+    });
+  return {
+    client,
+    ...renderHook(hook, { initialProps: first, wrapper, reactStrictMode: true }),
+  };
+}
+
+describe('useDurableFetch', () => {
+  it('shows the text while it comes, and the whole of it once, with one upstream call', async () => {
+    const { result } = openPage();
+    expect(result.current).toMatchObject({ status: 'loading', text: '', data: undefined });
+    const exchange = await world.upstream.next();
+    expect(exchange.body).toEqual({ prompt: 'Hi' });
+    expect(exchange.headers['content-type']).toBe('application/json');
+    exchange.begin('text/plain').raw('one ');
+    await waitFor(() => expect(result.current).toMatchObject({ status: 'streaming', text: 'one ' }));
+    world.relay.cut();
+    exchange.end('two');
+    await waitFor(() => expect(result.current.status).toBe('success'));
+    expect(result.current).toMatchObject({
+      data: 'one two',
+      text: 'one two',
+      error: null,
+      resumption: { status: 'complete', outcome: 'complete' },
+    });
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('is one stream for all components that ask for the same, and none while it is not enabled', async () => {
+    const first = openPage({ enabled: false });
+    expect(first.result.current.status).toBe('idle');
+    const second = openPage({}, first.client);
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('live');
+    for (const { result } of [first, second]) await waitFor(() => expect(result.current.text).toBe('live'));
+    exchange.end();
+    for (const { result } of [first, second]) await waitFor(() => expect(result.current.data).toBe('live'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('is taken up after a reload, and asked anew when it was read', async () => {
+    const before = openPage();
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
+    await waitFor(() => expect(before.result.current.text).toBe('a'));
+    before.unmount();
+    const after = openPage();
+    await waitFor(() => expect(after.result.current.text).toBe('a'));
+    expect(after.result.current.resumption.wasResumed).toBe(true);
+    exchange.end('b');
+    await waitFor(() => expect(after.result.current.data).toBe('ab'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+    openPage();
+    await world.upstream.next();
+  });
+
+  it('goes on where it was when it is shown again soon, and later, from the beginning', async () => {
+    const { client, ...first } = openPage();
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
+    await waitFor(() => expect(first.result.current.text).toBe('a'));
+    first.unmount();
+    const second = openPage({}, client);
+    expect(second.result.current).toMatchObject({ text: 'a', resumption: { wasResumed: false } });
+    second.unmount();
+    // The query goes with the session, when nobody came back.
+    await waitFor(() => expect(client.getQueryCache().getAll()).toEqual([]), { timeout: 5_000 });
+    const third = openPage({}, client);
+    await waitFor(() => expect(third.result.current.text).toBe('a'));
+    expect(third.result.current.resumption.wasResumed).toBe(true);
+    exchange.end('b');
+    await waitFor(() => expect(third.result.current.data).toBe('ab'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('asks again when told to, once at a time', async () => {
+    const { result } = openPage();
+    (await world.upstream.next()).begin('text/plain').end('1');
+    await waitFor(() => expect(result.current.data).toBe('1'));
+    act(() => void result.current.refetch());
+    act(() => void result.current.refetch());
+    (await world.upstream.next()).begin('text/plain').end('2');
+    await waitFor(() => expect(result.current.data).toBe('2'));
+    expect(result.current.text).toBe('2');
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+
+  it('can be stopped on the server, and keeps what came', async () => {
+    const { result } = openPage();
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('half');
+    await waitFor(() => expect(result.current.text).toBe('half'));
+    await act(() => result.current.abort());
+    await exchange.closed;
+    await waitFor(() => expect(result.current.status).toBe('aborted'));
+    expect(result.current).toMatchObject({ text: 'half', data: undefined, error: null });
+  });
+
+  it('fails with what the upstream said, and when the answer was cut off', async () => {
+    const { result } = openPage();
+    (await world.upstream.next()).begin('text/plain', 503).end('Busy.');
+    await waitFor(() => expect(result.current.status).toBe('error'));
+    expect(result.current.error).toMatchObject({ message: 'Busy.', status: 503 });
+    act(() => void result.current.refetch());
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('par');
+    await waitFor(() => expect(result.current.text).toBe('par'));
+    exchange.destroy();
+    await waitFor(() => expect(result.current.error).toMatchObject({ outcome: 'upstream-error' }));
+    expect(result.current).toMatchObject({ status: 'error', text: 'par', data: undefined });
+  });
+
+  it('takes the answer up by itself when the network is back', async () => {
+    const { result } = openPage({ maxReconnectAttempts: 1 });
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('on');
+    await waitFor(() => expect(result.current.text).toBe('on'));
+    world.relay.down();
+    await waitFor(() => expect(result.current.status).toBe('error'));
+    world.relay.up();
+    act(() => void window.dispatchEvent(new Event('online')));
+    exchange.end(' and on');
+    await waitFor(() => expect(result.current.data).toBe('on and on'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+});
+
+describe('what is parsed', () => {
+  it.each([
+    ['json', 'application/json', '{"a":', '[1]}', [], { a: [1] }],
+    ['ndjson', 'application/x-ndjson', '{"n":1}\n{"n"', ':2}\n\n3', [{ n: 1 }], [{ n: 1 }, { n: 2 }, 3]],
+    [
+      'sse',
+      'text/event-stream',
+      'event: a\ndata: 1\n\ndata',
+      ': 2\n\ndata: cut',
+      [{ event: 'a', data: '1' }],
+      [{ event: 'a', data: '1' }, { data: '2' }],
+    ],
+  ] as const)('is %s', async (parse, type, start, rest, early, whole) => {
+    const { result } = openPage({ parse });
+    const exchange = (await world.upstream.next()).begin(type).raw(start);
+    await waitFor(() => expect(result.current.text).toBe(start));
+    expect(JSON.parse(JSON.stringify(result.current.events))).toEqual(early);
+    exchange.end(rest);
+    await waitFor(() => expect(result.current.status).toBe('success'));
+    expect(JSON.parse(JSON.stringify(result.current.data))).toEqual(whole);
+  });
+
+  it.each(['json', 'ndjson'] as const)('and is no %s, is an error, with its text', async (parse) => {
+    const { result } = openPage({ parse });
+    (await world.upstream.next()).begin('text/plain').end('no JSON');
+    await waitFor(() => expect(result.current.error).toMatchObject({ code: 'ANSWER_MALFORMED' }));
+    expect(result.current.text).toBe('no JSON');
+  });
+});

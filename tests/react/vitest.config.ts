@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** The hook's suite over the AI SDK's other majors: what the hook imports is replaced by the aliased package. */
+const major = (number: 5 | 7) => ({
+  resolve: { alias: [{ find: /^@ai-sdk\/react$/, replacement: `ai-react${number}` }] },
+  test: {
+    name: `ai${number}`,
+    include: ['tests/react/use-durable-chat*.test.tsx'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    retry: 0,
+  },
+});
+
+export default defineConfig({ test: { projects: [major(5), major(7)] } });

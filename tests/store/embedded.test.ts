@@ -24,7 +24,7 @@ for (const durability of ['disk', 'process'] as const) {
         await store.dispose();
         await rm(dataDir, { recursive: true });
       },
-      options: { exclusive: true, smallestTtlSeconds: 0.4 },
+      options: { exclusive: true, smallestTtlSeconds: 1 },
     };
   });
 }

@@ -1,4 +1,4 @@
-import type { Disk } from './disk.ts';
+import type { Writes } from './disk.ts';
 import { chunkKey, type Sid } from './keys.ts';
 
 /**
@@ -16,76 +16,82 @@ export interface Piece {
   bytes: Buffer;
 }
 
+/** The last chunk, while small appends go into it. */
+interface Growing {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly length: number;
+}
+
 /**
- * Cuts a stream's appends into chunks. The last chunk grows in place: `growing` has room behind what was
+ * Cuts a stream's appends into chunks. The last one grows in place: its buffer has room behind what was
  * committed, and only bytes that no commit and no reader knows are ever written to.
  */
 export class ChunkWriter {
   readonly #sid: Sid;
-  #growing: Buffer | undefined;
-  /** Where the growing chunk begins. */
-  #start: number;
-  /** Bytes in the growing chunk. */
-  #length = 0;
-  #committed: { growing: Buffer | undefined; start: number; length: number };
+  /** The position behind the last byte. */
+  #tail: number;
+  #growing: Growing | undefined;
+  #committed: { tail: number; growing: Growing | undefined };
 
   constructor(sid: Sid, tail: number) {
     this.#sid = sid;
-    this.#start = tail;
-    this.#committed = { growing: undefined, start: tail, length: 0 };
+    this.#tail = tail;
+    this.#committed = { tail, growing: undefined };
   }
 
   /** Puts bytes behind all others and gives what a reader may be shown once they are committed. */
-  write(disk: Disk, appends: readonly Uint8Array[]): Piece[] {
+  write(to: Writes, appends: readonly Uint8Array[]): Piece[] {
     const pieces: Piece[] = [];
-    let grown = false;
-    const putGrown = (): void => {
-      if (grown) disk.put(chunkKey(this.#sid, this.#start), this.#growing!.subarray(0, this.#length));
-      grown = false;
+    let growing = this.#growing;
+    /** What this call adds to the growing chunk. */
+    let grown: Piece | undefined;
+    const put = (): void => {
+      if (growing && grown) {
+        to.put(chunkKey(this.#sid, growing.start), growing.buffer.subarray(0, growing.length));
+      }
+      grown = undefined;
     };
     for (const bytes of appends) {
       if (bytes.length > GROWING_BYTES) {
-        putGrown();
-        this.#begin(undefined);
+        put();
+        growing = undefined;
         for (let at = 0; at < bytes.length; at += LARGEST_BYTES) {
-          const piece = { start: this.#start, bytes: Buffer.from(bytes.subarray(at, at + LARGEST_BYTES)) };
-          disk.put(chunkKey(this.#sid, piece.start), piece.bytes);
+          const piece = { start: this.#tail, bytes: Buffer.from(bytes.subarray(at, at + LARGEST_BYTES)) };
+          to.put(chunkKey(this.#sid, piece.start), piece.bytes);
           pieces.push(piece);
-          this.#start += piece.bytes.length;
+          this.#tail += piece.bytes.length;
         }
         continue;
       }
-      if (!this.#growing || this.#length + bytes.length > GROWING_BYTES) {
-        putGrown();
-        // Of its own, not from Node's pool: LMDB looks up the address of a buffer's memory once per memory.
-        this.#begin(Buffer.allocUnsafeSlow(GROWING_BYTES));
+      if (!growing || growing.length + bytes.length > GROWING_BYTES) {
+        put();
+        // Of its own, not of Node's pool: LMDB looks up the address of a buffer's memory once per memory.
+        growing = { buffer: Buffer.allocUnsafeSlow(GROWING_BYTES), start: this.#tail, length: 0 };
       }
-      const growing = this.#growing!;
-      const from = this.#length;
-      growing.set(bytes, from);
-      this.#length += bytes.length;
-      const last = pieces.at(-1);
-      if (grown && last) last.bytes = growing.subarray(last.start - this.#start, this.#length);
-      else pieces.push({ start: this.#start + from, bytes: growing.subarray(from, this.#length) });
-      grown = true;
+      const { buffer, start, length } = growing;
+      buffer.set(bytes, length);
+      growing = { buffer, start, length: length + bytes.length };
+      if (grown) {
+        grown.bytes = buffer.subarray(grown.start - start, growing.length);
+      } else {
+        grown = { start: this.#tail, bytes: buffer.subarray(length, growing.length) };
+        pieces.push(grown);
+      }
+      this.#tail += bytes.length;
     }
-    putGrown();
-    return pieces;
-  }
-
-  #begin(growing: Buffer | undefined): void {
-    this.#start += this.#length;
-    this.#length = 0;
+    put();
     this.#growing = growing;
+    return pieces;
   }
 
   /** What was written is there. */
   commit(): void {
-    this.#committed = { growing: this.#growing, start: this.#start, length: this.#length };
+    this.#committed = { tail: this.#tail, growing: this.#growing };
   }
 
   /** What was written is not there: the next write takes its place. */
   rollback(): void {
-    ({ growing: this.#growing, start: this.#start, length: this.#length } = this.#committed);
+    ({ tail: this.#tail, growing: this.#growing } = this.#committed);
   }
 }

@@ -1,11 +1,12 @@
 import { StoreError } from '../types.ts';
-import type { Disk } from './disk.ts';
+import type { CommitLog, Writes } from './disk.ts';
 
-/** Something that takes part in commits. One `write` is followed by one `committed` or `failed`. */
+/** Something that takes part in commits. */
 export interface Participant {
-  /** Puts all that it has to write. Must not throw. */
-  write(disk: Disk): void;
+  /** Puts all that it has to write. Must not throw. `committed` or `failed` follows before the next. */
+  write(to: Writes): void;
   committed(): void;
+  /** May come without `write`. */
   failed(error: StoreError): void;
 }
 
@@ -17,18 +18,16 @@ const LAZY_MS = 50;
  * writer waits for nothing but the disk, and a thousand share its flushes.
  */
 export class Committer {
-  readonly #disk: Disk;
+  readonly #log: CommitLog;
   readonly #dataDir: string;
   #due = new Set<Participant>();
   #lazy = new Set<Participant>();
   #commit: Promise<void> | undefined;
-  #scheduled: NodeJS.Immediate | undefined;
+  #isScheduled = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Set when LMDB will not write again before it is opened anew. */
-  #broken: StoreError | undefined;
 
-  constructor(disk: Disk, dataDir: string) {
-    this.#disk = disk;
+  constructor(log: CommitLog, dataDir: string) {
+    this.#log = log;
     this.#dataDir = dataDir;
   }
 
@@ -50,7 +49,7 @@ export class Committer {
   }
 
   /** Commits what `write` puts. */
-  run(write: (disk: Disk) => void): Promise<void> {
+  run(write: (to: Writes) => void): Promise<void> {
     return new Promise((committed, failed) => this.add({ write, committed, failed }));
   }
 
@@ -66,9 +65,10 @@ export class Committer {
 
   /** Not at once: what else arrives in this turn of the event loop comes with it. */
   #schedule(): void {
-    if (this.#commit) return;
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
+    if (this.#commit || this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
       this.#begin();
     });
   }
@@ -86,9 +86,8 @@ export class Committer {
 
   async #write(batch: readonly Participant[]): Promise<void> {
     try {
-      if (this.#broken) throw this.#broken;
-      await this.#disk.commit(() => {
-        for (const participant of batch) participant.write(this.#disk);
+      await this.#log.commit((to) => {
+        for (const participant of batch) participant.write(to);
       });
     } catch (error) {
       const failure = this.#failure(error);
@@ -101,16 +100,10 @@ export class Committer {
   #failure(error: unknown): StoreError {
     if (error instanceof StoreError) return error;
     const reason = error instanceof Error ? error.message : String(error);
-    const failure = new StoreError(
+    return new StoreError(
       'UNAVAILABLE',
       `Could not write to "${this.#dataDir}" (${reason}): is its disk full, or gone?`,
       { cause: error },
     );
-    try {
-      this.#disk.probe();
-    } catch (cause) {
-      this.#broken = new StoreError('UNAVAILABLE', `${failure.message} It needs a restart.`, { cause });
-    }
-    return failure;
   }
 }

@@ -1,10 +1,37 @@
 import { open, type RootDatabase } from 'lmdb';
 import { join } from 'node:path';
 import { StoreError } from '../types.ts';
-import { chunkKey, chunkOffset, chunksOf, META_KEY, recordKey, type KeyRange, type Sid } from './keys.ts';
+import {
+  chunkKey,
+  chunkOffset,
+  chunksOf,
+  JOURNALLED_KEY,
+  META_KEY,
+  recordKey,
+  type KeyRange,
+  type Sid,
+} from './keys.ts';
 import { decodeRecord, type StreamRecord } from './record.ts';
 
-export type Durability = 'disk' | 'process';
+/** Takes what is to be written. `value` must not change until its commit has settled. */
+export interface Writes {
+  put(key: Buffer, value: Buffer): void;
+  remove(key: Buffer): void;
+}
+
+/** Where commits go. They are numbered, from 1. */
+export interface CommitLog {
+  /** The last commit that counts: nothing but what `durability` leaves open can take it back. */
+  readonly committed: number;
+  /** The last commit that can be read from disk. */
+  readonly readable: number;
+  /** Runs `write`, and commits what it put and removed as a whole. Not to be called before the last has settled. */
+  commit(write: (to: Writes) => void): Promise<void>;
+  /** Resolves when all that is committed by now can be read; rejects when that failed. */
+  settled(): Promise<void>;
+  /** Waits for what can be waited for, and lets go of what is its own. */
+  close(): Promise<void>;
+}
 
 interface Meta {
   /** Of the layout in `keys.ts`. */
@@ -15,45 +42,85 @@ interface Meta {
 
 const FORMAT = 1;
 
-/** LMDB, as far as the store knows it: everything that is read is a copy, everything that is written a batch. */
-export class Disk {
+/**
+ * Free pages that LMDB looks through for room. It keeps them in a sorted list that it moves about with every
+ * page: with its own limit (50,000) and the pages that a sweep sets free, a commit takes 50 ms of CPU, with
+ * this one less than 1 ms. Files do not grow by it: pages beyond the limit are taken up as these are used.
+ */
+const FREE_PAGES = 5000;
+
+/** LMDB, as far as the store knows it. All that is read is a copy; a commit is flushed when it resolves. */
+export class Disk implements CommitLog, Writes {
   readonly #db: RootDatabase<Buffer, Buffer>;
+  #committed = 0;
+  #broken: StoreError | undefined;
+  #closing: Promise<void> | undefined;
 
   /** @throws Error when the directory holds something else, or cannot be read or written. */
-  constructor(dataDir: string, durability: Durability) {
+  constructor(dataDir: string) {
     const options = {
       path: join(dataDir, 'streams.mdb'),
       noSubdir: true,
       keyEncoding: 'binary' as const,
       encoding: 'binary' as const,
-      // A commit's promise is to mean that it is flushed, in one step.
-      overlappingSync: durability === 'process',
+      // Flushes with the commit: one promise for both, and half the writes.
+      overlappingSync: false,
       // Commits are gathered by the committer. LMDB's own gathering leaves a rejection unhandled on failure.
       eventTurnBatching: false,
-      // Not in the types of the library.
+      // The types of the library do not have these.
       permissionsMode: 0o600,
-      ...(process.env['FL'] && { maxFreeSpaceToLoad: Number(process.env['FL']), maxFreeSpaceToRetain: Number(process.env['FR'] ?? process.env['FL']) }),
+      maxFreeSpaceToLoad: FREE_PAGES,
+      maxFreeSpaceToRetain: FREE_PAGES * 2,
     };
     this.#db = open<Buffer, Buffer>(options);
   }
 
-  /** Runs `write` and commits what it put and removed, as a whole. Never called before the last has settled. */
-  async commit(write: () => void): Promise<void> {
+  get committed(): number {
+    return this.#committed;
+  }
+
+  get readable(): number {
+    return this.#committed;
+  }
+
+  async commit(write: (to: Writes) => void): Promise<void> {
+    if (this.#broken) throw this.#broken;
     try {
-      await this.#db.batch(write);
+      await this.#db.batch(() => write(this));
     } catch (error) {
       // The reason comes in a promise of its own, which is rejected whether somebody looks or not.
       const reason = (error as { commitError?: Promise<never> }).commitError;
-      throw reason ? await reason.catch((cause: unknown) => cause) : error;
+      const cause = reason ? await reason.catch((why: unknown) => why) : error;
+      this.#probe();
+      throw cause;
+    }
+    this.#committed += 1;
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /**
+   * After some failures (of the very last write of a commit) LMDB begins no other transaction, and a commit
+   * would wait for ever. Asked for one in this way, it says so.
+   */
+  #probe(): void {
+    try {
+      this.#db.transactionSync(() => undefined);
+    } catch (cause) {
+      this.#broken = new StoreError('UNAVAILABLE', 'The store failed for good; it needs a restart', {
+        cause,
+      });
     }
   }
 
-  /** Throws when LMDB will not begin another transaction, after a failure that it cannot undo. */
-  probe(): void {
-    this.#db.transactionSync(() => undefined);
+  /** The number of the last commit that came from a journal. */
+  journalled(): number {
+    return this.#db.get(JOURNALLED_KEY)?.readDoubleBE() ?? 0;
   }
 
-  /** Within `commit` only. `value` must not change until it has settled. */
+  /** Within `commit` only. */
   put(key: Buffer, value: Buffer): void {
     void this.#db.put(key, value);
   }
@@ -76,6 +143,7 @@ export class Disk {
     return meta;
   }
 
+  /** Within `commit` only. */
   putMeta(epoch: number): void {
     this.put(META_KEY, Buffer.from(JSON.stringify({ format: FORMAT, epoch } satisfies Meta)));
   }
@@ -103,7 +171,7 @@ export class Disk {
   /** The offset behind a stream's last chunk. */
   chunksEnd(sid: Sid): number {
     const last = this.#lastChunk(chunksOf(sid));
-    return last === undefined ? 0 : last + this.#db.getBinaryFast(chunkKey(sid, last))!.length;
+    return last === undefined ? 0 : last + (this.#db.getBinaryFast(chunkKey(sid, last))?.length ?? 0);
   }
 
   /**
@@ -142,7 +210,9 @@ export class Disk {
     return undefined;
   }
 
-  async close(): Promise<void> {
-    await this.#db.close();
+  /** Twice does no harm. */
+  close(): Promise<void> {
+    this.#closing ??= this.#db.close();
+    return this.#closing;
   }
 }

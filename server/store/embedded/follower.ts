@@ -26,7 +26,7 @@ export class EmbeddedFollower implements Follower {
     const stream = this.#stream;
     if (stream.gone) throw stream.gone;
     if (this.#position < stream.tail) {
-      const { frame, stop } = stream.frame(this.#position, this.#maxBytes);
+      const { frame, stop } = stream.next(this.#position, this.#maxBytes);
       this.#position = stop;
       this.#isDone = frame.end !== undefined;
       return frame;

@@ -10,6 +10,7 @@ import { StoreError, type Offset } from '../types.ts';
  *     e time sid   id  when a stream may go, in milliseconds: what the sweeper has to look at
  *     t sid            chunks of a stream that is gone: what is left to remove
  *     m                of the store as a whole
+ *     j                the last commit of the journal that is in here
  *
  * A `sid` is a number that is never used twice, so that what is left of a stream cannot be taken for part of
  * another under the same id. Numbers are big-endian: LMDB sorts keys as bytes.
@@ -24,6 +25,13 @@ const TRASH = 0x74;
 export type Sid = number;
 
 export const META_KEY = Buffer.from('m');
+export const JOURNALLED_KEY = Buffer.from('j');
+
+export function encodeNumber(number: number): Buffer {
+  const value = Buffer.allocUnsafe(8);
+  value.writeDoubleBE(number);
+  return value;
+}
 
 const UINT32 = 2 ** 32;
 

@@ -19,19 +19,19 @@ export async function recover(disk: Disk): Promise<number> {
   const epoch = (disk.meta()?.epoch ?? 0) + 1;
   const open = disk.entries(OPEN_STREAMS, Number.MAX_SAFE_INTEGER);
   const left = open.map(({ key, value: id }) => ({ sid: openSid(key), id, record: disk.record(id) }));
-  await disk.commit(() => {
+  await disk.commit((to) => {
     disk.putMeta(epoch);
     for (const { sid, id, record } of left) {
       const kind = record?.metadata['kind'];
       if (record?.sid !== sid) {
-        disk.remove(openKey(sid));
+        to.remove(openKey(sid));
       } else if (kind === undefined) {
-        disk.put(recordKey(id), encodeRecord({ ...record, end: INTERRUPTED, tail: disk.chunksEnd(sid) }));
-        disk.remove(openKey(sid));
+        to.put(recordKey(id), encodeRecord({ ...record, end: INTERRUPTED, tail: disk.chunksEnd(sid) }));
+        to.remove(openKey(sid));
       } else if (kind === KIND_PROCESS) {
         // It told others that its process lived.
-        disk.remove(recordKey(id));
-        eraseStream(disk, sid, id, record.expiresAt);
+        to.remove(recordKey(id));
+        eraseStream(to, sid, id, record.expiresAt);
       }
     }
   });

@@ -10,7 +10,7 @@ import {
   type StreamStore,
 } from '../types.ts';
 import { Committer } from './committer.ts';
-import { Disk, type Durability } from './disk.ts';
+import { Disk, type CommitLog } from './disk.ts';
 import { EmbeddedFollower } from './follower.ts';
 import { parseOffset, sidOf, type Sid } from './keys.ts';
 import { FRAME_BYTES } from './live-frames.ts';
@@ -18,10 +18,11 @@ import { lockDirectory, type Lock } from './lock.ts';
 import { recover } from './recovery.ts';
 import { eraseStream, EmbeddedStream, type StreamHost } from './stream.ts';
 import { Sweeper, type SweepHost } from './sweeper.ts';
+import { WriteBehind } from './write-behind.ts';
 
 export interface ResolvedOptions {
   readonly dataDir: string;
-  readonly durability: Durability;
+  readonly durability: 'disk' | 'process';
   readonly sweepIntervalMs: number;
 }
 
@@ -34,6 +35,7 @@ const unavailable = (message: string): StoreError => new StoreError('UNAVAILABLE
 interface Opened {
   readonly lock: Lock;
   readonly disk: Disk;
+  readonly log: CommitLog;
   readonly committer: Committer;
   readonly sweeper: Sweeper;
   readonly epoch: number;
@@ -65,14 +67,18 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     const { dataDir, durability, sweepIntervalMs } = this.#options;
     let lock: Lock | undefined;
     let disk: Disk | undefined;
+    let log: CommitLog | undefined;
     try {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       lock = await lockDirectory(dataDir);
-      disk = new Disk(dataDir, durability);
+      disk = new Disk(dataDir);
+      await WriteBehind.replay(disk, dataDir);
       const epoch = await recover(disk);
+      log = durability === 'process' ? await WriteBehind.open(disk, dataDir) : disk;
       const sweeper = new Sweeper(this, sweepIntervalMs);
-      this.#opened = { lock, disk, committer: new Committer(disk, dataDir), sweeper, epoch };
+      this.#opened = { lock, disk, log, committer: new Committer(log, dataDir), sweeper, epoch };
     } catch (error) {
+      await log?.close();
       await disk?.close();
       await lock?.release();
       if (error instanceof StoreError) throw error;
@@ -82,17 +88,27 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   }
 
   get disk(): Disk {
-    return this.#use().disk;
+    return this.#running().disk;
+  }
+
+  get log(): CommitLog {
+    return this.#running().log;
   }
 
   get committer(): Committer {
-    return this.#use().committer;
+    return this.#running().committer;
   }
 
-  /** @throws StoreError `UNAVAILABLE` when it is not open. */
-  #use(): Opened {
+  /** Until it is disposed of for good. */
+  #running(): Opened {
     if (!this.#opened) throw this.#closedError();
     return this.#opened;
+  }
+
+  /** @throws StoreError `UNAVAILABLE` when it takes no work, or no more. */
+  #use(): Opened {
+    if (this.#disposing) throw this.#closedError();
+    return this.#running();
   }
 
   #closedError(): StoreError {
@@ -122,8 +138,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return this.#with(id, (stream) => {
       const position = parseOffset(offset, stream.tail);
       stream.touch();
-      if (position === stream.tail) return stream.tailFrame;
-      return stream.frame(position, Math.max(1, maxBytes)).frame;
+      return stream.read(position, Math.max(1, maxBytes));
     });
   }
 
@@ -166,11 +181,11 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     await this.#opening?.catch(() => undefined);
     const opened = this.#opened;
     if (!opened) return;
-    this.#opened = undefined;
     await opened.sweeper.stop();
     await opened.committer.flush();
     for (const stream of this.#streams.values()) stream.abandon(this.#closedError());
     this.#streams.clear();
+    await opened.log.close();
     await opened.disk.close();
     await opened.lock.release();
   }
@@ -198,7 +213,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   /** Takes a stream from disk into memory, if it is not there. */
   #load(id: string): EmbeddedStream | undefined {
     if (this.#streams.has(id)) return undefined;
-    const { disk } = this.#use();
+    const { disk } = this;
     const record = disk.record(id);
     if (!record) return undefined;
     const stream = new EmbeddedStream(this, id, record, record.tail ?? disk.chunksEnd(record.sid));
@@ -211,7 +226,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   }
 
   onQuiet(stream: EmbeddedStream): void {
-    if (!stream.isSaved || stream.hasFollowers || !this.isCurrent(stream)) return;
+    if (!stream.isReadable || stream.hasFollowers || !this.isCurrent(stream)) return;
     const isOpen = !stream.end && !stream.gone;
     if (isOpen && stream.usedAt > Date.now() - FORGET_AFTER_MS) return;
     this.#streams.delete(stream.id);
@@ -219,10 +234,10 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
 
   /** Expires what is in memory, forgets what is idle, and tries again what could not be written. */
   tidy(now: number): void {
-    const { committer } = this.#use();
     for (const stream of this.#streams.values()) {
+      stream.trim();
       if (!stream.gone && stream.deadline <= now) stream.erase().catch(() => undefined);
-      else if (!stream.isSaved) committer.addLazily(stream);
+      else if (stream.isDirty) this.committer.addLazily(stream);
       else this.onQuiet(stream);
     }
   }
@@ -231,7 +246,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     const stream = this.#streams.get(id) ?? this.#load(id);
     if (stream?.sid !== sid) {
       if (stream) this.onQuiet(stream);
-      return this.committer.run((disk) => eraseStream(disk, sid, id, expiresAt));
+      return this.committer.run((to) => eraseStream(to, sid, id, expiresAt));
     }
     if (!stream.gone && stream.deadline <= Date.now()) return stream.erase();
     this.onQuiet(stream);

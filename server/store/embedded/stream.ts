@@ -1,7 +1,7 @@
 import { StoreError, type Frame, type StreamEnd, type StreamInfo, type StreamInit } from '../types.ts';
 import { ChunkWriter, type Piece } from './chunks.ts';
 import type { Committer, Participant } from './committer.ts';
-import type { Disk } from './disk.ts';
+import type { CommitLog, Disk, Writes } from './disk.ts';
 import type { EmbeddedFollower } from './follower.ts';
 import { expiryKey, formatOffset, openKey, recordKey, trashKey, type Sid } from './keys.ts';
 import { LiveFrames } from './live-frames.ts';
@@ -10,6 +10,7 @@ import { encodeRecord, slackMs, type StreamRecord } from './record.ts';
 /** What a stream needs of its store. */
 export interface StreamHost {
   readonly disk: Disk;
+  readonly log: CommitLog;
   readonly committer: Committer;
   /** False when its id belongs to another by now. */
   isCurrent(stream: EmbeddedStream): boolean;
@@ -72,6 +73,8 @@ export class EmbeddedStream implements Participant {
   #flight: Flight | undefined;
   /** The expiry that is on disk: not before the deadline. 0 when there is no record yet. */
   #expiresAt: number;
+  /** The number of the last commit that had something of it. */
+  #commit = 0;
   #lastFrame: Frame | undefined;
 
   /** @param tail of the record, or behind the last chunk. */
@@ -104,10 +107,15 @@ export class EmbeddedStream implements Participant {
     return { ...this.init, tail: formatOffset(this.tail), ...(this.end && { end: this.end }) };
   }
 
-  /** False while something of it has to be written, be it for the second time after a failure. */
-  get isSaved(): boolean {
-    if (this.#flight ?? this.#closing ?? this.#erasing) return false;
-    return this.#appends.length === 0 && (this.gone !== undefined || this.#expiresAt >= this.deadline);
+  /** True while something of it has to be written, be it for the second time after a failure. */
+  get isDirty(): boolean {
+    if (this.#flight ?? this.#closing ?? this.#erasing) return true;
+    return this.#appends.length > 0 || (!this.gone && this.#expiresAt < this.deadline);
+  }
+
+  /** True when the disk has all that is known of it. */
+  get isReadable(): boolean {
+    return !this.isDirty && this.#commit <= this.#host.log.readable;
   }
 
   get hasFollowers(): boolean {
@@ -158,14 +166,23 @@ export class EmbeddedStream implements Participant {
     this.#wake();
   }
 
-  /**
-   * The frame at a position before the tail: a shared one near the tail, else a copy from disk.
-   * @throws Error when the disk cannot be read.
-   */
-  frame(position: number, maxBytes: number): { frame: Frame; stop: number } {
-    if (position >= this.#live.start) return this.#live.at(position, maxBytes);
-    const until = Math.min(this.tail, this.#live.start, position + maxBytes);
-    const bytes = this.#host.disk.read(this.sid, position, until);
+  /** The next frame of a follower that is before the tail: one that it shares with others, if there is one. */
+  next(position: number, maxBytes: number): { readonly frame: Frame; readonly stop: number } {
+    return this.#live.shared(position, maxBytes) ?? this.#read(position, maxBytes);
+  }
+
+  /** What there is at a position, as things stand now. */
+  read(position: number, maxBytes: number): Frame {
+    return position === this.tail ? this.tailFrame : this.#read(position, maxBytes).frame;
+  }
+
+  #read(position: number, maxBytes: number): { frame: Frame; stop: number } {
+    const { disk, log } = this.#host;
+    const unreadable = this.#live.unreadable(log.readable);
+    const bytes =
+      position < unreadable
+        ? disk.read(this.sid, position, Math.min(this.tail, unreadable, position + maxBytes))
+        : this.#live.bytes(position, maxBytes);
     const stop = position + bytes.length;
     const upToDate = stop === this.tail;
     const end = upToDate ? this.end : undefined;
@@ -175,6 +192,7 @@ export class EmbeddedStream implements Participant {
   /** What a reader at the tail is given: nothing, and the end when there is one. */
   get tailFrame(): Frame {
     if (!this.end) return { bytes: NOTHING, next: formatOffset(this.tail), upToDate: true };
+    // All followers of a stream that is closed without last bytes share it.
     this.#lastFrame ??= { bytes: NOTHING, next: formatOffset(this.tail), upToDate: true, end: this.end };
     return this.#lastFrame;
   }
@@ -185,8 +203,13 @@ export class EmbeddedStream implements Participant {
 
   removeFollower(follower: EmbeddedFollower): void {
     if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
-    this.#live.clear();
+    this.trim();
     this.#host.onQuiet(this);
+  }
+
+  /** Lets go of memory that nobody needs. */
+  trim(): void {
+    this.#live.trim(this.hasFollowers, this.#host.log.readable);
   }
 
   #wake(): void {
@@ -200,14 +223,14 @@ export class EmbeddedStream implements Participant {
     for (const waiter of waiting) waiter.reject(reason);
   }
 
-  write(disk: Disk): void {
+  write(to: Writes): void {
     const { sid, id } = this;
     const [appends, closing] = [this.#appends, this.#closing];
     this.#appends = [];
     if (this.gone) {
       if (this.#erasing) {
-        if (this.#host.isCurrent(this)) disk.remove(recordKey(id));
-        eraseStream(disk, sid, id, this.#expiresAt);
+        if (this.#host.isCurrent(this)) to.remove(recordKey(id));
+        eraseStream(to, sid, id, this.#expiresAt);
       }
       this.#flight = { appends, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };
       return;
@@ -217,24 +240,24 @@ export class EmbeddedStream implements Participant {
     let pieces: Piece[] = [];
     if (bytes.length > 0) {
       this.#chunks ??= new ChunkWriter(sid, this.tail);
-      pieces = this.#chunks.write(disk, bytes);
+      pieces = this.#chunks.write(to, bytes);
     }
-    const expiresAt = this.#writeRecord(disk, closing?.end, pieces);
+    const expiresAt = this.#writeRecord(to, closing?.end, pieces);
     this.#flight = { appends, closing, pieces, expiresAt, erases: false };
   }
 
   /** Writes what of the record and its indexes has to change, and gives the expiry that is on disk then. */
-  #writeRecord(disk: Disk, end: StreamEnd | undefined, pieces: readonly Piece[]): number {
+  #writeRecord(to: Writes, end: StreamEnd | undefined, pieces: readonly Piece[]): number {
     const { sid, id, init, deadline } = this;
     const isNew = this.#expiresAt === 0;
     let expiresAt = this.#expiresAt;
     if (deadline > expiresAt) {
-      if (!isNew) disk.remove(expiryKey(expiresAt, sid));
+      if (!isNew) to.remove(expiryKey(expiresAt, sid));
       expiresAt = deadline + slackMs(init.ttlSeconds);
-      disk.put(expiryKey(expiresAt, sid), Buffer.from(id));
+      to.put(expiryKey(expiresAt, sid), Buffer.from(id));
     } else if (!end) return expiresAt;
-    if (isNew && !end) disk.put(openKey(sid), Buffer.from(id));
-    if (!isNew && end) disk.remove(openKey(sid));
+    if (isNew && !end) to.put(openKey(sid), Buffer.from(id));
+    if (!isNew && end) to.remove(openKey(sid));
     const closing = end ?? this.end;
     const record = {
       sid,
@@ -242,14 +265,16 @@ export class EmbeddedStream implements Participant {
       expiresAt,
       ...(closing && { end: closing, tail: stopOf(pieces, this.tail) }),
     };
-    disk.put(recordKey(id), encodeRecord(record));
+    to.put(recordKey(id), encodeRecord(record));
     return expiresAt;
   }
 
   committed(): void {
-    const { appends, closing, pieces, expiresAt, erases } = this.#flight!;
+    if (!this.#flight) return;
+    const { appends, closing, pieces, expiresAt, erases } = this.#flight;
     this.#flight = undefined;
     this.#expiresAt = expiresAt;
+    this.#commit = this.#host.log.committed;
     if (erases) {
       for (const waiter of this.#erasing ?? []) waiter.resolve();
       this.#erasing = undefined;
@@ -265,9 +290,12 @@ export class EmbeddedStream implements Participant {
     if (this.gone) {
       for (const waiter of [...appends, ...(closing?.waiters ?? [])]) waiter.reject(this.gone);
     } else {
-      if (this.#followers.size > 0) this.#live.add(pieces, this.end);
+      if (this.hasFollowers || this.#commit > this.#host.log.readable) {
+        this.#live.add(pieces, this.end, this.#commit);
+        this.trim();
+      }
       for (const append of appends) append.resolve();
-      for (const waiter of closing?.waiters ?? []) waiter.resolve(closing!.end);
+      if (closing) for (const waiter of closing.waiters) waiter.resolve(closing.end);
       if (pieces.length > 0 || closing) this.#wake();
     }
     this.#host.onQuiet(this);
@@ -291,8 +319,8 @@ const stopOf = (pieces: readonly Piece[], otherwise: number): number => {
 };
 
 /** Takes a stream out of all indexes and leaves its chunks to the sweeper. Its record is another matter. */
-export function eraseStream(disk: Disk, sid: Sid, id: string, expiresAt: number): void {
-  disk.remove(openKey(sid));
-  disk.remove(expiryKey(expiresAt, sid));
-  disk.put(trashKey(sid), Buffer.from(id));
+export function eraseStream(to: Writes, sid: Sid, id: string, expiresAt: number): void {
+  to.remove(openKey(sid));
+  to.remove(expiryKey(expiresAt, sid));
+  to.put(trashKey(sid), Buffer.from(id));
 }

@@ -1,5 +1,5 @@
 import type { Committer } from './committer.ts';
-import type { Disk } from './disk.ts';
+import type { CommitLog, Disk } from './disk.ts';
 import {
   chunksOf,
   expiriesUntil,
@@ -18,6 +18,7 @@ const CHUNKS_PER_COMMIT = 500;
 
 export interface SweepHost {
   readonly disk: Disk;
+  readonly log: CommitLog;
   readonly committer: Committer;
   /** Looks through what is in memory. */
   tidy(now: number): void;
@@ -62,16 +63,19 @@ export class Sweeper {
 
   /** True when there may be more. */
   async #expire(): Promise<boolean> {
-    const due = this.#host.disk.entries(expiriesUntil(Date.now()), STREAMS_PER_COMMIT);
+    const { disk, log } = this.#host;
+    const due = disk.entries(expiriesUntil(Date.now()), STREAMS_PER_COMMIT);
     const erasures = due.map(({ key, value: id }) => this.#host.expire(id, expirySid(key), expiryTime(key)));
     const begun = erasures.filter((erasure) => erasure !== undefined);
     await Promise.all(begun);
+    // What is taken away must not be found again.
+    await log.settled();
     return begun.length > 0 && due.length === STREAMS_PER_COMMIT;
   }
 
   /** True when there may be more. */
   async #removeChunks(): Promise<boolean> {
-    const { disk, committer } = this.#host;
+    const { disk, log, committer } = this.#host;
     const remove: Buffer[] = [];
     for (const { key } of disk.entries(TRASH_STREAMS, STREAMS_PER_COMMIT)) {
       const room = CHUNKS_PER_COMMIT - remove.length;
@@ -83,6 +87,7 @@ export class Sweeper {
     }
     if (remove.length === 0) return false;
     await committer.run((to) => remove.forEach((key) => to.remove(key)));
+    await log.settled();
     return true;
   }
 }

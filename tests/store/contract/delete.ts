@@ -10,6 +10,7 @@ import {
   streamOf,
   Tail,
   textOf,
+  turn,
   type StoreFactory,
 } from './support.ts';
 
@@ -82,7 +83,7 @@ export function describeDelete(factory: StoreFactory): void {
           for (;;) {
             const frame = follower.next();
             expect(frame?.end).toBeUndefined();
-            if (!frame) await s.store.head(id);
+            if (!frame) await turn();
           }
         })(),
       ).rejects.toEqual(storeError('NOT_FOUND'));
@@ -95,6 +96,7 @@ export function describeDelete(factory: StoreFactory): void {
         for (;;) {
           if (i % 2) await s.store.append(id, Buffer.from('more'));
           else await readAll(s.store, id, '-1', 10_000);
+          await turn();
         }
       });
       const outcome = Promise.allSettled(work);

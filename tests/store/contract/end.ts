@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { OUTCOMES } from '../../../protocol/outcomes.ts';
 import type { StreamEnd } from '../../../server/store/types.ts';
 import { section } from './section.ts';
-import { COMPLETE, readAll, storeError, streamOf, Tail, textOf, type StoreFactory } from './support.ts';
+import { COMPLETE, readAll, storeError, streamOf, Tail, textOf, turn, type StoreFactory } from './support.ts';
 
 const ABORTED: StreamEnd = {
   outcome: 'aborted',
@@ -62,17 +62,38 @@ export function describeEnd(factory: StoreFactory): void {
       expect(behind).toMatchObject({ next: last.next, upToDate: true, end: COMPLETE });
     });
 
+    it('shows the end to those that read while others follow', async () => {
+      const id = await streamOf(s.store);
+      const tails = await Promise.all([Tail.open(s.store, id), Tail.open(s.store, id, '-1', 2)]);
+      await s.store.append(id, Buffer.from('one'));
+      await s.store.append(id, Buffer.from('two'));
+      const early = await s.store.read(id, '-1', 3);
+      expect(early.upToDate).toBe(false);
+      await s.store.close(id, COMPLETE);
+      expect(await readAll(s.store, id)).toMatchObject({ bytes: Buffer.from('onetwo'), end: COMPLETE });
+      expect(await readAll(s.store, id, early.next)).toMatchObject({
+        bytes: Buffer.from('two'),
+        end: COMPLETE,
+      });
+      for (const tail of tails) {
+        expect((await tail.toEnd()).toString()).toBe('onetwo');
+        tail.stop();
+      }
+    });
+
     it('is one step with its last bytes: nobody sees them without the end', async () => {
       for (let round = 0; round < 20; round += 1) {
         const id = await streamOf(s.store, 'body ');
+        const { tail: before } = (await s.store.head(id))!;
         const tail = await Tail.open(s.store, id);
         let closed = false;
         const closing = s.store.close(id, COMPLETE, Buffer.from('LAST')).then(() => (closed = true));
         while (!closed) {
+          await turn();
           const { bytes, end } = await readAll(s.store, id);
           expect(bytes.toString()).toBe(end ? 'body LAST' : 'body ');
-          const info = await s.store.head(id);
-          if (info?.end === undefined) expect(info?.tail).toBe(tail.frames.at(0)?.next ?? info?.tail);
+          const info = (await s.store.head(id))!;
+          expect(info.tail > before).toBe(info.end !== undefined);
         }
         await closing;
         expect((await tail.toEnd()).toString()).toBe('body LAST');

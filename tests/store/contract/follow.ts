@@ -124,44 +124,50 @@ export function describeFollow(factory: StoreFactory): void {
 
     it('waits for a follower that does not pull, and loses nothing', async () => {
       const id = await streamOf(s.store);
-      const follower = await s.store.follow(id, '-1', () => {});
+      let wake: (() => void) | undefined;
+      const follower = await s.store.follow(id, '-1', () => wake?.());
       const parts = Array.from({ length: 2000 }, (_, i) => noise(1 + (i % 97), i + 1));
       for (let i = 0; i < parts.length; i += 50) {
         await Promise.all(parts.slice(i, i + 50).map((part) => s.store.append(id, part)));
       }
       await s.store.close(id, COMPLETE);
+      const read: Uint8Array[] = [];
+      for (let ended = false; !ended;) {
+        const readable = new Promise<void>((resolve) => (wake = resolve));
+        const frame = follower.next();
+        if (!frame) await readable;
+        else {
+          read.push(frame.bytes);
+          ended = frame.end !== undefined;
+        }
+      }
       follower.stop();
-      const late = await Tail.open(s.store, id);
-      expectSame(await late.toEnd(), Buffer.concat(parts));
-      late.stop();
+      expectSame(Buffer.concat(read), Buffer.concat(parts));
     });
 
     it('lets a follower fall behind and catch up, at every pace', async () => {
       const id = await streamOf(s.store);
+      const elsewhere = await streamOf(s.store);
       const bytes = noise(400_000);
-      let told = 0;
-      let wake: (() => void) | undefined;
-      const follower = await s.store.follow(id, '-1', () => {
-        told += 1;
-        wake?.();
-      });
       const writing = (async () => {
         for (let at = 0; at < bytes.length; at += 1000)
           await s.store.append(id, bytes.subarray(at, at + 1000));
         await s.store.close(id, COMPLETE);
       })();
+      let wake: (() => void) | undefined;
+      const follower = await s.store.follow(id, '-1', () => wake?.());
       const read: Uint8Array[] = [];
       for (let ended = false; !ended;) {
-        const seen = told;
+        const readable = new Promise<void>((resolve) => (wake = resolve));
         const frame = follower.next();
         if (!frame) {
-          if (told === seen) await new Promise<void>((resolve) => (wake = resolve));
+          await readable;
           continue;
         }
         read.push(frame.bytes);
         ended = frame.end !== undefined;
-        // Sometimes several appends pass between two pulls.
-        if (read.length % 3 === 0) await s.store.append(await streamOf(s.store), Buffer.from('elsewhere'));
+        // Now and then several appends pass between two pulls.
+        for (let i = read.length % 4; i > 0; i -= 1) await s.store.append(elsewhere, Buffer.from('x'));
       }
       await writing;
       follower.stop();
@@ -200,7 +206,8 @@ export function describeFollow(factory: StoreFactory): void {
         await good.until((t) => t.bytes.length === 2);
         bad.stop();
         good.stop();
-        expect(thrown).toHaveLength(1);
+        // To be heard of once, or not at all.
+        expect(thrown.length).toBeLessThanOrEqual(1);
       } finally {
         process.removeAllListeners('uncaughtException');
         for (const listener of listeners) process.on('uncaughtException', listener);

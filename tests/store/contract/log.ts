@@ -1,6 +1,16 @@
 import { expect, it } from 'vitest';
 import { section } from './section.ts';
-import { expectSame, init, newId, noise, readAll, streamOf, textOf, type StoreFactory } from './support.ts';
+import {
+  expectSame,
+  init,
+  newId,
+  noise,
+  readAll,
+  streamOf,
+  textOf,
+  turn,
+  type StoreFactory,
+} from './support.ts';
 
 export function describeLog(factory: StoreFactory): void {
   section('append and read', factory, (s) => {
@@ -44,6 +54,7 @@ export function describeLog(factory: StoreFactory): void {
         const { bytes } = await readAll(s.store, id);
         expect(bytes.length).toBeGreaterThanOrEqual(Math.max(least, seen));
         seen = bytes.length;
+        await turn();
       }
       await writing;
       expect((await readAll(s.store, id)).bytes).toHaveLength(1000);

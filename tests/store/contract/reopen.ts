@@ -71,8 +71,9 @@ export function describeReopen(factory: StoreFactory): void {
         expectSame(content.bytes, bytes.subarray(0, 1400 * i));
         expect(content.next).toBe((await s.store.head(id))!.tail);
         if (s.options.exclusive) {
-          const end = { outcome: 'interrupted', error: { code: 'INTERRUPTED', message: expect.any(String) } };
-          expect(content.end).toEqual(end);
+          const end = { outcome: 'interrupted', error: { code: 'INTERRUPTED' } };
+          expect(content.end).toMatchObject(end);
+          expect(content.end?.error?.message).toMatch(/./);
           await expect(s.store.append(id, Buffer.from('x'))).rejects.toEqual(storeError('CLOSED'));
           const tail = await Tail.open(s.store, id);
           expectSame(await tail.toEnd(), bytes.subarray(0, 1400 * i));

@@ -73,7 +73,7 @@ export async function textOf(store: StreamStore, id: string, from: Offset = '-1'
 export class Tail {
   readonly frames: Frame[] = [];
   end: StreamEnd | undefined;
-  error: unknown;
+  error: Error | undefined;
   /** How often `onReadable` was called. */
   wakes = 0;
   #follower: Follower | undefined;
@@ -114,7 +114,7 @@ export class Tail {
         else expect(frame.bytes.length).toBeGreaterThan(0);
       }
     } catch (error) {
-      this.error = error;
+      this.error = error as Error;
     }
     this.#check?.();
   }
@@ -150,6 +150,9 @@ export async function eventually(condition: () => Promise<boolean>, timeoutMs: n
     await pause(20);
   }
 }
+
+/** Lets the event loop go round once: a store may answer from memory, without it. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Lets time pass where time itself is under test (TTLs), and nowhere else. */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -40,7 +40,7 @@ export function describeTtl(factory: StoreFactory): void {
     const short = (): { ttlSeconds: number } => ({ ttlSeconds: s.options.smallestTtlSeconds ?? 1 });
 
     it.concurrent(
-      'ends a stream that nobody touches, not before its time, and head does not count',
+      '[LIMIT-8] ends a stream that nobody touches, not before its time, and head does not count',
       async () => {
         const id = newId();
         await s.store.create(id, init(short()));
@@ -76,11 +76,11 @@ export function describeTtl(factory: StoreFactory): void {
       expect((await readAll(s.store, id)).bytes.toString()).toBe('new');
     });
 
-    it.concurrent('is restarted by appends', async () => {
+    it.concurrent('[LIMIT-8] is restarted by appends', async () => {
       await keepAlive(s, (store, id) => store.append(id, Buffer.from('x')));
     });
 
-    it.concurrent('is restarted by reads, of open and closed streams', async () => {
+    it.concurrent('[LIMIT-8] is restarted by reads, of open and closed streams', async () => {
       await Promise.all([
         keepAlive(s, (store, id) => store.read(id, '-1', 10)),
         keepAlive(s, async (store, id) => {
@@ -90,7 +90,7 @@ export function describeTtl(factory: StoreFactory): void {
       ]);
     });
 
-    it.concurrent('is restarted by followers when they begin', async () => {
+    it.concurrent('[LIMIT-8] is restarted by followers when they begin', async () => {
       await keepAlive(s, async (store, id) => (await Tail.open(store, id)).stop());
     });
 

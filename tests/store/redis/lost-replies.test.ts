@@ -1,7 +1,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { redisStore } from '../../../server/store/redis/index.ts';
 import type { StreamStore } from '../../../server/store/types.ts';
 import { needs } from '../../requirements.ts';
-import { COMPLETE, init, newId, noise, readAll, storeError, Tail, textOf } from '../contract/support.ts';
+import {
+  COMPLETE,
+  init,
+  newId,
+  noise,
+  readAll,
+  storeError,
+  streamOf,
+  Tail,
+  textOf,
+} from '../contract/support.ts';
 import { startRelay, type Relay } from './relay.ts';
 import { isInSync } from './cluster.ts';
 import { startRedis, until, type RedisServer } from './servers.ts';
@@ -15,6 +26,13 @@ needs('redis-server')('Redis store behind a network that fails', () => {
   const open = openStores();
   beforeAll(async () => {
     redis = await startRedis();
+    // A script that Redis does not know yet is refused, and its lost reply would tell nothing.
+    const store = redisStore({ url: redis.url });
+    await store.open();
+    const id = await streamOf(store, 'x');
+    await store.close(id, COMPLETE);
+    await store.delete(id);
+    await store.dispose();
   });
   afterAll(async () => {
     await redis.stop();

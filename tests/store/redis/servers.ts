@@ -80,7 +80,7 @@ async function startOn(
   const exited = once(child, 'exit');
   const kill = () => child.kill('SIGKILL');
   // A test run that is cut off leaves no server behind.
-  process.on('exit', kill);
+  process.setMaxListeners(0).on('exit', kill);
   const stop = async (): Promise<void> => {
     process.off('exit', kill);
     kill();

@@ -1,23 +1,63 @@
 import { afterEach } from 'vitest';
 import { redisStore, type RedisStoreOptions } from '../../../server/store/redis/index.ts';
 import type { StreamStore } from '../../../server/store/types.ts';
-import { noise } from '../contract/support.ts';
+import { noise, pause, type Tail } from '../contract/support.ts';
+
+export type OpenStore = (options: RedisStoreOptions) => Promise<StreamStore>;
 
 /** Opens stores that are disposed of after the test. */
-export function openStores(): (options: RedisStoreOptions) => Promise<StreamStore> {
-  const open: StreamStore[] = [];
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((store) => store.dispose()));
-  });
+export function openStores(): OpenStore {
+  const undo: Undo[] = [];
+  afterEach(() => undoAll(undo));
+  return opener((one) => undo.push(one));
+}
+
+type Undo = () => Promise<unknown>;
+
+/** What a test that runs beside others owns: it goes with the test. */
+export interface Scope {
+  readonly open: OpenStore;
+  own<T extends { stop(): Promise<unknown> }>(server: Promise<T>): Promise<T>;
+  defer(undo: Undo): void;
+}
+
+/** A test's body with a scope of its own, undone from the last to the first. */
+export function scoped(body: (scope: Scope) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const undo: Undo[] = [];
+    const defer = (one: Undo) => void undo.push(one);
+    const own: Scope['own'] = async (starting) => {
+      const server = await starting;
+      defer(() => server.stop());
+      return server;
+    };
+    try {
+      await body({ open: opener(defer), own, defer });
+    } finally {
+      await undoAll(undo);
+    }
+  };
+}
+
+function opener(defer: (undo: Undo) => void): OpenStore {
   return async (options) => {
     const store = redisStore(options);
-    open.push(store);
+    defer(() => store.dispose());
     await store.open();
     return store;
   };
 }
 
-/** Appends one piece after the other until it is told to stop; gives all that was acknowledged. */
+async function undoAll(undo: Undo[]): Promise<void> {
+  for (const one of undo.splice(0).reverse()) await one();
+}
+
+/** How far a follower has come; the store's offsets are positions. */
+export function positionOf(tail: Tail): number {
+  return Number(tail.frames.at(-1)?.next ?? 0);
+}
+
+/** Appends one piece after the other, as tokens come, until it is told to stop; gives all that was acknowledged. */
 export function writeOn(store: StreamStore, id: string): { stop(): Promise<Buffer> } {
   const acknowledged: Buffer[] = [];
   let stopped = false;
@@ -26,6 +66,7 @@ export function writeOn(store: StreamStore, id: string): { stop(): Promise<Buffe
       const piece = noise(1 + (i % 300), i);
       await store.append(id, piece);
       acknowledged.push(piece);
+      await pause(1);
     }
   })();
   // Whoever stops it hears of a failure.

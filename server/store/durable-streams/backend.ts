@@ -1,0 +1,211 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { Pool, type Dispatcher } from 'undici';
+import { StoreError } from '../types.ts';
+import type { Config } from './options.ts';
+import { backoffMs, isRetryable, parseRetryAfter } from './retry.ts';
+import { headerOf } from './wire.ts';
+
+/** Longest body that is taken whole: a metadata log, an error page. */
+const MAX_WHOLE_BODY = 4_194_304;
+
+export interface BackendRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Below the base path, with its query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  /** Milliseconds for one attempt, where the usual ones do not do. */
+  readonly timeoutMs?: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** An earlier attempt got no answer that says whether it was carried out. */
+  readonly uncertain: boolean;
+}
+
+export interface StreamedAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** The caller's: to be read to its end or destroyed. */
+  readonly body: Dispatcher.ResponseData['body'];
+}
+
+interface Attempt {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** HTTP to the backend: pooled connections, own headers, a time limit for each attempt, bounded retries. */
+export class Backend {
+  readonly #config: Config;
+  readonly #short: Pool;
+  /** Live reads and large ones hold a connection each, which short requests must not wait for. */
+  readonly #long: Pool;
+  /** What waits for an answer or for its next attempt, to be woken when the store is disposed of. */
+  readonly #waiting = new Set<() => void>();
+  #disposed = false;
+
+  constructor(config: Config) {
+    this.#config = config;
+    this.#short = new Pool(config.origin, { connections: config.connections });
+    this.#long = new Pool(config.origin, { connections: null });
+  }
+
+  /**
+   * Sends a request until it has an answer that is no failure of the server, whatever its status.
+   * @throws StoreError `UNAVAILABLE` when there was none within `retryTimeoutMs`.
+   */
+  send(request: BackendRequest): Promise<Answer> {
+    return this.#retry(async (uncertain) => {
+      const timeout = this.#timeout(request);
+      try {
+        const { statusCode, headers, body } = await this.#dispatch(this.#short, request, timeout.signal);
+        return { status: statusCode, headers, body: await whole(body), uncertain };
+      } finally {
+        timeout.clear();
+      }
+    });
+  }
+
+  /** As `send`, but hands on the body as it comes. `signal` ends the waiting for the headers. */
+  stream(request: BackendRequest, signal?: AbortSignal): Promise<StreamedAnswer> {
+    return this.#retry(async () => {
+      const timeout = this.#timeout(request, signal);
+      try {
+        const { statusCode, headers, body } = await this.#dispatch(this.#long, request, timeout.signal);
+        // Nobody may be listening yet, or any more, when a connection breaks.
+        body.on('error', () => undefined);
+        if (isRetryable(statusCode)) body.destroy();
+        return { status: statusCode, headers, body };
+      } finally {
+        timeout.clear();
+      }
+    }, signal);
+  }
+
+  /** Milliseconds that one attempt may take. */
+  get requestTimeoutMs(): number {
+    return this.#config.requestTimeoutMs;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    for (const wake of this.#waiting) wake();
+    await Promise.all([this.#short.destroy(), this.#long.destroy()]);
+  }
+
+  async #retry<T extends Attempt>(
+    attempt: (uncertain: boolean) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const deadline = performance.now() + this.#config.retryTimeoutMs;
+    let uncertain = false;
+    for (let count = 0; ; count += 1) {
+      let failure: { readonly message: string; readonly cause?: unknown };
+      let retryAfterMs: number | undefined;
+      this.#check(signal);
+      try {
+        const answer = await attempt(uncertain);
+        if (!isRetryable(answer.status)) return answer;
+        failure = { message: `answered ${answer.status}` };
+        retryAfterMs = parseRetryAfter(headerOf(answer.headers, 'Retry-After'), Date.now());
+        uncertain ||= answer.status !== 429;
+      } catch (error) {
+        if (error instanceof StoreError) throw error;
+        failure = { message: 'cannot be reached', cause: error };
+        uncertain ||= !isRefused(error);
+      }
+      this.#check(signal);
+      const pause = backoffMs(count, retryAfterMs);
+      if (performance.now() + pause >= deadline) {
+        throw new StoreError('UNAVAILABLE', `The Durable Streams backend ${failure.message}`, failure);
+      }
+      await this.pause(pause, signal);
+    }
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#disposed) throw new StoreError('UNAVAILABLE', 'The store was disposed of');
+    if (signal?.aborted) throw new StoreError('UNAVAILABLE', 'The read was given up');
+  }
+
+  #dispatch(pool: Pool, request: BackendRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    return pool.request({
+      method: request.method,
+      path: this.#config.basePath + request.path,
+      // Whatever is asked for must come as it lies there (RFC 9110, section 12.5.3).
+      headers: { ...this.#config.headers, 'accept-encoding': 'identity', ...request.headers },
+      ...(request.body !== undefined && { body: request.body as Buffer | string }),
+      signal,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  /** One timer for all of an attempt: waiting for a connection, connecting, headers, body. */
+  #timeout(request: BackendRequest, signal?: AbortSignal): { signal: AbortSignal; clear: () => void } {
+    const controller = new AbortController();
+    const ms = request.timeoutMs ?? this.#config.requestTimeoutMs;
+    const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ms} ms`)), ms);
+    const clear = this.#until(() => controller.abort(), signal);
+    return {
+      signal: controller.signal,
+      clear: () => {
+        clearTimeout(timer);
+        clear();
+      },
+    };
+  }
+
+  /** Waits, but not longer than the store is there. */
+  pause(ms: number, signal?: AbortSignal): Promise<void> {
+    if (this.#disposed || signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        clear();
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      const clear = this.#until(done, signal);
+    });
+  }
+
+  /** Calls when the signal aborts or the store is disposed of; gives what takes that back. */
+  #until(wake: () => void, signal: AbortSignal | undefined): () => void {
+    this.#waiting.add(wake);
+    signal?.addEventListener('abort', wake);
+    return () => {
+      this.#waiting.delete(wake);
+      signal?.removeEventListener('abort', wake);
+    };
+  }
+}
+
+function whole(body: Readable): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    body
+      .on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        if (length <= MAX_WHOLE_BODY) chunks.push(chunk);
+        else
+          body.destroy(
+            new StoreError('UNAVAILABLE', 'The Durable Streams backend gave a longer body than it may'),
+          );
+      })
+      .on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)))
+      .on('error', reject);
+  });
+}
+
+/** True when no connection was made, so that nothing can have been carried out. */
+function isRefused(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'UND_ERR_CONNECT_TIMEOUT';
+}

@@ -1,0 +1,14 @@
+import type { StreamStore } from '../types.ts';
+import { parseOptions, type DurableStreamsStoreOptions } from './options.ts';
+import { DurableStreamsStore } from './store.ts';
+
+export type { DurableStreamsStoreOptions } from './options.ts';
+
+/**
+ * Keeps streams in a server of the Durable Streams base protocol, which any number of proxies may share:
+ * `durableStreamsStore({ url: 'https://streams.example.com/v1/my-app', headers: { authorization: 'Bearer …' } })`.
+ * @throws ConfigurationError for options that cannot work.
+ */
+export function durableStreamsStore(options: DurableStreamsStoreOptions): StreamStore {
+  return new DurableStreamsStore(parseOptions(options));
+}

@@ -1,0 +1,153 @@
+import type { Readable } from 'node:stream';
+import { createParser } from 'eventsource-parser';
+import {
+  CONTROL_EVENT,
+  DATA_EVENT,
+  parseControlEvent,
+  type ControlEvent,
+} from '../../../protocol/control.ts';
+import { STREAM_SSE_DATA_ENCODING } from '../../../protocol/headers.ts';
+import { LIVE_SSE } from '../../../protocol/query.ts';
+import type { Offset } from '../types.ts';
+import type { Backend } from './backend.ts';
+import { headerOf, isGone, notFound, readPath, unexpected } from './wire.ts';
+
+/** Most characters of one event, and most bytes before the control event that says where they end. */
+const MAX_EVENT_CHARS = 33_554_432;
+const MAX_RUN_BYTES = 16_777_216;
+/** Milliseconds before a connection that brought nothing is made again. */
+const PAUSE_MS = 100;
+
+export interface LiveReadSink {
+  /** Bytes behind the last place, and the place behind them. */
+  readonly onBytes: (bytes: Uint8Array, next: Offset, upToDate: boolean) => void;
+  /** The last bytes, if any, and the final offset. */
+  readonly onClosed: (bytes: Uint8Array, next: Offset) => void;
+  /** Connections end without bringing anything: what they should bring may be too long, and is to be read otherwise. */
+  readonly onStuck: () => void;
+  /** Any sign of life, also one without bytes. */
+  readonly onAlive: () => void;
+  /** Whether to go on, asked before each connection but the first; rejects when not. */
+  readonly beforeReconnect: () => Promise<void>;
+  /** It is over: the stream is gone, or the backend cannot be reached. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/**
+ * One live read at the backend, by SSE: one connection and no request per append, where long-polls would take
+ * one for each. Base64 makes it as exact. A connection that ends is made again at the exact offset.
+ */
+export class LiveRead {
+  readonly #backend: Backend;
+  readonly #id: string;
+  readonly #sink: LiveReadSink;
+  readonly #stopped = new AbortController();
+  #offset: Offset;
+  #cursor: string | undefined;
+  #body: Readable | undefined;
+  #closed = false;
+
+  constructor(backend: Backend, id: string, offset: Offset, sink: LiveReadSink) {
+    this.#backend = backend;
+    this.#id = id;
+    this.#offset = offset;
+    this.#sink = sink;
+    this.#run().catch((error: unknown) => {
+      if (!this.#stopped.signal.aborted) sink.onFailed(error);
+    });
+  }
+
+  /** Gives up on the connection, which may be dead without knowing it, and makes another. */
+  reconnect(): void {
+    this.#body?.destroy();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.#body?.destroy();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    let barren = 0;
+    while (!signal.aborted) {
+      const path = readPath(this.#id, this.#offset, LIVE_SSE, this.#cursor);
+      const { status, headers, body } = await this.#backend.stream(
+        { method: 'GET', path, headers: { accept: 'text/event-stream' } },
+        signal,
+      );
+      if (signal.aborted || status !== 200 || headerOf(headers, STREAM_SSE_DATA_ENCODING) !== 'base64') {
+        body.destroy();
+        if (signal.aborted) return;
+        throw isGone(status) ? notFound(this.#id) : unexpected('GET', status);
+      }
+      this.#body = body;
+      const { fruitful, tooLong } = await this.#consume(body);
+      if (signal.aborted || this.#closed) return;
+      barren = fruitful ? 0 : barren + 1;
+      if (tooLong || barren > 1) return this.#sink.onStuck();
+      if (!fruitful) await this.#backend.pause(PAUSE_MS, signal);
+      await this.#sink.beforeReconnect();
+    }
+  }
+
+  /** Resolves when the connection is over; when it was fruitful, it may be made again at once. */
+  #consume(body: Readable): Promise<{ fruitful: boolean; tooLong: boolean }> {
+    return new Promise((resolve) => {
+      let fruitful = false;
+      let tooLong = false;
+      let parts: Buffer[] = [];
+      let length = 0;
+      const giveUp = (): void => {
+        tooLong = true;
+        body.destroy();
+      };
+      const decoder = new TextDecoder();
+      const parser = createParser({
+        maxBufferSize: MAX_EVENT_CHARS,
+        onEvent: ({ event, data }) => {
+          if (body.destroyed) return;
+          if (event === DATA_EVENT) {
+            const part = Buffer.from(data, 'base64');
+            parts.push(part);
+            length += part.length;
+            if (length > MAX_RUN_BYTES) giveUp();
+          }
+          if (event !== CONTROL_EVENT) return;
+          const control = parseControlEvent(data);
+          if (!control) return;
+          const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+          parts = [];
+          length = 0;
+          if (this.#take(control, bytes)) fruitful ||= bytes.length > 0;
+          else body.destroy();
+        },
+        onError: (error) => {
+          if (error.type === 'max-buffer-size-exceeded') giveUp();
+        },
+      });
+      body
+        .on('data', (chunk: Buffer) => {
+          this.#sink.onAlive();
+          parser.feed(decoder.decode(chunk, { stream: true }));
+        })
+        .on('close', () => resolve({ fruitful, tooLong }));
+    });
+  }
+
+  /** False when the connection does not go on where the last one ended, or has said all. */
+  #take(control: ControlEvent, bytes: Buffer): boolean {
+    const { streamNextOffset: next, streamClosed, upToDate = false } = control;
+    this.#cursor = control.streamCursor ?? this.#cursor;
+    // Offsets rise as text: one that fell, or stayed though bytes came, tells of bytes that we have.
+    if (next < this.#offset || (next === this.#offset && bytes.length > 0)) return false;
+    this.#offset = next;
+    if (streamClosed) {
+      this.#closed = true;
+      this.#sink.onClosed(bytes, next);
+      return false;
+    }
+    if (bytes.length > 0) this.#sink.onBytes(bytes, next, upToDate);
+    return true;
+  }
+}

@@ -1,0 +1,65 @@
+import { isOutcome, type OutcomeError } from '../../../protocol/outcomes.ts';
+import type { StreamEnd, StreamInit } from '../types.ts';
+
+/** One life of a stream under its id, as the metadata log tells of it. */
+export interface Incarnation {
+  /** Chosen by whoever created it: tells "ours" from "another's", also when an answer was lost. */
+  readonly token: string;
+  readonly init: StreamInit;
+  /** There once the closing was decided. */
+  readonly end?: StreamEnd;
+  /** The TTL of the first life under the id, by which the backend keeps the log itself. */
+  readonly logTtlSeconds: number;
+}
+
+/** A life begins: the first under its id, or in place of one that is over. */
+export function createLine(token: string, init: StreamInit, after?: string): string {
+  const { contentType, ttlSeconds, metadata } = init;
+  return `${JSON.stringify({ create: token, after, contentType, ttlSeconds, metadata })}\n`;
+}
+
+export function endLine(token: string, { outcome, error }: StreamEnd): string {
+  return `${JSON.stringify({ end: token, outcome, error })}\n`;
+}
+
+/**
+ * What the log says, line after line. Many processes write to it without asking each other, and the backend's
+ * order decides: of several that want to follow one life the first does, and of several ends the first stands.
+ * What is none of that changes nothing: a repeated line, a line cut short, a line of a later version.
+ */
+export function foldMetaLog(text: string): Incarnation | undefined {
+  let current: Incarnation | undefined;
+  for (const line of text.split('\n').slice(0, -1)) {
+    const entry = parseLine(line);
+    if (!entry) continue;
+    if (typeof entry['create'] === 'string' && entry['after'] === current?.token) {
+      const init = parseInit(entry);
+      if (init)
+        current = { token: entry['create'], init, logTtlSeconds: current?.logTtlSeconds ?? init.ttlSeconds };
+    } else if (current && !current.end && entry['end'] === current.token && isOutcome(entry['outcome'])) {
+      const error = parseError(entry['error']);
+      current = { ...current, end: { outcome: entry['outcome'], ...(error && { error }) } };
+    }
+  }
+  return current;
+}
+
+function parseLine(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseInit({ contentType, ttlSeconds, metadata }: Record<string, unknown>): StreamInit | undefined {
+  if (typeof contentType !== 'string' || typeof ttlSeconds !== 'number') return undefined;
+  if (typeof metadata !== 'object' || metadata === null) return undefined;
+  return { contentType, ttlSeconds, metadata: metadata as Record<string, string> };
+}
+
+function parseError(value: unknown): OutcomeError | undefined {
+  const { code, message } = (value ?? {}) as Record<string, unknown>;
+  return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
+}

@@ -1,0 +1,93 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { ConfigurationError } from '../../errors.ts';
+
+export interface DurableStreamsStoreOptions {
+  /** Base URL of the server; streams lie under its path: `https://streams.example.com/v1/my-app`. */
+  readonly url: string | URL;
+  /** Headers of each request, such as `{ authorization: 'Bearer …' }`. Never logged. Default none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Connections for short requests, kept alive; live and streamed reads have their own. Default 64. */
+  readonly connections?: number;
+  /** Milliseconds that one attempt of a request may take. Default 10,000. */
+  readonly requestTimeoutMs?: number;
+  /** Milliseconds after which no further attempt begins, and the request fails `UNAVAILABLE`. Default 30,000. */
+  readonly retryTimeoutMs?: number;
+  /** Milliseconds of silence in a live read after which the backend is asked whether it still is one. Default 5,000. */
+  readonly silenceMs?: number;
+  /**
+   * Milliseconds that a closed stream may be without its outcome. Then whoever closed it is taken for dead,
+   * and the outcome is `interrupted`. Default 5,000.
+   */
+  readonly outcomeGraceMs?: number;
+}
+
+export interface Config {
+  readonly origin: string;
+  /** Begins and ends with a slash. */
+  readonly basePath: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly connections: number;
+  readonly requestTimeoutMs: number;
+  readonly retryTimeoutMs: number;
+  readonly silenceMs: number;
+  readonly outcomeGraceMs: number;
+}
+
+/** @throws ConfigurationError that shows a right form, and never a header's value. */
+export function parseOptions(options: DurableStreamsStoreOptions): Config {
+  const url = parseUrl(options.url);
+  return Object.freeze({
+    origin: url.origin,
+    basePath: url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`,
+    headers: Object.freeze(parseHeaders(options.headers ?? {})),
+    connections: positive('connections', options.connections ?? 64),
+    requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 10_000),
+    retryTimeoutMs: positive('retryTimeoutMs', options.retryTimeoutMs ?? 30_000),
+    silenceMs: positive('silenceMs', options.silenceMs ?? 5_000),
+    outcomeGraceMs: positive('outcomeGraceMs', options.outcomeGraceMs ?? 5_000),
+  });
+}
+
+function parseUrl(value: string | URL): URL {
+  const form = "give a base URL such as 'https://streams.example.com/v1/my-app'";
+  let url: URL;
+  try {
+    url = new URL(value);
+  } catch {
+    throw new ConfigurationError(`durableStreamsUrl is not a URL; ${form}`);
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new ConfigurationError(`durableStreamsUrl is neither http nor https; ${form}`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigurationError(
+      "durableStreamsUrl holds credentials; put them into durableStreamsHeaders: { authorization: 'Bearer …' }",
+    );
+  }
+  if (url.search !== '' || url.hash !== '') {
+    throw new ConfigurationError(`durableStreamsUrl has a query or a fragment; ${form}`);
+  }
+  return url;
+}
+
+function parseHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const parsed: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch {
+      throw new ConfigurationError(
+        `durableStreamsHeaders has no valid header in ${JSON.stringify(name)}; give { authorization: 'Bearer …' }`,
+      );
+    }
+    parsed[name.toLowerCase()] = value;
+  }
+  return parsed;
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new ConfigurationError(`${name} of durableStreamsStore must be a positive integer, such as 5000`);
+}

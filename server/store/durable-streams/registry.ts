@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { STREAM_CLOSED, STREAM_NEXT_OFFSET, STREAM_TTL } from '../../../protocol/headers.ts';
+import { type Offset, type StreamInfo, type StreamInit, StoreError } from '../types.ts';
+import type { Backend } from './backend.ts';
+import type { Incarnation } from './meta-log.ts';
+import type { Metadata } from './meta.ts';
+import { DATA_CONTENT_TYPE, headerOf, isGone, isTrue, unexpected } from './wire.ts';
+
+/** Milliseconds that a log must have been seen without its stream before its id is taken for free. */
+const ABSENT_MS = 2_000;
+/** Milliseconds within which a process is sure that nobody took it for dead in the middle of its work. */
+const QUICK_MS = 1_000;
+const LOOK_MS = 25;
+
+/** The data stream as the backend's HEAD shows it. */
+export interface DataHead {
+  readonly tail: Offset;
+  readonly closed: boolean;
+}
+
+/**
+ * Which streams there are. A PUT alone does not tell a lost answer from a stream that was there before, so
+ * the metadata log decides: its first line names who has the id. The bytes follow, and only then it is taken.
+ */
+export class Registry {
+  readonly #backend: Backend;
+  readonly #metadata: Metadata;
+  readonly #creating = new Map<string, Promise<string | undefined>>();
+
+  constructor(backend: Backend, metadata: Metadata) {
+    this.#backend = backend;
+    this.#metadata = metadata;
+  }
+
+  /** Gives the new life's token, or undefined when the id is taken. One after the other in a process. */
+  async create(id: string, init: StreamInit): Promise<string | undefined> {
+    for (let other = this.#creating.get(id); other; other = this.#creating.get(id)) {
+      await other.catch(() => undefined);
+    }
+    const creating = this.#create(id, { ...init, ttlSeconds: Math.ceil(init.ttlSeconds) });
+    this.#creating.set(id, creating);
+    try {
+      return await creating;
+    } finally {
+      this.#creating.delete(id);
+    }
+  }
+
+  async head(id: string): Promise<DataHead | undefined> {
+    const { status, headers } = await this.#backend.send({ method: 'HEAD', path: id });
+    if (isGone(status)) return undefined;
+    const tail = headerOf(headers, STREAM_NEXT_OFFSET);
+    if (status !== 200 || tail === undefined) throw unexpected('HEAD', status);
+    return { tail, closed: isTrue(headers, STREAM_CLOSED) };
+  }
+
+  async info(id: string): Promise<StreamInfo | undefined> {
+    const [head, incarnation] = await Promise.all([this.head(id), this.#metadata.read(id)]);
+    if (!head || !incarnation) return undefined;
+    if (!head.closed) return { ...incarnation.init, tail: head.tail };
+    return {
+      ...incarnation.init,
+      tail: head.tail,
+      end: incarnation.end ?? (await this.#metadata.standingEnd(id)),
+    };
+  }
+
+  /**
+   * The bytes go first, since without them there is no stream. A log that is left behind, by a crash between
+   * the two or by an answer that took too long, hinders no later create and expires.
+   */
+  async delete(id: string): Promise<boolean> {
+    const begun = performance.now();
+    if (!(await this.#deleteData(id))) return false;
+    if (performance.now() - begun < QUICK_MS) await this.#metadata.delete(id);
+    return true;
+  }
+
+  async #deleteData(id: string): Promise<boolean> {
+    const { status, uncertain } = await this.#backend.send({ method: 'DELETE', path: id });
+    if (isGone(status)) return uncertain;
+    if (status >= 300) throw unexpected('DELETE', status);
+    return true;
+  }
+
+  async #create(id: string, init: StreamInit): Promise<string | undefined> {
+    const begun = performance.now();
+    const token = randomUUID();
+    if (!(await this.#take(id, token, init))) return undefined;
+    if (!(await this.#putData(id, init))) {
+      // Somebody took us for dead and went on in our place, or bytes outlived their log.
+      if (!(await this.#isOurs(id, token))) return undefined;
+      await this.#deleteData(id);
+      if (!(await this.#putData(id, init))) return undefined;
+    }
+    if (performance.now() - begun > QUICK_MS && !(await this.#isOurs(id, token))) return undefined;
+    return token;
+  }
+
+  /** Writes ourselves into the log, as the first or behind a life that is over. */
+  async #take(id: string, token: string, init: StreamInit): Promise<boolean> {
+    const deadline = performance.now() + ABSENT_MS;
+    for (;;) {
+      if (await this.#metadata.begin(id, token, init)) return true;
+      const incarnation = await this.#metadata.read(id);
+      if (!incarnation) {
+        // Deleted in between, or no log of ours, which nobody will ever be able to read.
+        if (performance.now() > deadline) await this.#metadata.delete(id);
+        await this.#backend.pause(LOOK_MS);
+        continue;
+      }
+      if (incarnation.token === token) return true;
+      if (await this.#lives(id, incarnation)) return false;
+      const now = await this.#metadata.read(id);
+      if (now?.token !== incarnation.token) continue;
+      // The backend keeps a log by the TTL of its first life, which must not be the shorter one.
+      if (init.ttlSeconds > now.logTtlSeconds) await this.#metadata.delete(id);
+      else await this.#metadata.follow(id, token, init, now.token).catch(ignoreMissing);
+    }
+  }
+
+  /**
+   * Whether the bytes of a life are there. When they are not, it is being made or deleted by somebody at this
+   * moment, or somebody died at it, or it expired: only time tells.
+   */
+  async #lives(id: string, incarnation: Incarnation): Promise<boolean> {
+    const deadline = performance.now() + ABSENT_MS;
+    for (;;) {
+      if (await this.head(id)) return true;
+      if (performance.now() > deadline) return false;
+      await this.#backend.pause(LOOK_MS);
+      if ((await this.#metadata.read(id))?.token !== incarnation.token) return false;
+    }
+  }
+
+  async #isOurs(id: string, token: string): Promise<boolean> {
+    return (await this.#metadata.read(id))?.token === token;
+  }
+
+  /** True when the data stream is new. One that is there after a lost answer is the one that we asked for. */
+  async #putData(id: string, { ttlSeconds }: StreamInit): Promise<boolean> {
+    const { status, uncertain } = await this.#backend.send({
+      method: 'PUT',
+      path: id,
+      headers: { 'content-type': DATA_CONTENT_TYPE, [STREAM_TTL]: String(ttlSeconds) },
+    });
+    if (status === 201 || (status === 200 && uncertain)) return true;
+    if (status === 200 || status === 409) return false;
+    throw unexpected('PUT', status);
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+}

@@ -1,0 +1,29 @@
+const FIRST_DELAY_MS = 25;
+const LONGEST_DELAY_MS = 2_000;
+
+/**
+ * Whether a request may succeed when it is sent again: timeouts, limits, and failures of the server or of
+ * what stands before it (RFC 9110, sections 15.5.9 and 15.6; RFC 6585, section 4; RFC 8470, section 5.2).
+ */
+export function isRetryable(status: number): boolean {
+  return (
+    status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
+  );
+}
+
+/** Milliseconds to wait as `Retry-After` says: seconds, or a date (RFC 9110, section 10.2.3). */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}
+
+/**
+ * Milliseconds before the next attempt: doubled each time up to two seconds, the upper half of it by chance,
+ * so that many that failed together do not come back together. Never less than the server asked for.
+ */
+export function backoffMs(attempt: number, retryAfterMs = 0, random: () => number = Math.random): number {
+  const step = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 16));
+  return Math.max(retryAfterMs, (step / 2) * (1 + random()));
+}

@@ -1,0 +1,153 @@
+import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+/** A put when there is a value, else a removal. */
+export interface Operation {
+  readonly key: Buffer;
+  readonly value: Buffer | undefined;
+}
+
+/** What one commit wrote, and its number. */
+export interface JournalEntry {
+  readonly number: number;
+  readonly operations: readonly Operation[];
+}
+
+const NAMES = ['journal-a.log', 'journal-b.log'] as const;
+
+/**
+ * Two files that take turns. A commit is appended to one of them by a plain write, which survives this
+ * process as soon as it returns. A file is emptied when LMDB holds, flushed, all that it does.
+ */
+export class Journal {
+  readonly #files: readonly [JournalFile, JournalFile];
+  #active: 0 | 1 = 0;
+
+  constructor(dataDir: string) {
+    this.#files = [new JournalFile(join(dataDir, NAMES[0])), new JournalFile(join(dataDir, NAMES[1]))];
+  }
+
+  static exists(dataDir: string): boolean {
+    return NAMES.some((name) => existsSync(join(dataDir, name)));
+  }
+
+  /**
+   * The commits behind number `after`, without a gap. Where a file broke off or is damaged it ends; what an
+   * emptied file held comes to light again after a power cut, and is told by its numbers.
+   */
+  entries(after: number): JournalEntry[] {
+    const found = this.#files.flatMap((file) => file.entries()).sort((a, b) => a.number - b.number);
+    const entries: JournalEntry[] = [];
+    for (const entry of found) if (entry.number === after + entries.length + 1) entries.push(entry);
+    return entries;
+  }
+
+  /** @throws Error when it could not be written; nothing is left of it then. */
+  append(entry: JournalEntry): void {
+    this.#files[this.#active].append(encodeEntry(entry));
+  }
+
+  /** Has the other file take what comes, if it is empty. */
+  turn(): void {
+    const other = this.#active === 0 ? 1 : 0;
+    if (this.#files[other].isEmpty) this.#active = other;
+  }
+
+  /** Empties the file that takes nothing now. */
+  retire(): void {
+    this.#files[this.#active === 0 ? 1 : 0].clear();
+  }
+
+  clear(): void {
+    for (const file of this.#files) file.clear();
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+}
+
+class JournalFile {
+  readonly #fd: number;
+  readonly #path: string;
+  #size = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  }
+
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
+
+  entries(): JournalEntry[] {
+    return decodeEntries(readFileSync(this.#path));
+  }
+
+  append(bytes: Buffer): void {
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
+      }
+    } catch (error) {
+      ftruncateSync(this.#fd, this.#size);
+      throw error;
+    }
+    this.#size += bytes.length;
+  }
+
+  clear(): void {
+    ftruncateSync(this.#fd);
+    this.#size = 0;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Length of the body, its checksum with the number's, the number. */
+const HEADER_BYTES = 16;
+const OPERATION_BYTES = 6;
+/** Stands for the length of a value where there is none. */
+const REMOVED = 0xffff_ffff;
+
+function encodeEntry({ number, operations }: JournalEntry): Buffer {
+  let size = HEADER_BYTES;
+  for (const { key, value } of operations) size += OPERATION_BYTES + key.length + (value?.length ?? 0);
+  const bytes = Buffer.allocUnsafe(size);
+  bytes.writeUInt32BE(size - HEADER_BYTES, 0);
+  bytes.writeDoubleBE(number, 8);
+  let at = HEADER_BYTES;
+  for (const { key, value } of operations) {
+    bytes.writeUInt16BE(key.length, at);
+    bytes.writeUInt32BE(value ? value.length : REMOVED, at + 2);
+    bytes.set(key, at + OPERATION_BYTES);
+    at += OPERATION_BYTES + key.length;
+    if (value) bytes.set(value, at);
+    at += value?.length ?? 0;
+  }
+  bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
+  return bytes;
+}
+
+function decodeEntries(bytes: Buffer): JournalEntry[] {
+  const entries: JournalEntry[] = [];
+  for (let start = 0; start + HEADER_BYTES <= bytes.length;) {
+    const end = start + HEADER_BYTES + bytes.readUInt32BE(start);
+    if (end > bytes.length || crc32(bytes.subarray(start + 8, end)) !== bytes.readUInt32BE(start + 4)) break;
+    const operations: Operation[] = [];
+    for (let at = start + HEADER_BYTES; at < end;) {
+      const keyEnd = at + OPERATION_BYTES + bytes.readUInt16BE(at);
+      const length = bytes.readUInt32BE(at + 2);
+      const key = bytes.subarray(at + OPERATION_BYTES, keyEnd);
+      at = length === REMOVED ? keyEnd : keyEnd + length;
+      operations.push({ key, value: length === REMOVED ? undefined : bytes.subarray(keyEnd, at) });
+    }
+    entries.push({ number: bytes.readDoubleBE(start + 8), operations });
+    start = end;
+  }
+  return entries;
+}

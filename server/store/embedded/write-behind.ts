@@ -1,0 +1,145 @@
+import type { CommitLog, Disk, Writes } from './disk.ts';
+import { Journal, type JournalEntry, type Operation } from './journal.ts';
+import { encodeNumber, JOURNALLED_KEY } from './keys.ts';
+
+/** How long a commit may wait for others that go to LMDB with it. */
+const FLUSH_MS = 50;
+/** Bytes that wait for LMDB: from here on it takes them at once; */
+const EAGER_BYTES = 4_194_304;
+/** from here on, commits wait for it. */
+const MAX_BYTES = 67_108_864;
+
+/** Until LMDB is asked again after it failed. */
+const RETRY_MS = 1000;
+
+/**
+ * Commits of `durability: 'process'`: each counts as soon as it is in the journal, a write that costs some
+ * microseconds and no flush. LMDB takes over what has gathered a little later, flushed; so a power cut costs
+ * the last moments and nothing else.
+ */
+export class WriteBehind implements CommitLog {
+  readonly #disk: Disk;
+  readonly #journal: Journal;
+  #committed: number;
+  #readable: number;
+  #waiting: JournalEntry[] = [];
+  #waitingBytes = 0;
+  #flushing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(disk: Disk, journal: Journal, committed: number) {
+    this.#disk = disk;
+    this.#journal = journal;
+    this.#committed = committed;
+    this.#readable = committed;
+  }
+
+  /** Gives LMDB what the journal of a dead process holds, whatever its durability is now. */
+  static async replay(disk: Disk, dataDir: string): Promise<void> {
+    if (!Journal.exists(dataDir)) return;
+    await (await WriteBehind.open(disk, dataDir)).close();
+  }
+
+  static async open(disk: Disk, dataDir: string): Promise<WriteBehind> {
+    const journal = new Journal(dataDir);
+    try {
+      const entries = journal.entries(disk.journalled());
+      const last = entries.at(-1);
+      if (last) await disk.commit((to) => apply(entries, last, to));
+      journal.clear();
+      return new WriteBehind(disk, journal, disk.journalled());
+    } catch (error) {
+      journal.close();
+      throw error;
+    }
+  }
+
+  get committed(): number {
+    return this.#committed;
+  }
+
+  get readable(): number {
+    return this.#readable;
+  }
+
+  async commit(write: (to: Writes) => void): Promise<void> {
+    if (this.#waitingBytes > MAX_BYTES) await this.settled();
+    const operations: Operation[] = [];
+    let bytes = 0;
+    write({
+      put: (key, value) => {
+        operations.push({ key, value });
+        bytes += key.length + value.length;
+      },
+      remove: (key) => void operations.push({ key, value: undefined }),
+    });
+    if (operations.length === 0) return;
+    const entry = { number: this.#committed + 1, operations };
+    this.#journal.append(entry);
+    this.#committed += 1;
+    this.#waiting.push(entry);
+    this.#waitingBytes += bytes;
+    this.#arm();
+    if (this.#waitingBytes > EAGER_BYTES) this.#flush().catch(() => undefined);
+  }
+
+  async settled(): Promise<void> {
+    const last = this.#committed;
+    while (this.#readable < last) await this.#flush();
+  }
+
+  /** Gives LMDB all that waits. What it does not take stays in the journal, for the next opening. */
+  async close(): Promise<void> {
+    const isTaken = await this.settled().then(
+      () => true,
+      () => false,
+    );
+    clearTimeout(this.#timer);
+    if (isTaken) this.#journal.clear();
+    this.#journal.close();
+  }
+
+  #arm(ms = FLUSH_MS): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flush().catch(() => this.#arm(RETRY_MS));
+    }, ms).unref();
+  }
+
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#takeOver().finally(() => (this.#flushing = undefined));
+    return this.#flushing;
+  }
+
+  async #takeOver(): Promise<void> {
+    const [entries, bytes] = [this.#waiting, this.#waitingBytes];
+    const last = entries.at(-1);
+    if (!last) return;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#journal.turn();
+    try {
+      await this.#disk.commit((to) => apply(entries, last, to));
+    } catch (error) {
+      this.#waiting = [...entries, ...this.#waiting];
+      this.#waitingBytes += bytes;
+      throw error;
+    }
+    this.#readable = last.number;
+    this.#journal.retire();
+    if (this.#waiting.length > 0) this.#arm();
+  }
+}
+
+/** Puts what a run of commits comes to. */
+function apply(entries: readonly JournalEntry[], last: JournalEntry, to: Writes): void {
+  const latest = new Map<string, Operation>();
+  for (const { operations } of entries) {
+    for (const operation of operations) latest.set(operation.key.toString('latin1'), operation);
+  }
+  for (const { key, value } of latest.values()) {
+    if (value) to.put(key, value);
+    else to.remove(key);
+  }
+  to.put(JOURNALLED_KEY, encodeNumber(last.number));
+}

@@ -1,0 +1,72 @@
+/**
+ * What the store uses of node-redis 5, by shape: whatever modules, scripts and protocol a client was made
+ * with, it fits, and the types of this package need no types of an optional one.
+ */
+
+interface Emitter {
+  on(event: string, listener: (argument: unknown) => void): unknown;
+  off(event: string, listener: (argument: unknown) => void): unknown;
+}
+
+interface CommandOptions {
+  readonly typeMapping?: Readonly<Record<number, unknown>>;
+  readonly abortSignal?: AbortSignal;
+}
+
+type Listener = (message: Buffer) => void;
+
+/** What `createClient` gives. */
+export interface RedisClient extends Emitter {
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  readonly options: { readonly socket?: object } | undefined;
+  connect(): Promise<unknown>;
+  destroy(): void;
+  duplicate(overrides?: object): RedisClient;
+  sendCommand(args: readonly (string | Buffer)[], options?: CommandOptions): Promise<unknown>;
+  subscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+  unsubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+  sSubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+  sUnsubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+}
+
+/** A master of a cluster. */
+export interface ClusterNode {
+  readonly address: string;
+  readonly client?: RedisClient | undefined;
+}
+
+/** What `createCluster` gives. */
+export interface RedisCluster extends Emitter {
+  readonly isOpen: boolean;
+  readonly slots: readonly { readonly master: ClusterNode }[];
+  readonly masters: readonly ClusterNode[];
+  /** Refreshes the table of slots; node-redis does so by itself on `MOVED` only, not when a node is dead. */
+  readonly _slots?: { rediscover?(startWith: RedisClient): Promise<void> };
+  connect(): Promise<unknown>;
+  destroy(): void;
+  nodeClient(node: ClusterNode): Promise<RedisClient>;
+  sendCommand(
+    firstKey: string,
+    isReadonly: boolean,
+    args: (string | Buffer)[],
+    options?: CommandOptions,
+  ): Promise<unknown>;
+}
+
+/** What `createSentinel` gives. */
+export interface RedisSentinel extends Emitter {
+  readonly isOpen: boolean;
+  connect(): Promise<unknown>;
+  destroy(): Promise<void>;
+  getSentinelNode(): unknown;
+  subscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+  unsubscribe(
+    channel: string,
+    listener: (message: string | Buffer) => void,
+    bufferMode: true,
+  ): Promise<unknown>;
+  sendCommand(isReadonly: boolean, args: (string | Buffer)[], options?: CommandOptions): Promise<unknown>;
+}
+
+export type AnyClient = RedisClient | RedisCluster | RedisSentinel;

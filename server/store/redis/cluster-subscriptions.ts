@@ -1,0 +1,135 @@
+import type { RedisClient, RedisCluster } from './clients.ts';
+import type { ChannelListener } from './connection.ts';
+import { slotOf } from './slot.ts';
+import { createSubscriber, ignore } from './subscriber.ts';
+
+interface Subscription {
+  readonly channel: string;
+  readonly listener: ChannelListener;
+  readonly slot: number;
+  /** The node that it is made with; undefined when it has to be made again. */
+  address: string | undefined;
+  placing: boolean;
+}
+
+export interface ClusterSubscriptionsOptions {
+  readonly cluster: RedisCluster;
+  /** Called when messages may have been missed. */
+  readonly onGap: () => void;
+  /** Called when the table of slots turned out to be wrong. */
+  readonly onStray: () => void;
+}
+
+/**
+ * Subscriptions to sharded channels, each with the master of its slot. node-redis has them too, but forgets
+ * them when a failover takes their node out of its table.
+ */
+export class ClusterSubscriptions {
+  readonly #options: ClusterSubscriptionsOptions;
+  readonly #subscribers = new Map<string, RedisClient>();
+  readonly #connecting = new Map<string, Promise<RedisClient>>();
+  readonly #subscriptions = new Map<ChannelListener, Subscription>();
+
+  constructor(options: ClusterSubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  async add(channel: string, listener: ChannelListener): Promise<void> {
+    const subscription = { channel, listener, slot: slotOf(channel), address: undefined, placing: false };
+    this.#subscriptions.set(listener, subscription);
+    try {
+      await this.#place(subscription);
+    } catch (error) {
+      this.#subscriptions.delete(listener);
+      throw error;
+    }
+  }
+
+  async remove(channel: string, listener: ChannelListener): Promise<void> {
+    const address = this.#subscriptions.get(listener)?.address;
+    this.#subscriptions.delete(listener);
+    const subscriber = address === undefined ? undefined : this.#subscribers.get(address);
+    await subscriber?.sUnsubscribe(channel, listener, true).catch(ignore);
+  }
+
+  /** Moves what is not with the master of its slot any more. */
+  tend(): void {
+    const masters = new Set(this.#options.cluster.masters.map((node) => node.address));
+    for (const address of this.#subscribers.keys()) {
+      if (!masters.has(address)) this.#drop(address);
+    }
+    const strays = [...this.#subscriptions.values()].filter(
+      (one) => !one.placing && one.address !== this.#masterOf(one)?.address,
+    );
+    if (strays.length === 0) return;
+    void Promise.allSettled(strays.map((stray) => this.#place(stray))).then(this.#options.onGap);
+  }
+
+  close(): void {
+    this.#subscriptions.clear();
+    for (const address of this.#subscribers.keys()) this.#drop(address);
+  }
+
+  #masterOf(subscription: Subscription) {
+    return this.#options.cluster.slots[subscription.slot]?.master;
+  }
+
+  async #place(subscription: Subscription): Promise<void> {
+    const { channel, listener } = subscription;
+    subscription.placing = true;
+    try {
+      const master = this.#masterOf(subscription);
+      if (!master) throw new Error('the cluster has no master for the slot');
+      const subscriber = await this.#subscriberOf(master.address);
+      await subscriber.sSubscribe(channel, listener, true);
+      subscription.address = master.address;
+      // Removed while it was being made.
+      if (this.#subscriptions.get(listener) !== subscription) {
+        await subscriber.sUnsubscribe(channel, listener, true);
+      }
+    } catch (error) {
+      subscription.address = undefined;
+      this.#options.onStray();
+      throw error;
+    } finally {
+      subscription.placing = false;
+    }
+  }
+
+  #subscriberOf(address: string): Promise<RedisClient> {
+    let connecting = this.#connecting.get(address);
+    if (!connecting) {
+      connecting = this.#connect(address);
+      this.#connecting.set(address, connecting);
+      connecting.catch(() => this.#connecting.delete(address));
+    }
+    return connecting;
+  }
+
+  async #connect(address: string): Promise<RedisClient> {
+    const { cluster, onGap } = this.#options;
+    const node = cluster.masters.find((one) => one.address === address);
+    if (!node) throw new Error(`the cluster has no master ${address}`);
+    const subscriber = createSubscriber(node.client ?? (await cluster.nodeClient(node)), onGap);
+    this.#subscribers.set(address, subscriber);
+    // Slots that moved take their channels along, and node-redis drops these (two ways, two events).
+    subscriber.on('sharded-channel-moved', (channel) => this.#lose((one) => one.channel === channel));
+    subscriber.on('__MOVED', () => this.#lose((one) => one.address === address));
+    await subscriber.connect();
+    return subscriber;
+  }
+
+  #lose(lost: (subscription: Subscription) => boolean): void {
+    for (const one of this.#subscriptions.values()) {
+      if (lost(one)) one.address = undefined;
+    }
+    this.#options.onStray();
+  }
+
+  #drop(address: string): void {
+    const subscriber = this.#subscribers.get(address);
+    this.#subscribers.delete(address);
+    this.#connecting.delete(address);
+    if (subscriber?.isOpen) subscriber.destroy();
+  }
+}

@@ -1,0 +1,218 @@
+import type { StreamEnd, StreamInit } from '../types.ts';
+import type { Argument, Reply } from './connection.ts';
+import { invalidOffset } from './offsets.ts';
+import { bytesLost, notFound } from './failures.ts';
+import { keysOf, type StreamKeys } from './keys.ts';
+import { parseEnd } from './messages.ts';
+import type { Requests, RunOptions } from './requests.ts';
+import type { Script, Scripts, Status } from './scripts.ts';
+import { StoreError } from '../types.ts';
+
+/** Bytes of one entry of a log. Longer appends become several, so that a read never handles a huge one. */
+export const ENTRY_BYTES = 65_536;
+
+/** Where a stream stands. */
+export interface State {
+  readonly epoch: string;
+  /** Position behind the last byte. */
+  readonly tail: number;
+  readonly end?: StreamEnd;
+}
+
+export interface Opened extends State {
+  readonly owner: string;
+  readonly init: StreamInit;
+}
+
+export interface Chunk extends State {
+  readonly bytes: Buffer;
+}
+
+/** What a writer knows of a stream that it created; of others it knows nothing, and nothing is checked. */
+export interface Fence {
+  readonly epoch: string;
+  /** The furthest tail that Redis acknowledged. */
+  readonly tail: number;
+}
+
+export interface Appended extends State {
+  /** True when an earlier try had written the bytes already. */
+  readonly again: boolean;
+}
+
+export interface Closed extends State {
+  readonly end: StreamEnd;
+  /** True when this call closed it with what it brought. */
+  readonly added: boolean;
+}
+
+/** The store's operations on Redis, typed. Statuses of the scripts become `StoreError`s here. */
+export class Commands {
+  readonly #requests: Requests;
+  readonly #scripts: Scripts;
+  readonly #prefix: string;
+  /** Names this store among all that write to the same streams. */
+  readonly #who: string;
+  #number = 0;
+
+  constructor(requests: Requests, scripts: Scripts, prefix: string, who: string) {
+    this.#requests = requests;
+    this.#scripts = scripts;
+    this.#prefix = prefix;
+    this.#who = who;
+  }
+
+  keys(id: string): StreamKeys {
+    return keysOf(this.#prefix, id);
+  }
+
+  /** False when the id is taken. `epoch` names this life of the id. */
+  async create(id: string, epoch: string, init: StreamInit): Promise<boolean> {
+    const ttlMs = Math.max(1, Math.ceil(init.ttlSeconds * 1000));
+    const [status] = await this.#run(this.#scripts.create, id, [
+      epoch,
+      this.#who,
+      JSON.stringify({ contentType: init.contentType, ttlSeconds: init.ttlSeconds, metadata: init.metadata }),
+      String(ttlMs),
+    ]);
+    return status === 'OK';
+  }
+
+  async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<Appended> {
+    const number = String((this.#number += 1));
+    const [status, epoch, tail] = await this.#run(this.#scripts.append, id, [
+      this.#who,
+      number,
+      fence?.epoch ?? '',
+      String(fence?.tail ?? 0),
+      ...entriesOf(bytes),
+    ]);
+    return { again: status === 'AGAIN', epoch: text(epoch), tail: Number(text(tail)) };
+  }
+
+  /** @param whenLost the end to store instead when bytes that were acknowledged are missing. */
+  async close(
+    id: string,
+    end: StreamEnd,
+    whenLost: StreamEnd,
+    last?: Uint8Array,
+    fence?: Fence,
+  ): Promise<Closed> {
+    const args = [
+      this.#who,
+      fence?.epoch ?? '',
+      String(fence?.tail ?? 0),
+      JSON.stringify(end),
+      JSON.stringify(whenLost),
+      ...(last ? entriesOf(last) : []),
+    ];
+    const [status, epoch, tail, stands] = await this.#run(this.#scripts.close, id, args, {
+      tolerate: 'LOST',
+    });
+    return {
+      added: status === 'OK',
+      epoch: text(epoch),
+      tail: Number(text(tail)),
+      end: parseEnd(text(stands)),
+    };
+  }
+
+  /**
+   * @param epoch of the life that is meant, when it matters.
+   * @param touch whether this read restarts the TTL.
+   */
+  async read(id: string, from: number, maxBytes: number, touch: boolean, epoch = ''): Promise<Chunk> {
+    const most = Math.max(1, Math.floor(maxBytes));
+    const [, life, tail, end, bytes] = await this.#run(this.#scripts.read, id, [
+      String(from),
+      String(most),
+      epoch,
+      touch ? '1' : '0',
+    ]);
+    return { ...state(life, tail, end), bytes: bytes as Buffer };
+  }
+
+  /** Restarts the TTL and tells what the stream is. */
+  async open(id: string): Promise<Opened> {
+    const [, epoch, tail, end, owner, init] = await this.#run(this.#scripts.open, id, []);
+    return { ...state(epoch, tail, end), owner: text(owner), init: JSON.parse(text(init)) as StreamInit };
+  }
+
+  /** What the stream is, without restarting its TTL. */
+  async head(id: string): Promise<(State & { readonly init: StreamInit }) | undefined> {
+    const [epoch, tail, end, init] = await this.#fields(id, ['epoch', 'tail', 'end', 'init']);
+    if (epoch == null) return undefined;
+    return { ...state(epoch, tail, end), init: JSON.parse(text(init)) as StreamInit };
+  }
+
+  /** Where the stream stands, without restarting its TTL. */
+  async state(id: string): Promise<State | undefined> {
+    const [epoch, tail, end] = await this.#fields(id, ['epoch', 'tail', 'end']);
+    return epoch == null ? undefined : state(epoch, tail, end);
+  }
+
+  /**
+   * True when there was one. A stream that is gone after a try whose answer was lost counts as deleted by
+   * that try.
+   */
+  async delete(id: string): Promise<boolean> {
+    let repeated = false;
+    const [status] = await this.#run(this.#scripts.delete, id, [this.#who], {
+      onRepeat: () => (repeated = true),
+      tolerate: 'NOT_FOUND',
+    });
+    return status === 'OK' || repeated;
+  }
+
+  async #fields(id: string, names: readonly string[]): Promise<readonly Reply[]> {
+    const { meta } = this.keys(id);
+    return (await this.#requests.command(meta, ['HMGET', meta, ...names])) as readonly Reply[];
+  }
+
+  async #run(
+    script: Script,
+    id: string,
+    args: readonly Argument[],
+    options: RunOptions & { readonly tolerate?: Status } = {},
+  ): Promise<readonly [Status, ...Reply[]]> {
+    const { meta, log } = this.keys(id);
+    const [status, ...rest] = await this.#requests.run(script, [meta, log], args, options);
+    const word = text(status) as Status;
+    if (word !== options.tolerate) throwFor(word);
+    return [word, ...rest];
+  }
+}
+
+function throwFor(status: Status): void {
+  switch (status) {
+    case 'NOT_FOUND':
+      throw notFound();
+    case 'CLOSED':
+      throw new StoreError('CLOSED', 'The stream is closed');
+    case 'INVALID_OFFSET':
+      throw invalidOffset();
+    case 'LOST':
+      throw bytesLost();
+  }
+}
+
+/** Pieces of at most an entry's size, as views of the same bytes. */
+function entriesOf(bytes: Uint8Array): Buffer[] {
+  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (whole.length <= ENTRY_BYTES) return whole.length > 0 ? [whole] : [];
+  const entries: Buffer[] = [];
+  for (let at = 0; at < whole.length; at += ENTRY_BYTES) entries.push(whole.subarray(at, at + ENTRY_BYTES));
+  return entries;
+}
+
+function text(reply: Reply | undefined): string {
+  return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
+}
+
+function state(epoch: Reply | undefined, tail: Reply | undefined, end: Reply | undefined): State {
+  return {
+    epoch: text(epoch),
+    tail: Number(text(tail)),
+    ...(end != null && { end: parseEnd(text(end)) }),
+  };
+}

@@ -1,0 +1,87 @@
+import { setMaxListeners } from 'node:events';
+
+/** Milliseconds after which an operation that Redis did not answer has failed. */
+const LIMIT_MS = 10_000;
+/** Milliseconds without an answer after which the connection is doubted, again and again. */
+const STALL_MS = 2_000;
+/** Operations that begin within this time share their timers and their signal. */
+const SHARE_MS = 500;
+
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+}
+
+/** The time that operations have which began at about the same time. */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #pending = new Set<(error: Error) => void>();
+  readonly #limit: NodeJS.Timeout;
+  readonly #stall: NodeJS.Timeout;
+
+  constructor(onStall: () => void) {
+    // One listener for each command that waits to be sent.
+    setMaxListeners(0, this.#controller.signal);
+    const limit = new DeadlineError(`no answer within ${LIMIT_MS / 1000} s`);
+    this.#limit = setTimeout(() => this.end(limit), LIMIT_MS).unref();
+    this.#stall = setInterval(() => this.#pending.size > 0 && onStall(), STALL_MS).unref();
+  }
+
+  /** Aborts when the time is over: what is not sent by then never will be. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The promise's outcome, or a rejection when the time is over. */
+  race<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#pending.add(reject);
+      promise.then(
+        (value) => {
+          this.#pending.delete(reject);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#pending.delete(reject);
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- handed on as it came
+          reject(error);
+        },
+      );
+    });
+  }
+
+  end(error: Error): void {
+    clearTimeout(this.#limit);
+    clearInterval(this.#stall);
+    this.#controller.abort(error);
+    for (const reject of this.#pending) reject(error);
+    this.#pending.clear();
+  }
+}
+
+/** Gives out deadlines without a timer for each operation. */
+export class Deadlines {
+  readonly #onStall: () => void;
+  readonly #live = new Set<Deadline>();
+  #current: { readonly deadline: Deadline; readonly until: number } | undefined;
+
+  constructor(onStall: () => void) {
+    this.#onStall = onStall;
+  }
+
+  next(): Deadline {
+    const now = performance.now();
+    if (!this.#current || this.#current.until < now) {
+      const deadline = new Deadline(this.#onStall);
+      this.#live.add(deadline);
+      deadline.signal.addEventListener('abort', () => this.#live.delete(deadline), { once: true });
+      this.#current = { deadline, until: now + SHARE_MS };
+    }
+    return this.#current.deadline;
+  }
+
+  /** Ends all of them now. */
+  end(error: Error): void {
+    for (const deadline of [...this.#live]) deadline.end(error);
+    this.#current = undefined;
+  }
+}

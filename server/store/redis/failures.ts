@@ -1,0 +1,55 @@
+import { StoreError } from '../types.ts';
+
+/** Replies that a moment changes: a failover, a start, a script that runs long, a cluster that reorders itself. */
+const PASSING = new Set([
+  'READONLY',
+  'LOADING',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'MOVED',
+  'ASK',
+  'BUSY',
+  'NOREPLICAS',
+]);
+
+const ADVICE: Readonly<Record<string, string>> = {
+  OOM: 'Redis is out of memory (maxmemory): give it more, or lower streamTtlSeconds',
+  MISCONF: 'Redis cannot write its snapshot to disk and refuses writes (stop-writes-on-bgsave-error)',
+  NOAUTH: 'Redis asks for a password: put it into the url, redis://user:password@host:6379',
+  WRONGPASS: 'Redis refused the user or the password',
+  NOPERM: 'the Redis user may not run what the store needs: scripts, streams, hashes, pub/sub',
+  CROSSSLOT: 'the keys of a stream are in several slots: is there a proxy before the cluster?',
+};
+
+/** The word that an error reply begins with; undefined for an error of the connection. */
+export function replyCode(error: unknown): string | undefined {
+  return error instanceof Error ? /^-?([A-Z]{2,}) /.exec(error.message)?.[1] : undefined;
+}
+
+/** True when the same command may succeed in a moment: errors of the connection and passing replies. */
+export function isPassing(error: unknown): boolean {
+  const code = replyCode(error);
+  return code === undefined || PASSING.has(code);
+}
+
+/** `UNAVAILABLE` with a sentence that says what to do. Messages of Redis carry no credentials. */
+export function unavailable(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = replyCode(error);
+  const reason = (code && ADVICE[code]) ?? (error instanceof Error ? error.message : String(error));
+  return new StoreError('UNAVAILABLE', `The Redis store failed: ${reason || 'connection lost'}`, {
+    cause: error,
+  });
+}
+
+export function notFound(): StoreError {
+  return new StoreError('NOT_FOUND', 'There is no such stream');
+}
+
+export function bytesLost(): StoreError {
+  return new StoreError(
+    'UNAVAILABLE',
+    'Redis lost bytes that it had acknowledged (a failover to a replica that was behind)',
+  );
+}

@@ -1,0 +1,19 @@
+import type { StreamStore } from '../types.ts';
+import { connect } from './connect.ts';
+import { checkOptions, type RedisStoreOptions } from './options.ts';
+import { RedisStore } from './store.ts';
+
+export type { RedisClientOptions, RedisStoreOptions, RedisUrlOptions } from './options.ts';
+
+/**
+ * A store on Redis 7 or Valkey: standalone, under Sentinel, or a cluster. Any number of processes may share
+ * one. What Redis acknowledged is as durable as Redis is set up to be: see "Redis" in docs/deployment.md.
+ *
+ * @example
+ * app.use('/v1/proxy', durableProxy({ jwtSecret, allowlist, store: redisStore({ url: 'redis://localhost:6379' }) }))
+ * @throws ConfigurationError at once for options that cannot work.
+ */
+export function redisStore(options: RedisStoreOptions): StreamStore {
+  const checked = checkOptions(options);
+  return new RedisStore((onGap) => connect(checked, onGap), checked.keyPrefix);
+}

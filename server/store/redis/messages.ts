@@ -1,0 +1,67 @@
+import type { StreamEnd } from '../types.ts';
+
+/** Characters of an epoch: 12 random bytes as base64url. */
+export const EPOCH_LENGTH = 16;
+
+const POSITION_AT = 1 + EPOCH_LENGTH;
+const REST_AT = POSITION_AT + 16;
+const END_LENGTH = 8;
+
+/** What the scripts tell followers of a stream. `epoch` is the life of the id that it happened to. */
+export type Message =
+  | {
+      readonly kind: 'data';
+      readonly epoch: string;
+      readonly start: number;
+      readonly bytes: Buffer;
+      readonly end?: StreamEnd;
+    }
+  /** There is more than a message should carry. */
+  | { readonly kind: 'more'; readonly epoch: string }
+  | { readonly kind: 'gone'; readonly epoch: string };
+
+/**
+ * Reads a message: a letter for its kind, the epoch, a position of 16 digits, then the bytes; a closing
+ * has the length of its JSON (8 digits) and the JSON before them. Undefined for what another version or a
+ * stranger sent: followers look for themselves then. Never throws, since it runs within the client's parser.
+ */
+export function parseMessage(message: Buffer): Message | undefined {
+  const kind = message.toString('latin1', 0, 1);
+  const epoch = message.toString('latin1', 1, POSITION_AT);
+  const start = digits(message, POSITION_AT, REST_AT);
+  if (start === undefined) return undefined;
+  switch (kind) {
+    case 'd':
+      return { kind: 'data', epoch, start, bytes: message.subarray(REST_AT) };
+    case 'e':
+      return parseClosing(message, epoch, start);
+    case 'm':
+      return { kind: 'more', epoch };
+    case 'g':
+      return { kind: 'gone', epoch };
+    default:
+      return undefined;
+  }
+}
+
+function parseClosing(message: Buffer, epoch: string, start: number): Message | undefined {
+  const jsonAt = REST_AT + END_LENGTH;
+  const length = digits(message, REST_AT, jsonAt);
+  if (length === undefined) return undefined;
+  const bytesAt = jsonAt + length;
+  try {
+    const end = parseEnd(message.toString('utf8', jsonAt, bytesAt));
+    return { kind: 'data', epoch, start, bytes: message.subarray(bytesAt), end };
+  } catch {
+    return undefined;
+  }
+}
+
+function digits(message: Buffer, from: number, to: number): number | undefined {
+  const text = message.toString('latin1', from, to);
+  return text.length === to - from && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+export function parseEnd(json: string): StreamEnd {
+  return JSON.parse(json) as StreamEnd;
+}

@@ -1,0 +1,71 @@
+import { ConfigurationError } from '../../errors.ts';
+import type { AnyClient, RedisClient, RedisCluster, RedisSentinel } from './clients.ts';
+
+const KEY_PREFIX = 'durable-proxy:';
+const RIGHT = "redisStore({ url: 'redis://localhost:6379' }) or redisStore({ client: createClient(…) })";
+
+interface CommonOptions {
+  /**
+   * What all keys and channels begin with; no braces. Stores with one prefix on one Redis share their streams.
+   * Default `durable-proxy:`.
+   */
+  readonly keyPrefix?: string;
+}
+
+export interface RedisUrlOptions extends CommonOptions {
+  /**
+   * `redis[s]://[[user][:password]@]host[:port][/database]`, of a server or of any node of a cluster. Needs
+   * the package `redis` (`npm install redis`).
+   */
+  readonly url: string;
+}
+
+export interface RedisClientOptions extends CommonOptions {
+  /**
+   * What `createClient`, `createCluster` or `createSentinel` of the package `redis` (5) gave. The store
+   * connects it if it is not, sends its commands through it, and opens connections of its own like it for
+   * messages. It stays yours: `dispose` closes it only when the store had connected it.
+   */
+  readonly client: RedisClient | RedisCluster | RedisSentinel;
+}
+
+/** Options of `redisStore`: one of `url` and `client`. */
+export type RedisStoreOptions = RedisUrlOptions | RedisClientOptions;
+
+export type CheckedOptions = { readonly keyPrefix: string } & (
+  | { readonly url: string }
+  | { readonly kind: 'client'; readonly client: RedisClient }
+  | { readonly kind: 'cluster'; readonly client: RedisCluster }
+  | { readonly kind: 'sentinel'; readonly client: RedisSentinel }
+);
+
+/** @throws ConfigurationError that shows a right form, and no credentials. */
+export function checkOptions(options: RedisStoreOptions): CheckedOptions {
+  if (typeof options !== 'object' || options === null) throw wrong('takes an object');
+  const { url, client, keyPrefix = KEY_PREFIX } = options as Partial<RedisUrlOptions & RedisClientOptions>;
+  if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix)) {
+    throw wrong('keyPrefix is a text without braces (a cluster finds the slot by what stands in braces)');
+  }
+  if ((url === undefined) === (client === undefined)) throw wrong('takes either url or client');
+  if (url !== undefined) return Object.freeze({ keyPrefix, url: checkUrl(url) });
+  return Object.freeze({ keyPrefix, ...kindOf(client) });
+}
+
+function checkUrl(url: unknown): string {
+  const protocol = typeof url === 'string' && URL.canParse(url) ? new URL(url).protocol : undefined;
+  if (protocol !== 'redis:' && protocol !== 'rediss:') throw wrong('url begins with redis:// or rediss://');
+  return url as string;
+}
+
+function kindOf(client: AnyClient | undefined) {
+  const has = (name: string) => typeof client === 'object' && client !== null && name in client;
+  if (has('nodeClient') && has('slots')) return { kind: 'cluster', client: client as RedisCluster } as const;
+  if (has('getSentinelNode')) return { kind: 'sentinel', client: client as RedisSentinel } as const;
+  if (has('sSubscribe') && has('duplicate'))
+    return { kind: 'client', client: client as RedisClient } as const;
+  throw wrong('client is what createClient, createCluster or createSentinel of the package redis 5 gave');
+}
+
+function wrong(reason: string): ConfigurationError {
+  return new ConfigurationError(`redisStore: ${reason}. Right is: ${RIGHT}`);
+}

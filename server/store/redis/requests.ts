@@ -1,0 +1,79 @@
+import { pause } from './backoff.ts';
+import { SilenceError, type Argument, type Connection, type Reply } from './connection.ts';
+import { Deadlines } from './deadlines.ts';
+import { isPassing, replyCode, unavailable } from './failures.ts';
+import type { Script } from './scripts.ts';
+
+export interface RunOptions {
+  /** Called before a second try of a command that Redis may have carried out already. */
+  readonly onRepeat?: () => void;
+}
+
+/**
+ * Commands with bounded retries. A connection that breaks does not say whether the command was carried out:
+ * whatever runs through here may run twice, and its script knows a repetition.
+ */
+export class Requests {
+  readonly #connection: Connection;
+  readonly #deadlines: Deadlines;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#deadlines = new Deadlines(() => void connection.recover(new SilenceError('Redis does not answer')));
+  }
+
+  /** Runs a script by its digest, and by its text where Redis does not know it yet. */
+  async run(
+    script: Script,
+    keys: readonly [string, string],
+    args: readonly Argument[],
+    options?: RunOptions,
+  ) {
+    const tail = ['2', ...keys, ...args];
+    const reply = await this.#send(
+      keys[0],
+      ['EVALSHA', script.sha, ...tail],
+      ['EVAL', script.text, ...tail],
+      options,
+    );
+    return reply as readonly Reply[];
+  }
+
+  async command(key: string, args: readonly Argument[]): Promise<Reply> {
+    return this.#send(key, args);
+  }
+
+  /** Rejects what is pending. */
+  end(error: Error): void {
+    this.#deadlines.end(error);
+  }
+
+  async #send(
+    key: string,
+    first: readonly Argument[],
+    whenUnknown?: readonly Argument[],
+    options?: RunOptions,
+  ) {
+    const deadline = this.#deadlines.next();
+    let args = first;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await deadline.race(this.#connection.send(key, args, deadline.signal));
+      } catch (error) {
+        if (replyCode(error) === 'NOSCRIPT' && whenUnknown && args !== whenUnknown) {
+          args = whenUnknown;
+          continue;
+        }
+        if (deadline.signal.aborted || !isPassing(error)) throw unavailable(error);
+        options?.onRepeat?.();
+        try {
+          await deadline.race(
+            Promise.all([this.#connection.recover(error), pause(attempt, deadline.signal)]),
+          );
+        } catch {
+          throw unavailable(error);
+        }
+      }
+    }
+  }
+}

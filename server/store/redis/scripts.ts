@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto';
+
+/** A script with the name that Redis knows it by once it has run it. */
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+export interface Scripts {
+  readonly create: Script;
+  readonly append: Script;
+  readonly close: Script;
+  readonly read: Script;
+  readonly open: Script;
+  readonly delete: Script;
+}
+
+/** First field of a script's reply. Errors of Redis itself come as errors. */
+export type Status = 'OK' | 'AGAIN' | 'HELD' | 'NOT_FOUND' | 'CLOSED' | 'LOST' | 'INVALID_OFFSET';
+
+/** Bytes above which a message names the tail only, and readers fetch what is new. */
+const MESSAGE_BYTES = 65_536;
+
+/*
+ * KEYS[1] is the stream's hash, KEYS[2] its log. Fields of the hash:
+ *
+ *   epoch    of this life of the id; an id that was taken again has another
+ *   owner    the store (a process) that created it
+ *   init     contentType, ttlSeconds and metadata, as JSON
+ *   ttl      in milliseconds
+ *   tail     position behind the last byte
+ *   end      how it ended, as JSON; there when it is closed
+ *   w:<who>  number of the last append of a store, by which its repetition is known
+ *
+ * A script that Redis began is atomic, but a command of it that fails undoes nothing; so the first write is
+ * one that Redis refuses when memory is full, and after it nothing can fail. Scripts with `allow-oom` free
+ * memory, keep a stream readable, or end it, and must work then too.
+ */
+
+const ALLOW_OOM = '#!lua flags=allow-oom\n';
+
+/** Tells followers: kind, epoch, position, and what belongs to the kind (see `messages.ts`). */
+const tell = (publish: string): string => `
+local function tell(kind, epoch, position, rest, owner, who)
+  local message = kind .. epoch .. string.format('%016.0f', position) .. rest
+  local base = string.sub(KEYS[1], 1, -5)
+  redis.call('${publish}', base .. 'live', message)
+  if owner ~= who then redis.call('${publish}', base .. 'foreign', message) end
+end
+`;
+
+const REFRESH = `
+local function refresh(ttl)
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', KEYS[2], ttl)
+end
+`;
+
+/**
+ * Adds ARGV[first] and what follows it, behind `tail`, and gives the new tail; nil when bytes that should be
+ * there are not (Redis evicted the log without the hash). '%.0f' because Lua prints large numbers rounded.
+ */
+const ADD = `
+local function add(tail, first)
+  for i = first, #ARGV do
+    local id = string.format('%.0f-0', tail + #ARGV[i])
+    if tail == 0 then
+      redis.call('XADD', KEYS[2], id, 'd', ARGV[i])
+    elseif not redis.call('XADD', KEYS[2], 'NOMKSTREAM', id, 'd', ARGV[i]) then
+      return nil
+    end
+    tail = tail + #ARGV[i]
+  end
+  return tail
+end
+`;
+
+/** ARGV: epoch, owner, init, ttl. A repetition of a create that succeeded succeeds again. */
+const CREATE = `
+local held = redis.call('HGET', KEYS[1], 'epoch')
+if held then return { held == ARGV[1] and 'OK' or 'HELD' } end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'owner', ARGV[2], 'init', ARGV[3], 'ttl', ARGV[4], 'tail', '0')
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('DEL', KEYS[2])
+return { 'OK' }
+`;
+
+/**
+ * ARGV: who, number, epoch or '', least tail, bytes... Replies with the epoch and the tail.
+ *
+ * A number that is not above the last one of that store was written already (or is so late that its caller
+ * was told that it failed): not again. A tail before one that was acknowledged means that bytes were lost in
+ * a failover: going on would give other bytes at offsets that readers hold.
+ */
+const APPEND = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'w:' .. ARGV[1])
+if not m[1] or (ARGV[3] ~= '' and ARGV[3] ~= m[1]) then return { 'NOT_FOUND' } end
+if m[6] and tonumber(m[6]) >= tonumber(ARGV[2]) then return { 'AGAIN', m[1], m[2] } end
+if m[4] then return { 'CLOSED' } end
+local start = tonumber(m[2])
+if start < tonumber(ARGV[4]) then return { 'LOST' } end
+local tail = add(start, 5)
+if not tail then return { 'NOT_FOUND' } end
+local position = string.format('%.0f', tail)
+redis.call('HSET', KEYS[1], 'tail', position, 'w:' .. ARGV[1], ARGV[2])
+refresh(m[3])
+if tail > start then
+  if tail - start > ${MESSAGE_BYTES} then tell('m', m[1], tail, '', m[5], ARGV[1])
+  else tell('d', m[1], start, table.concat(ARGV, '', 5), m[5], ARGV[1]) end
+end
+return { 'OK', m[1], position }
+`;
+
+/**
+ * ARGV: who, epoch or '', least tail, end, end when bytes were lost, bytes... Replies with the epoch, the
+ * tail and the end that stands.
+ */
+const CLOSE = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner')
+if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
+if m[4] then return { 'HELD', m[1], m[2], m[4] } end
+local start, tail, ending, status, bytes = tonumber(m[2]), nil, ARGV[4], 'OK', ''
+if start < tonumber(ARGV[3]) then
+  tail, ending, status = start, ARGV[5], 'LOST'
+else
+  tail = add(start, 6)
+  if not tail then return { 'NOT_FOUND' } end
+end
+local position = string.format('%.0f', tail)
+redis.call('HSET', KEYS[1], 'tail', position, 'end', ending)
+refresh(m[3])
+if tail - start > ${MESSAGE_BYTES} then
+  tell('m', m[1], tail, '', m[5], ARGV[1])
+else
+  if tail > start then bytes = table.concat(ARGV, '', 6) end
+  tell('e', m[1], start, string.format('%08d', #ending) .. ending .. bytes, m[5], ARGV[1])
+end
+return { status, m[1], position, ending }
+`;
+
+/**
+ * ARGV: from, most bytes, epoch or '', '1' to restart the TTL. Replies with the epoch, the tail, the end and
+ * the bytes. Takes a few entries first, then as many as their size lets expect.
+ */
+const READ = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end')
+if not m[1] or (ARGV[3] ~= '' and ARGV[3] ~= m[1]) then return { 'NOT_FOUND' } end
+local at, most, tail = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(m[2])
+if at > tail then return { 'INVALID_OFFSET' } end
+if ARGV[4] == '1' then refresh(m[3]) end
+local parts, size, count = {}, 0, 4
+while size < most and at < tail do
+  local entries = redis.call('XRANGE', KEYS[2], string.format('(%.0f-0', at), '+', 'COUNT', count)
+  if #entries == 0 then return { 'NOT_FOUND' } end
+  for _, entry in ipairs(entries) do
+    local data = entry[2][2]
+    local start = tonumber(string.match(entry[1], '^%d+')) - #data
+    if start > at then return { 'NOT_FOUND' } end
+    local first, last = at - start + 1, math.min(#data, at - start + most - size)
+    if first > 1 or last < #data then data = string.sub(data, first, last) end
+    parts[#parts + 1] = data
+    size, at = size + #data, at + #data
+    if size >= most then break end
+  end
+  count = math.min(256, math.ceil((most - size) * #parts / size) + 1)
+end
+return { 'OK', m[1], m[2], m[4], table.concat(parts) }
+`;
+
+/** Restarts the TTL for a reader that begins. Replies with the epoch, the tail, the end, the owner and init. */
+const OPEN = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init')
+if not m[1] then return { 'NOT_FOUND' } end
+refresh(m[3])
+return { 'OK', m[1], m[2], m[4], m[5], m[6] }
+`;
+
+/** ARGV: who. UNLINK, because freeing a long log takes time that other streams would wait. */
+const DELETE = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+redis.call('UNLINK', KEYS[1], KEYS[2])
+if not m[1] then return { 'NOT_FOUND' } end
+tell('g', m[1], 0, '', m[2], ARGV[1])
+return { 'OK' }
+`;
+
+/** @param publish `SPUBLISH` in a cluster, where messages stay with the stream's own shard. */
+export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
+  const tells = tell(publish);
+  return {
+    create: script(CREATE),
+    append: script(tells + REFRESH + ADD + APPEND),
+    close: script(ALLOW_OOM + tells + REFRESH + ADD + CLOSE),
+    read: script(ALLOW_OOM + REFRESH + READ),
+    open: script(ALLOW_OOM + REFRESH + OPEN),
+    delete: script(ALLOW_OOM + tells + DELETE),
+  };
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') };
+}

@@ -1,0 +1,84 @@
+import type { RedisClient } from './clients.ts';
+import {
+  AS_BYTES,
+  INFO,
+  SilenceError,
+  type Argument,
+  type ChannelListener,
+  type Connection,
+  type Reply,
+} from './connection.ts';
+import { before, createSubscriber, ignore } from './subscriber.ts';
+
+/** Milliseconds that a new connection is given before it is doubted too. */
+const REOPEN_MS = 1_000;
+
+/** One Redis server: the client for commands, and a connection of our own for messages. */
+export class StandaloneConnection implements Connection {
+  readonly publish = 'PUBLISH';
+  readonly #client: RedisClient;
+  readonly #subscriber: RedisClient;
+  readonly #ours: boolean;
+  #opened = false;
+  #reopenedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param ours whether nobody else uses the client, so that it may be reconnected and is closed with us. */
+  constructor(client: RedisClient, ours: boolean, onGap: () => void) {
+    this.#client = client;
+    this.#ours = ours;
+    this.#subscriber = createSubscriber(client, onGap);
+    // Without a listener an `error` event ends the process.
+    client.on('error', ignore);
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    if (!this.#client.isOpen) {
+      this.#opened = true;
+      await before(signal, this.#client.connect());
+    }
+    await before(signal, this.#subscriber.connect());
+  }
+
+  send(_key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {
+    return this.#client.sendCommand(args, { typeMapping: AS_BYTES, abortSignal: signal }) as Promise<Reply>;
+  }
+
+  async info(signal: AbortSignal): Promise<string> {
+    return String(await this.send('', INFO, signal));
+  }
+
+  /**
+   * A name may lead to another server by now: after a failover the old one refuses writes, or is silent, and
+   * the client would stay with it.
+   */
+  async recover(error: unknown): Promise<void> {
+    if (!this.#ours || !(error instanceof SilenceError)) return;
+    const now = performance.now();
+    if (now - this.#reopenedAt < REOPEN_MS) return;
+    this.#reopenedAt = now;
+    for (const client of [this.#client, this.#subscriber]) {
+      // One that is not ready is connecting anew already.
+      if (!client.isReady) continue;
+      client.destroy();
+      client.connect().catch(ignore);
+    }
+  }
+
+  async subscribe(channel: string, listener: ChannelListener): Promise<void> {
+    await this.#subscriber.subscribe(channel, listener, true);
+  }
+
+  async unsubscribe(channel: string, listener: ChannelListener): Promise<void> {
+    await this.#subscriber.unsubscribe(channel, listener, true).catch(ignore);
+  }
+
+  tend(): void {
+    // The client puts its subscriptions back by itself.
+  }
+
+  async close(): Promise<void> {
+    if (this.#subscriber.isOpen) this.#subscriber.destroy();
+    if ((this.#ours || this.#opened) && this.#client.isOpen) this.#client.destroy();
+    this.#client.off('error', ignore);
+  }
+}

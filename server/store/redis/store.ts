@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import type { Follower, Frame, Offset, StreamEnd, StreamInfo, StreamInit, StreamStore } from '../types.ts';
+import { StoreError } from '../types.ts';
+import { Commands, type Fence } from './commands.ts';
+import type { Connection } from './connection.ts';
+import { notFound } from './failures.ts';
+import { Feeds, infoOf } from './feeds.ts';
+import { EPOCH_LENGTH } from './messages.ts';
+import { formatOffset, parseOffset } from './offsets.ts';
+import { Requests } from './requests.ts';
+import { scriptsFor } from './scripts.ts';
+import { Writers } from './writers.ts';
+
+/** Makes a connection that is open; it calls `onGap` when messages may have been missed. */
+export type Connect = (onGap: () => void) => Promise<Connection>;
+
+/** How a stream ends whose acknowledged bytes Redis lost, whatever its writer believes. */
+const BYTES_LOST: StreamEnd = Object.freeze({
+  outcome: 'interrupted',
+  error: Object.freeze({
+    code: 'STORAGE_ERROR',
+    message: 'The store lost bytes of this answer in a failover',
+  }),
+});
+
+const NO_BYTES = new Uint8Array(0);
+
+interface Parts {
+  readonly connection: Connection;
+  readonly requests: Requests;
+  readonly commands: Commands;
+  readonly feeds: Feeds;
+}
+
+/** A `StreamStore` on Redis or Valkey. Any number of processes may use one Redis at the same time. */
+export class RedisStore implements StreamStore {
+  readonly #connect: Connect;
+  readonly #prefix: string;
+  readonly #writers = new Writers();
+  #opening: Promise<void> | undefined;
+  #parts: Parts | undefined;
+  #disposed = false;
+
+  constructor(connect: Connect, prefix: string) {
+    this.#connect = connect;
+    this.#prefix = prefix;
+  }
+
+  open(): Promise<void> {
+    if (this.#disposed) return Promise.reject(disposed());
+    this.#opening ??= this.#start().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async create(id: string, init: StreamInit): Promise<boolean> {
+    const { commands } = this.#use();
+    const epoch = randomName();
+    const isOurs = await commands.create(id, epoch, init);
+    if (isOurs) this.#writers.begin(id, epoch);
+    else this.#writers.forget(id);
+    return isOurs;
+  }
+
+  async append(id: string, bytes: Uint8Array): Promise<void> {
+    const { commands, feeds } = this.#use();
+    await this.#write(id, async (fence) => {
+      const { epoch, tail, again } = await commands.append(id, bytes, fence);
+      this.#writers.advance(id, epoch, tail);
+      const feed = feeds.get(id);
+      if (feed?.epoch !== epoch) return;
+      if (again) feed.learn({ epoch, tail }, 0);
+      else feed.ingest(tail - bytes.length, bytes);
+    });
+  }
+
+  async close(id: string, end: StreamEnd, last: Uint8Array = NO_BYTES): Promise<StreamEnd> {
+    const { commands, feeds } = this.#use();
+    return this.#write(id, async (fence) => {
+      const closed = await commands.close(id, end, BYTES_LOST, last, fence);
+      this.#writers.forget(id);
+      const feed = feeds.get(id);
+      if (feed?.epoch === closed.epoch) {
+        if (closed.added) feed.ingest(closed.tail - last.length, last, closed.end);
+        else feed.learn(closed, 0);
+      }
+      return closed.end;
+    });
+  }
+
+  async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
+    const { commands } = this.#use();
+    const from = parseOffset(offset);
+    const { bytes, tail, end } = await commands.read(id, from, maxBytes, true);
+    const next = from + bytes.length;
+    const upToDate = next === tail;
+    return { bytes, next: formatOffset(next), upToDate, ...(upToDate && end && { end }) };
+  }
+
+  async follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower> {
+    return this.#use().feeds.follow(id, offset, onReadable, maxBytes);
+  }
+
+  async head(id: string): Promise<StreamInfo | undefined> {
+    const found = await this.#use().commands.head(id);
+    return found && { ...found.init, ...infoOf(found) };
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const { commands, feeds } = this.#use();
+    const wasThere = await commands.delete(id);
+    this.#writers.forget(id);
+    feeds.get(id)?.fail(notFound());
+    return wasThere;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#opening?.catch(() => undefined);
+    const parts = this.#parts;
+    if (!parts) return;
+    parts.feeds.end(disposed());
+    await this.#writers.idle();
+    parts.requests.end(disposed());
+    await parts.connection.close();
+  }
+
+  async #start(): Promise<void> {
+    const connection = await this.#connect(() => this.#parts?.feeds.lookAtAll());
+    const who = randomName();
+    const requests = new Requests(connection);
+    const commands = new Commands(requests, scriptsFor(connection.publish), this.#prefix, who);
+    const feeds = new Feeds({ commands, connection, who });
+    this.#parts = { connection, requests, commands, feeds };
+  }
+
+  #use(): Parts {
+    if (this.#disposed) throw disposed();
+    if (!this.#parts)
+      throw new StoreError('UNAVAILABLE', 'The Redis store is not open: await store.open() first');
+    return this.#parts;
+  }
+
+  /** Writes in order, and tells our followers at once when the stream is gone. */
+  #write<T>(id: string, write: (fence: Fence | undefined) => Promise<T>): Promise<T> {
+    return this.#writers.run(id, async (fence) => {
+      try {
+        return await write(fence);
+      } catch (error) {
+        if (error instanceof StoreError && error.code === 'NOT_FOUND') {
+          this.#writers.forget(id);
+          const feed = this.#parts?.feeds.get(id);
+          if (!fence || feed?.epoch === fence.epoch) feed?.fail(error);
+        }
+        throw error;
+      }
+    });
+  }
+}
+
+function disposed(): StoreError {
+  return new StoreError('UNAVAILABLE', 'The Redis store is disposed');
+}
+
+function randomName(): string {
+  return randomBytes((EPOCH_LENGTH / 4) * 3).toString('base64url');
+}

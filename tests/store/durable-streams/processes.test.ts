@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import type { StreamEnd } from '../../../server/store/types.ts';
+import { COMPLETE, init, newId, noise, readAll, storeError, Tail } from '../contract/support.ts';
+import { requests, useTroubled } from './troubled.ts';
+
+const by = (name: string): StreamEnd => ({ outcome: 'aborted', error: { code: name, message: name } });
+
+describe('several processes on one backend', () => {
+  const t = useTroubled();
+
+  it('see each other write, close and delete', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    expect(await a.create(id, init({ metadata: { owner: 'a' } }))).toBe(true);
+    expect(await b.head(id)).toMatchObject({ metadata: { owner: 'a' } });
+    const tail = await Tail.open(b, id);
+    await a.append(id, Buffer.from('from a, '));
+    await tail.until(({ bytes }) => bytes.length === 8);
+    await b.append(id, Buffer.from('from b, '));
+    await a.append(id, Buffer.from('from a again'));
+    expect(await a.close(id, COMPLETE)).toEqual(COMPLETE);
+    expect((await tail.toEnd()).toString()).toBe('from a, from b, from a again');
+    tail.stop();
+    expect(await b.delete(id)).toBe(true);
+    expect(await a.head(id)).toBeUndefined();
+  });
+
+  it('tell followers in another process that a stream was deleted', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await a.create(id, init());
+    const tail = await Tail.open(b, id);
+    await a.delete(id);
+    await expect(tail.toEnd()).rejects.toEqual(storeError('NOT_FOUND'));
+    tail.stop();
+  });
+
+  it('keep what both append, each in its own order', async () => {
+    const stores = [await t.openDirect(), await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await stores[0]!.create(id, init());
+    await Promise.all(
+      stores.flatMap((store, s) =>
+        Array.from({ length: 50 }, (_, i) => store.append(id, Buffer.from(`${s}:${i};`))),
+      ),
+    );
+    const entries = (await readAll(stores[1]!, id)).bytes.toString().split(';').slice(0, -1);
+    expect(entries).toHaveLength(150);
+    for (const s of [0, 1, 2]) {
+      const own = entries.filter((entry) => entry.startsWith(`${s}:`));
+      expect(own).toEqual(Array.from({ length: 50 }, (_, i) => `${s}:${i}`));
+    }
+  });
+
+  it('give an id to one of them', async () => {
+    const stores = [await t.openDirect(), await t.openDirect(), await t.openDirect()];
+    for (let round = 0; round < 15; round += 1) {
+      const id = newId();
+      const taken = await Promise.all(
+        stores.map((store, i) => store.create(id, init({ metadata: { by: String(i) } }))),
+      );
+      expect(taken.filter(Boolean)).toHaveLength(1);
+      for (const store of stores) {
+        expect((await store.head(id))?.metadata['by']).toBe(String(taken.indexOf(true)));
+      }
+    }
+  });
+
+  it('let the first end stand, with its last bytes', async () => {
+    const stores = [await t.openDirect(), await t.openDirect()];
+    for (let round = 0; round < 15; round += 1) {
+      const id = newId();
+      await stores[0]!.create(id, init());
+      const tail = await Tail.open(stores[1]!, id);
+      const ends = await Promise.all(
+        stores.map((store, i) => store.close(id, by(`store ${i}`), Buffer.from(`last of store ${i}`))),
+      );
+      expect(ends[0]).toEqual(ends[1]);
+      expect((await tail.toEnd()).toString()).toBe(`last of ${ends[0]!.error!.code}`);
+      expect(tail.end).toEqual(ends[0]);
+      tail.stop();
+    }
+  });
+
+  it('keep a writer out that slept while its stream was closed', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await a.create(id, init());
+    await a.append(id, Buffer.from('before'));
+    const own = await Tail.open(a, id);
+    await b.close(id, by('guardian'));
+    await expect(a.append(id, Buffer.from('after'))).rejects.toEqual(storeError('CLOSED'));
+    expect(await a.close(id, COMPLETE, Buffer.from('after'))).toEqual(by('guardian'));
+    expect((await own.toEnd()).toString()).toBe('before');
+    expect(own.end).toEqual(by('guardian'));
+    own.stop();
+  });
+
+  it('resume at the exact offset that another process gave', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    const bytes = noise(200_000);
+    await a.create(id, init());
+    await a.append(id, bytes.subarray(0, 120_000));
+    const places = [];
+    for (let offset = '-1', at = 0; at < 120_000;) {
+      const frame = await a.read(id, offset, 7_777);
+      at += frame.bytes.length;
+      offset = frame.next;
+      places.push({ at, offset });
+    }
+    await a.close(id, COMPLETE, bytes.subarray(120_000));
+    for (const { at, offset } of places) {
+      const tail = await Tail.open(b, id, offset);
+      expect((await tail.toEnd()).equals(bytes.subarray(at))).toBe(true);
+      tail.stop();
+    }
+  });
+});
+
+describe('a process that dies in the middle', () => {
+  const t = useTroubled();
+
+  it('of a close: the bytes are there, and the outcome is interrupted, for good', async () => {
+    const dying = await t.open({ retryTimeoutMs: 60_000 });
+    const id = newId();
+    await dying.create(id, init());
+    t.relay.trouble = (seen) => (requests.end(seen) ? { kind: 'hang' } : undefined);
+    const closing = dying.close(id, COMPLETE, Buffer.from('all of it'));
+    closing.catch(() => undefined);
+    const survivor = await t.openDirect();
+    const tail = await Tail.open(survivor, id);
+    expect((await tail.toEnd()).toString()).toBe('all of it');
+    expect(tail.end).toMatchObject({ outcome: 'interrupted', error: { code: 'INTERRUPTED' } });
+    tail.stop();
+    // It was only slow: what it wanted to say no longer counts, and it learns so.
+    for (const carryOut of t.relay.held) expect(await carryOut()).toBeLessThan(300);
+    t.relay.trouble = () => undefined;
+    expect(await closing).toMatchObject({ outcome: 'interrupted' });
+    for (const store of [dying, survivor]) {
+      expect((await store.head(id))?.end).toMatchObject({ outcome: 'interrupted' });
+    }
+  });
+
+  it('of a create: nobody sees the stream, and the id is free again', async () => {
+    const dying = await t.open({ retryTimeoutMs: 250 });
+    const id = newId();
+    t.relay.trouble = (seen) => (requests.beginData(seen) ? { kind: 'hang' } : undefined);
+    await expect(dying.create(id, init({ metadata: { by: 'dying' } }))).rejects.toEqual(
+      storeError('UNAVAILABLE'),
+    );
+    const survivor = await t.openDirect();
+    expect(await survivor.head(id)).toBeUndefined();
+    await expect(survivor.append(id, Buffer.from('x'))).rejects.toEqual(storeError('NOT_FOUND'));
+    expect(await survivor.create(id, init({ metadata: { by: 'survivor' } }))).toBe(true);
+    expect(await survivor.head(id)).toMatchObject({ metadata: { by: 'survivor' } });
+    await survivor.append(id, Buffer.from('x'));
+    expect((await readAll(survivor, id)).bytes.toString()).toBe('x');
+  });
+
+  it('of a delete: nobody sees the stream, and the id is free again', async () => {
+    const dying = await t.open({ retryTimeoutMs: 250 });
+    const id = newId();
+    await dying.create(id, init());
+    await dying.append(id, Buffer.from('old'));
+    await dying.close(id, COMPLETE);
+    t.relay.trouble = (seen) => (requests.deleteMeta(seen) ? { kind: 'hang' } : undefined);
+    await expect(dying.delete(id)).rejects.toEqual(storeError('UNAVAILABLE'));
+    const survivor = await t.openDirect();
+    expect(await survivor.head(id)).toBeUndefined();
+    // Longer than the first life, so that its log cannot be kept for the second.
+    expect(await survivor.create(id, init({ ttlSeconds: 7_200 }))).toBe(true);
+    expect(await readAll(survivor, id)).toEqual({ bytes: Buffer.alloc(0), next: expect.any(String) });
+    expect((await survivor.head(id))?.ttlSeconds).toBe(7_200);
+  });
+});

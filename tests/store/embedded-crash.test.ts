@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { embeddedStore } from '../../server/store/embedded/index.ts';
+import type { StreamStore } from '../../server/store/types.ts';
+import { readAll, textOf } from './contract/support.ts';
+import { Child, contentOf } from './embedded-support.ts';
+
+/** `CRASH_ROUNDS=100` is the long form. */
+const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 4);
+
+/** What a process that was killed had said of one stream. */
+interface Told {
+  sent: number;
+  acknowledged: number;
+  closing: number | undefined;
+  isClosed: boolean;
+  isDeleting: boolean;
+  isDeleted: boolean;
+}
+
+function toldBy(child: Child): Map<string, Told> {
+  const streams = new Map<string, Told>();
+  for (const line of child.lines) {
+    const [word, id, size] = line.split(' ') as [string, string, string];
+    const fresh = {
+      sent: 0,
+      acknowledged: 0,
+      closing: undefined,
+      isClosed: false,
+      isDeleting: false,
+      isDeleted: false,
+    };
+    const told: Told = streams.get(id) ?? fresh;
+    if (id) streams.set(id, told);
+    if (word === 'sent' || word === 'closing') told.sent = Number(size);
+    if (word === 'acknowledged' || word === 'closed') told.acknowledged = Number(size);
+    if (word === 'closing') told.closing = Number(size);
+    if (word === 'closed') told.isClosed = true;
+    if (word === 'deleting') told.isDeleting = true;
+    if (word === 'deleted') told.isDeleted = true;
+  }
+  return streams;
+}
+
+async function verify(store: StreamStore, id: string, told: Told): Promise<void> {
+  const info = await store.head(id);
+  if (told.isDeleted) return expect(info, `${id} was deleted`).toBeUndefined();
+  // It was being deleted, or nothing of it had been acknowledged: both answers are true.
+  if (!info && (told.isDeleting || told.acknowledged === 0)) return;
+  const { bytes, end, next } = await readAll(store, id);
+  const size = bytes.length;
+  expect(size, `${id}: what was acknowledged is there`).toBeGreaterThanOrEqual(told.acknowledged);
+  expect(size, `${id}: nothing is there that was not sent`).toBeLessThanOrEqual(told.sent);
+  expect(bytes.equals(contentOf(id, 0, size)), `${id}: what is there is a prefix of what was sent`).toBe(
+    true,
+  );
+  expect(info?.tail).toBe(next);
+  if (told.isClosed) expect(end).toEqual({ outcome: 'complete' });
+  else if (end?.outcome === 'complete') expect(size, 'complete only when whole').toBe(told.closing);
+  else expect(end).toMatchObject({ outcome: 'interrupted', error: { code: 'INTERRUPTED' } });
+}
+
+describe.each(['disk', 'process'] as const)("kill -9 under load, durability '%s'", (durability) => {
+  it(
+    `loses nothing that was acknowledged, ${ROUNDS} times`,
+    async () => {
+      const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-crash-'));
+      const all = new Map<string, Told>();
+      let registry = '';
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const child = new Child(['load', dataDir, durability, String(round)]);
+        await child.told('acknowledged', 1 + Math.floor(Math.random() * 600));
+        await child.kill();
+        const streams = toldBy(child);
+        const store = embeddedStore({ dataDir, durability });
+        await store.open();
+        for (const [id, told] of streams) {
+          await verify(store, id, told);
+          all.set(id, told);
+        }
+        // Offsets go on behind the last byte.
+        const before = (await store.head('key-registry'))!;
+        expect(before.end).toBeUndefined();
+        await store.append('key-registry', Buffer.from(`${round} `));
+        registry += `${round} `;
+        expect(await textOf(store, 'key-registry', before.tail)).toBe(`${round} `);
+        expect(await textOf(store, 'key-registry')).toBe(registry);
+        // Later rounds must leave the streams of earlier ones alone.
+        if (round === ROUNDS - 1) for (const [id, told] of all) await verify(store, id, told);
+        await store.dispose();
+      }
+      expect(all.size).toBeGreaterThan(ROUNDS);
+      await rm(dataDir, { recursive: true });
+    },
+    ROUNDS * 20_000,
+  );
+});

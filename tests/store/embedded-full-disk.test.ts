@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Child } from './embedded-support.ts';
+
+/** Mounts a small file system that only this command sees, and that goes with it. */
+const smallDisk = (directory: string): string[] => [
+  'unshare',
+  '--mount',
+  '--map-root-user',
+  'sh',
+  '-c',
+  'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"',
+  directory,
+];
+
+const canMount =
+  spawnSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', 'mount -t tmpfs tmpfs /mnt']).status === 0;
+const title = canMount ? 'a full disk' : 'a full disk (needs a machine that lets unshare(1) mount a tmpfs)';
+
+describe.skipIf(!canMount)(title, () => {
+  it.each(['disk', 'process'] as const)(
+    'is an error that names it, and no more (durability %s)',
+    async (durability) => {
+      const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-full-'));
+      const child = new Child(['fill', dataDir, durability], smallDisk(dataDir));
+      await child.told('reopened');
+      await child.end();
+      expect(child.all('unhandled')).toEqual([]);
+      const [failure = ''] = child.all('failure');
+      expect(failure).toMatch(/^UNAVAILABLE /);
+      expect(failure).toContain(dataDir);
+      expect(failure).toMatch(/full/);
+      expect(child.all('then')).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'UNAVAILABLE']);
+      // What was acknowledged before, and only that, with what came when there was room again.
+      expect(child.all('filled')).toEqual(['whole complete']);
+      expect(child.all('waiting')).toEqual(['before after']);
+      expect(child.all('made-when-full')).toEqual(['room']);
+      await rm(dataDir, { recursive: true });
+    },
+  );
+});

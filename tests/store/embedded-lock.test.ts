@@ -1,0 +1,123 @@
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { embeddedStore } from '../../server/store/embedded/index.ts';
+import type { StreamStore } from '../../server/store/types.ts';
+import { COMPLETE, init, storeError, textOf } from './contract/support.ts';
+import { Child } from './embedded-support.ts';
+
+describe('the lock of a data directory', () => {
+  let parent: string;
+  let dataDir: string;
+  const children: Child[] = [];
+  const stores: StreamStore[] = [];
+
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'durable-proxy-lock-'));
+    dataDir = join(parent, 'data');
+  });
+
+  afterEach(async () => {
+    await Promise.all(children.splice(0).map((child) => child.kill()));
+    await Promise.all(stores.splice(0).map((store) => store.dispose()));
+    await rm(parent, { recursive: true });
+  });
+
+  const hold = async (dir = dataDir): Promise<Child> => {
+    const child = new Child(['hold', dir]);
+    children.push(child);
+    await child.told('open');
+    return child;
+  };
+
+  const newStore = (dir = dataDir): StreamStore => {
+    const store = embeddedStore({ dataDir: dir });
+    stores.push(store);
+    return store;
+  };
+
+  it('keeps a second process out, and tells it what to do', async () => {
+    await hold();
+    const opening = newStore().open();
+    await expect(opening).rejects.toEqual(storeError('UNAVAILABLE'));
+    await expect(opening).rejects.toThrow(dataDir);
+    await expect(opening).rejects.toThrow(/Stop it, or set `dataDir`.*`store` option/);
+  });
+
+  it('keeps a second store of one process out', async () => {
+    const first = newStore();
+    await first.open();
+    const second = newStore();
+    await expect(second.open()).rejects.toThrow(/holds/);
+    await first.create('a', init());
+    await first.append('a', Buffer.from('unharmed'));
+    expect(await textOf(first, 'a')).toBe('unharmed');
+    await first.dispose();
+    await second.open();
+    expect(await textOf(second, 'a')).toBe('unharmed');
+  });
+
+  it('goes with its holder: by dispose, by the end of the process, by kill -9', async () => {
+    await (await hold()).end();
+    await (await hold()).kill();
+    const store = newStore();
+    await store.open();
+    await store.dispose();
+    const child = await hold();
+    await expect(newStore().open()).rejects.toThrow(/holds/);
+    await child.kill();
+    await newStore().open();
+  });
+
+  it('leaves no more than one socket behind, however many holders were killed', async () => {
+    for (let i = 0; i < 3; i += 1) await (await hold()).kill();
+    await newStore().open();
+    const names = await readdir(dataDir);
+    expect(names.filter((name) => name.endsWith('.sock'))).toHaveLength(1);
+  });
+
+  it('has one winner among ten that come upon a leftover together', async () => {
+    await (await hold()).kill();
+    const many = Array.from({ length: 10 }, () => newStore());
+    const opened = await Promise.allSettled(many.map((store) => store.open()));
+    expect(opened.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('has one winner among processes that start together', async () => {
+    await (await hold()).kill();
+    const rivals = Array.from({ length: 3 }, () => new Child(['hold', dataDir]));
+    children.push(...rivals);
+    await Promise.all(rivals.map((rival) => rival.told('open error')));
+    expect(rivals.filter((rival) => rival.all('open').length === 1)).toHaveLength(1);
+  });
+
+  it('works where the path is too long for a socket', async () => {
+    const deep = join(parent, 'd'.repeat(120), 'data.with.dots');
+    await mkdir(deep, { recursive: true });
+    const child = await hold(deep);
+    await expect(newStore(deep).open()).rejects.toThrow(/holds/);
+    await child.kill();
+    const store = newStore(deep);
+    await store.open();
+    await store.create('a', init());
+    await store.close('a', COMPLETE, Buffer.from('deep'));
+    expect(await textOf(store, 'a')).toBe('deep');
+  });
+
+  it('is not taken before open, and the directory is for its owner only', async () => {
+    const store = newStore();
+    await expect(store.head('a')).rejects.toThrow(/open\(\)/);
+    await expect(readdir(parent)).resolves.toEqual([]);
+    await store.open();
+    expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(dataDir, 'streams.mdb'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('says why a directory cannot be used, and is free to try again', async () => {
+    const store = embeddedStore({ dataDir: '/dev/null/data' });
+    await expect(store.open()).rejects.toEqual(storeError('UNAVAILABLE'));
+    await expect(store.open()).rejects.toThrow('/dev/null/data');
+    await store.dispose();
+  });
+});

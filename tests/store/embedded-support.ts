@@ -1,0 +1,68 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The endless content of a stream: whoever knows its id can tell any part of it. */
+export function contentOf(id: string, from: number, to: number): Buffer {
+  const line = `${id} `;
+  const lines = Buffer.from(line.repeat(Math.ceil((to - from) / line.length) + 1));
+  return lines.subarray(from % line.length, (from % line.length) + to - from);
+}
+
+/** A process that runs `embedded-child.ts`. */
+export class Child {
+  readonly lines: string[] = [];
+  readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown>;
+  #onLine: (() => void) | undefined;
+
+  /** @param wrapper a command that runs the rest of its line, such as one that limits something. */
+  constructor(args: string[], wrapper: string[] = []) {
+    const script = fileURLToPath(new URL('embedded-child.ts', import.meta.url));
+    const command = [...wrapper, process.execPath, '--import', 'tsx', script, ...args];
+    this.#process = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'ignore'] });
+    const reader = createInterface({ input: this.#process.stdout! });
+    reader.on('line', (line) => {
+      this.lines.push(line);
+      this.#onLine?.();
+    });
+    this.#closed = Promise.all([once(this.#process, 'close'), once(reader, 'close')]);
+    this.#closed.then(
+      () => this.#onLine?.(),
+      () => this.#onLine?.(),
+    );
+  }
+
+  /** Resolves when so many lines that begin with one of these words have come; rejects when it ends before. */
+  async told(words: string, count = 1): Promise<void> {
+    const told = (): number => words.split(' ').reduce((sum, word) => sum + this.all(word).length, 0);
+    await new Promise<void>((resolve, reject) => {
+      this.#onLine = () => {
+        if (told() >= count) resolve();
+        else if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+          reject(new Error(`ended without "${words}": ${this.lines.join('\n')}`));
+        }
+      };
+      this.#onLine();
+    });
+  }
+
+  /** The rest of all lines that begin with `word`. */
+  all(word: string): string[] {
+    return this.lines
+      .filter((line) => line.startsWith(`${word} `) || line === word)
+      .map((line) => line.slice(word.length + 1));
+  }
+
+  /** Resolves when it is dead and all that it said was read. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#closed;
+  }
+
+  async end(): Promise<void> {
+    this.#process.stdin!.end();
+    await this.#closed;
+  }
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
+import type { Answer } from './http-client.ts';
+
+/** The answer is this error of the table, in the form that all errors have. Gives its message. */
+export async function expectError(answer: Answer, code: ErrorCode): Promise<string> {
+  const text = await answer.text();
+  assert.equal(
+    answer.status,
+    ERROR_STATUS[code],
+    `wanted ${ERROR_STATUS[code]} ${code}, got ${shown(answer, text)}`,
+  );
+  const { error } = parse(text) as { error?: { code?: unknown; message?: unknown } };
+  assert.equal(error?.code, code, `wanted ${code}, got ${shown(answer, text)}`);
+  assert.equal(typeof error.message, 'string', 'the error has no message');
+  assert.match(answer.header('content-type') ?? '', /^application\/json\b/);
+  return error.message as string;
+}
+
+/** The answer has this status; the failure shows what it said instead. */
+export async function expectStatus(answer: Answer, status: number): Promise<void> {
+  if (answer.status === status) return;
+  assert.fail(`wanted ${status}, got ${shown(answer, await answer.text())}`);
+}
+
+function shown(answer: Answer, text: string): string {
+  return `${answer.status} ${text.slice(0, 300)}`;
+}
+
+function parse(text: string): object {
+  try {
+    return (JSON.parse(text) as object | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Equal bytes; a failure shows the first difference instead of two dumps. */
+export function expectBytes(actual: Uint8Array, expected: Uint8Array | string): void {
+  const wanted = Buffer.from(expected as Uint8Array);
+  if (Buffer.compare(actual, wanted) === 0) return;
+  let at = 0;
+  while (at < actual.length && actual[at] === wanted[at]) at += 1;
+  const context = (bytes: Uint8Array) =>
+    JSON.stringify(Buffer.from(bytes.subarray(at, at + 32)).toString('latin1'));
+  assert.fail(
+    `${actual.length} bytes instead of ${wanted.length}, different from byte ${at} on: got ${context(actual)}, wanted ${context(wanted)}`,
+  );
+}

@@ -1,0 +1,136 @@
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+
+export type RequestHeaders = Readonly<Record<string, string | readonly string[]>>;
+
+export interface RequestInit {
+  readonly method?: string;
+  readonly headers?: RequestHeaders;
+  readonly body?: string | Uint8Array;
+  /** Ends the request, and the answer if it has begun. */
+  readonly signal?: AbortSignal;
+}
+
+/** An answer as it came over the wire: nothing decoded, nothing followed. */
+export class Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly message: IncomingMessage;
+  #bytes: Promise<Buffer> | undefined;
+
+  constructor(message: IncomingMessage) {
+    this.status = message.statusCode ?? 0;
+    this.headers = message.headers;
+    this.message = message;
+  }
+
+  /** A header by whatever spelling; several of a name are joined by commas. */
+  header(name: string): string | undefined {
+    const value = this.headers[name.toLowerCase()];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** The whole body. Rejects when the connection breaks off before its end. */
+  bytes(): Promise<Buffer> {
+    return (this.#bytes ??= quiet(collect(this.message)));
+  }
+
+  async text(): Promise<string> {
+    return (await this.bytes()).toString('utf8');
+  }
+}
+
+async function collect(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/**
+ * The same promise, which may also fail unseen: a test that failed for one reason does not wait for the
+ * requests that it had under way, and a process does not survive a rejection that nobody looks at.
+ */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/**
+ * The suite's way to the server: node:http, because fetch repairs what a test wants to send and hides what it
+ * wants to see (repeated headers, encodings, the end of a body).
+ */
+export class HttpClient {
+  readonly #agents = {
+    'http:': new HttpAgent({ keepAlive: true }),
+    'https:': new HttpsAgent({ keepAlive: true }),
+  };
+  readonly #sockets = new Set<Socket>();
+
+  send(url: string | URL, init: RequestInit = {}): Promise<Answer> {
+    const target = new URL(url);
+    const secure = target.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const options = {
+        method: init.method ?? 'GET',
+        headers: init.headers as Record<string, string | string[]> | undefined,
+        signal: init.signal,
+      };
+      const outgoing = secure
+        ? httpsRequest(target, { ...options, agent: this.#agents['https:'] })
+        : httpRequest(target, { ...options, agent: this.#agents['http:'] });
+      outgoing.on('error', reject);
+      outgoing.once('response', (message) => {
+        // What fails from here on is told by reading the body, if a test reads it.
+        message.on('error', () => undefined);
+        resolve(new Answer(message));
+      });
+      // node:http writes the headers in the encoding of a body that is text, which garbles other bytes in them.
+      outgoing.end(init.body === undefined ? undefined : Buffer.from(init.body as Uint8Array));
+    });
+  }
+
+  /** Writes bytes as they are to the server's socket and gives what comes back until `enough`, or the end. */
+  raw(url: string | URL, bytes: string | Uint8Array, enough: (text: string) => boolean): Promise<string> {
+    const socket = this.#connect(url, (connected) => connected.write(bytes));
+    return new Promise((resolve) => {
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+        if (enough(text)) socket.destroy();
+      });
+      socket.once('close', () => resolve(text));
+    });
+  }
+
+  /** Writes bytes as they are and hangs up without waiting for an answer. */
+  cutOff(url: string | URL, bytes: string | Uint8Array): Promise<void> {
+    const socket = this.#connect(url, (connected) => connected.write(bytes, () => connected.destroy()));
+    return new Promise((resolve) => void socket.once('close', () => resolve()));
+  }
+
+  #connect(url: string | URL, onConnected: (socket: Socket) => void): Socket {
+    const target = new URL(url);
+    const secure = target.protocol === 'https:';
+    const host = target.hostname.replace(/^\[(.*)\]$/, '$1');
+    const port = Number(target.port) || (secure ? 443 : 80);
+    const socket = secure ? connectTls({ host, port, servername: host }) : connectPlain({ host, port });
+    this.#sockets.add(socket);
+    socket.once(secure ? 'secureConnect' : 'connect', () => onConnected(socket));
+    // A reset is a way to hang up; `close` comes after it.
+    socket.on('error', () => undefined).once('close', () => this.#sockets.delete(socket));
+    return socket;
+  }
+
+  /** Cuts every connection. */
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

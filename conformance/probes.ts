@@ -1,0 +1,58 @@
+import {
+  IDEMPOTENCY_KEY,
+  IDEMPOTENCY_REPLAYED,
+  PREFER,
+  PREFERENCE_APPLIED,
+  RETURN_REPRESENTATION,
+  STREAM_KEY,
+  UPSTREAM_OUTCOME,
+} from '../protocol/headers.ts';
+import { KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
+import { randomUUID } from 'node:crypto';
+import type { Context } from './context.ts';
+import { serviceToken } from './tokens.ts';
+import { EXTENSIONS, type Extension } from './types.ts';
+
+export type Probe = (t: Context) => Promise<boolean>;
+
+/** One harmless request or two that only a server with the extension answers so. */
+const PROBES: Record<Extension, Probe> = {
+  outcomes: async (t) => {
+    const stream = await t.start(t.reply('probe'));
+    return (await stream.closed()).last.header(UPSTREAM_OUTCOME) !== undefined;
+  },
+  idempotency: async (t) => {
+    const upstream = t.reply('probe');
+    const headers = { [IDEMPOTENCY_KEY]: randomUUID() };
+    await t.create(upstream, { headers });
+    return (await t.create(upstream, { headers })).header(IDEMPOTENCY_REPLAYED) !== undefined;
+  },
+  prefer: async (t) => {
+    const answer = await t.create(t.reply('probe'), { headers: { [PREFER]: RETURN_REPRESENTATION } });
+    return answer.header(PREFERENCE_APPLIED) !== undefined;
+  },
+  find: async (t) => {
+    const name = randomUUID();
+    await t.create(t.reply('probe'), { headers: { [STREAM_KEY]: name } });
+    return (await t.service(new URL(`${t.base}?${KEY}=${name}`))).status === 200;
+  },
+  // Who does not know the parameter does not see that it was added.
+  scope: async (t) => {
+    const stream = await t.start(t.reply('probe'));
+    return (await stream.read({ [SCOPE]: SCOPE_READ })).status === 401;
+  },
+  tokens: async (t) => {
+    const token = await serviceToken(t.secret, { sub: 'probe' });
+    return (await t.create(t.reply('probe'), { token })).status === 201;
+  },
+};
+
+/** Asks the server what it has, all at once. A probe that fails finds nothing. */
+export async function findExtensions(
+  run: (probe: Probe) => Promise<boolean>,
+): Promise<ReadonlySet<Extension>> {
+  const found = await Promise.all(
+    EXTENSIONS.map(async (extension) => run(PROBES[extension]).catch(() => false)),
+  );
+  return new Set(EXTENSIONS.filter((_, i) => found[i]));
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { UPSTREAM_AUTHORIZATION, UPSTREAM_METHOD, UPSTREAM_URL } from '../../protocol/headers.ts';
+import { EXPIRES, SECRET, SIGNATURE } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { section, test } from '../define.ts';
+import { expectError, expectStatus } from '../expect.ts';
+import type { Answer } from '../http-client.ts';
+
+/** The operations that ask for the service's credentials, with whatever stands for them. */
+function serviceOperations(
+  t: Context,
+  id: string,
+  upstream: string,
+): ((query: string, headers: Record<string, string>) => Promise<Answer>)[] {
+  const create = { [UPSTREAM_URL]: upstream, [UPSTREAM_METHOD]: 'GET' };
+  return [
+    (query, headers) =>
+      t.send(new URL(t.base + query), { method: 'POST', headers: { ...create, ...headers } }),
+    (query, headers) => t.send(`${id}${query}`, { headers }),
+    (query, headers) => t.send(`${id}${query}`, { method: 'DELETE', headers }),
+  ];
+}
+
+export const auth = section('auth', [
+  test('[AUTH-1] the secret counts in the query and as a bearer token', async (t) => {
+    const upstream = t.reply('ok');
+    const stream = await t.start(upstream);
+    await stream.closed();
+    for (const [query, headers] of [
+      [`?${SECRET}=${encodeURIComponent(t.secret)}`, {}],
+      ['', { Authorization: `Bearer ${t.secret}` }],
+      ['', { Authorization: `bearer ${t.secret}` }],
+    ] as const) {
+      await expectStatus(await t.send(`${stream.id}${query}`, { headers }), 200);
+      assert.equal((await t.send(`${stream.id}${query}`, { method: 'HEAD', headers })).status, 200);
+      const answer = await t.send(new URL(t.base + query), {
+        method: 'POST',
+        headers: { [UPSTREAM_URL]: upstream.url, [UPSTREAM_METHOD]: 'GET', ...headers },
+      });
+      await expectStatus(answer, 201);
+      await expectStatus(
+        await t.send(`${t.streamOf(answer).id}${query}`, { method: 'DELETE', headers }),
+        204,
+      );
+    }
+  }),
+
+  test('[AUTH-2] without credentials, or with wrong ones, nothing is done', async (t) => {
+    const upstream = t.reply('never');
+    const stream = await t.start(t.reply('kept'));
+    await stream.closed();
+    for (const operation of serviceOperations(t, stream.id, upstream.url)) {
+      await expectError(await operation('', {}), 'MISSING_SECRET');
+      for (const wrong of ['wrong', `${t.secret}x`, t.secret.slice(0, -1), t.secret.toUpperCase(), 'ü']) {
+        await expectError(await operation(`?${SECRET}=${encodeURIComponent(wrong)}`, {}), 'INVALID_SECRET');
+      }
+      await expectError(await operation('', { Authorization: 'Bearer wrong' }), 'INVALID_SECRET');
+    }
+    assert.equal((await t.send(stream.id, { method: 'HEAD' })).status, 401);
+    assert.equal(upstream.received.length, 0);
+    await expectStatus(await stream.read(), 200);
+  }),
+
+  test('[AUTH-3] a stream is read by its signed URL, and by service credentials', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    await expectStatus(await t.send(stream.url), 200);
+    await expectStatus(await t.service(stream.id), 200);
+    await expectError(await t.send(stream.id), 'MISSING_SECRET');
+  }),
+
+  test('[AUTH-4] a signed URL is good for its stream alone', async (t) => {
+    const mine = await t.start(t.reply('mine'));
+    const other = await t.start(t.reply('other'));
+    await other.closed();
+    await expectError(await t.send(`${other.id}${mine.url.search}`), 'SIGNATURE_INVALID');
+  }),
+
+  test('[AUTH-5] whatever was changed in a signed URL makes it void', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    const expires = Number(stream.url.searchParams.get(EXPIRES));
+    const signature = stream.url.searchParams.get(SIGNATURE) ?? '';
+    const other = signature.startsWith('A') ? 'B' : 'A';
+    const changed: Record<string, string>[] = [
+      { [EXPIRES]: String(expires + 1) },
+      { [EXPIRES]: `0${expires}` },
+      { [EXPIRES]: `${expires}.0` },
+      { [EXPIRES]: 'never' },
+      { [EXPIRES]: '' },
+      { [SIGNATURE]: other + signature.slice(1) },
+      { [SIGNATURE]: signature.slice(0, -1) },
+      { [SIGNATURE]: `${signature}A` },
+      { [SIGNATURE]: '' },
+    ];
+    for (const params of changed) await expectError(await stream.read(params), 'SIGNATURE_INVALID');
+    for (const name of [EXPIRES, SIGNATURE]) {
+      const url = new URL(stream.url);
+      url.searchParams.delete(name);
+      await expectError(await t.send(url), 'SIGNATURE_INVALID');
+    }
+  }),
+
+  test('[AUTH-6] a signed URL whose time is over says so', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    await expectError(await stream.read({ [EXPIRES]: '1600000000' }), 'SIGNATURE_EXPIRED');
+    const patch = stream.at({ [EXPIRES]: '1600000000', action: 'abort' });
+    await expectError(await t.send(patch, { method: 'PATCH' }), 'SIGNATURE_EXPIRED');
+  }),
+
+  test('[AUTH-7] a URL with a signature is judged by it alone', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    const url = stream.at({ [SIGNATURE]: 'wrong' });
+    await expectError(await t.service(url), 'SIGNATURE_INVALID');
+    url.searchParams.set(SECRET, t.secret);
+    await expectError(await t.send(url), 'SIGNATURE_INVALID');
+  }),
+
+  test('[AUTH-8] parameters and headers that say two things are refused', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    const url = new URL(stream.url);
+    url.searchParams.append(SIGNATURE, 'second');
+    await expectError(await t.send(url), 'SIGNATURE_INVALID');
+    const secret = encodeURIComponent(t.secret);
+    await expectError(await t.send(`${stream.id}?${SECRET}=${secret}&${SECRET}=wrong`), 'INVALID_SECRET');
+    await expectError(
+      await t.send(`${stream.id}?${SECRET}=${secret}`, { headers: { Authorization: 'Bearer wrong' } }),
+      'INVALID_SECRET',
+    );
+  }),
+
+  test('[AUTH-9] no refusal repeats a credential', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    const signature = stream.url.searchParams.get(SIGNATURE) ?? '';
+    const answers = [
+      await stream.read({ [EXPIRES]: '1' }),
+      await t.create('http://not-allowed.invalid/', {
+        headers: { [UPSTREAM_AUTHORIZATION]: 'Bearer sk-42-secret' },
+      }),
+      await t.create('no url', { token: `${t.secret}-almost` }),
+    ];
+    for (const answer of answers) {
+      const text = JSON.stringify(answer.headers) + (await answer.text());
+      for (const credential of [t.secret, signature, 'sk-42-secret'])
+        assert.ok(!text.includes(credential), text);
+    }
+  }),
+
+  test('[AUTH-10] a 401 names the scheme that would do', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    for (const answer of [await t.send(stream.id), await t.send('', { method: 'POST' })]) {
+      assert.equal(answer.status, 401);
+      assert.match(answer.header('www-authenticate') ?? '', /^Bearer\b/);
+    }
+  }),
+]);

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import {
+  EXPOSED_HEADERS,
+  UPSTREAM_AUTHORIZATION,
+  UPSTREAM_METHOD,
+  UPSTREAM_URL,
+} from '../../protocol/headers.ts';
+import { ACTION, ACTION_ABORT } from '../../protocol/query.ts';
+import { section, test } from '../define.ts';
+import type { Answer } from '../http-client.ts';
+
+const ORIGIN = 'https://page.example';
+
+function list(answer: Answer, header: string): string[] {
+  return (answer.header(header) ?? '').split(',').map((each) => each.trim().toLowerCase());
+}
+
+/** The page may read the answer, and these headers of it. */
+function readable(answer: Answer): void {
+  assert.match(answer.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
+  const exposed = list(answer, 'access-control-expose-headers');
+  const missing = EXPOSED_HEADERS.filter((name) => !exposed.includes(name.toLowerCase()));
+  assert.deepEqual(missing, [], `hidden from pages after a ${answer.status}`);
+}
+
+export const cors = section('cors', [
+  test('[CORS-1] every answer can be read by a page, refusals too', async (t) => {
+    const headers = { Origin: ORIGIN };
+    const answer = await t.create(t.reply('x'), { headers });
+    readable(answer);
+    const stream = t.streamOf(answer);
+    await stream.closed();
+    readable(await stream.read({}, headers));
+    readable(await stream.read({ live: 'sse' }, headers));
+    readable(await t.send(stream.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH', headers }));
+    readable(await stream.read({ signature: 'wrong' }, headers));
+    readable(await t.send('', { method: 'POST', headers }));
+    readable(await t.create(t.reply('overloaded', { status: 529 }), { headers }));
+    readable(await t.create('http://not-allowed.invalid/', { headers }));
+    readable(await stream.read({ offset: 'a,b' }, headers));
+  }),
+
+  test('[CORS-2] a preflight asks for no credentials and allows what was asked for', async (t) => {
+    const asked = [
+      UPSTREAM_URL,
+      UPSTREAM_METHOD,
+      UPSTREAM_AUTHORIZATION,
+      'authorization',
+      'content-type',
+      'x-api-key',
+      'anthropic-version',
+      'x-stainless-os',
+      'idempotency-key',
+    ];
+    for (const [path, method] of [
+      ['', 'POST'],
+      ['01234567-89ab-4cde-8f01-23456789abcd', 'GET'],
+      ['01234567-89ab-4cde-8f01-23456789abcd', 'PATCH'],
+      ['01234567-89ab-4cde-8f01-23456789abcd', 'DELETE'],
+    ] as const) {
+      const answer = await t.send(path, {
+        method: 'OPTIONS',
+        headers: {
+          Origin: ORIGIN,
+          'Access-Control-Request-Method': method,
+          'Access-Control-Request-Headers': asked.join(', ').toLowerCase(),
+        },
+      });
+      assert.equal(answer.status, 204);
+      assert.match(answer.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
+      assert.ok(list(answer, 'access-control-allow-methods').includes(method.toLowerCase()), method);
+      const allowed = list(answer, 'access-control-allow-headers');
+      assert.deepEqual(
+        asked.map((name) => name.toLowerCase()).filter((name) => !allowed.includes(name)),
+        [],
+      );
+    }
+  }),
+
+  test('[CORS-3] the three headers of a create are allowed unasked', async (t) => {
+    const answer = await t.send('', {
+      method: 'OPTIONS',
+      headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST' },
+    });
+    assert.equal(answer.status, 204);
+    const allowed = list(answer, 'access-control-allow-headers');
+    for (const name of [UPSTREAM_URL, UPSTREAM_METHOD, UPSTREAM_AUTHORIZATION]) {
+      assert.ok(allowed.includes(name.toLowerCase()), name);
+    }
+  }),
+]);

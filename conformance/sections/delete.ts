@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { section, test } from '../define.ts';
+import { expectError, expectStatus } from '../expect.ts';
+
+export const deletion = section('delete', [
+  test('[DELETE-1] what is deleted is gone for everybody', async (t) => {
+    const stream = await t.start(t.reply('secret'));
+    await stream.closed();
+    await expectStatus(await stream.remove(), 204);
+    await expectError(await stream.read(), 'STREAM_NOT_FOUND');
+    await expectError(await t.service(stream.id), 'STREAM_NOT_FOUND');
+    assert.equal((await stream.head()).status, 404);
+    await expectError(await stream.read({ live: 'sse' }), 'STREAM_NOT_FOUND');
+    await expectError(await stream.read({ live: 'long-poll' }), 'STREAM_NOT_FOUND');
+  }),
+
+  test('[DELETE-2] it may be asked again, and of what never was', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    const answers = await Promise.all([stream.remove(), stream.remove(), stream.remove()]);
+    for (const answer of [...answers, await stream.remove()]) await expectStatus(answer, 204);
+    await expectStatus(await t.service(randomUUID(), { method: 'DELETE' }), 204);
+  }),
+
+  test('[DELETE-3] it stops the upstream', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    await stream.until(1);
+    await expectStatus(await stream.remove(), 204);
+    await feed.abandoned;
+    await expectError(await stream.read(), 'STREAM_NOT_FOUND');
+  }),
+
+  test('[DELETE-4] a signed URL is not enough', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    await expectError(await t.send(stream.url, { method: 'DELETE' }), 'MISSING_SECRET');
+    await expectStatus(await stream.read(), 200);
+  }),
+
+  test('[DELETE-5] whoever was reading is let go', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    const reader = await stream.live();
+    await reader.until(1);
+    const poll = stream.poll(reader.control?.streamNextOffset ?? '');
+    await expectStatus(await stream.remove(), 204);
+    await reader.toEnd().catch(() => []);
+    assert.notEqual((await poll).status, 200);
+  }),
+
+  test('[DELETE-6] what is no UUID is a 404', async (t) => {
+    await expectError(await t.service('..%2Fother', { method: 'DELETE' }), 'STREAM_NOT_FOUND');
+  }),
+]);

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import {
+  STREAM_CLOSED,
+  STREAM_KEY,
+  STREAM_NEXT_OFFSET,
+  UPSTREAM_CONTENT_TYPE,
+} from '../../protocol/headers.ts';
+import { KEY } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { section, test } from '../define.ts';
+import { expectBytes, expectError, expectStatus } from '../expect.ts';
+import type { Answer } from '../http-client.ts';
+
+const named = (name: string) => ({ headers: { [STREAM_KEY]: name } });
+
+function find(t: Context, name: string): Promise<Answer> {
+  return t.service(new URL(`${t.base}?${KEY}=${encodeURIComponent(name)}`));
+}
+
+export const finding = section(
+  'find',
+  [
+    test('[FIND-1] a stream is found under its name, running and over, with a fresh URL', async (t) => {
+      const name = `chat ${randomUUID()} /ü`;
+      const feed = t.feed({ contentType: 'text/plain' });
+      // A header's value is bytes; those of the name are its UTF-8.
+      const stream = await t.start(feed, named(Buffer.from(name).toString('latin1')));
+      await feed.send('so far');
+      await stream.until(6);
+      const running = await find(t, name);
+      await expectStatus(running, 200);
+      assert.equal(t.streamOf(running).id, stream.id);
+      assert.equal(running.header(UPSTREAM_CONTENT_TYPE), 'text/plain');
+      assert.equal(running.header(STREAM_CLOSED), undefined);
+      assert.match(running.header('cache-control') ?? '', /\bno-store\b/);
+      assert.equal((await running.bytes()).length, 0);
+      expectBytes((await t.streamOf(running).catchUp()).bytes, 'so far');
+      await feed.end();
+      const { offset } = await stream.closed();
+      const over = await find(t, name);
+      await expectStatus(over, 200);
+      assert.equal(over.header(STREAM_CLOSED), 'true');
+      assert.equal(over.header(STREAM_NEXT_OFFSET), offset);
+    }),
+
+    test('[FIND-2] an unknown name is a 404, and so is none', async (t) => {
+      await expectError(await find(t, randomUUID()), 'STREAM_NOT_FOUND');
+      await expectError(await t.service(''), 'NOT_FOUND');
+      await expectError(await find(t, ''), 'NOT_FOUND');
+    }),
+
+    test('[FIND-3] it asks for the service credentials', async (t) => {
+      const name = randomUUID();
+      const stream = await t.start(t.reply('x'), named(name));
+      await expectError(await t.send(new URL(`${t.base}?${KEY}=${name}`)), 'MISSING_SECRET');
+      const signed = new URL(`${t.base}?${KEY}=${name}`);
+      for (const [each, value] of stream.url.searchParams) signed.searchParams.set(each, value);
+      await expectError(await t.send(signed), 'MISSING_SECRET');
+    }),
+
+    test('[FIND-4] the newest one counts', async (t) => {
+      const name = randomUUID();
+      const streams = [];
+      for (const text of ['one', 'two', 'three']) streams.push(await t.start(t.reply(text), named(name)));
+      assert.equal(t.streamOf(await find(t, name)).id, streams.at(-1)?.id);
+    }),
+
+    test('[FIND-5] one that still waits for its upstream is waited for', async (t) => {
+      const name = randomUUID();
+      const feed = t.feed({ held: true });
+      const create = t.create(feed, named(name));
+      await feed.request();
+      const found = find(t, name);
+      // Asked for before there is anything to find.
+      await t.start(t.reply('other'));
+      feed.begin();
+      const answer = await found;
+      await expectStatus(answer, 200);
+      assert.equal(t.streamOf(answer).id, t.streamOf(await create).id);
+      await feed.end();
+    }),
+
+    test('[FIND-6] a create that failed does not hide the one before it', async (t) => {
+      const name = randomUUID();
+      const stream = await t.start(t.reply('good'), named(name));
+      assert.equal((await t.create(t.reply('bad', { status: 500 }), named(name))).status, 502);
+      assert.equal(t.streamOf(await find(t, name)).id, stream.id);
+      const alone = randomUUID();
+      assert.equal((await t.create(t.reply('bad', { status: 500 }), named(alone))).status, 502);
+      await expectError(await find(t, alone), 'STREAM_NOT_FOUND');
+    }),
+
+    test('[FIND-7] a stream that was deleted is not found', async (t) => {
+      const name = randomUUID();
+      const stream = await t.start(t.reply('x'), named(name));
+      await stream.closed();
+      await stream.remove();
+      await expectError(await find(t, name), 'STREAM_NOT_FOUND');
+    }),
+
+    test('[FIND-8] a name has 1 to 512 bytes', async (t) => {
+      const upstream = t.reply('never');
+      await expectError(await t.create(upstream, named('')), 'INVALID_REQUEST');
+      await expectError(await t.create(upstream, named('n'.repeat(513))), 'INVALID_REQUEST');
+      assert.equal(upstream.received.length, 0);
+      await expectStatus(await t.create(t.reply('x'), named(randomUUID().padEnd(512, 'n'))), 201);
+    }),
+  ],
+  ['find'],
+);

@@ -1,0 +1,43 @@
+import type { Section } from '../define.ts';
+import { abort } from './abort.ts';
+import { allowlist } from './allowlist.ts';
+import { auth } from './auth.ts';
+import { cors } from './cors.ts';
+import { create } from './create.ts';
+import { deletion } from './delete.ts';
+import { errors } from './errors.ts';
+import { finding } from './find.ts';
+import { head } from './head.ts';
+import { headers } from './headers.ts';
+import { idempotency } from './idempotency.ts';
+import { limits } from './limits.ts';
+import { longPoll } from './long-poll.ts';
+import { outcomes } from './outcomes.ts';
+import { prefer } from './prefer.ts';
+import { read } from './read.ts';
+import { scope } from './scope.ts';
+import { sse } from './sse.ts';
+import { tokens } from './tokens.ts';
+
+/** The whole suite, in the order in which it is reported. */
+export const SECTIONS: readonly Section[] = [
+  create,
+  headers,
+  read,
+  longPoll,
+  sse,
+  head,
+  abort,
+  deletion,
+  auth,
+  allowlist,
+  cors,
+  errors,
+  limits,
+  outcomes,
+  idempotency,
+  prefer,
+  finding,
+  scope,
+  tokens,
+];

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import {
+  STREAM_CLOSED,
+  STREAM_CURSOR,
+  STREAM_NEXT_OFFSET,
+  STREAM_UP_TO_DATE,
+  UPSTREAM_CONTENT_TYPE,
+} from '../../protocol/headers.ts';
+import { CURSOR, LIVE, LIVE_LONG_POLL, OFFSET, OFFSET_NOW, OFFSET_START } from '../../protocol/query.ts';
+import { section, test } from '../define.ts';
+import { expectBytes, expectError, expectStatus } from '../expect.ts';
+
+export const longPoll = section('long-poll', [
+  test('[POLL-1] what is there comes at once', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('here');
+    await stream.until(4);
+    const answer = await stream.poll(OFFSET_START);
+    await expectStatus(answer, 200);
+    expectBytes(await answer.bytes(), 'here');
+    assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
+    assert.equal(answer.header(STREAM_CLOSED), undefined);
+    assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/event-stream');
+  }),
+
+  test('[POLL-2][POLL-8] where nothing is, it waits for what comes', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('old ');
+    const { offset } = await stream.until(4);
+    const polls = [stream.poll(offset), stream.poll(OFFSET_NOW)];
+    // The second request of the same connection pool is answered after the polls were taken.
+    await stream.read();
+    await feed.send('new');
+    for (const poll of polls) {
+      const answer = await poll;
+      if (answer.status === 204) t.skip('the server waits for less time than two requests take');
+      await expectStatus(answer, 200);
+      expectBytes(await answer.bytes(), 'new');
+    }
+  }),
+
+  test(
+    '[POLL-3][POLL-6] after a time of nothing: 204 with the place to go on from',
+    async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      await feed.send('x');
+      const { offset } = await stream.until(1);
+      const answer = await stream.poll(offset);
+      assert.equal(answer.status, 204);
+      assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
+      assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
+      assert.equal(answer.header(STREAM_CLOSED), undefined);
+      assert.match(answer.header(STREAM_CURSOR) ?? '', /^\d+$/);
+    },
+    { slow: true },
+  ),
+
+  test(
+    '[POLL-3] from the beginning of an empty stream the 204 has a real offset',
+    async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      const answer = await stream.poll(OFFSET_START);
+      assert.equal(answer.status, 204);
+      const offset = answer.header(STREAM_NEXT_OFFSET);
+      assert.ok(offset && offset !== OFFSET_START && offset !== OFFSET_NOW, `offset ${offset}`);
+      await feed.end('first');
+      await stream.closed();
+      expectBytes((await stream.catchUp(offset)).bytes, 'first');
+    },
+    { slow: true },
+  ),
+
+  test('[POLL-4] at the end of a closed stream: 204 at once, closed', async (t) => {
+    const stream = await t.start(t.reply('done'));
+    const { offset } = await stream.closed();
+    for (const from of [offset, OFFSET_NOW]) {
+      const answer = await stream.poll(from);
+      assert.equal(answer.status, 204);
+      assert.equal(answer.header(STREAM_CLOSED), 'true');
+      assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
+      assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
+    }
+  }),
+
+  test('[POLL-5] closing wakes whoever waits', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    const { offset } = await stream.until(1);
+    const poll = stream.poll(offset);
+    await stream.read();
+    await feed.end();
+    const { last, bytes } = await stream.closed();
+    assert.equal(last.header(STREAM_CLOSED), 'true');
+    expectBytes(bytes, 'x');
+    const answer = await poll;
+    assert.equal(answer.status, 204);
+    if (answer.header(STREAM_CLOSED) === undefined) t.skip('the server waited for less time than this took');
+  }),
+
+  test('[POLL-6] the cursor is a number that is always more than the one that was sent', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    await stream.until(1);
+    let cursor = (await stream.poll(OFFSET_START)).header(STREAM_CURSOR) ?? '';
+    for (let i = 0; i < 5; i += 1) {
+      assert.match(cursor, /^\d+$/);
+      const next = (await stream.poll(OFFSET_START, { [CURSOR]: cursor })).header(STREAM_CURSOR) ?? '';
+      assert.ok(Number(next) > Number(cursor), `${next} after ${cursor}`);
+      cursor = next;
+    }
+  }),
+
+  test('[POLL-7] a live answer is nothing to keep', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    await stream.until(1);
+    assert.match((await stream.poll(OFFSET_START)).header('cache-control') ?? '', /\bno-store\b/);
+  }),
+
+  test('[POLL-9][READ-8] a bad offset is refused here too', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    await expectError(await stream.read({ [LIVE]: LIVE_LONG_POLL, [OFFSET]: 'a,b' }), 'INVALID_OFFSET');
+    await expectError(await stream.read({ [LIVE]: LIVE_LONG_POLL, [OFFSET]: 'nowhere' }), 'INVALID_OFFSET');
+  }),
+]);

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import type { Outcome } from '../../protocol/outcomes.ts';
+import { STREAM_CLOSED, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { OFFSET, OFFSET_NOW } from '../../protocol/query.ts';
+import { section, test } from '../define.ts';
+import { expectBytes, expectStatus } from '../expect.ts';
+import type { Stream } from '../stream.ts';
+
+/** Every way of asking how a stream ended gives the same word, and the bytes are those that had come. */
+async function endsAs(stream: Stream, outcome: Outcome, bytes: string): Promise<void> {
+  const gathered = await stream.closed();
+  expectBytes(gathered.bytes, bytes);
+  assert.equal(gathered.last.header(UPSTREAM_OUTCOME), outcome, 'long-poll');
+
+  assert.equal((await stream.head()).header(UPSTREAM_OUTCOME), outcome, 'HEAD');
+  assert.equal((await stream.catchUp()).last.header(UPSTREAM_OUTCOME), outcome, 'GET');
+  const now = await stream.read({ [OFFSET]: OFFSET_NOW });
+  assert.equal(now.header(UPSTREAM_OUTCOME), outcome, 'GET at now');
+  const tail = await stream.poll(gathered.offset);
+  assert.equal(tail.header(UPSTREAM_OUTCOME), outcome, 'long-poll at the end');
+
+  for (const offset of ['-1', gathered.offset]) {
+    const reader = await stream.live(offset);
+    const last = (await reader.toEnd()).at(-1);
+    assert.equal(last?.streamClosed, true);
+    assert.equal(last.upstreamOutcome, outcome, 'SSE');
+    if (outcome === 'complete') assert.equal(last.upstreamError, undefined);
+    else {
+      assert.match(last.upstreamError?.code ?? '', /^[A-Z][A-Z_]+$/);
+      assert.ok(last.upstreamError?.message);
+    }
+  }
+}
+
+export const outcomes = section(
+  'outcomes',
+  [
+    test('[OUT-1][OUT-2] a body that came to its end is complete', async (t) => {
+      await endsAs(await t.start(t.reply('whole')), 'complete', 'whole');
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      await feed.send('chunk ');
+      await stream.until(6);
+      await feed.end('by chunk');
+      await endsAs(stream, 'complete', 'chunk by chunk');
+    }),
+
+    test('[OUT-2] a body without bytes is complete, too', async (t) => {
+      const stream = await t.start(t.upstream(({ res }) => void res.writeHead(204).end()));
+      await endsAs(stream, 'complete', '');
+    }),
+
+    test('[OUT-3] one that was stopped is aborted, with what had come', async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      await feed.send('half');
+      await stream.until(4);
+      await stream.abort();
+      await endsAs(stream, 'aborted', 'half');
+    }),
+
+    test('[OUT-4] an upstream that resets its connection in mid-body is an error', async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      await feed.send('half');
+      await stream.until(4);
+      await feed.cut();
+      await endsAs(stream, 'upstream-error', 'half');
+    }),
+
+    test('[OUT-4] an upstream that hangs up in mid-chunk is an error', async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      await feed.send('half');
+      await stream.until(4);
+      await feed.hangUp();
+      await endsAs(stream, 'upstream-error', 'half');
+    }),
+
+    test('[OUT-4] fewer bytes than were announced are an error', async (t) => {
+      const feed = t.feed({ headers: { 'Content-Length': '100' } });
+      const stream = await t.start(feed);
+      await feed.send('half');
+      await stream.until(4);
+      await feed.hangUp();
+      await endsAs(stream, 'upstream-error', 'half');
+    }),
+
+    test('[OUT-4] a compressed body that is cut is an error', async (t) => {
+      const upstream = t.upstream(({ res }) => {
+        res.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Encoding': 'gzip' });
+        res.end(Buffer.from('1f8b0800000000000003', 'hex'));
+      });
+      await endsAs(await t.start(upstream), 'upstream-error', '');
+    }),
+
+    test('[OUT-5] an open stream has no outcome, and a read that stops before the end tells none', async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      await feed.send('x'.repeat(10));
+      await stream.until(10);
+      const reader = await stream.live();
+      const control = await reader.until(10);
+      assert.equal(control.upstreamOutcome, undefined);
+      for (const answer of [await stream.head(), await stream.read(), await stream.poll('-1')]) {
+        await expectStatus(answer, 200);
+        assert.equal(answer.header(UPSTREAM_OUTCOME), undefined);
+        assert.equal(answer.header(STREAM_CLOSED), undefined);
+      }
+    }),
+
+    test('[OUT-6] the first end stands', async (t) => {
+      const whole = await t.start(t.reply('whole'));
+      await whole.closed();
+      await whole.abort();
+      await endsAs(whole, 'complete', 'whole');
+
+      const feed = t.feed();
+      const stopped = await t.start(feed);
+      await feed.send('half');
+      await stopped.until(4);
+      await stopped.abort();
+      await feed.cut();
+      await endsAs(stopped, 'aborted', 'half');
+    }),
+  ],
+  ['outcomes'],
+);

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { ACTION, ACTION_ABORT, SCOPE, SCOPE_READ } from '../../protocol/query.ts';
+import { section, test } from '../define.ts';
+import { expectBytes, expectError, expectStatus } from '../expect.ts';
+
+export const scope = section(
+  'scope',
+  [
+    test('[SCOPE-1] a URL for reading reads, in every mode, and stops nothing', async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      const url = await t.signed(stream, { expiresInSeconds: 60, scope: SCOPE_READ });
+      assert.equal(url.searchParams.get(SCOPE), SCOPE_READ);
+      await feed.send('shared');
+      await stream.until(6);
+      const answer = await t.send(url);
+      await expectStatus(answer, 200);
+      expectBytes(await answer.bytes(), 'shared');
+      const patch = new URL(url);
+      patch.searchParams.set(ACTION, ACTION_ABORT);
+      await expectError(await t.send(patch, { method: 'PATCH' }), 'SIGNATURE_INVALID');
+      await feed.send(' on');
+      await stream.until(9);
+    }),
+
+    test('[SCOPE-2] the scope can be neither taken away, nor added, nor changed', async (t) => {
+      const stream = await t.start(t.reply('x'));
+      await stream.closed();
+      await expectError(await stream.read({ [SCOPE]: SCOPE_READ }), 'SIGNATURE_INVALID');
+      await expectError(await stream.read({ [SCOPE]: '' }), 'SIGNATURE_INVALID');
+      await expectError(await stream.read({ [SCOPE]: 'write' }), 'SIGNATURE_INVALID');
+    }),
+
+    test('[SCOPE-2] a scope that is taken away leaves nothing', async (t) => {
+      const stream = await t.start(t.reply('x'));
+      await stream.closed();
+      const url = await t.signed(stream, { expiresInSeconds: 60, scope: SCOPE_READ });
+      url.searchParams.delete(SCOPE);
+      await expectError(await t.send(url), 'SIGNATURE_INVALID');
+      url.searchParams.set(ACTION, ACTION_ABORT);
+      await expectError(await t.send(url, { method: 'PATCH' }), 'SIGNATURE_INVALID');
+    }),
+
+    test('[SCOPE-3] a URL without a scope that the operator made does what any does', async (t) => {
+      const feed = t.feed();
+      const stream = await t.start(feed);
+      const url = await t.signed(stream, { expiresInSeconds: 60 });
+      await expectStatus(await t.send(url), 200);
+      url.searchParams.set(ACTION, ACTION_ABORT);
+      await expectStatus(await t.send(url, { method: 'PATCH' }), 204);
+      await feed.abandoned;
+    }),
+  ],
+  ['scope'],
+);

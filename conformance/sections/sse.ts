@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { STREAM_SSE_DATA_ENCODING, UPSTREAM_CONTENT_TYPE } from '../../protocol/headers.ts';
+import { CURSOR, LIVE, LIVE_SSE, OFFSET, OFFSET_NOW } from '../../protocol/query.ts';
+import { section, test } from '../define.ts';
+import { expectBytes, expectError } from '../expect.ts';
+import { everyByte } from './bytes.ts';
+
+export const sse = section('sse', [
+  test('[SSE-1][SSE-4] it is an event stream that nothing on the way keeps or holds back, in base64', async (t) => {
+    const feed = t.feed({ contentType: 'text/plain' });
+    const stream = await t.start(feed);
+    const { answer } = await stream.live();
+    assert.match(answer.header('content-type') ?? '', /^text\/event-stream\b/);
+    assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
+    assert.equal(answer.header('x-accel-buffering'), 'no');
+    assert.equal(answer.header('content-encoding'), undefined);
+    assert.equal(answer.header('x-content-type-options'), 'nosniff');
+    assert.equal(answer.header(STREAM_SSE_DATA_ENCODING), 'base64');
+    assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/plain');
+  }),
+
+  test('[SSE-2][SSE-3] each data event has a control event behind it, which says where the reader is', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const reader = await stream.live();
+    for (const part of ['one', 'two', 'three']) {
+      await feed.send(part);
+      const control = await reader.until(reader.bytes.length + part.length);
+      assert.equal(control.upToDate, true);
+      assert.equal(control.streamClosed, undefined);
+      assert.match(control.streamCursor ?? '', /^\d+$/);
+      const { bytes, last } = await stream.catchUp(control.streamNextOffset);
+      assert.equal(bytes.length, 0);
+      assert.equal(last.status, 200);
+    }
+    expectBytes(reader.bytes, 'onetwothree');
+  }),
+
+  everyByteOf('text/event-stream'),
+  everyByteOf('application/json'),
+  everyByteOf('application/octet-stream'),
+
+  test('[SSE-3] who is behind is not told that he has everything', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const first = await stream.live();
+    const count = 20;
+    for (let i = 1; i <= count; i += 1) {
+      await feed.send('x');
+      await first.until(i);
+    }
+    const late = await stream.live();
+    while (late.control?.upToDate === undefined) await late.nextReal();
+    assert.equal(late.bytes.length, count);
+  }),
+
+  test('[SSE-5] the last control event says closed, and then the response ends', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const reader = await stream.live();
+    await feed.send('a');
+    await reader.until(1);
+    await feed.end('b');
+    const controls = await reader.toEnd();
+    expectBytes(reader.bytes, 'ab');
+    const closed = controls.filter((control) => control.streamClosed);
+    assert.equal(closed.length, 1);
+    assert.equal(controls.at(-1), closed[0]);
+    assert.equal(closed[0]?.streamNextOffset, (await stream.closed()).offset);
+  }),
+
+  test('[SSE-6] at the end of a closed stream: one control event, and the end', async (t) => {
+    const stream = await t.start(t.reply('over'));
+    const { offset } = await stream.closed();
+    for (const from of [offset, OFFSET_NOW]) {
+      const reader = await stream.live(from);
+      const controls = await reader.toEnd();
+      assert.equal(reader.bytes.length, 0);
+      assert.equal(controls.length, 1);
+      assert.equal(controls[0]?.streamClosed, true);
+      assert.equal(controls[0].streamNextOffset, offset);
+    }
+  }),
+
+  test('[SSE-7] every offset of a live read goes on exactly there, in every mode', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const reader = await stream.live();
+    const places: [string, number][] = [];
+    for (let i = 0; i < 4; i += 1) {
+      await feed.send(`part ${i}\n`);
+      const { streamNextOffset } = await reader.until((i + 1) * 7);
+      places.push([streamNextOffset, reader.bytes.length]);
+    }
+    await feed.end('end');
+    await reader.toEnd();
+    for (const [offset, at] of places) {
+      expectBytes((await stream.catchUp(offset)).bytes, reader.bytes.subarray(at));
+      const again = await stream.live(offset);
+      await again.toEnd();
+      expectBytes(again.bytes, reader.bytes.subarray(at));
+      assert.equal(again.answer.status, 200);
+    }
+  }),
+
+  test('[SSE-8] now: a control event at once, then what comes', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('earlier');
+    const { offset } = await stream.until(7);
+    const reader = await stream.live(OFFSET_NOW);
+    const first = await reader.nextReal();
+    assert.equal(first?.kind, 'control');
+    assert.equal(first.control.streamNextOffset, offset);
+    assert.equal(first.control.upToDate, true);
+    await feed.end('later');
+    await reader.toEnd();
+    expectBytes(reader.bytes, 'later');
+  }),
+
+  test('[SSE-9] nothing waits for the next chunk: each comes before the upstream sends another', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const reader = await stream.live();
+    for (let i = 1; i <= 20; i += 1) {
+      await feed.send('t');
+      await reader.until(i);
+    }
+  }),
+
+  test(
+    '[SSE-10] silence is broken by comments, at least every 30 s',
+    async (t) => {
+      const stream = await t.start(t.feed());
+      const reader = await stream.live();
+      const late = AbortSignal.timeout(30_000);
+      late.addEventListener('abort', () => reader.close());
+      for (let comments = 0; comments < 1;) {
+        const event = await reader.next();
+        assert.ok(event, 'the live read ended');
+        if (event.kind === 'comment') comments += 1;
+        assert.notEqual(event.kind, 'data');
+      }
+    },
+    { slow: true },
+  ),
+
+  test('[SSE-11] the cursor is more than the one that was sent', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    await stream.until(1);
+    const first = (await (await stream.live()).until(1)).streamCursor ?? '';
+    const second = (await (await stream.live('-1', { [CURSOR]: first })).until(1)).streamCursor ?? '';
+    assert.ok(Number(second) > Number(first), `${second} after ${first}`);
+  }),
+
+  test('[SSE-12] a stream that is deleted under a reader does not look ended', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    await feed.send('x');
+    const reader = await stream.live();
+    await reader.until(1);
+    await stream.remove();
+    // The upstream is stopped first, so that a reader may still learn of an abort; it never learns of an end.
+    await reader.toEnd().catch(() => []);
+    assert.notEqual(reader.control?.upstreamOutcome, 'complete');
+  }),
+
+  test('[SSE-13][READ-8] a bad offset is an answer of its own, not an event', async (t) => {
+    const stream = await t.start(t.reply('x'));
+    await stream.closed();
+    await expectError(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: 'a,b' }), 'INVALID_OFFSET');
+    await expectError(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: 'nowhere' }), 'INVALID_OFFSET');
+  }),
+]);
+
+function everyByteOf(contentType: string) {
+  return test(`[SSE-4] every byte of ${contentType} arrives as it was sent`, async (t) => {
+    const bytes = Buffer.concat(Array.from({ length: 400 }, everyByte));
+    const feed = t.feed({ contentType });
+    const stream = await t.start(feed);
+    const reader = await stream.live();
+    for (let at = 0; at < bytes.length; at += 30_001) await feed.send(bytes.subarray(at, at + 30_001));
+    await feed.end();
+    await reader.toEnd();
+    expectBytes(reader.bytes, bytes);
+  });
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { createParser } from 'eventsource-parser';
+import { CONTROL_EVENT, DATA_EVENT, parseControlEvent, type ControlEvent } from '../protocol/control.ts';
+import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
+import type { Answer } from './http-client.ts';
+
+export type SseEvent =
+  | { readonly kind: 'data'; readonly bytes: Buffer }
+  | { readonly kind: 'control'; readonly control: ControlEvent; readonly json: Record<string, unknown> }
+  | { readonly kind: 'comment' };
+
+/** A live read, event by event. */
+export class SseReader {
+  readonly answer: Answer;
+  /** All bytes of the stream in the events that were taken so far. */
+  bytes = Buffer.alloc(0);
+  /** The last control event that was taken. */
+  control: ControlEvent | undefined;
+  readonly #events: AsyncGenerator<SseEvent>;
+
+  constructor(answer: Answer) {
+    this.answer = answer;
+    this.#events = this.#read();
+  }
+
+  /** The next event, or undefined when the response ended well. Rejects when its connection was cut. */
+  async next(): Promise<SseEvent | undefined> {
+    const result: IteratorResult<SseEvent, unknown> = await this.#events.next();
+    if (result.done) return undefined;
+    const event = result.value;
+    if (event.kind === 'data') this.bytes = Buffer.concat([this.bytes, event.bytes]);
+    if (event.kind === 'control') this.control = event.control;
+    return event;
+  }
+
+  /** The next event that is no comment. */
+  async nextReal(): Promise<Exclude<SseEvent, { kind: 'comment' }> | undefined> {
+    for (;;) {
+      const event = await this.next();
+      if (event?.kind !== 'comment') return event;
+    }
+  }
+
+  /** Reads until so many bytes of the stream are here, and the control event behind them. */
+  async until(count: number): Promise<ControlEvent> {
+    while (this.bytes.length < count) {
+      const event = await this.nextReal();
+      assert.ok(event, `the live read ended after ${this.bytes.length} of ${count} bytes`);
+    }
+    const control = await this.nextReal();
+    assert.equal(control?.kind, 'control', 'a data event is not followed by a control event');
+    return control.control;
+  }
+
+  /** Reads to the end of the response; gives the control events on the way. */
+  async toEnd(): Promise<ControlEvent[]> {
+    const controls: ControlEvent[] = [];
+    for (;;) {
+      const event = await this.nextReal();
+      if (!event) return controls;
+      if (event.kind === 'control') controls.push(event.control);
+    }
+  }
+
+  /** Leaves. */
+  close(): void {
+    this.answer.message.destroy();
+  }
+
+  async *#read(): AsyncGenerator<SseEvent> {
+    const ready: SseEvent[] = [];
+    const parser = createParser({
+      onEvent: ({ event, data }) => void ready.push(this.#eventOf(event, data)),
+      onComment: () => void ready.push({ kind: 'comment' }),
+    });
+    const decoder = new TextDecoder();
+    for await (const chunk of this.answer.message) {
+      parser.feed(decoder.decode(chunk as Buffer, { stream: true }));
+      yield* ready.splice(0);
+    }
+  }
+
+  #eventOf(name: string | undefined, data: string): SseEvent {
+    if (name === DATA_EVENT) {
+      const base64 = this.answer.header(STREAM_SSE_DATA_ENCODING) === 'base64';
+      const bytes = base64 ? Buffer.from(data.replace(/[\r\n]/g, ''), 'base64') : Buffer.from(data);
+      return { kind: 'data', bytes };
+    }
+    assert.equal(name, CONTROL_EVENT, `a live read holds an event called ${name}`);
+    const control = parseControlEvent(data);
+    assert.ok(control, `a control event holds ${data}`);
+    return { kind: 'control', control, json: JSON.parse(data) as Record<string, unknown> };
+  }
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { STREAM_CLOSED, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../protocol/headers.ts';
+import {
+  ACTION,
+  ACTION_ABORT,
+  LIVE,
+  LIVE_LONG_POLL,
+  LIVE_SSE,
+  OFFSET,
+  OFFSET_START,
+} from '../protocol/query.ts';
+import type { Context } from './context.ts';
+import { expectStatus } from './expect.ts';
+import { quiet, type Answer, type RequestHeaders } from './http-client.ts';
+import { SseReader } from './sse-reader.ts';
+
+export type Params = Readonly<Record<string, string>>;
+
+/** What a chain of reads gave. */
+export interface Gathered {
+  readonly bytes: Buffer;
+  /** Where the next read goes on. */
+  readonly offset: string;
+  /** The last answer. */
+  readonly last: Answer;
+}
+
+/** A stream under test, held by its signed URL. */
+export class Stream {
+  readonly id: string;
+  /** Absolute, signed. */
+  readonly url: URL;
+  readonly #t: Context;
+
+  constructor(t: Context, location: string) {
+    this.#t = t;
+    this.url = new URL(location, t.base);
+    this.id = this.url.pathname.split('/').at(-1) ?? '';
+  }
+
+  /** The signed URL with parameters added or replaced. */
+  at(params: Params): URL {
+    const url = new URL(this.url);
+    for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
+    return url;
+  }
+
+  read(params: Params = {}, headers: RequestHeaders = {}): Promise<Answer> {
+    return this.#t.send(this.at(params), { headers });
+  }
+
+  poll(offset: string, params: Params = {}): Promise<Answer> {
+    return this.read({ [OFFSET]: offset, [LIVE]: LIVE_LONG_POLL, ...params });
+  }
+
+  live(offset: string = OFFSET_START, params: Params = {}): Promise<SseReader> {
+    return quiet(this.#live(offset, params));
+  }
+
+  async #live(offset: string, params: Params): Promise<SseReader> {
+    const answer = await this.read({ [OFFSET]: offset, [LIVE]: LIVE_SSE, ...params });
+    await expectStatus(answer, 200);
+    return new SseReader(answer);
+  }
+
+  /** Catch-up reads until one says that it reached the tail. */
+  catchUp(offset: string = OFFSET_START): Promise<Gathered> {
+    return quiet(this.#gather({}, offset, (last) => last.header(STREAM_UP_TO_DATE) === 'true'));
+  }
+
+  /** Reads, waiting where there is nothing yet, until so many bytes are here. */
+  until(count: number): Promise<Gathered> {
+    const enough = (last: Answer, size: number): boolean => {
+      assert.ok(size >= count || last.header(STREAM_CLOSED) === undefined, `closed after ${size} bytes`);
+      return size >= count;
+    };
+    return quiet(this.#gather({ [LIVE]: LIVE_LONG_POLL }, OFFSET_START, enough));
+  }
+
+  /** Reads, waiting where there is nothing yet, until the stream says that it is closed. */
+  closed(): Promise<Gathered> {
+    const isClosed = (last: Answer) => last.header(STREAM_CLOSED) === 'true';
+    return quiet(this.#gather({ [LIVE]: LIVE_LONG_POLL }, OFFSET_START, isClosed));
+  }
+
+  async #gather(
+    params: Params,
+    from: string,
+    enough: (last: Answer, size: number) => boolean,
+  ): Promise<Gathered> {
+    let bytes = Buffer.alloc(0);
+    let offset = from;
+    for (;;) {
+      const last = await this.read({ ...params, [OFFSET]: offset });
+      if (last.status !== 204) await expectStatus(last, 200);
+      bytes = Buffer.concat([bytes, await last.bytes()]);
+      offset = last.header(STREAM_NEXT_OFFSET) ?? assert.fail(`an answer without ${STREAM_NEXT_OFFSET}`);
+      if (enough(last, bytes.length)) return { bytes, offset, last };
+    }
+  }
+
+  head(): Promise<Answer> {
+    return this.#t.service(this.id, { method: 'HEAD' });
+  }
+
+  abort(): Promise<Answer> {
+    return this.#t.send(this.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH' });
+  }
+
+  remove(): Promise<Answer> {
+    return this.#t.service(this.id, { method: 'DELETE' });
+  }
+}

@@ -1,0 +1,19 @@
+import { SignJWT, type JWTPayload } from 'jose';
+
+export interface TokenOptions {
+  readonly algorithm?: string;
+  /** Seconds from now, or null for a token without `exp`. Default 300. */
+  readonly expiresInSeconds?: number | null;
+}
+
+/** A service token, as whoever holds the secret may make one with any JWT library. */
+export async function serviceToken(
+  secret: string,
+  claims: JWTPayload,
+  { algorithm = 'HS256', expiresInSeconds = 300 }: TokenOptions = {},
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1_000);
+  const token = new SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: 'JWT' }).setIssuedAt(now);
+  if (expiresInSeconds !== null) token.setExpirationTime(now + expiresInSeconds);
+  return token.sign(new TextEncoder().encode(secret));
+}

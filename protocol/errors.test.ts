@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { ERROR_STATUS } from './errors.ts';
+import { OUTCOMES } from './outcomes.ts';
+
+const document = readFileSync(new URL('../docs/PROTOCOL.md', import.meta.url), 'utf8');
+
+it('the error table of docs/PROTOCOL.md is this one, in its order', () => {
+  const rows = [...document.matchAll(/^\| (\d{3}) \| `([A-Z_]+)` \| \S/gm)];
+  expect(rows.map(([, status, code]) => [code, Number(status)])).toEqual(Object.entries(ERROR_STATUS));
+});
+
+it('the outcomes of docs/PROTOCOL.md are these, in their order', () => {
+  const [table = ''] = /\| outcome \|[^]*?\n\n/.exec(document) ?? [];
+  expect([...table.matchAll(/^\| `([a-z-]+)` \| \S/gm)].map(([, word]) => word)).toEqual([...OUTCOMES]);
+});

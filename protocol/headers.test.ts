@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import * as headers from './headers.ts';
+
+const { EXPOSED_HEADERS, RETURN_REPRESENTATION, ...names } = headers;
+const document = readFileSync(new URL('../docs/PROTOCOL.md', import.meta.url), 'utf8');
+
+it('every name is in docs/PROTOCOL.md, with this spelling', () => {
+  const absent = [...Object.values(names), RETURN_REPRESENTATION].filter((name) => !document.includes(name));
+  expect(absent).toEqual([]);
+});
+
+it('docs/PROTOCOL.md names no other header of ours', () => {
+  const used = [...document.matchAll(/`((?:Upstream|Stream|Idempotency)-[A-Za-z-]+)/g)].map(
+    ([, name]) => name!,
+  );
+  const known: readonly string[] = Object.values(names);
+  expect(used.filter((name) => !known.includes(name))).toEqual([]);
+});
+
+it('what only servers send is exposed to pages, each once', () => {
+  const sentByServers = Object.values(names).filter(
+    (name) =>
+      /^(Upstream|Stream)-|Replayed|Applied/.test(name) && !/-(URL|Method|Authorization|Key)$/.test(name),
+  );
+  expect(EXPOSED_HEADERS).toEqual(expect.arrayContaining(sentByServers));
+  expect(new Set(EXPOSED_HEADERS).size).toBe(EXPOSED_HEADERS.length);
+});

@@ -1,0 +1,131 @@
+import { stream, type LiveMode } from '@durable-streams/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
+import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
+import { hasRecordings, recording } from '../support/recordings.ts';
+import { seeded } from '../support/random.ts';
+import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
+import { locationOf, post } from '../support/wire.ts';
+
+const TEXT = 'data: {"delta":"Straße 你好 💡"}\r\n\r\n'.repeat(300);
+const random = seeded(1);
+const BINARY = Buffer.from(Array.from({ length: 70_000 }, () => Math.floor(random() * 256)));
+
+const bodies: [name: string, contentType: string, bytes: Buffer][] = [
+  ['text', 'text/event-stream', Buffer.from(TEXT)],
+  ['json', 'application/json', Buffer.from(JSON.stringify({ text: TEXT }))],
+  ['binary', 'application/octet-stream', BINARY],
+];
+if (hasRecordings) bodies.push(['a recorded answer', 'text/event-stream', recording('anthropic-text')]);
+
+const modes: [name: string, live: LiveMode][] = [
+  ['catch-up', false],
+  ['long-poll', 'long-poll'],
+  ['SSE', 'sse'],
+];
+
+let proxy: TestProxy;
+let upstream: Upstream;
+/** What the upstream does with its next call. */
+let answer: (call: UpstreamCall) => void;
+
+beforeAll(async () => {
+  proxy = await startProxy({ maxReadBytes: 10_000, longPollTimeoutMs: 1_000 });
+  upstream = await startUpstream((call) => answer(call));
+});
+afterAll(async () => {
+  await proxy.stop({ drainMs: 0 });
+  await upstream.close();
+});
+
+async function create(): Promise<string> {
+  const response = await post(proxy, `${upstream.url}/answer`);
+  expect(response.status).toBe(201);
+  return locationOf(proxy, response);
+}
+
+/**
+ * Everything from an offset to the end, as a client of the base protocol reads it. Without a live mode it makes
+ * one request, so whoever wants all of a long stream asks again.
+ */
+async function readAll(url: string, live: LiveMode, from?: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let offset = from;
+  for (;;) {
+    const response = await stream({ url, live, ...(offset !== undefined && { offset }) });
+    for await (const chunk of response.bodyStream()) chunks.push(chunk);
+    offset = response.offset;
+    if (response.streamClosed) return Buffer.concat(chunks);
+    expect(live).toBe(false);
+  }
+}
+
+describe.each(modes)('@durable-streams/client reads our streams by %s', (_, live) => {
+  it.each(bodies)(
+    '%s that is over, from the beginning and from every offset on the way',
+    async (_name, contentType, bytes) => {
+      answer = ({ res }) => res.writeHead(200, { 'content-type': contentType }).end(bytes);
+      const url = await create();
+      expect((await readAll(url, 'sse')).equals(bytes)).toBe(true);
+      expect((await readAll(url, live)).equals(bytes)).toBe(true);
+      expect((await readAll(url, live, '-1')).equals(bytes)).toBe(true);
+
+      let offset = '-1';
+      for (let at = 0; at < bytes.length;) {
+        const piece = await fetch(`${url}&offset=${offset}`);
+        at += (await piece.arrayBuffer()).byteLength;
+        offset = piece.headers.get(STREAM_NEXT_OFFSET)!;
+        expect((await readAll(url, live, offset)).equals(bytes.subarray(at))).toBe(true);
+      }
+    },
+  );
+
+  it('an empty one', async () => {
+    answer = ({ res }) => res.writeHead(204).end();
+    expect(await readAll(await create(), live)).toHaveLength(0);
+  });
+});
+
+describe.each(modes.slice(1))('@durable-streams/client follows our streams by %s', (_, live) => {
+  it.each(bodies)(
+    '%s while it is being written, from the beginning and from now',
+    async (_name, contentType, bytes) => {
+      let call!: UpstreamCall;
+      const called = new Promise<void>((resolve) => {
+        answer = (given) => {
+          call = given;
+          given.res.writeHead(200, { 'content-type': contentType }).flushHeaders();
+          resolve();
+        };
+      });
+      const url = await create();
+      await called;
+      const half = Math.floor(bytes.length / 2);
+      const whole = await stream({ url, live });
+      const reader = whole.bodyStream().getReader();
+      await write(call.res, bytes.subarray(0, half));
+      const chunks: Buffer[] = [];
+      while (Buffer.concat(chunks).length < half) {
+        const { value } = await reader.read();
+        chunks.push(Buffer.from(value!));
+      }
+      const rest = readAll(url, live, whole.offset);
+      for (let at = half; at < bytes.length; at += 5_000)
+        await write(call.res, bytes.subarray(at, at + 5_000));
+      call.res.end();
+      for (let next = await reader.read(); !next.done; next = await reader.read())
+        chunks.push(Buffer.from(next.value));
+      expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+      expect((await rest).equals(bytes.subarray(half))).toBe(true);
+    },
+  );
+});
+
+it('@durable-streams/client learns that a URL is no good, and that a stream is not there', async () => {
+  answer = ({ res }) => res.end('x');
+  const url = await create();
+  const forged = url.replace(/signature=[^&]*/, 'signature=x');
+  await expect(stream({ url: forged, live: false })).rejects.toMatchObject({ status: 401 });
+  await fetch(url.split('?')[0]!, { method: 'DELETE', headers: { authorization: `Bearer ${SECRET}` } });
+  await expect(stream({ url, live: false })).rejects.toMatchObject({ status: 404 });
+});

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import {
+  listProxyConformance,
+  runProxyConformance,
+  type ProxyTarget,
+  type TestResult,
+} from 'durable-proxy/conformance';
+import { CONFORMANCE_SECRET, servers, type RunningServer } from './servers.ts';
+
+/** One vitest test for each test of the suite; the suite itself runs once, in its own order. */
+function declare(start: () => Promise<RunningServer>): void {
+  const results = new Map<string, PromiseWithResolvers>();
+  const key = (section: string, title: string) => `${section}: ${title}`;
+  const planned = listProxyConformance();
+  for (const { section, title } of planned) results.set(key(section, title), withResolvers());
+  const ending = new AbortController();
+  let server: RunningServer | undefined;
+  let run: Promise<unknown> | undefined;
+
+  beforeAll(async () => {
+    server = await start();
+    run = runProxyConformance({
+      ...server.target,
+      signal: ending.signal,
+      onResult: (result) => results.get(key(result.section, result.title))?.resolve(result),
+    }).catch((error: unknown) => {
+      for (const each of results.values()) each.reject(error);
+    });
+  });
+  afterAll(async () => {
+    // Only when vitest ran some of the tests is there anything left to end.
+    ending.abort();
+    await run;
+    await server?.stop();
+  });
+
+  for (const { section, title } of planned) {
+    it(key(section, title), { timeout: 100_000 }, async ({ skip }) => {
+      const { status, reason, error } = await results.get(key(section, title))!.promise;
+      if (status === 'skipped') skip(reason);
+      if (status === 'failed') throw error ?? new Error(reason);
+    });
+  }
+}
+
+interface PromiseWithResolvers {
+  readonly promise: Promise<TestResult>;
+  resolve(result: TestResult): void;
+  reject(error: unknown): void;
+}
+
+function withResolvers(): PromiseWithResolvers {
+  let resolve!: (result: TestResult) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<TestResult>((...settle) => ([resolve, reject] = settle));
+  // Each test asks for its own; one that vitest does not run asks for none.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+const url = process.env['PROXY_CONFORMANCE_URL'];
+
+if (url !== undefined && url !== '') {
+  const target: ProxyTarget = { url, secret: CONFORMANCE_SECRET, upstreamHost: 'localhost' };
+  describe(`conformance of ${url}`, () => declare(async () => ({ target, stop: async () => undefined })));
+} else {
+  for (const { name, suite = describe, start } of servers) {
+    suite(`conformance of our server over ${name}`, () => declare(start));
+  }
+}

@@ -1,0 +1,84 @@
+import { createProxyServer, signStreamUrl, type ProxyServerOptions } from 'durable-proxy';
+import type { ProxyTarget } from 'durable-proxy/conformance';
+import { redisStore } from 'durable-proxy/redis';
+import { needs } from '../requirements.ts';
+import { startReferenceServer } from '../store/durable-streams/reference-server.ts';
+import { startRedis } from '../store/redis/servers.ts';
+import { temporaryFolder } from '../support/proxy.ts';
+
+/** The secret of every server that `PROXY_CONFORMANCE_URL` names. */
+export const CONFORMANCE_SECRET = 'test-secret-key-for-development';
+
+export interface RunningServer {
+  readonly target: ProxyTarget;
+  stop(): Promise<void>;
+}
+
+interface Entry {
+  readonly name: string;
+  /** The `describe` to use, where a program of the machine is needed. */
+  readonly suite?: (title: string, suite: () => void) => void;
+  readonly start: () => Promise<RunningServer>;
+}
+
+type StoreOptions = Pick<ProxyServerOptions, 'store' | 'dataDir' | 'durability' | 'durableStreamsUrl'>;
+
+/** Our server, with times that a test can wait for and a read limit that a test can reach. */
+async function serve(
+  options: StoreOptions,
+  ...afterwards: (() => Promise<unknown>)[]
+): Promise<RunningServer> {
+  const server = await createProxyServer({
+    port: 0,
+    host: '127.0.0.1',
+    jwtSecret: CONFORMANCE_SECRET,
+    allowlist: ['http://127.0.0.1:*/**', 'http://localhost:*/**'],
+    longPollTimeoutMs: 2_000,
+    keepAliveMs: 500,
+    maxReadBytes: 1_048_576,
+    ...options,
+  });
+  return {
+    target: {
+      url: server.url,
+      secret: CONFORMANCE_SECRET,
+      extensions: true,
+      signUrl: (urlOptions) => signStreamUrl({ jwtSecret: CONFORMANCE_SECRET, ...urlOptions }),
+    },
+    stop: async () => {
+      await server.stop({ drainMs: 0 });
+      for (const each of afterwards) await each();
+    },
+  };
+}
+
+async function embedded(durability: 'disk' | 'process'): Promise<RunningServer> {
+  const folder = await temporaryFolder();
+  return serve({ dataDir: folder.path, durability }, folder.remove);
+}
+
+/** Every store that our server may stand on. */
+export const servers: readonly Entry[] = [
+  { name: 'the embedded store, flushed to disk', start: () => embedded('disk') },
+  { name: 'the embedded store, safe with the process', start: () => embedded('process') },
+  {
+    name: 'Redis',
+    suite: needs('redis-server'),
+    start: async () => {
+      const redis = await startRedis();
+      const store = redisStore({ url: redis.url });
+      return serve(
+        { store },
+        () => store.dispose(),
+        () => redis.stop(),
+      );
+    },
+  },
+  {
+    name: 'a Durable Streams server',
+    start: async () => {
+      const backend = await startReferenceServer({ mode: 'memory' });
+      return serve({ durableStreamsUrl: backend.url }, () => backend.stop());
+    },
+  },
+];

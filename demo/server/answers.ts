@@ -1,0 +1,103 @@
+/** What the scripted model says. Long enough to be interrupted, and with what is hard to cut rightly. */
+export interface Answer {
+  /** The question in the chat's suggestions. */
+  readonly prompt: string;
+  /** What a question must contain to get this answer. */
+  readonly about: RegExp;
+  readonly reasoning: string;
+  readonly text: string;
+}
+
+export const ANSWERS: readonly Answer[] = [
+  {
+    prompt: 'What happens to a streamed answer when the connection drops?',
+    about: /connection|stream|drop|resum|offline|network/i,
+    reasoning:
+      'They ask about a dropped connection. First what usually happens, then what happens here. A short ' +
+      'list, one piece of code, and no more theory than it needs.',
+    text: `Usually it is **gone**. The browser held the only reader, so when the socket closes, the tokens that follow have nowhere to go. Asking again starts from nothing, and is paid for again.
+
+Here the answer has a life of its own:
+
+1. **The server reads the model**, not the browser. Each piece is written to disk before anyone sees it.
+2. **The page reads from an offset.** It knows the last byte that it received.
+3. **The connection drops.** A tunnel, a lift, a laptop lid. The model does not notice. 🚇
+4. **The page comes back** with its offset and receives the rest. Nothing is missing, nothing is there twice.
+
+\`\`\`http
+GET /v1/proxy/7f3c…?offset=0000000000001842&live=sse
+\`\`\`
+
+That is also why a reload works: the offset and the address of the stream are kept in the page's storage, so the new page picks up where the old one was.
+
+> Try it now. Press *Cut the connection* while this text is still coming, or reload the page.
+
+What cannot be repaired is told as it is. When the server itself dies in mid-answer, the answer ends as *interrupted*, and the page offers to try again, instead of turning a spinner for ever.
+
+And if you have read this far without a cut: now would be a good time. ✂️ The last sentence will arrive all the same, and the model will have been called exactly once.`,
+  },
+  {
+    prompt: 'Tell me a short story about a lighthouse keeper',
+    about: /story|tale|lighthouse|poem|write/i,
+    reasoning:
+      'A short story. A keeper, a lamp, a ship, and a small turn at the end. Plain words, some weather, ' +
+      'and the log book should matter.',
+    text: `### The log book
+
+The lamp of Skarholm had gone out eleven times in forty years, and Marit had written down every one of them.
+
+*12 November. Dark for nine minutes. Wick.* *3 March. Dark for half an hour. Gull.* She wrote the hour, the wind and the last ship she had seen, because a light that comes back is only useful to those who know where they were when it went.
+
+Tonight the wind came from the north and brought the sea with it. 🌊 At ten past two the glass cracked, and the twelfth darkness fell over the water.
+
+She did not run. She lit the small lamp, opened the book, and wrote:
+
+> *02:10. Dark. Steamer «Aurora», two miles out, course south-west, all well.*
+
+Then she climbed the hundred and twenty steps with a pane of glass on her back.
+
+Out on the *Aurora* the young mate lost the light, and with it his nerve. He wanted to turn round and begin the whole approach again. The captain laid a hand on the wheel.
+
+"Where were we?" he asked.
+
+"Two miles out, sir. South-west."
+
+"Then that is where we go on from."
+
+When the light returned, at nineteen minutes to three, the steamer was exactly where Marit had expected her to be. She watched the ship pass the point, wrote one more line, and closed the book.
+
+*02:41. Light. «Aurora» passed. Nothing lost.* ⚓️`,
+  },
+  {
+    prompt: 'Say hello in ten writing systems',
+    about: /hello|language|writing|script|translate|hi\b/i,
+    reasoning:
+      'Ten scripts, so no two from the same one. Right-to-left ones belong in, and emoji made of several ' +
+      'code points, because a cut in the middle of one would show.',
+    text: `Ten ways to say hello, none of them in the same script:
+
+- **Latin** · Hello, and *Zdravo* with a háček: Dobrý den, příteli
+- **Greek** · Γειά σου, τι κάνεις;
+- **Cyrillic** · Здравствуйте, как дела?
+- **Arabic** · مرحبا، كيف حالك؟
+- **Hebrew** · שלום, מה שלומך?
+- **Devanagari** · नमस्ते, आप कैसे हैं?
+- **Thai** · สวัสดีครับ สบายดีไหม
+- **Chinese** · 你好，今天过得怎么样？
+- **Japanese** · こんにちは、お元気ですか。
+- **Korean** · 안녕하세요, 잘 지내셨어요?
+
+Each of these letters is between one and four bytes long, and a network cuts where it likes: 世 is three bytes, 👋 is four, and a family such as 👩‍👩‍👧‍👦 is *twenty-five*, held together by joiners that nobody sees. A flag like 🇳🇿 is two letters that only mean something together, and 👍🏽 is a thumb with a colour behind it.
+
+So a resumption must count **bytes**, not characters, and put them together again before anyone looks. If you see a � anywhere in this text, something went wrong, and we would like to know. 🙏
+
+再见，さようなら，안녕히 가세요, وداعا, and goodbye.`,
+  },
+];
+
+/** The answer for a question: by what it is about, else by its own text, so that it stays the same. */
+export function answerFor(prompt: string, number: number): Answer {
+  const answer = ANSWERS.find(({ about }) => about.test(prompt)) ?? ANSWERS[number % ANSWERS.length];
+  if (answer === undefined) throw new Error('the scripted model has no answers');
+  return answer;
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createDemo } from './app.ts';
+
+const { env } = process;
+const dataDir = env['DATA_DIR'] ?? '.durable-proxy/demo';
+
+/** A secret that outlives the process: what was signed with it is in the pages' storage. */
+async function keptSecret(): Promise<string> {
+  const file = join(dataDir, 'secret');
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(file, randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFile(file, 'utf8');
+}
+
+const server = createServer();
+try {
+  await once(server.listen(Number(env['PORT'] ?? 3000), env['HOST'] ?? 'localhost'), 'listening');
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+  console.error(`Port ${env['PORT'] ?? 3000} is taken. Try another: PORT=3001 npm start`);
+  process.exit(1);
+}
+const { port } = server.address() as AddressInfo;
+
+const baseURL = env['MODEL_URL'] ?? (env['OPENAI_API_KEY'] && 'https://api.openai.com/v1');
+const demo = createDemo({
+  port,
+  dataDir: join(dataDir, 'streams'),
+  jwtSecret: env['JWT_SECRET'] ?? (await keptSecret()),
+  ...(env['URL_EXPIRATION_SECONDS'] && { urlExpirationSeconds: Number(env['URL_EXPIRATION_SECONDS']) }),
+  ...(baseURL && {
+    model: { baseURL, apiKey: env['OPENAI_API_KEY'], name: env['OPENAI_MODEL'] ?? 'gpt-4.1-mini' },
+  }),
+  crash: () => process.kill(process.pid, 'SIGKILL'),
+});
+server.on('request', demo.app);
+
+const url = `http://localhost:${port}`;
+console.log(
+  `durable-proxy demo: ${url}${baseURL ? '' : ' (scripted model; set OPENAI_API_KEY for a real one)'}`,
+);
+process.send?.({ port });
+
+const stopping = new AbortController();
+stopping.signal.addEventListener('abort', () => {
+  server.close();
+  void demo.close({ drainMs: 2000 }).finally(() => process.exit(0));
+});
+// `disconnect`: whoever started us is gone.
+for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(event, () => stopping.abort());

@@ -1,0 +1,57 @@
+import type { ResumptionStatus } from 'durable-proxy/client';
+import { useEffect, useState } from 'react';
+
+/** Buttons that break things. What they call is the demo's own; a real app has a network for that. */
+export function Trouble({ streaming, status }: { streaming: boolean; status: ResumptionStatus }) {
+  const calls = useModelCalls(status);
+  return (
+    <section className="trouble" aria-labelledby="trouble">
+      <h3 id="trouble">Break something</h3>
+      <div>
+        <button type="button" disabled={!streaming} onClick={() => void post('cut')}>
+          Cut the connection
+        </button>
+        <button type="button" onClick={() => void post('offline', { seconds: 5 })}>
+          Go offline for 5 s
+        </button>
+        <button type="button" onClick={() => location.reload()}>
+          Reload the page
+        </button>
+        <a className="button" href={location.href} target="_blank" rel="noreferrer">
+          Open a second tab
+        </a>
+        <button type="button" className="danger" onClick={() => void post('crash')}>
+          Kill the server
+        </button>
+      </div>
+      {calls !== undefined && (
+        <p className="calls">
+          The model was called <strong>{calls}</strong> {calls === 1 ? 'time' : 'times'} since the server
+          started.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Counted by the scripted model itself; asked again when an answer begins or ends. */
+function useModelCalls(status: ResumptionStatus): number | undefined {
+  const [calls, setCalls] = useState<number>();
+  useEffect(() => {
+    const left = new AbortController();
+    fetch('/demo/model', { signal: left.signal })
+      .then((response) => response.json() as Promise<{ calls?: number }>)
+      .then((model) => setCalls(model.calls))
+      .catch(() => undefined);
+    return () => left.abort();
+  }, [status]);
+  return calls;
+}
+
+async function post(path: string, body: object = {}): Promise<void> {
+  await fetch(`/demo/${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  }).catch(() => undefined);
+}

@@ -1,0 +1,121 @@
+import { expect, it } from 'vitest';
+import { ANSWER, MIDDLE, QUESTION } from './answer.ts';
+import { describeDemo, inMidAnswer } from './describe-demo.ts';
+import { expectConversation, expectSurvived, openPage, said, seen, send, state, stop } from './page.ts';
+
+describeDemo('the demo in a browser', (parts) => {
+  it('goes on after a reload in mid-answer, and asks the model once', async () => {
+    const { model } = parts();
+    const page = await inMidAnswer(parts());
+    await page.reload();
+    await seen(page, MIDDLE);
+    await seen(page, 'Resumed at the beginning');
+    model.release();
+    await state(page, 'Complete');
+    await expectConversation(page, [QUESTION, ANSWER]);
+    expect(await said(page)).toEqual(['No answer under way', 'Reconnecting', 'Connected', 'Complete']);
+    expect(model.calls).toMatchObject([{ state: 'done' }]);
+
+    await page.reload();
+    await seen(page, 'nothing came twice');
+    await expectConversation(page, [QUESTION, ANSWER]);
+    expect(model.calls).toHaveLength(1);
+  });
+
+  it('goes on when the button cuts the connection, again and again', async () => {
+    const { context, demo, model } = parts();
+    const page = await openPage(context, demo.url);
+    model.holdAfter('The first');
+    await send(page, QUESTION);
+    for (const text of ['arrives before', 'one is where', MIDDLE, 'what would be missing']) {
+      model.holdAfter(text);
+      await seen(page, text);
+      await state(page, 'Connected');
+      await page.getByRole('button', { name: 'Cut the connection' }).click();
+      await state(page, 'Reconnecting');
+    }
+    model.release();
+    await state(page, 'Complete');
+    await expectConversation(page, [QUESTION, ANSWER]);
+    expect(await page.getByText(/Resumed at offset \d/).count()).toBe(4);
+    await expectSurvived(page, { reconnections: 4 });
+    expect(model.calls).toMatchObject([{ state: 'done' }]);
+  });
+
+  it('stops the model with Stop, and stays stopped after a reload', async () => {
+    const { model } = parts();
+    const page = await inMidAnswer(parts());
+    await stop(page);
+    expect(await model.ended(0)).toMatchObject({ state: 'cut' });
+    await state(page, 'Stopped');
+    await page.getByRole('button', { name: 'Send' }).waitFor();
+
+    await page.reload();
+    await seen(page, MIDDLE);
+    await page.getByRole('button', { name: 'Send' }).waitFor();
+    expect(await page.locator('.messages > .assistant').count()).toBe(1);
+    expect(await said(page)).toEqual(['No answer under way']);
+    expect(model.calls).toHaveLength(1);
+  });
+
+  it('says that a killed server interrupted the answer, and tries again when asked', async () => {
+    const { demo, model } = parts();
+    const page = await inMidAnswer(parts());
+    await demo.kill();
+    await state(page, 'Reconnecting');
+    expect(await model.ended(0)).toMatchObject({ state: 'cut' });
+    await demo.restart();
+    await state(page, 'Interrupted');
+    await seen(page, MIDDLE);
+
+    model.release();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await state(page, 'Complete');
+    await expectConversation(page, [QUESTION, ANSWER]);
+    expect(model.calls).toHaveLength(2);
+    // It finds its stream again, and with it the news that nothing more will come.
+    const words = (await said(page)).filter((word) => word !== 'Connected');
+    expect(words).toEqual([
+      'No answer under way',
+      'Asking the model',
+      'Reconnecting',
+      'Interrupted',
+      'Asking the model',
+      'Complete',
+    ]);
+  });
+
+  it('still says so after a reload, and still offers to try again', async () => {
+    const { demo, model } = parts();
+    const page = await inMidAnswer(parts());
+    await demo.kill();
+    await demo.restart();
+    await page.reload();
+    await state(page, 'Interrupted');
+    await seen(page, MIDDLE);
+    model.release();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await state(page, 'Complete');
+    await expectConversation(page, [QUESTION, ANSWER]);
+    expect(model.calls).toHaveLength(2);
+  });
+});
+
+describeDemo(
+  'npm start',
+  (parts) => {
+    it('brings the server up again when the button kills it', async () => {
+      const { model } = parts();
+      const page = await inMidAnswer(parts());
+      await page.getByRole('button', { name: 'Kill the server' }).click();
+      await state(page, 'Interrupted');
+      expect(await model.ended(0)).toMatchObject({ state: 'cut' });
+      model.release();
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await state(page, 'Complete');
+      await expectConversation(page, [QUESTION, ANSWER]);
+      expect(model.calls).toHaveLength(2);
+    });
+  },
+  { script: 'start.js' },
+);

@@ -1,0 +1,107 @@
+import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { commandPath } from '../requirements.ts';
+
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
+  return chromium.launch({ executablePath: commandPath('chromium'), args: ARGS, ...options });
+}
+
+declare global {
+  interface Window {
+    /** What the page said of its connection, in order, each word once in a row. */
+    said?: string[];
+  }
+}
+
+/** A page of the demo that remembers what it said. It fails the test when its script fails. */
+export async function openPage(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on('pageerror', (error) => {
+    throw error;
+  });
+  await page.addInitScript(() => {
+    const said: string[] = (window.said = []);
+    new MutationObserver(() => {
+      const state = document.querySelector<HTMLElement>('.state')?.firstChild?.textContent ?? '';
+      if (state !== '' && said.at(-1) !== state) said.push(state);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  await page.goto(url);
+  return page;
+}
+
+export async function send(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+}
+
+export async function stop(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Stop' }).click();
+}
+
+/** Resolves when the text can be seen. */
+export async function seen(page: Page, text: string): Promise<void> {
+  await explained(page, `“${text}”`, () =>
+    page.waitForFunction((wanted) => document.body.innerText.includes(wanted), text),
+  );
+}
+
+/** Resolves when the panel says so: "Connected", "Reconnecting", "Complete", "Stopped", "Interrupted". */
+export async function state(page: Page, word: string): Promise<void> {
+  await explained(page, `the state “${word}”`, () =>
+    page.waitForFunction(
+      (wanted) => document.querySelector('.state')?.firstChild?.textContent === wanted,
+      word,
+    ),
+  );
+}
+
+/** What did not come is told with what did. */
+async function explained(page: Page, what: string, wait: () => Promise<unknown>): Promise<void> {
+  try {
+    await wait();
+  } catch (cause) {
+    const text = await page.locator('body').innerText();
+    throw new Error(`no ${what}; the page said ${(await said(page)).join(', ')}, and shows:\n${text}`, {
+      cause,
+    });
+  }
+}
+
+export async function said(page: Page): Promise<string[]> {
+  return page.evaluate(() => window.said ?? []);
+}
+
+/** The whole conversation, letter by letter: questions and answers as they stand on the page. */
+export async function conversation(page: Page): Promise<string[]> {
+  const paragraphs = page.locator('.messages > .user, .messages > .assistant');
+  return paragraphs.evaluateAll((items) =>
+    items.map((item) => Array.from(item.querySelectorAll('p'), (p) => p.innerText).join('\n\n')),
+  );
+}
+
+/** Expects that the page never called the answer lost, and that it lost and found the connection this often at least. */
+export async function expectSurvived(page: Page, { reconnections = 0 } = {}): Promise<void> {
+  const words = await said(page);
+  expect(words).not.toEqual(expect.arrayContaining([expect.stringMatching(/Interrupted|Expired|Stopped/)]));
+  expect(words.filter((word) => word === 'Reconnecting').length).toBeGreaterThanOrEqual(reconnections);
+  expect(words.at(-1)).toBe('Complete');
+}
+
+/** Resolves when the answer is over, and expects exactly this conversation. */
+export async function expectConversation(page: Page, texts: string[]): Promise<void> {
+  await page.getByRole('button', { name: 'Send' }).waitFor();
+  expect(await conversation(page)).toEqual(texts);
+}

@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { commandPath } from '../../tests/requirements.ts';
+import { freePort } from '../../tests/store/redis/servers.ts';
+import { ServerProcess, type Usage } from '../processes.ts';
+import { BENCH_SECRET, type Source } from '../read.ts';
+
+export const PEER_NAMES = [
+  'no proxy',
+  'express pass-through',
+  'resumable-stream + Redis',
+  'durable-proxy, disk',
+  'durable-proxy, process',
+  'durable-proxy + Redis',
+  'durable-proxy + Durable Streams',
+] as const;
+export type PeerName = (typeof PEER_NAMES)[number];
+
+/** What stands between the reader and the upstream. */
+export interface Peer extends Source {
+  readonly name: PeerName;
+  /** Begins to look at what all its processes use together; gives the function that says so. */
+  watch(): () => Usage;
+  stop(): Promise<void>;
+}
+
+export async function startPeer(name: PeerName): Promise<Peer> {
+  switch (name) {
+    case 'no proxy':
+      return peer(name, undefined, []);
+    case 'express pass-through':
+      return peer(name, await ServerProcess.node('./peers/express-server.ts', []), []);
+    case 'resumable-stream + Redis': {
+      const redis = await redisProcess();
+      return peer(name, await ServerProcess.node('./peers/resumable-server.ts', [redis.url]), [redis]);
+    }
+    case 'durable-proxy + Redis': {
+      const redis = await redisProcess();
+      return peer(name, await ours(['redis', redis.url]), [redis]);
+    }
+    case 'durable-proxy + Durable Streams': {
+      const backend = await ServerProcess.node('./peers/durable-streams-server.ts', []);
+      return peer(name, await ours(['durable-streams', backend.url]), [backend]);
+    }
+    case 'durable-proxy, disk':
+    case 'durable-proxy, process': {
+      const folder = await temporaryFolder();
+      const durability = name.endsWith('disk') ? 'disk' : 'process';
+      return peer(name, await ours(['embedded', folder.path, durability]), [], folder.remove);
+    }
+  }
+}
+
+export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'durable-proxy-bench-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** With `BENCH_PROFILE=<folder>` each of our servers leaves a CPU profile there when it stops. */
+function ours(args: string[]): Promise<ServerProcess> {
+  const folder = process.env['BENCH_PROFILE'];
+  const flags = folder ? ['--cpu-prof', `--cpu-prof-dir=${folder}`] : [];
+  return ServerProcess.node('./peers/our-server.ts', args, { BENCH_SECRET }, flags);
+}
+
+/** Keeps nothing on disk: with the peer that it is measured beside, Redis is a place to meet. */
+async function redisProcess(): Promise<ServerProcess> {
+  const port = await freePort();
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const ready = /Ready to accept connections/;
+  return ServerProcess.start(commandPath('redis-server'), args, ready, {}, `redis://127.0.0.1:${port}`);
+}
+
+function peer(
+  name: PeerName,
+  server: ServerProcess | undefined,
+  others: readonly ServerProcess[],
+  cleanUp?: () => Promise<void>,
+): Peer {
+  const processes = [...(server ? [server] : []), ...others];
+  const durable = name.startsWith('durable-proxy');
+  return {
+    name,
+    durable,
+    url: server && (durable ? `${server.url}/v1/proxy` : server.url),
+    watch() {
+      const watches = processes.map((each) => each.watch());
+      return () => {
+        const all = watches.map((used) => used());
+        const sum = (field: keyof Usage) => all.reduce((total, usage) => total + usage[field], 0);
+        return {
+          cpuSeconds: sum('cpuSeconds'),
+          residentBytes: sum('residentBytes'),
+          peakBytes: sum('peakBytes'),
+        };
+      };
+    },
+    async stop() {
+      for (const each of processes) await each.stop();
+      await cleanUp?.();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import { createProxyServer, embeddedStore, type StreamStore } from '../../server/index.ts';
+import { redisStore } from '../../server/store/redis/index.ts';
+
+/** This project: `embedded <dataDir> <disk|process>`, `redis <url>` or `durable-streams <url>`. */
+const [kind, where, durability] = process.argv.slice(2) as [string, string, 'disk' | 'process'];
+const store: StreamStore | undefined =
+  kind === 'redis'
+    ? redisStore({ url: where })
+    : kind === 'embedded'
+      ? embeddedStore({ dataDir: where, durability })
+      : undefined;
+const { url } = await createProxyServer({
+  port: 0,
+  host: '127.0.0.1',
+  jwtSecret: process.env['BENCH_SECRET']!,
+  allowlist: ['http://127.0.0.1:*/**'],
+  ...(store ? { store } : { durableStreamsUrl: where }),
+});
+console.log(`listening ${url}`);
+// Not by the signal itself: a profile is written when the process ends in order.
+process.on('SIGTERM', () => process.exit());

@@ -1,0 +1,52 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { nowMs } from './clock.ts';
+
+/**
+ * The upstream, a process of its own. What it sends is said in the query: `chunks`, `gap` (milliseconds),
+ * `pause` (milliseconds after the first chunk), `size` (bytes of a chunk), `gate` (a name: the chunks begin
+ * when `/open?gate=` is called with it). Each chunk is an SSE event that holds its number and the time at which
+ * it was handed to the socket. `/page` is an empty page for a browser.
+ */
+const gates = new Map<string, () => void>();
+
+const server = createServer((req, res) => {
+  const { pathname, searchParams } = new URL(req.url ?? '/', 'http://upstream');
+  const number = (name: string): number => Number(searchParams.get(name) ?? 0);
+  const gate = searchParams.get('gate');
+  if (pathname === '/open') {
+    gates.get(gate ?? '')?.();
+    gates.delete(gate ?? '');
+    res.end();
+    return;
+  }
+  if (pathname === '/page') {
+    res.setHeader('content-type', 'text/html');
+    res.end('<!doctype html><title>bench</title>');
+    return;
+  }
+  const [chunks, gap, pause] = [number('chunks'), number('gap'), number('pause')];
+  const padding = 'x'.repeat(Math.max(0, number('size') - 60));
+  let sent = 0;
+  const send = (): void => {
+    while (!res.destroyed) {
+      const more = res.write(`data: {"i":${sent},"t":"${nowMs().toFixed(3)}","pad":"${padding}"}\n\n`);
+      sent += 1;
+      if (sent === chunks) res.end();
+      else if (sent === 1 && pause > 0) setTimeout(send, pause);
+      else if (gap > 0) setTimeout(send, gap);
+      else if (!more) res.once('drain', send);
+      else continue;
+      return;
+    }
+  };
+  req.resume().on('end', () => {
+    res.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (gate === null) return send();
+    res.flushHeaders();
+    gates.set(gate, send);
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  console.log(`listening http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});

@@ -1,0 +1,37 @@
+import { createDurableFetch, MemoryStorage } from '../../core-client/index.ts';
+
+/** What a client does, in Node and in a page alike: reads answers to their ends, several at once. */
+export interface ClientTask {
+  /** Reads by `durableFetch` through this proxy; undefined: by plain fetch. */
+  readonly proxyUrl?: string | undefined;
+  readonly secret: string;
+  readonly upstreamUrl: string;
+  readonly streams: number;
+}
+
+export interface ClientReport {
+  readonly bytes: number;
+  /** Reads that gave bytes. */
+  readonly reads: number;
+}
+
+export async function readAnswers(task: ClientTask): Promise<ClientReport> {
+  const { proxyUrl, secret, upstreamUrl, streams } = task;
+  const read: typeof fetch =
+    proxyUrl === undefined
+      ? fetch
+      : createDurableFetch({ proxyUrl, proxyAuthorization: secret, storage: new MemoryStorage() });
+  let [bytes, reads] = [0, 0];
+  const one = async (): Promise<void> => {
+    const { body } = await read(upstreamUrl, { method: 'POST' });
+    const reader = body!.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      bytes += value.length;
+      reads += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: streams }, one));
+  return { bytes, reads };
+}

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { STREAM_KEY } from '../../protocol/headers.ts';
 import type { Caller } from '../auth/service.ts';
 import type { Context } from '../context.ts';
 import { Pump } from '../pump/pump.ts';
@@ -120,7 +121,7 @@ function registration(
     void accepted
       .then(() => streamKeys[verdict](subject, name, streamId))
       // Its readers find out by its owner's lease.
-      .catch((err: unknown) => logger.warn({ err, streamId }, 'could not write under the Stream-Key'));
+      .catch((err: unknown) => logger.warn({ err, streamId }, `could not write under the ${STREAM_KEY}`));
   };
   return { accepted, succeed: () => conclude('answered'), fail: () => conclude('failed') };
 }

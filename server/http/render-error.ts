@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorBody } from '../../protocol/errors.ts';
+import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { UpstreamFailure } from '../create/upstream-failure.ts';
 import { ProxyError } from '../errors.ts';
 import { StoreError, type StoreErrorCode } from '../store/types.ts';
@@ -9,7 +10,7 @@ const FROM_STORE = {
   INVALID_OFFSET: (cause) =>
     new ProxyError(
       'INVALID_OFFSET',
-      'The offset is none of this stream; use one that Stream-Next-Offset gave, -1 or now',
+      `The offset is none of this stream; use one that ${STREAM_NEXT_OFFSET} gave, -1 or now`,
       { cause },
     ),
   CLOSED: (cause) => new ProxyError('STORAGE_ERROR', 'The stream was closed meanwhile', { cause }),

@@ -8,6 +8,7 @@ import {
   STORED_CACHE_CONTROL,
   STREAM_CONTENT_TYPE,
 } from './headers.ts';
+import { readPiece } from './read-piece.ts';
 
 /** Answers with what is there from an offset, up to a limit; gives the number of bytes. */
 export async function catchUp(
@@ -29,7 +30,7 @@ export async function catchUp(
     res.end();
     return 0;
   }
-  const frame = await store.read(streamId, offset, maxBytes);
+  const frame = await readPiece(store, streamId, offset, maxBytes);
   // Closing changes what a read says without a new byte, so it is part of the tag.
   const etag = `"${streamId}:${offset}:${frame.next}${frame.end ? ':closed' : ''}"`;
   const headers = {

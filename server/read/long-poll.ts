@@ -2,6 +2,7 @@ import { STREAM_CURSOR } from '../../protocol/headers.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Offset, StreamStore } from '../store/types.ts';
 import { nextCursor } from './cursor.ts';
+import { readPiece } from './read-piece.ts';
 import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
 
 export interface LongPollOptions {
@@ -27,9 +28,11 @@ export async function longPoll(
     let frame = follower.next();
     if (!frame) {
       await readable;
-      // After the time is up a plain read says where the reader is, which "-1" on an empty stream does not.
-      frame = follower.next() ?? (await store.read(streamId, offset, maxBytes));
+      frame = follower.next();
     }
+    // After the time is up a plain read says where the reader is, which "-1" on an empty stream does not; and
+    // where more came than one frame holds, it gives that too.
+    if (!frame || (!frame.end && follower.next())) frame = await readPiece(store, streamId, offset, maxBytes);
     const headers = {
       ...readHeaders(follower.info),
       ...positionHeaders(frame),

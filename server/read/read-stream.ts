@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import {
   CURSOR,
   LIVE,
@@ -92,5 +93,5 @@ function begin({ emit }: Context, mode: ReadMode, streamId: string, subject: str
 }
 
 function invalidOffset(): ProxyError {
-  return new ProxyError('INVALID_OFFSET', 'An offset is what Stream-Next-Offset gave, -1 or now');
+  return new ProxyError('INVALID_OFFSET', `An offset is what ${STREAM_NEXT_OFFSET} gave, -1 or now`);
 }

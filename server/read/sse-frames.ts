@@ -24,14 +24,15 @@ export function controlEvent(frame: Pick<Frame, 'next' | 'upToDate' | 'end'>, cu
  * them, and the encoding goes when the frame does.
  */
 export class SseEncoder {
-  readonly #encoded = new WeakMap<Frame, { cursor: string; bytes: Buffer }>();
+  readonly #encoded = new WeakMap<Frame, { cursor: string; upToDate: boolean; bytes: Buffer }>();
 
-  encode(frame: Frame, cursor: string): Buffer {
+  /** @param upToDate whether nothing comes behind the frame now; its own word is of when it was made. */
+  encode(frame: Frame, cursor: string, upToDate: boolean): Buffer {
     const known = this.#encoded.get(frame);
-    if (known?.cursor === cursor) return known.bytes;
-    const control = controlEvent(frame, cursor);
+    if (known?.cursor === cursor && known.upToDate === upToDate) return known.bytes;
+    const control = controlEvent({ ...frame, upToDate }, cursor);
     const bytes = frame.bytes.length === 0 ? control : Buffer.concat([dataEvent(frame.bytes), control]);
-    this.#encoded.set(frame, { cursor, bytes });
+    this.#encoded.set(frame, { cursor, upToDate, bytes });
     return bytes;
   }
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import type { Logger } from '../logger.ts';
-import { StoreError, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
 import { nextCursor } from './cursor.ts';
 import { LIVE_CACHE_CONTROL, readHeaders } from './headers.ts';
 import type { LiveRead, LiveReads } from './live-reads.ts';
@@ -32,7 +32,7 @@ export interface SseOptions {
 
 /**
  * A reader is an offset and a loop: take the next frame, write, wait for drain or for more. One that reads
- * slowly holds its own frame and nothing else; one that is gone is forgotten at once.
+ * slowly holds its own frame and the next; one that is gone is forgotten at once.
  * @throws what `store.follow` throws, before anything was sent.
  */
 export async function readSse(options: SseOptions): Promise<void> {
@@ -42,6 +42,8 @@ export async function readSse(options: SseOptions): Promise<void> {
   let silent = true;
   let over = false;
   let bytes = 0;
+  /** Pulled, not written: a frame was the newest when it was made, and only the next one tells whether it still is. */
+  let ahead: Frame | undefined;
 
   const finish = (): void => {
     if (over) return;
@@ -60,12 +62,13 @@ export async function readSse(options: SseOptions): Promise<void> {
   };
   const step = (): void => {
     try {
-      while (!blocked && !over) {
-        const frame = follower.next();
-        if (!frame) break;
+      if (!blocked && !over) ahead ??= follower.next();
+      while (ahead && !blocked && !over) {
+        const frame = ahead;
+        ahead = frame.end ? undefined : follower.next();
         silent = false;
         bytes += frame.bytes.length;
-        blocked = !res.write(encoder.encode(frame, cursor));
+        blocked = !res.write(encoder.encode(frame, cursor, frame.upToDate && !ahead));
         if (frame.end) read.end();
       }
     } catch (err) {

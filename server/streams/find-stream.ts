@@ -1,4 +1,4 @@
-import { STREAM_CLOSED, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { STREAM_CLOSED, STREAM_KEY, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { ProxyError } from '../errors.ts';
@@ -10,7 +10,8 @@ import { isVisible, streamNotFound } from './visible.ts';
 export async function findStream(exchange: Exchange, context: Context): Promise<void> {
   const { res, query, caller } = exchange;
   const name = singleParam(query, KEY);
-  if (!name) throw new ProxyError('NOT_FOUND', `Nothing is here; find a stream by ?${KEY}=<its Stream-Key>`);
+  if (!name)
+    throw new ProxyError('NOT_FOUND', `Nothing is here; find a stream by ?${KEY}=<its ${STREAM_KEY}>`);
   const { store, streamKeys, guardian, options } = context;
   const limit = new AbortController();
   const timer = setTimeout(() => {

@@ -41,10 +41,7 @@ export interface SseRead {
 }
 
 /** Reads an SSE answer to its end, or until `enough` of what came so far. */
-export async function readSse(
-  response: Response,
-  enough: (read: SseRead) => boolean = () => false,
-): Promise<SseRead> {
+export async function readSse(response: Response, enough?: (read: SseRead) => boolean): Promise<SseRead> {
   const chunks: Buffer[] = [];
   const controls: ControlEvent[] = [];
   const parser = createParser({
@@ -60,7 +57,7 @@ export async function readSse(
     const { done, value } = await reader.read();
     if (done) break;
     parser.feed(decoder.decode(value, { stream: true }));
-    if (enough({ bytes: Buffer.concat(chunks), controls })) {
+    if (enough?.({ bytes: Buffer.concat(chunks), controls })) {
       await reader.cancel();
       break;
     }

@@ -1,0 +1,127 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
+import { embeddedStore, StoreError, type StreamStore } from '../../server/index.ts';
+import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
+import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
+import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+type Operation = 'create' | 'append' | 'close' | 'read' | 'follow' | 'head' | 'delete';
+
+/** A real store whose operations on answers can be made to fail; the registries' logs are left alone. */
+function troubled(store: StreamStore) {
+  const failing = new Set<Operation>();
+  const guarded = new Proxy(store, {
+    get(target, name: keyof StreamStore) {
+      const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
+      return (...args: unknown[]) =>
+        failing.has(name as Operation) && /^[0-9a-f]{8}-/.test(String(args[0]))
+          ? Promise.reject(new StoreError('UNAVAILABLE', 'the disk is on fire'))
+          : method(...args);
+    },
+  });
+  return { store: guarded, failing };
+}
+
+async function begin(handler: (call: UpstreamCall) => void): Promise<{
+  proxy: TestProxy;
+  upstream: Upstream;
+  url: string;
+  failing: Set<Operation>;
+}> {
+  const folder = await temporaryFolder();
+  const real = embeddedStore({ dataDir: folder.path });
+  const { store, failing } = troubled(real);
+  const upstream = await startUpstream(handler);
+  const proxy = await startProxy({ store });
+  cleanups.push(
+    () => folder.remove(),
+    () => real.dispose(),
+    () => upstream.close(),
+    () => proxy.stop({ drainMs: 0 }),
+    () => Promise.resolve(failing.clear()),
+  );
+  return { proxy, upstream, url: `${upstream.url}/x`, failing };
+}
+
+const authorization = `Bearer ${SECRET}`;
+
+describe('when the store fails', () => {
+  it('a create is a 502, its upstream is let go, and its key is free', async () => {
+    const { proxy, upstream, url, failing } = await begin(({ res }) => void write(res, 'paid for'));
+    failing.add('create');
+    const headers = { [IDEMPOTENCY_KEY]: 'k', [STREAM_KEY]: 'chat' };
+    const refused = await post(proxy, url, { headers });
+    expect(refused.status).toBe(502);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await codeOf(refused)).toBe('STORAGE_ERROR');
+    await (
+      await upstream.call(0)
+    ).closed;
+    failing.clear();
+    expect((await fetch(withQuery(proxy.base, { key: 'chat' }), { headers: { authorization } })).status).toBe(
+      404,
+    );
+    expect((await post(proxy, url, { headers })).status).toBe(201);
+  });
+
+  it('in mid-answer: the upstream is let go, what was stored stays, and the end says “interrupted”', async () => {
+    const { proxy, upstream, url, failing } = await begin(({ res }) => void write(res, 'safe'));
+    const location = locationOf(proxy, await post(proxy, url));
+    const live = await fetch(withQuery(location, { live: 'sse' }));
+    const reading = readSse(live);
+    await readSse(await fetch(withQuery(location, { live: 'sse' })), ({ bytes }) => bytes.length === 4);
+    failing.add('append').add('close');
+    const { res, closed } = await upstream.call(0);
+    await write(res, ' and lost');
+    await closed;
+    // The stream is closed as soon as the store takes it.
+    failing.clear();
+    const { bytes, controls } = await reading;
+    expect(bytes.toString()).toBe('safe');
+    expect(controls.at(-1)).toMatchObject({
+      streamClosed: true,
+      upstreamOutcome: 'interrupted',
+      upstreamError: { code: 'STORAGE_ERROR' },
+    });
+  });
+
+  it('a HEAD, a read and a DELETE do not pretend', async () => {
+    const { proxy, url, failing } = await begin(({ res }) => res.end('x'));
+    const location = locationOf(proxy, await post(proxy, url));
+    await readSse(await fetch(withQuery(location, { live: 'sse' })));
+    const path = location.split('?')[0]!;
+    failing.add('head');
+    expect((await fetch(path, { method: 'HEAD', headers: { authorization } })).status).toBe(502);
+    failing.clear();
+    failing.add('delete');
+    expect((await fetch(path, { method: 'DELETE', headers: { authorization } })).status).toBe(502);
+    failing.clear();
+    failing.add('read').add('follow');
+    expect((await fetch(location)).status).toBe(502);
+    expect((await fetch(withQuery(location, { live: 'sse' }))).status).toBe(502);
+    failing.clear();
+    expect(await (await fetch(location)).text()).toBe('x');
+  });
+});
+
+it('the bodies of redirects and errors hold no socket', async () => {
+  const { proxy, upstream, url } = await begin(({ req, res }) => {
+    const status = Number(req.url!.slice('/x'.length));
+    res.writeHead(status, { location: '/elsewhere' });
+    res.write('a body that goes on');
+    if (status === 500) res.end();
+  });
+  expect(await codeOf(await post(proxy, `${url}302`))).toBe('REDIRECT_NOT_ALLOWED');
+  expect((await post(proxy, `${url}500`)).status).toBe(502);
+  await (
+    await upstream.call(0)
+  ).closed;
+  await (
+    await upstream.call(1)
+  ).closed;
+});

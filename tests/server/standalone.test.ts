@@ -1,0 +1,65 @@
+import pino from 'pino';
+import { Writable } from 'node:stream';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createProxyServer } from '../../server/index.ts';
+import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
+
+let proxy: TestProxy;
+const lines: string[] = [];
+
+beforeAll(async () => {
+  // A real pino is what `logger` is made for; that it type-checks is half of the test.
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  proxy = await startProxy({ logger: pino({ level: 'debug' }, sink) });
+});
+afterAll(() => proxy.stop({ drainMs: 0 }));
+
+describe('the standalone server', () => {
+  it('[LIFE-1] tells its health', async () => {
+    await request(proxy.url).get('/health').expect(200, { status: 'ok' });
+  });
+
+  it('has the headers of helmet, and does not say what it is made of', async () => {
+    const answer = await request(proxy.url).get('/health');
+    expect(answer.headers['x-content-type-options']).toBe('nosniff');
+    expect(answer.headers['content-security-policy']).toBeDefined();
+    expect(answer.headers['x-powered-by']).toBeUndefined();
+  });
+
+  it.each(['/', '/v1', '/v1/proxy/a/b', '/v1/proxy-not'])('[ERR-3] knows nothing under %s', async (path) => {
+    const answer = await request(proxy.url).get(path).expect(404);
+    expect(answer.body).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  });
+
+  it('says by Allow what a path takes', async () => {
+    const answer = await request(proxy.url).put('/v1/proxy').expect(405);
+    expect(answer.headers['allow']).toBe('POST, GET, OPTIONS');
+    expect(answer.body).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
+  });
+
+  it('logs to a pino', async () => {
+    await request(proxy.url).get('/v1/proxy').expect(401);
+    expect(lines.join('')).toContain('"code":"MISSING_SECRET"');
+  });
+
+  it('refuses a port that is taken, and lets go of what it had opened', async () => {
+    const folder = await temporaryFolder();
+    const options = { jwtSecret: SECRET, host: '127.0.0.1', dataDir: folder.path };
+    const port = Number(new URL(proxy.url).port);
+    await expect(createProxyServer({ ...options, port })).rejects.toThrow(/EADDRINUSE/);
+    // The folder is free again.
+    const other = await createProxyServer({ ...options, port: 0 });
+    await other.stop();
+    await folder.remove();
+  });
+
+  it.each([-1, 65_536, 1.5, '80' as unknown as number])('refuses %s as a port', async (port) => {
+    await expect(createProxyServer({ jwtSecret: SECRET, port })).rejects.toThrow(/port must be/);
+  });
+});

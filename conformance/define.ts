@@ -4,7 +4,7 @@ import type { Extension, SectionName } from './types.ts';
 export interface TestOptions {
   /** Skipped where the server lacks one of these. */
   readonly needs?: readonly Extension[];
-  /** Waits for a time that the server chose: started first, with a longer limit. */
+  /** Moves much, or waits for a time that the server chose: started first, with a longer limit. */
   readonly slow?: boolean;
 }
 

@@ -108,6 +108,7 @@ export const idempotency = section(
       await feed.request();
       leaving.abort();
       await assert.rejects(lost);
+      await t.settle();
       feed.begin();
       await feed.end('not lost');
       const found = await t.create(feed, init);

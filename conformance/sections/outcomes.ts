@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../../protocol/outcomes.ts';
-import { STREAM_CLOSED, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
-import { OFFSET, OFFSET_NOW } from '../../protocol/query.ts';
+import { STREAM_CLOSED, STREAM_KEY, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { KEY, OFFSET, OFFSET_NOW } from '../../protocol/query.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectStatus } from '../expect.ts';
 import type { Stream } from '../stream.ts';
@@ -108,6 +109,20 @@ export const outcomes = section(
         assert.equal(answer.header(STREAM_CLOSED), undefined);
       }
     }),
+
+    test(
+      '[OUT-1][FIND-1] who finds a stream again learns how it ended',
+      async (t) => {
+        const name = randomUUID();
+        const url = new URL(`${t.base}?${KEY}=${name}`);
+        const feed = t.feed();
+        const stream = await t.start(feed, { headers: { [STREAM_KEY]: name } });
+        assert.equal((await t.service(url)).header(UPSTREAM_OUTCOME), undefined);
+        await stream.abort();
+        assert.equal((await t.service(url)).header(UPSTREAM_OUTCOME), 'aborted');
+      },
+      { needs: ['find'] },
+    ),
 
     test('[OUT-6] the first end stands', async (t) => {
       const whole = await t.start(t.reply('whole'));

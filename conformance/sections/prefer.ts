@@ -76,6 +76,7 @@ export const prefer = section(
       await reader.until(5);
       const stream = t.streamOf(answer);
       reader.close();
+      await t.settle();
       await feed.end('more');
       expectBytes((await stream.closed()).bytes, 'some more');
     }),

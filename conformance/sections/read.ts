@@ -138,30 +138,34 @@ export const read = section('read', [
     assert.notEqual(rest.header('etag'), whole);
   }),
 
-  test('[READ-11][READ-6] a long stream comes in pieces, of which only the last is up to date', async (t) => {
-    const bytes = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_000_000, i)));
-    const stream = await t.start(t.reply(bytes));
-    await stream.closed();
-    let gathered = Buffer.alloc(0);
-    let offset: string = OFFSET_START;
-    for (;;) {
-      const answer = await stream.read({ [OFFSET]: offset });
-      await expectStatus(answer, 200);
-      const piece = await answer.bytes();
-      gathered = Buffer.concat([gathered, piece]);
-      const last = gathered.length === bytes.length;
-      assert.equal(
-        answer.header(STREAM_UP_TO_DATE),
-        last ? 'true' : undefined,
-        `after ${gathered.length} bytes`,
-      );
-      assert.equal(answer.header(STREAM_CLOSED), last ? 'true' : undefined);
-      if (last) break;
-      assert.ok(piece.length > 0, 'an empty answer before the tail');
-      offset = answer.header(STREAM_NEXT_OFFSET) ?? assert.fail('no offset to go on from');
-    }
-    expectBytes(gathered, bytes);
-  }),
+  test(
+    '[READ-11][READ-6] a long stream comes in pieces, of which only the last is up to date',
+    async (t) => {
+      const bytes = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_000_000, i)));
+      const stream = await t.start(t.reply(bytes));
+      await stream.closed();
+      let gathered = Buffer.alloc(0);
+      let offset: string = OFFSET_START;
+      for (;;) {
+        const answer = await stream.read({ [OFFSET]: offset });
+        await expectStatus(answer, 200);
+        const piece = await answer.bytes();
+        gathered = Buffer.concat([gathered, piece]);
+        const last = gathered.length === bytes.length;
+        assert.equal(
+          answer.header(STREAM_UP_TO_DATE),
+          last ? 'true' : undefined,
+          `after ${gathered.length} bytes`,
+        );
+        assert.equal(answer.header(STREAM_CLOSED), last ? 'true' : undefined);
+        if (last) break;
+        assert.ok(piece.length > 0, 'an empty answer before the tail');
+        offset = answer.header(STREAM_NEXT_OFFSET) ?? assert.fail('no offset to go on from');
+      }
+      expectBytes(gathered, bytes);
+    },
+    { slow: true },
+  ),
 
   test('[READ-11][READ-6] what is short comes whole, also while others follow it chunk by chunk', async (t) => {
     const feed = t.feed();

@@ -131,8 +131,11 @@ export const sse = section('sse', [
   test(
     '[SSE-10] silence is broken by comments, at least every 30 s',
     async (t) => {
-      const stream = await t.start(t.feed());
+      const feed = t.feed();
+      const stream = await t.start(feed);
       const reader = await stream.live();
+      await feed.send('x');
+      await reader.until(1);
       const late = AbortSignal.timeout(30_000);
       late.addEventListener('abort', () => reader.close());
       for (let comments = 0; comments < 1;) {

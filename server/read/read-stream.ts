@@ -67,6 +67,8 @@ export interface LiveReadOptions {
   readonly status: 200 | 201;
   readonly headers: Readonly<Record<string, string>>;
   readonly subject: string | undefined;
+  /** Bytes are on their way to the store. */
+  readonly expecting?: boolean;
 }
 
 /** An SSE read, told of as it begins and ends, whose stream's owner is looked after meanwhile. */

@@ -1,44 +1,61 @@
 import { CONTROL_EVENT, DATA_EVENT, type ControlEvent } from '../../protocol/control.ts';
 import type { Frame } from '../store/types.ts';
 
-export const KEEP_ALIVE = Buffer.from(':\n\n');
+export const KEEP_ALIVE = ':\n\n';
 
-/** A control event, which follows every data event and says where the reader is now. */
-export function controlEvent(frame: Pick<Frame, 'next' | 'upToDate' | 'end'>, cursor: string): Buffer {
-  const { next, upToDate, end } = frame;
+const CONTROL_HEAD = `event: ${CONTROL_EVENT}\ndata: `;
+const DATA_HEAD = `event: ${DATA_EVENT}\ndata: `;
+
+/**
+ * A control event, which follows every data event and says where the reader is now. It is ASCII, as all of an
+ * answer is: such text goes to a socket as it is.
+ */
+export function controlEvent(
+  { next, upToDate, end }: Pick<Frame, 'next' | 'upToDate' | 'end'>,
+  cursor: string,
+): string {
+  // By hand what is done for every frame; `next` is any store's text, a cursor is ours.
+  if (!end) {
+    const rest = upToDate ? `"${cursor}","upToDate":true}` : `"${cursor}"}`;
+    return `${CONTROL_HEAD}{"streamNextOffset":${JSON.stringify(next)},"streamCursor":${rest}\n\n`;
+  }
   const event: ControlEvent = {
     streamNextOffset: next,
-    ...(!end && { streamCursor: cursor }),
     ...(upToDate && { upToDate: true }),
-    ...(end && {
-      streamClosed: true,
-      upstreamOutcome: end.outcome,
-      ...(end.error && { upstreamError: end.error }),
-    }),
+    streamClosed: true,
+    upstreamOutcome: end.outcome,
+    ...(end.error && { upstreamError: end.error }),
   };
-  return Buffer.from(`event: ${CONTROL_EVENT}\ndata: ${JSON.stringify(event)}\n\n`);
+  const json = JSON.stringify(event).replace(/[\u0080-\uffff]/g, escape);
+  return `${CONTROL_HEAD}${json}\n\n`;
 }
+
+const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /**
  * Frames as SSE, each encoded once for all its readers: frames of a live tail are the same objects for all of
  * them, and the encoding goes when the frame does.
  */
 export class SseEncoder {
-  readonly #encoded = new WeakMap<Frame, { cursor: string; upToDate: boolean; bytes: Buffer }>();
+  readonly #encoded = new WeakMap<Frame, { cursor: string; upToDate: boolean; text: string }>();
 
   /** @param upToDate whether nothing comes behind the frame now; its own word is of when it was made. */
-  encode(frame: Frame, cursor: string, upToDate: boolean): Buffer {
+  encode(frame: Frame, cursor: string, upToDate: boolean): string {
     const known = this.#encoded.get(frame);
-    if (known?.cursor === cursor && known.upToDate === upToDate) return known.bytes;
-    const control = controlEvent({ ...frame, upToDate }, cursor);
-    const bytes = frame.bytes.length === 0 ? control : Buffer.concat([dataEvent(frame.bytes), control]);
-    this.#encoded.set(frame, { cursor, upToDate, bytes });
-    return bytes;
+    if (known?.cursor === cursor && known.upToDate === upToDate) return known.text;
+    const control = controlEvent(
+      { next: frame.next, upToDate, ...(frame.end && { end: frame.end }) },
+      cursor,
+    );
+    const text = dataEvent(frame.bytes) + control;
+    this.#encoded.set(frame, { cursor, upToDate, text });
+    return text;
   }
 }
 
 /** Base64 is the one encoding in which SSE is exact: a text frame can carry neither CR nor half a character. */
-function dataEvent(bytes: Uint8Array): Buffer {
+function dataEvent(bytes: Uint8Array): string {
+  if (bytes.length === 0) return '';
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-  return Buffer.from(`event: ${DATA_EVENT}\ndata: ${base64}\n\n`, 'latin1');
+  return `${DATA_HEAD}${base64}\n\n`;
 }

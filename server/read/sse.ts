@@ -12,6 +12,8 @@ import { controlEvent, KEEP_ALIVE, type SseEncoder } from './sse-frames.ts';
  * after seconds a large event would never arrive; a smaller one would cost more control events than it saves.
  */
 const FRAME_BYTES = 8_192;
+/** Bytes on the wire from which on a write takes no further event: what a reader that stands still holds. */
+const WRITE_BYTES = 65_536;
 
 export interface SseOptions {
   readonly res: ServerResponse;
@@ -21,6 +23,8 @@ export interface SseOptions {
   /** What the reader's last control event said. */
   readonly cursor: string | undefined;
   readonly status: 200 | 201;
+  /** Bytes are on their way to the store: the first of them goes out with the headers. */
+  readonly expecting?: boolean;
   /** Beside those of every SSE read. */
   readonly headers: Readonly<Record<string, string>>;
   readonly encoder: SseEncoder;
@@ -53,24 +57,35 @@ export async function readSse(options: SseOptions): Promise<void> {
   };
   const read: LiveRead = {
     beat: () => {
-      if (!blocked) blocked = !res.write(KEEP_ALIVE);
+      if (!blocked) send(KEEP_ALIVE);
     },
     end: () => {
       finish();
       res.end();
     },
   };
+  const send = (text: string): void => {
+    blocked = !res.write(text, 'latin1');
+  };
+  /** Writes a frame, and what else is at hand: a few large writes cost less than many small ones. */
+  const write = (first: Frame): void => {
+    let frame = first;
+    let text = '';
+    for (;;) {
+      ahead = frame.end ? undefined : follower.next();
+      text += encoder.encode(frame, cursor, frame.upToDate && !ahead);
+      bytes += frame.bytes.length;
+      if (!ahead || text.length >= WRITE_BYTES) break;
+      frame = ahead;
+    }
+    silent = false;
+    send(text);
+    if (frame.end) read.end();
+  };
   const step = (): void => {
     try {
       if (!blocked && !over) ahead ??= follower.next();
-      while (ahead && !blocked && !over) {
-        const frame = ahead;
-        ahead = frame.end ? undefined : follower.next();
-        silent = false;
-        bytes += frame.bytes.length;
-        blocked = !res.write(encoder.encode(frame, cursor, frame.upToDate && !ahead));
-        if (frame.end) read.end();
-      }
+      while (ahead && !blocked && !over) write(ahead);
     } catch (err) {
       finish();
       // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
@@ -106,8 +121,8 @@ export async function readSse(options: SseOptions): Promise<void> {
   liveReads.add(read);
   blocked = false;
   step();
-  if (!silent || over || blocked) return;
+  if (!silent || over || blocked || options.expecting) return;
   // Nothing at hand: at the tail say so, elsewhere send a comment; both send the headers on their way.
   const atTail = options.offset === info.tail;
-  blocked = !res.write(atTail ? controlEvent({ next: info.tail, upToDate: true }, cursor) : KEEP_ALIVE);
+  send(atTail ? controlEvent({ next: info.tail, upToDate: true }, cursor) : KEEP_ALIVE);
 }

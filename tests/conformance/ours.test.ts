@@ -35,7 +35,7 @@ function declare(start: () => Promise<RunningServer>): void {
   });
 
   for (const { section, title } of planned) {
-    it(key(section, title), { timeout: 100_000 }, async ({ skip }) => {
+    it(key(section, title), { timeout: 120_000 }, async ({ skip }) => {
       const { status, reason, error } = await results.get(key(section, title))!.promise;
       if (status === 'skipped') skip(reason);
       if (status === 'failed') throw error ?? new Error(reason);

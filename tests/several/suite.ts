@@ -54,7 +54,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
   });
 
-  it('stopped at a third, with the upstream silent: ended within a second, and the reader is told', async () => {
+  it('[LIFE-6] stopped at a third, with the upstream silent: ended within a second, and the reader is told', async () => {
     const url = await serve(({ res }) => void write(res, 'and then silence'));
     const location = locationOf(at(0), await post(at(0), url));
     const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
@@ -69,7 +69,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect(controls.at(-1)?.upstreamOutcome).toBe('aborted');
   });
 
-  it('50 creates under one key at all three at once: one upstream call, one stream', async () => {
+  it('[LIFE-6][IDEM-2] 50 creates under one key at all three at once: one upstream call, one stream', async () => {
     const url = await serve(({ res }) => res.end('once'));
     const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
     const answers = await Promise.all(
@@ -88,7 +88,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect((await post(at(1), url, { headers })).status).toBe(201);
   });
 
-  it('found at another by its Stream-Key, also before the upstream answered', async () => {
+  it('[LIFE-6] found at another by its Stream-Key, also before the upstream answered', async () => {
     const url = await serve(() => undefined);
     const key = crypto.randomUUID();
     const created = post(at(0), url, { headers: { [STREAM_KEY]: key } });
@@ -98,7 +98,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect(idOf(await found)).toBe(idOf(await created));
   });
 
-  it('readers move between processes at exact offsets', async () => {
+  it('[LIFE-6] readers move between processes at exact offsets', async () => {
     const text = 'abcdefghij'.repeat(50);
     const url = await serve(({ res }) => {
       void (async () => {
@@ -118,7 +118,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect(read).toBe(text);
   });
 
-  it('killed in mid-stream: readers elsewhere get all stored bytes and “interrupted” within 10 s', async () => {
+  it('[LIFE-7] killed in mid-stream: readers elsewhere get all stored bytes and “interrupted” within 10 s', async () => {
     const url = await serve(({ res }) => void write(res, 'last words'));
     const location = locationOf(at(0), await post(at(0), url));
     const elsewhere = via(at(1), withQuery(location, { live: 'sse' }));

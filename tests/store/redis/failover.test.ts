@@ -117,7 +117,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
       scoped(async ({ own, open }) => {
         const cluster = await own(startCluster({ replicas: 1 }));
         await throughout(await pair(cluster, open), spread(), async () => {
-          cluster.masters[0]!.process.kill('SIGSTOP');
+          cluster.masters[0]!.kill('SIGSTOP');
           await takenOver(cluster);
         });
       }),
@@ -128,7 +128,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
       scoped(async ({ own, open }) => {
         const cluster = await own(startCluster({ replicas: 1 }));
         await throughout(await pair(cluster, open), spread(), async () => {
-          cluster.masters[0]!.process.kill('SIGKILL');
+          cluster.masters[0]!.kill('SIGKILL');
           await takenOver(cluster);
         });
       }),

@@ -1,6 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,15 +12,20 @@ import { commandPath } from '../../requirements.ts';
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
-  readonly process: ChildProcess;
+  /** Sends the process a signal. */
+  kill(signal: NodeJS.Signals): void;
   /** Runs one command on a connection of its own. */
   command(...words: string[]): Promise<unknown>;
   /** Kills it, and removes its folder. Idempotent. */
   stop(): Promise<void>;
 }
 
+const PID = /^pid (\d+)$/;
 const READY = /Ready to accept connections|\+monitor master/;
 const IN_USE = /Address already in use|Failed listening/;
+
+/** Runs a server for as long as somebody holds its input: a test run that is cut off leaves none behind. */
+const GUARD = '"$@" & echo "pid $!"; read -r _; kill -9 $! 2>/dev/null; wait $!; rm -rf "$FOLDER"';
 
 /** @param options more options of `redis-server`, such as `{ maxmemory: '10mb' }`. */
 export async function startRedis(options: Record<string, string> = {}): Promise<RedisServer> {
@@ -74,26 +79,32 @@ async function startOn(
     ([key, value]) => `${key} ${value}`,
   );
   await writeFile(config, [...lines, ...sentinel, ''].join('\n'));
-  const child = spawn(commandPath('redis-server'), [config, ...(sentinel.length > 0 ? ['--sentinel'] : [])], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const server = [commandPath('redis-server'), config, ...(sentinel.length > 0 ? ['--sentinel'] : [])];
+  const child = spawn('sh', ['-c', GUARD, 'sh', ...server], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: { ...process.env, FOLDER: folder },
   });
   const exited = once(child, 'exit');
-  const kill = () => child.kill('SIGKILL');
-  // A test run that is cut off leaves no server behind.
-  process.setMaxListeners(0).on('exit', kill);
   const stop = async (): Promise<void> => {
-    process.off('exit', kill);
-    kill();
+    child.stdin.destroy();
     await exited;
-    await rm(folder, { recursive: true, force: true });
   };
   const said: string[] = [];
+  let pid = 0;
   for await (const line of createInterface(child.stdout)) {
     said.push(line);
+    pid ||= Number(PID.exec(line)?.[1] ?? 0);
+    if (IN_USE.test(line)) break;
     if (!READY.test(line)) continue;
     child.stdout.resume();
     const url = `redis://127.0.0.1:${port}`;
-    return { port, url, process: child, command: (...words) => commandOn(url, words), stop };
+    return {
+      port,
+      url,
+      kill: (signal) => void process.kill(pid, signal),
+      command: (...words) => commandOn(url, words),
+      stop,
+    };
   }
   await stop();
   if (said.some((line) => IN_USE.test(line))) return undefined;

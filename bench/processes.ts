@@ -43,6 +43,8 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
+    // Whatever ends the benchmark ends what it started.
+    process.once('exit', () => child.kill());
     for await (const line of createInterface({ input: child.stdout })) {
       const match = ready.exec(line);
       if (!match) continue;

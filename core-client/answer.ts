@@ -9,7 +9,7 @@ import { fingerprint, randomId } from './fingerprint.ts';
 import type { SseReader } from './reader.ts';
 import type { UpstreamRequest } from './request.ts';
 import { errorResponse, streamResponse } from './response.ts';
-import { createLink, handleFrom, streamIdOf, type StreamHandle, type StreamLink } from './stream-link.ts';
+import { createLink, handleFrom, streamIdOf, type StreamHandle } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 
 /** Gets one call its Response: by taking up what is there, or by a POST. */
@@ -28,19 +28,21 @@ export function createAnswer(context: Context): Answer {
   const offsetOf = (entry?: Entry) =>
     resumeFrom === 'offset' && entry?.found ? entry.credentials.offset : undefined;
 
-  function linkTo(handle: StreamHandle, entry?: Entry): StreamLink {
-    const { streamUrl, contentType } = handle;
-    void entry?.save({ streamUrl, contentType });
-    return createLink(context, handle, offsetOf(entry), entry);
-  }
-
-  function respond(
-    link: StreamLink,
-    reader?: SseReader,
+  /** Opens a stream that is known, or was opened by the POST (`reader`). */
+  async function open(
+    handle: StreamHandle,
+    wasResumed: boolean,
     entry?: Entry,
     request?: UpstreamRequest,
     idempotencyKey?: string,
-  ): DurableResponse {
+    reader?: SseReader,
+  ): Promise<DurableResponse> {
+    const { streamUrl, contentType } = handle;
+    void entry?.save({ streamUrl, contentType });
+    const link = createLink(context, handle, offsetOf(entry), entry);
+    reader ??= await link.connect();
+    call.dispatch('open', { wasResumed, attempt: 0, error: undefined });
+    // Not before: a stream that turns out to be gone is for our caller to replace.
     if (request && idempotencyKey && !traits.isPlain) {
       link.repost = (signal) => proxy.create(request, idempotencyKey, false, signal);
     }
@@ -52,38 +54,24 @@ export function createAnswer(context: Context): Answer {
       if (call.signal.aborted) call.dispatch('stop', { outcome: 'aborted' });
     });
     const stopper: Stopper = { abort: () => void abort().catch(call.warn), isAborted: false };
-    return streamResponse(
-      call,
-      link,
-      openBody(context, link, stopper, reader, entry),
-      abort,
-      request?.url ?? '',
-    );
+    const body = openBody(context, link, stopper, reader, entry);
+    return streamResponse(call, link, body, abort, request?.url ?? '');
   }
 
   async function create(request: UpstreamRequest, key: string, entry?: Entry): Promise<DurableResponse> {
     const created = await createStream(context, request, key, offsetOf(entry) === undefined);
-    if (!('handle' in created)) {
-      await entry?.finish();
-      call.end('fail', 'upstream-error');
-      return errorResponse(call, request.url, created);
+    if ('handle' in created) {
+      const { handle, reader, wasThere } = created;
+      return open(handle, wasThere || !!entry?.found, entry, request, key, reader);
     }
-    const { handle, reader, wasThere } = created;
-    call.dispatch('open', { wasResumed: wasThere || !!entry?.found, attempt: 0, error: undefined });
-    return respond(linkTo(handle, entry), reader, entry, request, key);
+    await entry?.finish();
+    call.end('fail', 'upstream-error');
+    return errorResponse(call, request.url, created);
   }
 
-  /** Opens a stream whose URL is known. */
-  async function attach(
-    handle: StreamHandle,
-    entry?: Entry,
-    request?: UpstreamRequest,
-  ): Promise<DurableResponse> {
+  function attach(handle: StreamHandle, entry?: Entry, request?: UpstreamRequest): Promise<DurableResponse> {
     call.dispatch('attach', { wasResumed: true });
-    const link = linkTo(handle, entry);
-    const reader = await link.connect();
-    call.dispatch('open', { attempt: 0, error: undefined });
-    return respond(link, reader, entry, request, entry?.credentials.idempotencyKey);
+    return open(handle, true, entry, request, entry?.credentials.idempotencyKey);
   }
 
   /** The proxy's word on the newest stream under a name; undefined when it knows none, or no names. */
@@ -114,8 +102,10 @@ export function createAnswer(context: Context): Answer {
     async of(id) {
       const { entry, done } = await store.find(id);
       const handle = entry && hasUrl(entry.credentials) ? entry.credentials : await find();
-      // What this client did not begin is joined while it runs; once it is over it is history.
-      const isHistory = !entry && handle && (handle.isClosed || streamIdOf(handle.streamUrl) === done);
+      // What this client did not begin is joined while it runs; once it is over it is history. So is the answer
+      // before, which the name still leads to when the question never reached the proxy.
+      const isHistory =
+        handle && ((!entry && handle.isClosed) || (!!done && streamIdOf(handle.streamUrl) === done));
       try {
         if (handle && !isHistory) return await attach(handle, entry);
       } catch (error) {

@@ -26,8 +26,6 @@ export function openBody(
   reader?: SseReader,
   entry?: Entry,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  /** Bytes came over this connection. */
-  let isProductive = false;
   /** What the next pull ends with: to err at once would drop the bytes that were just handed out. */
   let ending: Error | undefined;
 
@@ -44,13 +42,12 @@ export function openBody(
         lost = error;
       }
       call.signal.throwIfAborted();
-      if (reader.wasAlive()) call.progress();
-      const isRoutine = !lost && (isProductive || reader.wasAlive());
+      const wasAlive = reader.wasAlive();
       reader.close();
       reader = undefined;
-      isProductive = false;
+      if (wasAlive) call.progress();
       // Servers end long reads now and then: no failure, so no wait.
-      if (isRoutine) call.dispatch('drop');
+      if (wasAlive && !lost) call.dispatch('drop');
       else await call.retry(lost ?? new Error('The connection ended early'));
     }
   }
@@ -63,7 +60,6 @@ export function openBody(
       link.advance(control);
       const offset = control.streamNextOffset;
       if (bytes.length > 0) {
-        isProductive = true;
         call.progress();
         controller.enqueue(bytes);
         const receivedBytes = call.resumption.receivedBytes + bytes.length;

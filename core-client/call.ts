@@ -1,12 +1,6 @@
 import type { Outcome } from '../protocol/outcomes.ts';
 import { backoff } from './backoff.ts';
-import {
-  DurableError,
-  DurableNetworkError,
-  isGone,
-  type DurableStreamError,
-  type ErrorTarget,
-} from './errors.ts';
+import { DurableError, DurableNetworkError, isGone, type ErrorTarget } from './errors.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
 import type { Resumption } from './types.ts';
@@ -151,9 +145,9 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
       const now = Date.now();
       if (!attempt) failingSince = now;
       const left = failingSince + reconnectTimeoutMs - now;
-      const asked = (cause as Partial<DurableStreamError>).retryAfterMs ?? 0;
+      const asked = (cause as Partial<DurableError>).retryAfterMs ?? 0;
       if (++attempt > maxReconnectAttempts || left <= 0 || asked > left) {
-        throw new DurableNetworkError('The proxy did not answer', { cause, target });
+        throw new DurableNetworkError('NETWORK_ERROR', 'The proxy did not answer', { cause, target });
       }
       call.dispatch('drop', { attempt, error: cause as Error });
       await sleep(Math.max(asked, Math.min(backoff(attempt), left)), asked === 0);
@@ -164,8 +158,7 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
           return await run();
         } catch (error) {
           signal.throwIfAborted();
-          if (error instanceof DurableError && (error as DurableStreamError).retryAfterMs === undefined)
-            throw error;
+          if (error instanceof DurableError && error.retryAfterMs === undefined) throw error;
           await call.retry(error, attempts);
         }
       }

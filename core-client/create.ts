@@ -35,7 +35,9 @@ export async function createStream(
     const response = await proxy
       .create(request, idempotencyKey, represent, signal)
       .catch((cause: unknown) => {
-        throw traits.isPlain ? new DurableNetworkError('The proxy did not answer', { cause, target }) : cause;
+        throw traits.isPlain
+          ? new DurableNetworkError('NETWORK_ERROR', 'The proxy did not answer', { cause, target })
+          : cause;
       });
     const { status, headers } = response;
     if (!response.ok) {
@@ -50,7 +52,7 @@ export async function createStream(
         ? readSse(response, settings.heartbeatTimeoutMs)
         : discard(response);
     if (!handle) {
-      const message = 'The answer names no stream; is proxyUrl right?';
+      const message = 'The proxy named no stream; is proxyUrl right?';
       throw new DurableStreamError('INVALID_RESPONSE', message, { status, target });
     }
     if (represent) traits.isPlain = !applied;

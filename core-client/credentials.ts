@@ -1,6 +1,7 @@
 import { DurableStorageError } from './errors.ts';
 import { digestText, randomId } from './fingerprint.ts';
 import { pageStorage } from './storage.ts';
+import { streamIdOf } from './stream-link.ts';
 import type { StorageLike } from './types.ts';
 
 /** An entry that did not change for so long is swept: servers forget streams and keys sooner by default. */
@@ -21,7 +22,7 @@ export interface Credentials {
 interface Stored extends Partial<Credentials> {
   /** How many answers to the same request are over; the idempotency key of the next one depends on it. */
   readonly generation: number;
-  /** Id of the stream that is over. */
+  /** Id of the stream before this answer's: it is over, or was given up. */
   readonly done?: string | undefined;
 }
 
@@ -56,7 +57,7 @@ export interface CredentialStore {
    * @param staleKey the key of an answer that turned out to be gone.
    */
   open(requestId: string, options: OpenOptions, staleKey?: string): Promise<Entry>;
-  /** The unfinished answer of an id, whatever its request was; else the stream that is known to be over. */
+  /** The unfinished answer of an id, whatever its request was, and the stream that is known not to be it. */
   find(requestId: string): Promise<{ readonly entry?: Entry; readonly done?: string | undefined }>;
   /** Removes what is past its time, where the storage tells what it holds: a Storage, or by a `keys()`. */
   sweep(): Promise<void>;
@@ -73,7 +74,7 @@ export function createCredentialStore(
   warn: (warning: Error) => void,
 ): CredentialStore {
   const fail = (cause: unknown): undefined => {
-    const message = 'The storage failed; memory takes its place';
+    const message = 'The storage failed; memory is used';
     warn(new DurableStorageError('STORAGE_FAILED', message, { cause }));
   };
 
@@ -152,7 +153,8 @@ export function createCredentialStore(
         (shared && autoResume
           ? await digestText(JSON.stringify([requestId, fingerprint, generation]))
           : randomId());
-      const fresh = { generation, fingerprint, idempotencyKey };
+      const done = stored?.streamUrl ? streamIdOf(stored.streamUrl) : stored?.done;
+      const fresh = { generation, fingerprint, idempotencyKey, done };
       const writing = write(name, fresh);
       if (isPromise(writing)) await writing;
       return entryOf(name, fresh, shared, false);
@@ -163,7 +165,7 @@ export function createCredentialStore(
       const reading = read(name);
       const stored = await reading;
       if (!isUnfinished(stored)) return { done: stored?.done };
-      return { entry: entryOf(name, stored, isShared(reading), true) };
+      return { entry: entryOf(name, stored, isShared(reading), true), done: stored.done };
     },
 
     async sweep() {

@@ -22,7 +22,7 @@ const SWEEP_MS = 3_600_000;
  */
 export function createDurableFetch(options: DurableFetchOptions): DurableFetch {
   if (!options?.proxyUrl) {
-    throw new TypeError("createDurableFetch needs a proxyUrl, such as '/v1/proxy'");
+    throw new TypeError("A proxyUrl is needed, such as '/v1/proxy'");
   }
   const storage = options.storage ?? defaultStorage();
   const traits: ProxyTraits = { isPlain: false };

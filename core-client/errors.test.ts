@@ -14,7 +14,7 @@ const target = { method: 'POST', url: 'https://api.example.com/v1/x?key=secret#m
 describe('errors', () => {
   it('have a code, a literal name, a cause, and their request without its secrets', () => {
     const cause = new TypeError('fetch failed');
-    const error = new DurableNetworkError('gone', { cause, target });
+    const error = new DurableNetworkError('NETWORK_ERROR', 'gone', { cause, target });
     expect(error).toBeInstanceOf(DurableError);
     expect(error).not.toBeInstanceOf(TypeError);
     expect(error).toMatchObject({
@@ -39,7 +39,7 @@ describe('errors', () => {
   });
 
   it('are told apart by shape, in every realm', () => {
-    const network = new DurableNetworkError('x');
+    const network = new DurableNetworkError('X', 'x');
     const stream = new DurableStreamError('X', 'x');
     const storage = new DurableStorageError('X', 'x');
     expect([network, stream, storage, new Error()].map(isDurableError)).toEqual([true, true, true, false]);

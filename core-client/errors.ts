@@ -23,6 +23,8 @@ export abstract class DurableError extends Error {
   declare readonly method: string | undefined;
   /** The upstream request's URL without its query, where keys tend to be. */
   declare readonly url: string | undefined;
+  /** Milliseconds after which another attempt makes sense; undefined when none does. */
+  declare readonly retryAfterMs: number | undefined;
 
   constructor(code: string, message: string, { target, ...own }: DurableErrorOptions = {}) {
     super(message);
@@ -34,10 +36,6 @@ export abstract class DurableError extends Error {
 /** The proxy could not be reached, or not often enough: `NETWORK_ERROR`. `cause` is the last failure. */
 export class DurableNetworkError extends DurableError {
   override readonly name = 'DurableNetworkError';
-
-  constructor(message: string, options?: DurableErrorOptions) {
-    super('NETWORK_ERROR', message, options);
-  }
 }
 
 /** The answer cannot be read on: it ended badly (`outcome`), or the proxy refused to give it (`status`). */
@@ -47,8 +45,6 @@ export class DurableStreamError extends DurableError {
   declare readonly outcome: Outcome | undefined;
   /** Status of the proxy's refusal. */
   declare readonly status: number | undefined;
-  /** Milliseconds after which another attempt makes sense; undefined when none does. */
-  declare readonly retryAfterMs: number | undefined;
 }
 
 /** The storage failed, and the answer went on without it: `STORAGE_FAILED`. Only ever a warning. */

@@ -1,3 +1,4 @@
+import type { ErrorBody } from '../protocol/errors.ts';
 import {
   IDEMPOTENCY_KEY,
   PREFER,
@@ -103,12 +104,10 @@ export function discard(response: Response): undefined {
 /** The proxy's refusal as an error, with its code when the body has the proxy's form. */
 export async function refusal(response: Response, target: ErrorTarget): Promise<DurableStreamError> {
   const { status } = response;
-  const { error } = ((await response.json().catch(() => null)) ?? {}) as {
-    error?: { code?: unknown; message?: unknown };
-  };
+  const { error } = ((await response.json().catch(() => null)) ?? {}) as Partial<ErrorBody>;
   return new DurableStreamError(
-    `${error?.code ?? `HTTP_${status}`}`,
-    `${error?.message ?? `The proxy answered ${status}`}`,
+    error?.code ?? `HTTP_${status}`,
+    error?.message ?? `The proxy answered ${status}`,
     {
       status,
       target,

@@ -25,7 +25,7 @@ export interface SseReader {
    * @throws whatever cut the connection, or told that it is dead.
    */
   next(): Promise<Frame | undefined>;
-  /** True when it was alive long enough to count as no failed attempt. */
+  /** True when it brought something, or held long enough to count as no failed attempt. */
   wasAlive(): boolean;
   /** After the page slept: a connection that has missed a keep-alive is not waited for any longer. */
   check(): void;
@@ -42,6 +42,7 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
   // Data is held until its control event: only together are they exact.
   let data = '';
   let lastAt = openedAt;
+  let hasData = false;
   let expire: (() => void) | undefined;
 
   const parser = createParser({
@@ -53,6 +54,7 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
       if (!control) return;
       // A control event without data says more of the place behind the last bytes.
       const last = data ? undefined : frames.pop();
+      hasData ||= !!data;
       frames.push({
         bytes: last?.bytes ?? (isBase64 ? fromBinary(data) : new TextEncoder().encode(data)),
         control,
@@ -87,7 +89,7 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
       }
       return frames.shift();
     },
-    wasAlive: () => lastAt - openedAt >= HELD_MS,
+    wasAlive: () => hasData || lastAt - openedAt >= HELD_MS,
     check() {
       if (Date.now() - lastAt > heartbeatMs / 2) expire?.();
     },

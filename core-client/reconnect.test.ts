@@ -81,6 +81,14 @@ describe('giving up', () => {
     expect(await response.outcome).toBe('interrupted');
   });
 
+  it('on a server that answers and never brings anything, after the same number of attempts', async () => {
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push(...Array<Fault>(100).fill('empty-end'));
+    const { error } = await drain(await rig.client({ maxReconnectAttempts: 4 })(UPSTREAM));
+    expect(error).toBeInstanceOf(DurableNetworkError);
+    expect(rig.standIn.count('read')).toBe(4);
+  });
+
   it('after reconnectTimeoutMs without progress', async () => {
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push(...Array<Fault>(1000).fill('before-answer'));

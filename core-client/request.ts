@@ -20,7 +20,7 @@ export async function readRequest(
   init: DurableRequestInit = {},
 ): Promise<UpstreamRequest> {
   const given = typeof input === 'object' && 'url' in input ? input : undefined;
-  const url = new URL(given?.url ?? String(input), pageUrl());
+  const url = new URL(given?.url ?? (input as string | URL), pageUrl());
   // A Response takes every kind of body, streams too, without `duplex`, and knows its media type.
   const source = init.body == null ? given : new Response(init.body);
   const bytes = new Uint8Array((await source?.arrayBuffer()) ?? new ArrayBuffer(0));

@@ -16,21 +16,14 @@ export function streamResponse(
   return decorate(new Response(body, { headers }), call, url, abort, link);
 }
 
-/** Headers that spoke of the bytes on the way from the proxy: fetch has decoded them. */
-const HOP_HEADERS = ['content-encoding', 'content-length'];
-
 /** The provider's error as it sent it; the proxy's own error with the proxy's status. */
-export function errorResponse(
-  call: Call,
-  url: string,
-  { status, headers: told, body }: Response,
-): DurableResponse {
-  const upstreamStatus = Number(told.get(UPSTREAM_STATUS));
-  const headers = new Headers(told);
-  for (const name of [...HOP_HEADERS, UPSTREAM_STATUS]) headers.delete(name);
-  const isTold = upstreamStatus >= 400 && upstreamStatus <= 599;
-  const response = new Response(body, { status: isTold ? upstreamStatus : status, headers });
-  return decorate(response, call, url, async () => {});
+export function errorResponse(call: Call, url: string, answer: Response): DurableResponse {
+  const headers = new Headers(answer.headers);
+  const told = headers.get(UPSTREAM_STATUS) ?? '';
+  // The last two spoke of the bytes on the way from the proxy: fetch has decoded them.
+  for (const name of [UPSTREAM_STATUS, 'content-encoding', 'content-length']) headers.delete(name);
+  const status = /^[45]\d\d$/.test(told) ? Number(told) : answer.status;
+  return decorate(new Response(answer.body, { status, headers }), call, url, async () => {});
 }
 
 function decorate(

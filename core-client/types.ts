@@ -23,7 +23,10 @@ export interface Resumption {
 
 type MaybePromise<T> = T | Promise<T>;
 
-/** Where credentials are kept between pages. `localStorage` and `sessionStorage` fit, and so does anything alike. */
+/**
+ * Where credentials are kept between pages. `localStorage` and `sessionStorage` fit, and so does anything alike,
+ * behind promises too. One with a `keys()` is swept of what is past its time.
+ */
 export interface StorageLike {
   getItem(key: string): MaybePromise<string | null>;
   setItem(key: string, value: string): MaybePromise<unknown>;
@@ -54,9 +57,12 @@ export interface DurableFetchOptions {
   resumeFrom?: 'start' | 'offset' | undefined;
   /** Stop the upstream when the call's `signal` aborts or its body is cancelled. Default false: only reading stops. */
   abortUpstream?: boolean | undefined;
-  /** Attempts without progress before giving up. Default: no limit but the time. */
+  /** Attempts without progress before giving up. Default: no limit but the time; 5 for a POST that gets no answer. */
   maxReconnectAttempts?: number | undefined;
-  /** Milliseconds without progress before giving up. Default 300,000 (5 minutes). */
+  /**
+   * Milliseconds without progress before giving up. Default 300,000 (5 minutes). Begins anew when the network
+   * or the page comes back: a machine that slept for an hour has not tried for an hour.
+   */
   reconnectTimeoutMs?: number | undefined;
   /** Milliseconds of silence after which a connection counts as dead. Default 30,000: two missed keep-alives. */
   heartbeatTimeoutMs?: number | undefined;
@@ -69,7 +75,10 @@ export interface DurableFetchOptions {
 /** `RequestInit` with the proxy's own fields; each option may be overridden for one call. */
 export interface DurableRequestInit
   extends RequestInit, Partial<Omit<DurableFetchOptions, 'fetch' | 'credentials'>> {
-  /** The name under which this answer is found again after a reload. Without one it survives drops, not reloads. */
+  /**
+   * The name under which this answer is found again after a reload: at most 512 bytes, and unique among all
+   * who use the same secret or subject. Without one it survives drops, not reloads.
+   */
   requestId?: string | undefined;
   /** The name under which other tabs and devices find it. Default: `requestId`. */
   streamKey?: string | undefined;
@@ -87,7 +96,10 @@ export interface DurableResponse extends Response {
   readonly wasResumed: boolean;
   /** Stops the upstream, from wherever the body is. Idempotent; retried; rejects when it could not be done. */
   abort(): Promise<void>;
-  /** How the answer ended; resolves once that is known, and never rejects. */
+  /**
+   * How the answer ended; resolves once that is known, and never rejects. For a reader that left (cancel,
+   * signal) it says `aborted`, for one that gave up `interrupted`, for an error Response `upstream-error`.
+   */
   readonly outcome: Promise<Outcome>;
 }
 

@@ -4,7 +4,7 @@ import type { Resumption } from '../core-client/types.ts';
 import { useResumption, type ResumptionWords } from './useResumption.ts';
 
 export interface StreamStatusProps {
-  /** A `resumption` that a hook gave, or what changes by itself: a transport, an adapter. */
+  /** The `resumption` of a hook, of a transport or of an adapter. */
   resumption: Resumption | ResumptionSource | null | undefined;
   /** Called by the button that is there after a failure; without it there is no button. */
   onRetry?: (() => void) | undefined;

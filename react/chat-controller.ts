@@ -137,6 +137,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     // The SDK's own way back rebuilds a whole message, and would lose what stood in it before.
     const goesOn = turn.continues !== undefined && turn.continues === this.chat.lastMessage?.id;
     await (goesOn ? this.chat.sendMessage() : this.chat.resumeStream());
+    await this.#takeHandover()?.cancel();
   }
 
   #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {

@@ -36,11 +36,11 @@ const NO_SOURCE: ResumptionSource = { subscribe: () => () => undefined, getSnaps
 /**
  * Where an answer stands, and how to say it. Headless: `<StreamStatus>` is one way to show it.
  *
- * @param source what changes (a transport, an adapter), or a `resumption` that a hook gave.
+ * @param source the `resumption` of a hook, of a transport or of an adapter.
  * @param words in another language or tone; what is left out stays English.
  *
  * @example
- * const { message, canRetry } = useResumption(transport);
+ * const { message, canRetry } = useResumption(transport.resumption);
  */
 export function useResumption(
   source: ResumptionSource | Resumption | null | undefined,

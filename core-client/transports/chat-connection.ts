@@ -134,6 +134,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       throw error;
     }
     this.#leave(active);
+    await this.#turns.remove(chatId, kept?.streamId);
     return null;
   }
 

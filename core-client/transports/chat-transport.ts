@@ -6,8 +6,10 @@ import type { ChatMessage } from './turns.ts';
 /** See `ChatConnectionOptions` and, for what concerns the proxy, `DurableFetchOptions`. */
 export type DurableChatTransportOptions<MESSAGE extends ChatMessage> = ChatConnectionOptions<MESSAGE>;
 
-/** The AI SDK's `ChatTransport`, of 5, 6 and 7 alike; as a source for `useResumption`, the newest call's. */
-export interface DurableChatTransport<MESSAGE extends ChatMessage> extends ResumptionSource {
+/** The AI SDK's `ChatTransport`, of 5, 6 and 7 alike. */
+export interface DurableChatTransport<MESSAGE extends ChatMessage> {
+  /** Where the newest answer stands, for `useResumption`. */
+  readonly resumption: ResumptionSource;
   /** What `reconnectToStream` gives begins with the answer's first part. The SDK's 6 and 7 heed it. */
   readonly resumeStreamIsReplay: true;
   /**
@@ -39,11 +41,9 @@ export function createDurableChatTransport<MESSAGE extends ChatMessage>(
   options: DurableChatTransportOptions<MESSAGE>,
 ): DurableChatTransport<MESSAGE> {
   const connection = new ChatConnection(() => options);
-  const { subscribe, getSnapshot } = connection.resumption;
   return {
     resumeStreamIsReplay: true,
-    subscribe,
-    getSnapshot,
+    resumption: connection.resumption,
     sendMessages: (call) => connection.send(call),
     async reconnectToStream({ chatId, abortSignal }) {
       const attached = await connection.attach(chatId, { lookUp: true, signal: abortSignal });

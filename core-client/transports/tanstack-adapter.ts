@@ -1,12 +1,15 @@
 import { createDurableFetch } from '../durable-fetch.ts';
+import { isDurableNetworkError } from '../errors.ts';
 import { randomId } from '../fingerprint.ts';
 import type { DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
 import { asChatError, wasAborted } from './chat-chunks.ts';
 import { absoluteUrl, resolve, type Resolvable } from './chat-request.ts';
 import { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
 import { readJsonEvents } from './json-events.ts';
+import { defaultStorage } from '../storage.ts';
 import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
 import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
+import { TurnStore } from './turns.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
 
@@ -21,7 +24,8 @@ export interface RunContext {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-type RunData = Record<string, unknown>;
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as TanStack declares it, so that functions written for it fit
+type RunData = Record<string, any>;
 
 export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   /** The name under which a run is found after a reload. Default: its `runId`, which `joinRun` is asked for. */
@@ -35,8 +39,10 @@ export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resume
   serializeMessages?: ((messages: any[]) => unknown[]) | undefined;
 }
 
-/** TanStack AI's `ConnectConnectionAdapter`; as a source for `useResumption`, the newest run's. */
-export interface DurableAdapter extends ResumptionSource {
+/** TanStack AI's `ConnectConnectionAdapter`. */
+export interface DurableAdapter {
+  /** Where the newest run stands, for `useResumption`. */
+  readonly resumption: ResumptionSource;
   connect(
     messages: readonly TanStackMessage[],
     data?: RunData,
@@ -60,18 +66,30 @@ export interface DurableAdapter extends ResumptionSource {
  */
 export function createDurableAdapter(apiUrl: string, options: DurableAdapterOptions): DurableAdapter {
   const { headers, body, getRequestId, serializeMessages = toWireMessages, ...clientOptions } = options;
+  const { storage = defaultStorage(), storagePrefix = 'durable-proxy', proxyUrl } = options;
   const resumption = new ResumptionStore();
+  const client = createDurableFetch({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' });
+  /** Under which request a run is found, where that is not its own id. */
+  const turns = new TurnStore(storage, `${storagePrefix}:run:${proxyUrl}`, (warning) =>
+    clientOptions.onWarning?.(warning),
+  );
   let newest: Promise<DurableResponse | null> | undefined;
-  const client = createDurableFetch({
-    ...clientOptions,
-    resumeFrom: 'start',
-    onResumption(now) {
-      resumption.set(now);
-      clientOptions.onResumption?.(now);
-    },
-  });
 
-  const start = (response: Promise<DurableResponse | null>) => {
+  const forget = (runId: string) => void turns.remove(runId, undefined);
+
+  /** Begins a call, which is the newest from now on. */
+  const start = (
+    open: (own: DurableRequestInit) => Promise<DurableResponse | null>,
+    signal: AbortSignal | undefined,
+  ) => {
+    const response = open({
+      // To stop the upstream the client must see the call through; to stop reading, it need not know.
+      ...(clientOptions.abortUpstream && signal && { signal }),
+      onResumption(now) {
+        if (newest === response) resumption.set(now);
+        clientOptions.onResumption?.(now);
+      },
+    });
     newest = response;
     // Whoever reads is told; nobody may be reading any more.
     response.catch(() => undefined);
@@ -81,27 +99,31 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const request = async (
     messages: readonly TanStackMessage[],
     data: RunData | undefined,
-    run: RunContext | undefined,
+    run: RunContext,
+    own: DurableRequestInit,
   ): Promise<DurableResponse> => {
-    const forwardedProps = { ...(await resolve(body)), ...run?.forwardedProps, ...data };
-    const runId = run?.runId ?? randomId();
+    const forwardedProps = { ...(await resolve(body)), ...run.forwardedProps, ...data };
+    const { runId, threadId, parentRunId, resume } = run;
     const sent = new Headers(await resolve(headers));
-    for (const [name, value] of Object.entries(run?.headers ?? {})) sent.set(name, value);
+    for (const [name, value] of Object.entries(run.headers ?? {})) sent.set(name, value);
     sent.set('content-type', 'application/json');
     sent.set('x-run-id', runId);
+    const requestId = getRequestId?.(messages, data) ?? runId;
+    if (requestId !== runId) await turns.set(runId, { requestId });
     const init: DurableRequestInit = {
+      ...own,
       method: 'POST',
       headers: sent,
-      requestId: getRequestId?.(messages, data) ?? runId,
+      requestId,
       streamKey: runId,
       body: JSON.stringify({
-        threadId: run?.threadId ?? `thread-${runId}`,
+        threadId,
         runId,
-        ...(run?.parentRunId !== undefined && { parentRunId: run.parentRunId }),
-        ...(run?.resume !== undefined && { resume: run.resume }),
+        ...(parentRunId !== undefined && { parentRunId }),
+        ...(resume !== undefined && { resume }),
         state: {},
         messages: serializeMessages([...messages]),
-        tools: run?.clientTools ?? [],
+        tools: run.clientTools ?? [],
         context: [],
         forwardedProps,
         data: forwardedProps,
@@ -110,11 +132,30 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     return client(absoluteUrl(apiUrl), init);
   };
 
+  const rejoin = async (runId: string, own: DurableRequestInit): Promise<DurableResponse | null> => {
+    const kept = await turns.get(runId);
+    const response = await client.resume(kept?.requestId ?? runId, { ...own, streamKey: runId });
+    if (!response) forget(runId);
+    return response;
+  };
+
   return {
-    subscribe: resumption.subscribe,
-    getSnapshot: resumption.getSnapshot,
-    connect: (messages, data, signal, run) => events(() => start(request(messages, data, run)), signal),
-    joinRun: (runId, signal) => events(() => start(client.resume(runId, { streamKey: runId })), signal),
+    resumption,
+    connect(messages, data, signal, given) {
+      const run = given ?? newRun();
+      const open = (own: DurableRequestInit) => request(messages, data, run, own);
+      return events(
+        () => start(open, signal),
+        signal,
+        () => forget(run.runId),
+      );
+    },
+    joinRun: (runId, signal) =>
+      events(
+        () => start((own) => rejoin(runId, own), signal),
+        signal,
+        () => forget(runId),
+      ),
     async abort() {
       const response = await newest?.catch(() => null);
       await response?.abort();
@@ -122,10 +163,16 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   };
 }
 
+/** For those who use the adapter without TanStack's client, which gives its runs names. */
+function newRun(): RunContext {
+  return { threadId: `thread-${randomId()}`, runId: `run-${randomId()}` };
+}
+
 /** Reads on from the first `next()`, as TanStack's own adapters do. Ends without a word when the reader left. */
 function events(
   open: () => Promise<DurableResponse | null>,
   signal: AbortSignal | undefined,
+  onOver: () => void,
 ): AsyncIterable<unknown> {
   const iterable = {
     async *[Symbol.asyncIterator]() {
@@ -145,7 +192,9 @@ function events(
         reading = readJsonEvents(response.body);
         signal?.addEventListener('abort', leave, { once: true });
         yield* untilTerminal(reading, signal);
+        if (!signal?.aborted) onOver();
       } catch (cause) {
+        if (!signal?.aborted && !isDurableNetworkError(cause)) onOver();
         if (signal?.aborted) void opening.then((late) => late?.body?.cancel()).catch(() => undefined);
         else if (!wasAborted(cause)) throw asChatError(cause);
       } finally {

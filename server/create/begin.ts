@@ -21,8 +21,8 @@ export interface BeginOptions {
   readonly caller: Caller | undefined;
   readonly streamId: string;
   readonly claim: string | undefined;
-  /** The caller left, and nobody could ever read the stream. */
-  readonly gone: AbortSignal;
+  /** Ends the waiting for the upstream: the proxy closes, or nobody could ever read the stream. */
+  readonly waiting: AbortController;
 }
 
 /**
@@ -31,7 +31,7 @@ export interface BeginOptions {
  */
 export async function beginStream(context: Context, options: BeginOptions): Promise<Begun> {
   const { running } = context;
-  const slot = running.take(options.caller?.subject);
+  const slot = running.take(options.caller?.subject, options.waiting);
   const register = registration(context, options);
   try {
     const begun = await answered(context, options, slot, register.accepted);
@@ -46,14 +46,13 @@ export async function beginStream(context: Context, options: BeginOptions): Prom
 
 async function answered(
   context: Context,
-  { req, request, allowed, check, body, caller, streamId, claim, gone }: BeginOptions,
+  { req, request, allowed, check, body, caller, streamId, claim, waiting: { signal } }: BeginOptions,
   slot: Slot,
   accepted: Promise<void>,
 ): Promise<Begun> {
   const { options, store, upstream, presence, emit } = context;
   const begunAt = performance.now();
   const target = await prepareTarget(req, request, allowed, check, options.prepareUpstream, caller);
-  const signal = AbortSignal.any([slot.signal, gone]);
   const answer = await callUpstream(upstream, target, request.method, body, signal, options);
   const contentType = answer.headers['content-type'] ?? '';
   try {

@@ -24,11 +24,11 @@ export async function createStream(exchange: Exchange, context: Context): Promis
   const body = await readBody(req, context.options.maxRequestBytes);
   const streamId = randomUUID();
   const key = request.idempotencyKey;
-  const leaving = whenGone(res);
+  const waiting = new AbortController();
   // Under a key the stream can be found again, so it is worth its price even when the caller has left.
-  const gone = key === undefined ? leaving.signal : new AbortController().signal;
+  const stay = key === undefined ? abortWhenGone(res, waiting) : () => undefined;
   const begin = (claim?: string) =>
-    beginStream(context, { req, request, allowed, check, body, caller, streamId, claim, gone });
+    beginStream(context, { req, request, allowed, check, body, caller, streamId, claim, waiting });
   try {
     const { begun, replayed } =
       key === undefined
@@ -37,11 +37,11 @@ export async function createStream(exchange: Exchange, context: Context): Promis
             { subject: caller?.subject, key, fingerprint: fingerprintOf(request, body), streamId },
             begin,
           );
-    leaving.stop();
+    stay();
     if (replayed) context.emit({ type: 'replayed', streamId: begun.streamId, subject: caller?.subject });
     await answer(exchange, context, request, begun, replayed);
   } finally {
-    leaving.stop();
+    stay();
   }
 }
 
@@ -69,15 +69,15 @@ async function answer(
     status,
     headers: { ...headers, [PREFERENCE_APPLIED]: RETURN_REPRESENTATION },
     subject: exchange.caller?.subject,
+    expecting: context.running.get(begun.streamId)?.isBehind ?? false,
   });
 }
 
-/** Aborts when the caller's connection closes before `stop`. */
-function whenGone(res: ServerResponse): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController();
+/** Aborts when the caller's connection closes, until the function is called that it gives. */
+function abortWhenGone(res: ServerResponse, waiting: AbortController): () => void {
   const onClose = () =>
-    controller.abort(new ProxyError('INVALID_REQUEST', 'The caller left before the upstream answered'));
+    waiting.abort(new ProxyError('INVALID_REQUEST', 'The caller left before the upstream answered'));
   res.once('close', onClose);
   if (res.destroyed) onClose();
-  return { signal: controller.signal, stop: () => void res.off('close', onClose) };
+  return () => void res.off('close', onClose);
 }

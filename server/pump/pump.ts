@@ -53,6 +53,11 @@ export class Pump {
     if (options.body.destroyed) this.#endWith(endOf(options.body.errored ?? new Error('the body is gone')));
   }
 
+  /** Bytes came that no reader can have yet. */
+  get isBehind(): boolean {
+    return this.#appending || this.#pendingBytes > 0 || this.#options.body.readableLength > 0;
+  }
+
   /** Stops the upstream, flushes what was received, closes with this end. Idempotent: the first end stands. */
   stop(end: StreamEnd): Promise<StreamEnd> {
     // What a full buffer had left in the body was received too.
@@ -74,7 +79,7 @@ export class Pump {
       return;
     }
     this.#keep(chunk);
-    if (!this.#appending) void this.#append();
+    if (!this.#appending) this.#append();
     else if (this.#pendingBytes > HIGH_WATER_BYTES) this.#options.body.pause();
   }
 
@@ -92,24 +97,27 @@ export class Pump {
     if (!this.#appending) void this.#close();
   }
 
-  async #append(): Promise<void> {
-    const { store, streamId, body } = this.#options;
+  #append(): void {
+    const { store, streamId } = this.#options;
     this.#appending = true;
-    try {
-      await store.append(streamId, this.#drain());
-    } catch (error) {
-      this.#appending = false;
-      // Whether those bytes were written is unknown; writing them again could give them twice.
-      this.#drain();
-      this.#end = undefined;
-      this.#endWith(lostStore(error));
-      return;
-    }
+    store.append(streamId, this.#drain()).then(this.#onAppended, this.#onLost);
+  }
+
+  readonly #onAppended = (): void => {
+    const { body } = this.#options;
     this.#appending = false;
     if (body.isPaused()) body.resume();
     if (this.#end) void this.#close();
-    else if (this.#pendingBytes > 0) void this.#append();
-  }
+    else if (this.#pendingBytes > 0) this.#append();
+  };
+
+  readonly #onLost = (error: unknown): void => {
+    this.#appending = false;
+    // Whether those bytes were written is unknown; writing them again could give them twice.
+    this.#drain();
+    this.#end = undefined;
+    this.#endWith(lostStore(error));
+  };
 
   async #close(): Promise<void> {
     if (this.#closing) return;

@@ -9,8 +9,6 @@ export interface RunningLimits {
 
 /** A place among the answers in flight, from before the upstream is called until its stream is closed. */
 export interface Slot {
-  /** Ends the waiting for the upstream when the proxy closes. */
-  readonly signal: AbortSignal;
   /** From now on the slot is the pump's, and is given back when that is done. */
   occupy(streamId: string, pump: Pump): void;
   /** Gives the slot back when nothing came of it. Idempotent. */
@@ -51,8 +49,11 @@ export class RunningStreams {
     return this.#pumps.get(streamId);
   }
 
-  /** @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After. */
-  take(subject: string | undefined): Slot {
+  /**
+   * @param waiting is aborted when the proxy closes while the upstream is waited for.
+   * @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After.
+   */
+  take(subject: string | undefined, waiting: AbortController): Slot {
     if (this.#closing) throw shuttingDown();
     const { maxConcurrentStreams, maxConcurrentStreamsPerSubject } = this.#limits;
     if (this.#total >= maxConcurrentStreams) throw tooMany(maxConcurrentStreams, 'in all');
@@ -61,7 +62,6 @@ export class RunningStreams {
       throw tooMany(maxConcurrentStreamsPerSubject, 'for one subject');
     this.#total += 1;
     if (subject !== undefined) this.#bySubject.set(subject, ofSubject + 1);
-    const waiting = new AbortController();
     this.#waiting.add(waiting);
     let released = false;
     const release = (): void => {
@@ -78,7 +78,7 @@ export class RunningStreams {
         release();
       });
     };
-    return { signal: waiting.signal, occupy, release };
+    return { occupy, release };
   }
 
   /** Takes nothing new, waits for what runs, and stops with this end what still runs after `drainMs`. */

@@ -24,6 +24,8 @@ export type Fault =
   | 'after-control'
   /** The same, but the server ends the response as it should. */
   | 'clean-end'
+  /** A control event without data arrives, then the server ends the response. */
+  | 'empty-end'
   /** The headers arrive, then nothing, for ever. */
   | 'silence'
   /** The request is taken, and never answered. */
@@ -251,6 +253,7 @@ export class StandIn {
     });
     res.flushHeaders();
     if (fault === 'after-headers') return void res.socket?.end();
+    if (fault === 'empty-end') return void res.end(this.#control(stream, at, false));
     if (fault === 'silence') return;
     stream.listeners.add(step);
     step();

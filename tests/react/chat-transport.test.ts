@@ -234,6 +234,6 @@ describe('abort', () => {
       { type: 'abort' },
     ]);
     expect(await createDurableChatTransport(options).reconnectToStream({ chatId })).toBeNull();
-    expect(transport.getSnapshot()).toMatchObject({ status: 'aborted', outcome: 'aborted' });
+    expect(transport.resumption.getSnapshot()).toMatchObject({ status: 'aborted', outcome: 'aborted' });
   });
 });

@@ -116,7 +116,7 @@ describe('createDurableAdapter', () => {
     before.unmount();
     const after = openPage();
     await waitFor(() => expect(after.texts()).toEqual(['Hello', 'Hi']));
-    await waitFor(() => expect(after.connection.getSnapshot().wasResumed).toBe(true));
+    await waitFor(() => expect(after.connection.resumption.getSnapshot().wasResumed).toBe(true));
     exchange.send(...events.slice(3)).done();
     await waitFor(() => expect(after.texts()).toEqual(['Hello', 'Hi there']));
     await waitFor(() => expect(after.result.current.status).toBe('ready'));
@@ -133,7 +133,7 @@ describe('createDurableAdapter', () => {
     exchange.send({ type: 'CUSTOM', name: 'still here', value: 1 });
     await page.connection.abort();
     await exchange.closed;
-    expect(page.connection.getSnapshot()).toMatchObject({ status: 'aborted', outcome: 'aborted' });
+    expect(page.connection.resumption.getSnapshot()).toMatchObject({ status: 'aborted', outcome: 'aborted' });
     page.unmount();
     const again = openPage();
     await waitFor(() => expect(again.result.current.status).toBe('ready'));
@@ -145,7 +145,9 @@ describe('createDurableAdapter', () => {
     page.send('Hello');
     const exchange = (await world.upstream.next()).begin();
     exchange.send(...run(exchange, 'Hi').slice(0, 3)).end();
-    await waitFor(() => expect(page.result.current.error).toMatchObject({ name: 'TruncatedAnswerError' }));
+    await waitFor(() =>
+      expect(page.result.current.error?.message).toBe('The run ended before its last event.'),
+    );
   });
 });
 
@@ -157,7 +159,7 @@ describe('joinRun', () => {
     const reading = readAll(first.connect([], undefined, controller.signal, context));
     const exchange = (await world.upstream.next()).begin();
     exchange.send(...run(exchange, 'a').slice(0, 2));
-    await waitFor(() => expect(first.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    await waitFor(() => expect(first.resumption.getSnapshot().receivedBytes).toBeGreaterThan(0));
     controller.abort();
     await reading;
     const joined = adapter().joinRun(context.runId) as AsyncIterable<{ type: string }>;
@@ -169,16 +171,44 @@ describe('joinRun', () => {
     await expect(readAll(adapter().joinRun('never-heard-of'))).rejects.toMatchObject({ status: 404 });
   });
 
+  it('finds a run by its id, whatever the request was called, though it is over', async () => {
+    const getRequestId = () => 'the-conversation';
+    const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
+    const first = adapter({ getRequestId });
+    const controller = new AbortController();
+    const reading = readAll(first.connect([], undefined, controller.signal, context));
+    const exchange = (await world.upstream.next()).begin();
+    const events = run(exchange, 'a');
+    exchange.send(...events.slice(0, 1));
+    await waitFor(() => expect(first.resumption.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    controller.abort();
+    await reading;
+    exchange.send(...events.slice(1)).done();
+    await exchange.closed;
+    expect(await readAll(adapter({ getRequestId }).joinRun(context.runId))).toHaveLength(events.length);
+    await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain(context.runId));
+  });
+
+  it('stops the answer with the reader where `abortUpstream` says so, even before it began', async () => {
+    const controller = new AbortController();
+    const reading = readAll(adapter({ abortUpstream: true }).connect([], undefined, controller.signal));
+    const exchange = await world.upstream.next();
+    controller.abort();
+    expect(await reading).toEqual([]);
+    exchange.begin().send({ type: 'RUN_STARTED' });
+    await exchange.closed;
+  });
+
   it('ends without an error when the run was stopped elsewhere', async () => {
     const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
     const first = adapter();
     const reading = readAll(first.connect([], undefined, undefined, context));
     const exchange = (await world.upstream.next()).begin();
     exchange.send(...run(exchange, 'a').slice(0, 1));
-    await waitFor(() => expect(first.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    await waitFor(() => expect(first.resumption.getSnapshot().receivedBytes).toBeGreaterThan(0));
     const second = adapter();
     const joined = readAll(second.joinRun(context.runId));
-    await waitFor(() => expect(second.getSnapshot().receivedBytes).toBeGreaterThan(0));
+    await waitFor(() => expect(second.resumption.getSnapshot().receivedBytes).toBeGreaterThan(0));
     await second.abort();
     expect(await reading).toEqual(['RUN_STARTED']);
     expect(await joined).toEqual(['RUN_STARTED']);

@@ -161,6 +161,25 @@ describe('a tool that runs in the page', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
+  it('is called once by a page that lost the network and found it again', async () => {
+    const calls: string[] = [];
+    const page = open({
+      maxReconnectAttempts: 1,
+      onToolCall: ({ toolCall }: { toolCall: ToolCall }) => void calls.push(toolCall.toolCallId),
+    });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...TOOL_CALL);
+    await waitFor(() => expect(calls).toEqual(['call-1']));
+    world.relay.down();
+    await untilStatus(page, 'error');
+    world.relay.up();
+    act(() => void window.dispatchEvent(new Event('online')));
+    exchange.send(...TOOL_END).done();
+    await untilStatus(page, 'ready');
+    expect(calls).toEqual(['call-1']);
+    expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'Looking. ']);
+  });
+
   it('is called again in the next answer, under the same id', async () => {
     const calls: string[] = [];
     const page = open({

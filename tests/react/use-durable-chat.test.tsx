@@ -49,6 +49,8 @@ describe('an answer', () => {
     expect(textOf(page.result.current.messages.at(-1))).toBe('Hello');
     expect(page.result.current.messages).toHaveLength(2);
     expect(world.upstream.exchanges).toHaveLength(1);
+    // What was said is nobody's business any more.
+    await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain('Hello'));
     expect(seen.filter((status, index) => status !== seen[index - 1])).toEqual([
       'creating',
       'streaming',
@@ -131,6 +133,24 @@ describe('stop', () => {
     expect(again.result.current).toMatchObject({ status: 'ready', messages: [{ role: 'user' }] });
   });
 
+  it('holds after a reload, though the proxy could not be told', async () => {
+    const id = uniqueId();
+    const page = open({ id });
+    send(page);
+    (await world.upstream.next()).begin().send(...textAnswer('half ', 'whole').slice(0, 4));
+    await untilText(page, 'half ');
+    world.relay.down();
+    act(() => void page.result.current.stop());
+    await untilStatus(page, 'ready');
+    const messages = [...page.result.current.messages];
+    page.unmount();
+    world.relay.up();
+    const again = open({ id, messages });
+    await act(() => again.result.current.resumeStream());
+    expect(again.result.current).toMatchObject({ status: 'ready', messages: [{}, {}] });
+    expect(again.result.current.resumption.status).toBe('idle');
+  });
+
   it('reaches the other tabs of the chat', async () => {
     const id = uniqueId();
     const first = open({ id });
@@ -193,6 +213,25 @@ describe('other pages', () => {
   });
 });
 
+describe('a page that left', () => {
+  it('reads no more: the next one gets the answer, whole though it is over', async () => {
+    const id = uniqueId();
+    const page = open({ id });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('a', 'b').slice(0, 4));
+    await untilText(page, 'a');
+    const witness = open({ id, storage: new MemoryStorage() });
+    await untilText(witness, 'a');
+    page.unmount();
+    exchange.send(...textAnswer('a', 'b').slice(4)).done();
+    await untilStatus(witness, 'ready');
+    const next = open({ id });
+    await untilText(next, 'ab');
+    await untilStatus(next, 'ready');
+    expect(next.result.current.messages.map(textOf)).toEqual(['Hello', 'ab']);
+  });
+});
+
 describe('a failure', () => {
   it('of the proxy is told with its outcome, and a retry gives a new answer', async () => {
     const page = open({ id: uniqueId() });
@@ -227,6 +266,48 @@ describe('a failure', () => {
     await untilStatus(page, 'ready');
     expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'on and on']);
     expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('of the network is made good by a reload as well', async () => {
+    const id = uniqueId();
+    const page = open({ id, maxReconnectAttempts: 1 });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('on', ' and on').slice(0, 4));
+    await untilText(page, 'on');
+    world.relay.down();
+    await untilStatus(page, 'error');
+    world.relay.up();
+    const again = reload(page, { id });
+    exchange.send(...textAnswer('on', ' and on').slice(4)).done();
+    await untilText(again, 'on and on');
+    await untilStatus(again, 'ready');
+    expect(again.result.current.messages.map(textOf)).toEqual(['Hello', 'on and on']);
+  });
+
+  it('of the network before the question got through is no reason to repeat the former answer', async () => {
+    const id = uniqueId();
+    let isGone = false;
+    let asked: (() => void) | undefined;
+    const lastRequest = new Promise<void>((resolve) => (asked = resolve));
+    // A page that is closed takes its requests with it.
+    const ownFetch: typeof fetch = (input, init) => {
+      if (!isGone) return fetch(input, init);
+      asked?.();
+      return new Promise(() => undefined);
+    };
+    const page = open({ id, fetch: ownFetch });
+    send(page);
+    answerWith(await world.upstream.next(), textAnswer('former'));
+    await untilStatus(page, 'ready');
+    const messages = [...page.result.current.messages];
+    isGone = true;
+    send(page, 'Anything new?');
+    await lastRequest;
+    page.unmount();
+    const again = open({ id, messages });
+    await act(() => again.result.current.resumeStream());
+    expect(again.result.current.messages.map(textOf)).toEqual(['Hello', 'former']);
+    expect(again.result.current.status).toBe('ready');
   });
 
   it('of the model, which ends too soon, is no answer', async () => {

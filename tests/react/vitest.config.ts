@@ -5,7 +5,7 @@ const major = (number: 5 | 7) => ({
   resolve: { alias: [{ find: /^@ai-sdk\/react$/, replacement: `ai-react${number}` }] },
   test: {
     name: `ai${number}`,
-    include: ['tests/react/use-durable-chat*.test.tsx'],
+    include: ['tests/react/use-durable-chat*.test.tsx', 'tests/react/use-chat.test.tsx'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     retry: 0,

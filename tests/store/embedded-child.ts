@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { embeddedStore } from '../../server/store/embedded/index.ts';
 import { StoreError, type Frame, type StreamStore } from '../../server/store/types.ts';
 import { contentOf } from './embedded-support.ts';
@@ -11,7 +12,7 @@ const [mode = '', dataDir = '', durability = 'disk', round = '0'] = process.argv
 /** Has left this process when it returns, so that it outlives it. */
 function say(...words: unknown[]): void {
   const line = Buffer.from(`${words.join(' ')}\n`);
-  for (let done = 0; done < line.length; ) {
+  for (let done = 0; done < line.length;) {
     try {
       done += writeSync(1, line, done);
     } catch (error) {
@@ -64,47 +65,66 @@ async function load(store: StreamStore): Promise<void> {
   await Promise.all(Array.from({ length: 20 }, forever));
 }
 
-/** Fills the disk that `dataDir` is on, makes room, and says what it met with. */
+/** Fills the disk that `dataDir` is on, makes room in two ways, and says what it met with. */
 async function fill(store: StreamStore): Promise<void> {
   const ballast = join(dataDir, 'ballast');
-  await writeFile(ballast, Buffer.alloc(3_000_000));
-  let size = 0;
-  const append = async (): Promise<void> => {
-    await store.append('filled', contentOf('filled', size, size + 5000));
-    size += 5000;
+  await writeFile(ballast, Buffer.alloc(8_000_000));
+  const sizes = new Map<string, number>();
+  const append = async (id: string): Promise<void> => {
+    const size = sizes.get(id) ?? 0;
+    sizes.set(id, size + 700);
+    try {
+      await store.append(id, contentOf(id, size, size + 700));
+    } catch (error) {
+      sizes.set(id, Math.min(size, sizes.get(id) ?? 0));
+      throw error;
+    }
   };
-  await store.create('filled', init());
-  await store.create('waiting', init());
-  await store.append('waiting', Buffer.from('before '));
-  let failure: unknown;
-  while (!failure) await append().catch((error: unknown) => (failure = error));
+  const fillUp = async (id: string, atOnce: number): Promise<unknown> => {
+    for (;;) {
+      const settled = await Promise.allSettled(Array.from({ length: atOnce }, () => append(id)));
+      for (const one of settled) if (one.status === 'rejected') return one.reason;
+    }
+  };
+  const appendWhenThereIsRoom = async (id: string): Promise<void> => {
+    for (;;) {
+      const failure: unknown = await append(id).catch((error: unknown) => error);
+      if (!failure) return;
+      await delay(50);
+    }
+  };
+  for (const id of ['victim', 'filled', 'waiting']) await store.create(id, init());
+  await append('waiting');
+  for (let i = 0; i < 9000; i += 100) await Promise.all(Array.from({ length: 100 }, () => append('victim')));
+  await fillUp('filled', 50);
+  const failure = await fillUp('filled', 1);
   if (failure instanceof StoreError) say('failure', failure.code, failure.message);
-  // Several at once fail as one, later ones too; reads go on.
-  const more = await Promise.allSettled([append(), append(), store.close('filled', { outcome: 'complete' })]);
+  // Later ones fail too, and reads go on.
+  const more = await Promise.allSettled([append('filled'), append('waiting')]);
   for (const one of more)
     say('then', one.status === 'rejected' ? (one.reason as StoreError).code : one.status);
-  if (!(await readAll(store, 'filled')).bytes.equals(contentOf('filled', 0, size))) say('unreadable');
+  const { bytes } = await readAll(store, 'filled');
+  if (!bytes.equals(contentOf('filled', 0, bytes.length))) say('unreadable');
   await store.create('made-when-full', init());
+  // What is deleted is swept, and makes room within the file.
+  say('deleted', await store.delete('victim'));
+  await appendWhenThereIsRoom('waiting');
   await rm(ballast);
-  await append();
-  await store.append('waiting', Buffer.from('after'));
-  await store.append('made-when-full', Buffer.from('room'));
+  await appendWhenThereIsRoom('filled');
+  await appendWhenThereIsRoom('waiting');
+  await appendWhenThereIsRoom('made-when-full');
   await store.close('filled', { outcome: 'complete' });
   await store.dispose();
 
   const again = embeddedStore({ dataDir });
   await again.open();
-  const read = async (id: string) => again.read(id, '-1', 10_000_000);
-  const { bytes, end } = await readAll(again, 'filled');
-  say(
-    'filled',
-    bytes.equals(contentOf('filled', 0, size)) ? 'whole' : `${bytes.length} of ${size}`,
-    end?.outcome,
-  );
-  say('waiting', Buffer.from((await read('waiting')).bytes));
-  say('made-when-full', Buffer.from((await read('made-when-full')).bytes));
+  for (const id of ['filled', 'waiting', 'made-when-full']) {
+    const { bytes, end } = await readAll(again, id);
+    const wanted = contentOf(id, 0, sizes.get(id) ?? 0);
+    say('reopened', id, bytes.equals(wanted) ? 'whole' : `${bytes.length} of ${wanted.length}`, end?.outcome);
+  }
+  say('victim', await again.head('victim'));
   await again.dispose();
-  say('reopened');
 }
 
 async function readAll(store: StreamStore, id: string): Promise<Frame & { bytes: Buffer }> {

@@ -12,7 +12,7 @@ const smallDisk = (directory: string): string[] => [
   '--map-root-user',
   'sh',
   '-c',
-  'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"',
+  'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"',
   directory,
 ];
 
@@ -26,18 +26,22 @@ describe.skipIf(!canMount)(title, () => {
     async (durability) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-full-'));
       const child = new Child(['fill', dataDir, durability], smallDisk(dataDir));
-      await child.told('reopened');
+      await child.told('victim');
       await child.end();
       expect(child.all('unhandled')).toEqual([]);
       const [failure = ''] = child.all('failure');
       expect(failure).toMatch(/^UNAVAILABLE /);
       expect(failure).toContain(dataDir);
       expect(failure).toMatch(/full/);
-      expect(child.all('then')).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'UNAVAILABLE']);
-      // What was acknowledged before, and only that, with what came when there was room again.
-      expect(child.all('filled')).toEqual(['whole complete']);
-      expect(child.all('waiting')).toEqual(['before after']);
-      expect(child.all('made-when-full')).toEqual(['room']);
+      expect(child.all('then')).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
+      expect(child.all('unreadable')).toEqual([]);
+      expect(child.all('deleted')).toEqual(['true']);
+      expect(child.all('reopened')).toEqual([
+        'filled whole complete',
+        'waiting whole interrupted',
+        'made-when-full whole interrupted',
+      ]);
+      expect(child.all('victim')).toEqual(['']);
       await rm(dataDir, { recursive: true });
     },
   );

@@ -1,4 +1,5 @@
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../../../protocol/headers.ts';
+import { OFFSET_START } from '../../../protocol/query.ts';
 import { type Offset, StoreError } from '../types.ts';
 import type { Backend, StreamedAnswer } from './backend.ts';
 import {
@@ -72,7 +73,8 @@ export class CatchUp {
     const next = headerOf(headers, STREAM_NEXT_OFFSET);
     const encoding = headerOf(headers, 'Content-Encoding') ?? 'identity';
     if (status !== 200 || next === undefined || encoding !== 'identity') throw unexpected('GET', status);
-    this.next = next;
+    // Nobody goes back, not even to a backend that showed bytes and now does not count them yet.
+    this.next = base !== OFFSET_START && next < base ? base : next;
     this.closed = isTrue(headers, STREAM_CLOSED);
     this.upToDate = this.closed || isTrue(headers, STREAM_UP_TO_DATE);
     this.#body = body;

@@ -1,16 +1,10 @@
-import {
-  type Follower,
-  type Frame,
-  type Offset,
-  StoreError,
-  type StreamEnd,
-  type StreamInfo,
-} from '../types.ts';
+import type { Follower, Frame, Offset, StoreError, StreamEnd, StreamInfo } from '../types.ts';
 import type { Backend } from './backend.ts';
 import { afterBreak, CatchUp, type Piece } from './catch-up.ts';
 import type { Metadata } from './meta.ts';
 import type { Tail } from './tail.ts';
 import type { Tails } from './tails.ts';
+import { toStoreError } from './wire.ts';
 
 export interface FollowerOptions {
   readonly id: string;
@@ -42,7 +36,7 @@ export class StreamFollower implements Follower {
   #busy = false;
   #breaks = 0;
   #held: Frame | undefined;
-  #failure: unknown;
+  #failure: StoreError | undefined;
   #waiting = false;
   #over = false;
   #onReady: (() => void) | undefined;
@@ -84,7 +78,7 @@ export class StreamFollower implements Follower {
 
   #pull(): Frame | undefined {
     if (this.#over) return undefined;
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure) throw this.#failure;
     while (!this.#busy) {
       const frame = this.#tail
         ? this.#pullLive(this.#tail)
@@ -190,7 +184,7 @@ export class StreamFollower implements Follower {
     try {
       await work();
     } catch (error) {
-      this.#failure = error;
+      this.#failure = toStoreError(error);
     }
     this.#busy = false;
     this.#onNews();
@@ -203,7 +197,7 @@ export class StreamFollower implements Follower {
       this.#held ??= this.#pull();
       if (!this.#held) return;
     } catch (error) {
-      this.#failure = error;
+      this.#failure = toStoreError(error);
     }
     this.#waiting = false;
     try {

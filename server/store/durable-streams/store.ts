@@ -152,7 +152,7 @@ export class DurableStreamsStore implements StreamStore {
   }
 
   async #dispose(): Promise<void> {
-    await Promise.all([...this.#writers.values()].map((writer) => writer.busy));
+    await Promise.all([...this.#writers.values()].map(({ busy }) => busy ?? Promise.resolve()));
     this.#tails.dispose(disposedError());
     await this.#backend.dispose();
   }

@@ -1,9 +1,9 @@
-import type { Frame, Offset, StreamEnd, StreamInit } from '../types.ts';
+import type { Frame, Offset, StoreError, StreamEnd, StreamInit } from '../types.ts';
 import type { Backend } from './backend.ts';
 import { LiveRead } from './live-read.ts';
 import type { Metadata } from './meta.ts';
 import type { Registry } from './registry.ts';
-import { formatOffset, notFound, parseOffset } from './wire.ts';
+import { formatOffset, notFound, parseOffset, toStoreError } from './wire.ts';
 
 /** Most bytes of a shared frame. */
 export const FRAME_BYTES = 65_536;
@@ -56,7 +56,7 @@ export class Tail {
   readonly #live: LiveRead;
   #oldest: Link;
   #newest: Link;
-  #failure: unknown;
+  #failure: StoreError | undefined;
   #over = false;
   #aliveMs = performance.now();
   #checking = false;
@@ -120,7 +120,7 @@ export class Tail {
       if (frame.next > place.ahead || frame.end) return false;
       place.link = link;
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure) throw this.#failure;
     return undefined;
   }
 
@@ -162,7 +162,7 @@ export class Tail {
   /** Ends the tail, and every follower once it has what is there. */
   fail(error: unknown): void {
     if (this.#over) return;
-    this.#failure = error;
+    this.#failure = toStoreError(error);
     this.#stop();
     this.#tell();
   }

@@ -65,6 +65,12 @@ export function unexpected(method: string, status: number): StoreError {
   return new StoreError('UNAVAILABLE', `The Durable Streams backend answered ${status} to ${method}${hint}`);
 }
 
+/** What a reader may be told of any failure. */
+export function toStoreError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  return new StoreError('UNAVAILABLE', 'Reading from the Durable Streams backend failed', { cause: error });
+}
+
 /** Places inside of one answer of the backend: `{its offset}!{bytes behind it}`. */
 const INNER = /^(.+)!(\d{1,12})$/;
 /** What the base protocol allows in an offset, which is what may come from a stranger. */

@@ -1,12 +1,12 @@
-import type { Writes } from './disk.ts';
+import type { Writes } from './operations.ts';
 import { chunkKey, type Sid } from './keys.ts';
 
 /**
- * Bytes up to which a chunk grows: two of them fill a page of LMDB, and larger ones would lie outside their
- * page. Growing costs no more than adding (LMDB writes whole pages), and a stream of many small appends ends
- * up in few chunks, which makes it quick to read and to remove.
+ * Bytes up to which a chunk grows: some of them share a page of LMDB. Growing costs no more than adding
+ * (LMDB writes whole pages), and a stream of many small appends ends up in few chunks, which makes it quick
+ * to read and to remove. Larger ones leave more of each page empty.
  */
-const GROWING_BYTES = 2000;
+const GROWING_BYTES = 1000;
 /** An append that is larger is stored in several. With LMDB's header it fills whole pages. */
 const LARGEST_BYTES = 131_056;
 

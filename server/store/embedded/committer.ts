@@ -1,5 +1,6 @@
 import { StoreError } from '../types.ts';
-import type { CommitLog, Writes } from './disk.ts';
+import type { CommitLog } from './disk.ts';
+import type { Writes } from './operations.ts';
 
 /** Something that takes part in commits. */
 export interface Participant {

@@ -11,13 +11,9 @@ import {
   type KeyRange,
   type Sid,
 } from './keys.ts';
+import { collect, type Writes } from './operations.ts';
 import { decodeRecord, type StreamRecord } from './record.ts';
-
-/** Takes what is to be written. `value` must not change until its commit has settled. */
-export interface Writes {
-  put(key: Buffer, value: Buffer): void;
-  remove(key: Buffer): void;
-}
+import { addNeed, NO_NEED, Room, type Usage } from './room.ts';
 
 /** Where commits go. They are numbered, from 1. */
 export interface CommitLog {
@@ -50,16 +46,18 @@ const FORMAT = 1;
 const FREE_PAGES = 5000;
 
 /** LMDB, as far as the store knows it. All that is read is a copy; a commit is flushed when it resolves. */
-export class Disk implements CommitLog, Writes {
+export class Disk implements CommitLog {
   readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly room: Room;
   #committed = 0;
   #broken: StoreError | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws Error when the directory holds something else, or cannot be read or written. */
   constructor(dataDir: string) {
+    const path = join(dataDir, 'streams.mdb');
     const options = {
-      path: join(dataDir, 'streams.mdb'),
+      path,
       noSubdir: true,
       keyEncoding: 'binary' as const,
       encoding: 'binary' as const,
@@ -73,6 +71,7 @@ export class Disk implements CommitLog, Writes {
       maxFreeSpaceToRetain: FREE_PAGES * 2,
     };
     this.#db = open<Buffer, Buffer>(options);
+    this.room = new Room(path, () => this.#usage());
   }
 
   get committed(): number {
@@ -85,8 +84,16 @@ export class Disk implements CommitLog, Writes {
 
   async commit(write: (to: Writes) => void): Promise<void> {
     if (this.#broken) throw this.#broken;
+    const operations = collect(write);
+    const reserved = this.room.reserve(addNeed(NO_NEED, operations));
+    if (reserved) await reserved;
     try {
-      await this.#db.batch(() => write(this));
+      await this.#db.batch(() => {
+        for (const { key, value } of operations) {
+          if (value) void this.#db.put(key, value);
+          else void this.#db.remove(key);
+        }
+      });
     } catch (error) {
       // The reason comes in a promise of its own, which is rejected whether somebody looks or not.
       const reason = (error as { commitError?: Promise<never> }).commitError;
@@ -120,19 +127,10 @@ export class Disk implements CommitLog, Writes {
     return this.#db.get(JOURNALLED_KEY)?.readDoubleBE() ?? 0;
   }
 
-  /** Within `commit` only. */
-  put(key: Buffer, value: Buffer): void {
-    void this.#db.put(key, value);
-  }
-
-  /** Within `commit` only. */
-  remove(key: Buffer): void {
-    void this.#db.remove(key);
-  }
-
-  meta(): Meta | undefined {
+  /** How often it was opened. */
+  epoch(): number {
     const value = this.#db.get(META_KEY);
-    if (!value) return undefined;
+    if (!value) return 0;
     const meta = JSON.parse(value.toString()) as Meta;
     if (meta.format !== FORMAT) {
       throw new StoreError(
@@ -140,12 +138,12 @@ export class Disk implements CommitLog, Writes {
         `The data is of format ${meta.format}; this version reads ${FORMAT}`,
       );
     }
-    return meta;
+    return meta.epoch;
   }
 
-  /** Within `commit` only. */
-  putMeta(epoch: number): void {
-    this.put(META_KEY, Buffer.from(JSON.stringify({ format: FORMAT, epoch } satisfies Meta)));
+  /** What the next `epoch()` is to be. */
+  putEpoch(to: Writes, epoch: number): void {
+    to.put(META_KEY, Buffer.from(JSON.stringify({ format: FORMAT, epoch } satisfies Meta)));
   }
 
   record(id: string): StreamRecord | undefined {
@@ -210,9 +208,34 @@ export class Disk implements CommitLog, Writes {
     return undefined;
   }
 
+  #usage(): Usage {
+    const { pageSize, lastPageNumber, root, free } = this.#db.getStats() as Stats;
+    const used = pagesOf(root) + pagesOf(free) + META_PAGES;
+    return { pageBytes: pageSize, pages: lastPageNumber + 1, free: lastPageNumber + 1 - used };
+  }
+
   /** Twice does no harm. */
   close(): Promise<void> {
-    this.#closing ??= this.#db.close();
+    this.#closing ??= this.room.close().then(() => this.#db.close());
     return this.#closing;
   }
 }
+
+interface TreeStats {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+/** What `getStats` gives, of which the library has no type. */
+interface Stats {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
+  readonly root: TreeStats;
+  readonly free: TreeStats;
+}
+
+const META_PAGES = 2;
+
+const pagesOf = (tree: TreeStats): number =>
+  tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;

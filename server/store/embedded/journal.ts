@@ -1,12 +1,17 @@
-import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-
-/** A put when there is a value, else a removal. */
-export interface Operation {
-  readonly key: Buffer;
-  readonly value: Buffer | undefined;
-}
+import type { Operation } from './operations.ts';
 
 /** What one commit wrote, and its number. */
 export interface JournalEntry {
@@ -16,9 +21,16 @@ export interface JournalEntry {
 
 const NAMES = ['journal-a.log', 'journal-b.log'] as const;
 
+/** What a file begins with, so that there is room for the first commits on a full disk too. */
+const FIRST_BYTES = 1_048_576;
+/** A file that has grown beyond this is cut when it is empty. */
+const LARGEST_BYTES = 16_777_216;
+
 /**
  * Two files that take turns. A commit is appended to one of them by a plain write, which survives this
- * process as soon as it returns. A file is emptied when LMDB holds, flushed, all that it does.
+ * process as soon as it returns. When LMDB holds, flushed, all that a file does, it is begun anew: written
+ * over from the start, so that its blocks stay its own. What is left of an earlier turn is told by its
+ * numbers, and so is what a power cut brings back.
  */
 export class Journal {
   readonly #files: readonly [JournalFile, JournalFile];
@@ -32,10 +44,7 @@ export class Journal {
     return NAMES.some((name) => existsSync(join(dataDir, name)));
   }
 
-  /**
-   * The commits behind number `after`, without a gap. Where a file broke off or is damaged it ends; what an
-   * emptied file held comes to light again after a power cut, and is told by its numbers.
-   */
+  /** The commits behind number `after`, without a gap. Where a file broke off or is damaged it ends. */
   entries(after: number): JournalEntry[] {
     const found = this.#files.flatMap((file) => file.entries()).sort((a, b) => a.number - b.number);
     const entries: JournalEntry[] = [];
@@ -54,32 +63,32 @@ export class Journal {
     if (this.#files[other].isEmpty) this.#active = other;
   }
 
-  /** Empties the file that takes nothing now. */
+  /** Begins the file anew that takes nothing now. */
   retire(): void {
-    this.#files[this.#active === 0 ? 1 : 0].clear();
+    this.#files[this.#active === 0 ? 1 : 0].restart();
   }
 
-  clear(): void {
-    for (const file of this.#files) file.clear();
-  }
-
-  close(): void {
-    for (const file of this.#files) file.close();
+  /** @param isDone true when nothing in it is needed any more. */
+  close(isDone: boolean): void {
+    for (const file of this.#files) file.close(isDone);
   }
 }
 
 class JournalFile {
   readonly #fd: number;
   readonly #path: string;
-  #size = 0;
+  /** Where the next commit goes. */
+  #position = 0;
 
   constructor(path: string) {
     this.#path = path;
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const size = fstatSync(this.#fd).size;
+    if (size < FIRST_BYTES) writeWhole(this.#fd, Buffer.alloc(FIRST_BYTES - size), size);
   }
 
   get isEmpty(): boolean {
-    return this.#size === 0;
+    return this.#position === 0;
   }
 
   entries(): JournalEntry[] {
@@ -87,24 +96,25 @@ class JournalFile {
   }
 
   append(bytes: Buffer): void {
-    try {
-      for (let done = 0; done < bytes.length;) {
-        done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
-      }
-    } catch (error) {
-      ftruncateSync(this.#fd, this.#size);
-      throw error;
-    }
-    this.#size += bytes.length;
+    writeWhole(this.#fd, bytes, this.#position);
+    this.#position += bytes.length;
   }
 
-  clear(): void {
-    ftruncateSync(this.#fd);
-    this.#size = 0;
+  restart(): void {
+    if (this.#position > LARGEST_BYTES) ftruncateSync(this.#fd, FIRST_BYTES);
+    this.#position = 0;
   }
 
-  close(): void {
+  close(isDone: boolean): void {
     closeSync(this.#fd);
+    if (isDone) unlinkSync(this.#path);
+  }
+}
+
+/** @throws Error when there is no room; what was written then is no whole entry. */
+function writeWhole(fd: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
   }
 }
 

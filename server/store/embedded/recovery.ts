@@ -16,11 +16,11 @@ const INTERRUPTED: StreamEnd = {
  * Gives the epoch of this opening.
  */
 export async function recover(disk: Disk): Promise<number> {
-  const epoch = (disk.meta()?.epoch ?? 0) + 1;
+  const epoch = disk.epoch() + 1;
   const open = disk.entries(OPEN_STREAMS, Number.MAX_SAFE_INTEGER);
   const left = open.map(({ key, value: id }) => ({ sid: openSid(key), id, record: disk.record(id) }));
   await disk.commit((to) => {
-    disk.putMeta(epoch);
+    disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
       const kind = record?.metadata['kind'];
       if (record?.sid !== sid) {

@@ -14,7 +14,7 @@ import {
 /** Streams that one commit takes away. Each is a few lookups and writes, some 20 µs on this thread. */
 const STREAMS_PER_COMMIT = 100;
 /** Chunks that one commit removes. */
-const CHUNKS_PER_COMMIT = 500;
+const CHUNKS_PER_COMMIT = 400;
 
 export interface SweepHost {
   readonly disk: Disk;

@@ -1,6 +1,8 @@
-import type { CommitLog, Disk, Writes } from './disk.ts';
-import { Journal, type JournalEntry, type Operation } from './journal.ts';
+import type { CommitLog, Disk } from './disk.ts';
+import { Journal, type JournalEntry } from './journal.ts';
 import { encodeNumber, JOURNALLED_KEY } from './keys.ts';
+import { collect, type Operation, type Writes } from './operations.ts';
+import { addNeed, NO_NEED, type Need } from './room.ts';
 
 /** How long a commit may wait for others that go to LMDB with it. */
 const FLUSH_MS = 50;
@@ -24,6 +26,8 @@ export class WriteBehind implements CommitLog {
   #readable: number;
   #waiting: JournalEntry[] = [];
   #waitingBytes = 0;
+  /** Of what waits, and of what LMDB is taking over. */
+  #need: Need = NO_NEED;
   #flushing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -46,10 +50,9 @@ export class WriteBehind implements CommitLog {
       const entries = journal.entries(disk.journalled());
       const last = entries.at(-1);
       if (last) await disk.commit((to) => apply(entries, last, to));
-      journal.clear();
       return new WriteBehind(disk, journal, disk.journalled());
     } catch (error) {
-      journal.close();
+      journal.close(false);
       throw error;
     }
   }
@@ -64,21 +67,19 @@ export class WriteBehind implements CommitLog {
 
   async commit(write: (to: Writes) => void): Promise<void> {
     if (this.#waitingBytes > MAX_BYTES) await this.settled();
-    const operations: Operation[] = [];
-    let bytes = 0;
-    write({
-      put: (key, value) => {
-        operations.push({ key, value });
-        bytes += key.length + value.length;
-      },
-      remove: (key) => void operations.push({ key, value: undefined }),
-    });
+    const operations = collect(write);
     if (operations.length === 0) return;
+    // What counts must find its place in LMDB.
+    if (!this.#disk.room.has(addNeed(this.#need, operations))) {
+      await this.settled();
+      await this.#disk.room.reserve(addNeed(NO_NEED, operations));
+    }
     const entry = { number: this.#committed + 1, operations };
     this.#journal.append(entry);
     this.#committed += 1;
     this.#waiting.push(entry);
-    this.#waitingBytes += bytes;
+    this.#need = addNeed(this.#need, operations);
+    for (const { key, value } of operations) this.#waitingBytes += key.length + (value?.length ?? 0);
     this.#arm();
     if (this.#waitingBytes > EAGER_BYTES) this.#flush().catch(() => undefined);
   }
@@ -90,13 +91,12 @@ export class WriteBehind implements CommitLog {
 
   /** Gives LMDB all that waits. What it does not take stays in the journal, for the next opening. */
   async close(): Promise<void> {
-    const isTaken = await this.settled().then(
+    const isDone = await this.settled().then(
       () => true,
       () => false,
     );
     clearTimeout(this.#timer);
-    if (isTaken) this.#journal.clear();
-    this.#journal.close();
+    this.#journal.close(isDone);
   }
 
   #arm(ms = FLUSH_MS): void {
@@ -126,6 +126,7 @@ export class WriteBehind implements CommitLog {
       throw error;
     }
     this.#readable = last.number;
+    this.#need = this.#waiting.reduce((need, { operations }) => addNeed(need, operations), NO_NEED);
     this.#journal.retire();
     if (this.#waiting.length > 0) this.#arm();
   }

@@ -18,7 +18,7 @@ describe('a backend in trouble loses nothing and takes nothing twice', () => {
 
   for (const [what, fault] of Object.entries(FAULTS)) {
     it.each(Object.keys(requests) as (keyof typeof requests)[])(`when %s ${what}`, async (request) => {
-      const store = await t.open();
+      const store = await t.open({ requestTimeoutMs: 150 });
       const trouble = t.relay.once(requests[request], fault);
       const id = newId();
       expect(await store.create(id, init({ metadata: { a: 'b' } }))).toBe(true);
@@ -40,7 +40,7 @@ describe('a backend in trouble loses nothing and takes nothing twice', () => {
   }
 
   it('in a storm of all of them', async () => {
-    const store = await t.open({ retryTimeoutMs: 10_000, outcomeGraceMs: 10_000 });
+    const store = await t.open({ requestTimeoutMs: 250, outcomeGraceMs: 10_000 });
     let state = 12_345;
     const random = () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
     const kinds: Fault[] = [
@@ -113,7 +113,7 @@ describe('a backend that stays in trouble', () => {
   it.each([true, undefined])(
     'does not swallow what comes after an append that failed (carried out: %s)',
     async (forwarded) => {
-      const store = await t.open({ retryTimeoutMs: 250 });
+      const store = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
       const id = newId();
       await store.create(id, init());
       await store.append(id, Buffer.from('a'));
@@ -132,7 +132,7 @@ describe('a backend that stays in trouble', () => {
   it.each([true, undefined])(
     'closes once when a close that failed is asked for again (carried out: %s)',
     async (forwarded) => {
-      const store = await t.open({ retryTimeoutMs: 250 });
+      const store = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
       const id = newId();
       await store.create(id, init());
       await store.append(id, Buffer.from('body '));

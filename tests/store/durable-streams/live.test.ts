@@ -140,7 +140,7 @@ describe('a follower behind the tail', () => {
   });
 
   it('goes on where a broken answer ended, and gives up on one that never moves', async () => {
-    const store = await t.open({ retryTimeoutMs: 500 });
+    const store = await t.open({ requestTimeoutMs: 300 });
     const id = newId();
     await store.create(id, init());
     const bytes = noise(300_000);

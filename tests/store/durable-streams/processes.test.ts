@@ -122,7 +122,7 @@ describe('a process that dies in the middle', () => {
   const t = useTroubled();
 
   it('of a close: the bytes are there, and the outcome is interrupted, for good', async () => {
-    const dying = await t.open({ retryTimeoutMs: 60_000 });
+    const dying = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 60_000 });
     const id = newId();
     await dying.create(id, init());
     t.relay.trouble = (seen) => (requests.end(seen) ? { kind: 'hang' } : undefined);
@@ -143,7 +143,7 @@ describe('a process that dies in the middle', () => {
   });
 
   it('of a create: nobody sees the stream, and the id is free again', async () => {
-    const dying = await t.open({ retryTimeoutMs: 250 });
+    const dying = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
     const id = newId();
     t.relay.trouble = (seen) => (requests.beginData(seen) ? { kind: 'hang' } : undefined);
     await expect(dying.create(id, init({ metadata: { by: 'dying' } }))).rejects.toEqual(
@@ -159,17 +159,20 @@ describe('a process that dies in the middle', () => {
   });
 
   it('of a delete: nobody sees the stream, and the id is free again', async () => {
-    const dying = await t.open({ retryTimeoutMs: 250 });
+    const dying = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
     const id = newId();
     await dying.create(id, init());
     await dying.append(id, Buffer.from('old'));
     await dying.close(id, COMPLETE);
     t.relay.trouble = (seen) => (requests.deleteMeta(seen) ? { kind: 'hang' } : undefined);
     await expect(dying.delete(id)).rejects.toEqual(storeError('UNAVAILABLE'));
-    const survivor = await t.openDirect();
+    t.relay.trouble = () => undefined;
+    const survivor = await t.open();
     expect(await survivor.head(id)).toBeUndefined();
-    // Longer than the first life, so that its log cannot be kept for the second.
+    // Longer than the first life, by whose TTL the backend keeps the log: so that must go.
+    const deleted = t.relay.count(requests.deleteMeta);
     expect(await survivor.create(id, init({ ttlSeconds: 7_200 }))).toBe(true);
+    expect(t.relay.count(requests.deleteMeta)).toBe(deleted + 1);
     expect(await readAll(survivor, id)).toEqual({ bytes: Buffer.alloc(0), next: expect.any(String) });
     expect((await survivor.head(id))?.ttlSeconds).toBe(7_200);
   });

@@ -122,11 +122,17 @@ export class Relay {
       const part = chunk.subarray(0, left);
       left -= part.length;
       this.passed += part.length;
-      if (!res.write(part)) await once(res, 'drain');
-      if (left > 0) continue;
-      if (fault?.kind === 'cut' && fault.end) break;
-      res.socket?.resetAndDestroy();
-      return;
+      const flowing = await new Promise<boolean>((resolve) => {
+        const more = res.write(part, () => left === 0 && resolve(more));
+        if (left > 0) resolve(more);
+      });
+      if (left === 0) {
+        if (fault?.kind === 'cut' && fault.end) break;
+        // What was sent arrives; a reset could take it back.
+        res.socket?.destroy();
+        return;
+      }
+      if (!flowing) await once(res, 'drain');
     }
     res.end();
   }

@@ -43,8 +43,8 @@ export function useTroubled(options: ReferenceServerOptions = { mode: 'memory' }
   const openAt = async (url: string, given: Partial<DurableStreamsStoreOptions> = {}) => {
     const store = durableStreamsStore({
       url,
-      requestTimeoutMs: 150,
-      retryTimeoutMs: 3_000,
+      requestTimeoutMs: 2_000,
+      retryTimeoutMs: 10_000,
       silenceMs: 300,
       outcomeGraceMs: 400,
       ...given,

@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { OUTCOMES } from '../../../protocol/outcomes.ts';
+import type { StreamEnd, StreamInit } from '../types.ts';
+import { createLine, endLine, foldMetaLog } from './meta-log.ts';
+
+const init: StreamInit = { contentType: 'text/plain', ttlSeconds: 60, metadata: { a: 'b' } };
+const aborted: StreamEnd = { outcome: 'aborted', error: { code: 'C', message: 'm' } };
+
+const anyInit = fc.record({
+  contentType: fc.string(),
+  ttlSeconds: fc.integer({ min: 1, max: 1e6 }),
+  metadata: fc.dictionary(
+    fc.string().filter((key) => key !== '__proto__'),
+    fc.string(),
+    { noNullPrototype: true },
+  ),
+});
+const anyEnd: fc.Arbitrary<StreamEnd> = fc.oneof(
+  fc.constant<StreamEnd>({ outcome: 'complete' }),
+  fc.record({
+    outcome: fc.constantFrom(...OUTCOMES),
+    error: fc.record({ code: fc.string(), message: fc.string() }),
+  }),
+);
+
+describe('the metadata log', () => {
+  it('gives back what was written', () => {
+    fc.assert(
+      fc.property(fc.uuid(), anyInit, anyEnd, (token, made, end) => {
+        const text = createLine(token, made);
+        expect(foldMetaLog(text)).toEqual({ token, init: made, logTtlSeconds: made.ttlSeconds });
+        expect(foldMetaLog(text + endLine(token, end))).toMatchObject({ token, init: made, end });
+      }),
+    );
+  });
+
+  it('says nothing before its first line is whole', () => {
+    const text = createLine('t', init);
+    for (let length = 0; length < text.length; length += 1) {
+      expect(foldMetaLog(text.slice(0, length))).toBeUndefined();
+    }
+  });
+
+  it('has the first end stand, and only that of its own life', () => {
+    const text = createLine('t', init) + endLine('other', aborted);
+    expect(foldMetaLog(text)?.end).toBeUndefined();
+    expect(foldMetaLog(text + endLine('t', aborted) + endLine('t', { outcome: 'complete' }))?.end).toEqual(
+      aborted,
+    );
+  });
+
+  it('gives a life that is over to the first who asks for what comes behind it', () => {
+    const text =
+      createLine('first', init) +
+      endLine('first', aborted) +
+      createLine('second', { ...init, ttlSeconds: 30 }, 'first') +
+      createLine('late', init, 'first') +
+      createLine('stranger', init) +
+      endLine('late', aborted);
+    expect(foldMetaLog(text)).toEqual({
+      token: 'second',
+      init: { ...init, ttlSeconds: 30 },
+      logTtlSeconds: 60,
+    });
+  });
+
+  it('is the same with lines between that it does not know, and with lines twice', () => {
+    const lines = [createLine('t', init), endLine('t', aborted)];
+    const noise = fc.array(
+      fc.oneof(
+        fc.string().map((text) => `${text.replaceAll('\n', ' ')}\n`),
+        fc.json({ maxDepth: 1 }).map((text) => `${text}\n`),
+        fc.constantFrom(
+          ...lines.slice(0, 1),
+          '{"create":1}\n',
+          '{"create":"x","after":"t"}\n',
+          '{"end":"t","outcome":"so-so"}\n',
+        ),
+      ),
+      { maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(noise, noise, (between, behind) => {
+        const text = [lines[0], ...between, lines[1], ...behind].join('');
+        expect(foldMetaLog(text)).toEqual({ token: 't', init, end: aborted, logTtlSeconds: 60 });
+      }),
+    );
+  });
+});

@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatOffset, isStreamId, metaName, parseOffset } from './wire.ts';
+
+/** What the base protocol allows in an offset, and what a backend may therefore give. */
+const backendOffset = fc
+  .string({ unit: fc.constantFrom(...'0123456789abcdefABCDEF_-.~!*'), minLength: 1, maxLength: 100 })
+  .filter((text) => text !== 'now' && !/!\d{1,12}$/.test(text));
+
+describe('offsets', () => {
+  it('are the backend’s own at its boundaries, and come back as what they were everywhere', () => {
+    fc.assert(
+      fc.property(backendOffset, fc.nat(), (base, skip) => {
+        const offset = formatOffset({ base, skip });
+        expect(offset === base).toBe(skip === 0);
+        expect(offset).toMatch(/^[^,&=?/\s]{1,255}$/);
+        expect(parseOffset(offset)).toEqual({ base, skip });
+      }),
+    );
+  });
+
+  it('rise as text inside of an answer, and stay below the boundary behind it', () => {
+    const digits = fc.nat({ max: 999_999 }).map((n) => String(n).padStart(16, '0'));
+    fc.assert(
+      fc.property(digits, digits, fc.nat(), fc.nat(), (one, other, a, b) => {
+        fc.pre(one !== other && a !== b);
+        const [low, high] = [one, other].sort() as [string, string];
+        const [less, more] = [a, b].sort((x, y) => x - y) as [number, number];
+        const inner = formatOffset({ base: low, skip: less });
+        expect(inner < formatOffset({ base: low, skip: more })).toBe(true);
+        expect(inner < high).toBe(true);
+        expect(formatOffset({ base: '-1', skip: less }) < low).toBe(true);
+      }),
+    );
+  });
+
+  it.each(['', ' ', 'now', 'a b', 'a\nb', 'a,b', 'a&b', 'a=b', 'a?b', 'a/b', 'ä', 'x'.repeat(256)])(
+    'are never %j',
+    (text) => {
+      expect(() => parseOffset(text)).toThrow(expect.objectContaining({ code: 'INVALID_OFFSET' }));
+    },
+  );
+});
+
+describe('ids', () => {
+  it('are text that means nothing in a path, and never the name of a side stream', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 140 }), (text) => {
+        if (!isStreamId(text)) return;
+        expect(encodeURIComponent(text)).toBe(text);
+        expect(new URL(text, 'http://x/base/').pathname).toBe(`/base/${text}`);
+        expect(isStreamId(metaName(text))).toBe(false);
+      }),
+    );
+    expect(isStreamId('a'.repeat(128))).toBe(true);
+    expect(isStreamId('a'.repeat(129))).toBe(false);
+  });
+});

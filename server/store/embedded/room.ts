@@ -1,0 +1,123 @@
+import { closeSync, fstatSync, openSync, write } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Operation } from './operations.ts';
+
+/** What LMDB says of its file. */
+export interface Usage {
+  readonly pageBytes: number;
+  /** Pages that it has ever used. */
+  readonly pages: number;
+  /** How many of them are free at present. */
+  readonly free: number;
+}
+
+/** The smallest that LMDB has; where pages are larger, less of them is needed. */
+const PAGE_BYTES = 4096;
+/** Pages that are filled in one go. */
+const STEP_PAGES = 512;
+/**
+ * Pages that are out of bounds for commits that only add. Those that remove as well (a close, a delete among
+ * appends) may take half of them, and all of them those that do little else: a full disk can still be swept.
+ */
+const RESERVE_PAGES = 1024;
+/** Pages that any commit may take for the upper levels of its trees, and for its list of free pages. */
+const COMMIT_PAGES = 128;
+/** Free pages that are counted upon: of more, LMDB may not know. */
+const FREE_PAGES = 4000;
+/** Free pages that are not: what the last commits set free is not for the next. */
+const FRESHLY_FREE_PAGES = 256;
+/** Values up to here share a page with others, larger ones have pages of their own, which must adjoin. */
+const LARGEST_SHARED_BYTES = 2000;
+
+const writeAt = promisify(write);
+
+/** What some operations may take of the disk, at most. */
+export interface Need {
+  /** Pages of the tree that are copied or split. */
+  readonly shared: number;
+  /** Pages for large values. */
+  readonly adjoining: number;
+  readonly removals: number;
+  readonly puts: number;
+}
+
+export const NO_NEED: Need = { shared: 0, adjoining: 0, removals: 0, puts: 0 };
+
+/** Of `need` and these. */
+export function addNeed(need: Need, operations: readonly Operation[]): Need {
+  let { shared, adjoining, removals, puts } = need;
+  for (const { key, value } of operations) {
+    shared += value && value.length > key.length * 4 ? 2 : 1;
+    if (value) puts += 1;
+    else removals += 1;
+    if (value && value.length > LARGEST_SHARED_BYTES) adjoining += Math.ceil(value.length / PAGE_BYTES) + 1;
+  }
+  return { shared, adjoining, removals, puts };
+}
+
+/**
+ * Makes sure, before a commit, that the disk has room for it: fills the end of LMDB's file with zeros ahead
+ * of LMDB. So a full disk is met with here, where it is an error like any other, and not within a commit:
+ * there LMDB (3.5) prints its report into a buffer that is too small for it, which can end the process.
+ */
+export class Room {
+  readonly #fd: number;
+  readonly #usage: () => Usage;
+  readonly #pageBytes: number;
+  /** Pages that the file has on disk. */
+  #filled: number;
+  #filling: Promise<void> | undefined;
+
+  constructor(path: string, usage: () => Usage) {
+    this.#usage = usage;
+    this.#pageBytes = usage().pageBytes;
+    this.#fd = openSync(path, 'r+');
+    this.#filled = Math.floor(fstatSync(this.#fd).size / this.#pageBytes);
+  }
+
+  /** True when nothing has to be filled for this. */
+  has(need: Need): boolean {
+    return this.#missing(need) <= 0;
+  }
+
+  /** Undefined when there is room. Otherwise a promise that there is, which is rejected when the disk is full. */
+  reserve(need: Need): Promise<void> | undefined {
+    const missing = this.#missing(need);
+    if (missing > 0) return this.#fillFor(need);
+    // The next commits need not wait for it then.
+    if (missing > -STEP_PAGES) this.#fill().catch(() => undefined);
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#filling?.catch(() => undefined);
+    closeSync(this.#fd);
+  }
+
+  async #fillFor(need: Need): Promise<void> {
+    while (this.#missing(need) > 0) await this.#fill();
+  }
+
+  /** How many pages are to be filled for this; less than 0 when there are more than enough. */
+  #missing({ shared, adjoining, removals, puts }: Need): number {
+    const { pages, free } = this.#usage();
+    const reusable = Math.max(0, Math.min(free, FREE_PAGES) - FRESHLY_FREE_PAGES);
+    const reserve = removals > puts ? 0 : removals > 0 ? RESERVE_PAGES / 2 : RESERVE_PAGES;
+    return adjoining + Math.max(0, shared + COMMIT_PAGES + reserve - reusable) - (this.#filled - pages);
+  }
+
+  #fill(): Promise<void> {
+    this.#filling ??= this.#fillStep().finally(() => (this.#filling = undefined));
+    return this.#filling;
+  }
+
+  async #fillStep(): Promise<void> {
+    const zeros = Buffer.alloc(STEP_PAGES * this.#pageBytes);
+    const from = this.#filled * this.#pageBytes;
+    for (let done = 0; done < zeros.length;) {
+      const { bytesWritten } = await writeAt(this.#fd, zeros, done, zeros.length - done, from + done);
+      done += bytesWritten;
+      this.#filled = Math.floor((from + done) / this.#pageBytes);
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { build } from 'vite';
+import type * as Client from '../../core-client/index.ts';
+import { commandPath, needs } from '../requirements.ts';
+import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
+
+declare const client: typeof Client;
+
+interface Site {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** A page that holds the client and nothing else, and the client as a script for a worker. */
+async function startSite(): Promise<Site> {
+  const entry = fileURLToPath(new URL('../../core-client/index.ts', import.meta.url));
+  const result = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: { write: false, lib: { entry, formats: ['iife'], name: 'client', fileName: 'client' } },
+  });
+  const script = (Array.isArray(result) ? result : [result]).flatMap((built) =>
+    'output' in built ? built.output : [],
+  )[0]!;
+  const server = createServer((req, res) => {
+    const isScript = req.url === '/client.js';
+    res.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
+    res.end(
+      isScript && script.type === 'chunk' ? script.code : '<!doctype html><script src="/client.js"></script>',
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+needs('chromium')('the client in Chromium', () => {
+  let site: Site;
+  let proxy: TestProxy;
+  let upstream: Upstream;
+  let browser: Browser;
+  let page: Page;
+  let options: { proxyUrl: string; proxyAuthorization: string; target: string };
+
+  beforeAll(async () => {
+    site = await startSite();
+    proxy = await startProxy();
+    browser = await chromium.launch({
+      executablePath: commandPath('chromium'),
+      // A name that is not localhost makes an insecure context, without crypto.subtle.
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--host-resolver-rules=MAP insecure.test 127.0.0.1',
+      ],
+    });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await proxy.stop();
+    await site.close();
+  });
+  beforeEach(async () => {
+    upstream = await startUpstream(({ res, body }) => {
+      res.writeHead(200, { 'content-type': 'text/plain' });
+      res.end(`answer to ${body.toString()} ☂`);
+    });
+    options = { proxyUrl: proxy.base, proxyAuthorization: SECRET, target: `${upstream.url}/v1` };
+    page = await (await browser.newContext()).newPage();
+  });
+  afterEach(async () => {
+    await page.context().close();
+    await upstream.close();
+  });
+  const open = (host = '127.0.0.1', to = page) => to.goto(`http://${host}:${site.port}/`);
+  /** One call in the page, on localStorage; gives its text and what the storage holds afterwards. */
+  const ask = (of: Page, requestId: string) =>
+    of.evaluate(
+      async ({ options, requestId }) => {
+        const durableFetch = client.createDurableFetch(options);
+        const response = await durableFetch(options.target, { body: 'a page', requestId });
+        const { wasResumed, url } = response;
+        return { text: await response.text(), wasResumed, url, kept: JSON.stringify({ ...localStorage }) };
+      },
+      { options, requestId },
+    );
+
+  it('asks across origins, and keeps no credentials of what was read to its end', async () => {
+    await open();
+    const { text, url, kept } = await ask(page, 'id');
+    expect(text).toBe('answer to a page ☂');
+    expect(url).toBe(options.target);
+    expect(kept).not.toContain('signature');
+    expect((await ask(page, 'id')).wasResumed).toBe(false);
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  it('calls the upstream once for two tabs that ask at the same moment, and after a reload', async () => {
+    const other = await page.context().newPage();
+    let release: (() => void) | undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await upstream.close();
+    upstream = await startUpstream(({ res }) => {
+      res.writeHead(200, { 'content-type': 'text/plain' }).flushHeaders();
+      void held.then(() => res.end('for all'));
+    });
+    options.target = upstream.url;
+    await Promise.all([open(), open('127.0.0.1', other)]);
+    // The first tab leaves in mid-answer, and comes back.
+    const lost = ask(page, 'both').catch(() => 'left');
+    const second = ask(other, 'both');
+    await upstream.call(0);
+    await page.reload();
+    expect(await lost).toBe('left');
+    const again = ask(page, 'both');
+    await page.waitForFunction(() => JSON.stringify({ ...localStorage }).includes('signature'));
+    release?.();
+    expect((await second).text).toBe('for all');
+    expect(await again).toMatchObject({ text: 'for all', wasResumed: true });
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  it('works where the page is no secure context', async () => {
+    await open('insecure.test');
+    expect(await page.evaluate(() => isSecureContext)).toBe(false);
+    expect((await ask(page, 'id')).text).toBe('answer to a page ☂');
+  });
+
+  it('works where storage is forbidden, with a warning', async () => {
+    await page.addInitScript(() => {
+      Object.defineProperty(Storage.prototype, 'getItem', {
+        value: () => {
+          throw new DOMException('denied', 'SecurityError');
+        },
+      });
+    });
+    await open();
+    const told = await page.evaluate(async (options) => {
+      const warnings: string[] = [];
+      const durableFetch = client.createDurableFetch({
+        ...options,
+        onWarning: ({ name }) => warnings.push(name),
+      });
+      const response = await durableFetch(options.target, { body: 'a page', requestId: 'id' });
+      return { text: await response.text(), warnings: new Set(warnings).size };
+    }, options);
+    expect(told).toEqual({ text: 'answer to a page ☂', warnings: 1 });
+
+    const sandboxed = await page.context().newPage();
+    await sandboxed.setContent(
+      `<iframe sandbox="allow-scripts" src="http://127.0.0.1:${site.port}/"></iframe>`,
+    );
+    const frame = sandboxed.frames()[1]!;
+    await frame.waitForFunction(() => typeof client !== 'undefined');
+    const text = await frame.evaluate(async (options) => {
+      const response = await client.createDurableFetch(options)(options.target, {
+        body: 'a frame',
+        requestId: 'id',
+      });
+      return response.text();
+    }, options);
+    expect(text).toBe('answer to a frame ☂');
+  });
+
+  it('works in a worker, without document, window and localStorage', async () => {
+    await open();
+    const text = await page.evaluate(async (options) => {
+      const source = `importScripts(${JSON.stringify(`${location.origin}/client.js`)});
+        onmessage = async ({ data }) => {
+          const response = await client.createDurableFetch(data)(data.target, { body: 'a worker', requestId: 'id' });
+          postMessage(await response.text());
+        };`;
+      const worker = new Worker(URL.createObjectURL(new Blob([source])));
+      worker.postMessage(options);
+      return new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = reject;
+      });
+    }, options);
+    expect(text).toBe('answer to a worker ☂');
+  });
+});

@@ -1,0 +1,28 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StreamStatus, useDurableFetch } from 'durable-proxy/react';
+
+const queryClient = new QueryClient();
+
+function Essay({ topic }: { topic: string }) {
+  const { text, status, error, resumption, abort, refetch } = useDurableFetch('/api/essay', {
+    proxyUrl: '/v1/proxy',
+    body: { topic },
+    enabled: topic !== '',
+  });
+  return (
+    <article aria-busy={status === 'loading' || status === 'streaming'}>
+      <p>{text}</p>
+      {error && <p role="alert">{error.message}</p>}
+      <StreamStatus resumption={resumption} onRetry={() => void refetch()} />
+      {status === 'streaming' && <button onClick={() => void abort()}>Stop</button>}
+    </article>
+  );
+}
+
+export function App() {
+  return (
+    <QueryClientProvider client={queryClient}>
+      <Essay topic="drops of water" />
+    </QueryClientProvider>
+  );
+}

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { BENCH_SECRET } from '../read.ts';
-import { inTurn, type Bench, type Measured, type Target, type Work } from '../work.ts';
+import { inTurn, type Measured, type Target, type Work } from '../work.ts';
 import type { ClientReport, ClientTask } from './client-read.ts';
 import { openChromium, type Chromium } from './chromium.ts';
 

@@ -268,6 +268,24 @@ describe('a failure', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
+  it('of the network is retried without a second answer', async () => {
+    const page = open({ id: uniqueId(), maxReconnectAttempts: 1 });
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('on', ' and on').slice(0, 4));
+    await untilText(page, 'on');
+    world.relay.down();
+    await untilStatus(page, 'error');
+    await act(() => page.result.current.retry());
+    expect(page.result.current.status).toBe('error');
+    world.relay.up();
+    let retried: Promise<void> | undefined;
+    act(() => void (retried = page.result.current.retry()));
+    exchange.send(...textAnswer('on', ' and on').slice(4)).done();
+    await act(async () => retried);
+    expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'on and on']);
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
   it('of the network is made good by a reload as well', async () => {
     const id = uniqueId();
     const page = open({ id, maxReconnectAttempts: 1 });

@@ -1,7 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import { openai } from '@ai-sdk/openai';
 import { convertToModelMessages, streamText, type UIMessage } from 'ai';
 import { durableProxy } from 'durable-proxy';
 import express from 'express';
+
+declare function sessionOf(request: IncomingMessage): Promise<{ userId: string } | null>;
 
 const app = express();
 
@@ -11,8 +14,11 @@ app.use(
     jwtSecret: process.env.JWT_SECRET!,
     // The one address that the browser may reach through it: the chat route below.
     allowlist: ['http://localhost:3000/api/chat'],
-    // Your own session; its subject scopes what a caller may find and stop.
-    authenticate: (request) => (request.headers.cookie ? { subject: request.headers.cookie } : null),
+    // Your own session; the subject scopes what a caller may find and stop.
+    async authenticate(request) {
+      const session = await sessionOf(request);
+      return session && { subject: session.userId };
+    },
     // Cookies do not go upstream. This is how the chat route knows that the proxy asks, and for whom.
     prepareUpstream({ headers, subject }) {
       headers.set('authorization', `Bearer ${process.env.CHAT_KEY}`);
@@ -31,7 +37,7 @@ app.post('/api/chat', express.json(), async (request, response) => {
     model: openai('gpt-4.1-mini'),
     messages: await convertToModelMessages(messages),
   });
-  result.pipeUIMessageStreamToResponse(response);
+  void result.pipeUIMessageStreamToResponse(response);
 });
 
 app.listen(3000);

@@ -44,7 +44,9 @@ export class ServerProcess {
       env: { ...process.env, ...env },
     });
     // Whatever ends the benchmark ends what it started.
-    process.once('exit', () => child.kill());
+    const kill = () => child.kill();
+    process.setMaxListeners(0).once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     for await (const line of createInterface({ input: child.stdout })) {
       const match = ready.exec(line);
       if (!match) continue;

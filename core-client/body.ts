@@ -26,9 +26,6 @@ export function openBody(
   reader?: SseReader,
   entry?: Entry,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  /** What the next pull ends with: to err at once would drop the bytes that were just handed out. */
-  let ending: Error | undefined;
-
   /** The next frame, from however many connections it takes. */
   async function next(): Promise<Frame> {
     for (;;) {
@@ -53,14 +50,12 @@ export function openBody(
   }
 
   async function pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
-    if (ending) throw ending;
     for (;;) {
       const { bytes, control } = await next();
       call.signal.throwIfAborted();
       link.advance(control);
       const offset = control.streamNextOffset;
       if (bytes.length > 0) {
-        call.progress();
         controller.enqueue(bytes);
         const receivedBytes = call.resumption.receivedBytes + bytes.length;
         call.dispatch('open', { offset, receivedBytes, attempt: 0, error: undefined });
@@ -72,11 +67,12 @@ export function openBody(
         await entry?.finish(link.id);
         call.signal.throwIfAborted();
         const error = endOf(call, outcome, control.upstreamError, stopper.isAborted);
-        if (error && bytes.length === 0) throw error;
-        ending = error;
-        if (!error) controller.close();
+        if (!error) return controller.close();
+        // An error drops what a reader's pipe still holds of the last bytes: it gets a turn to hand it on.
+        await new Promise((resolve) => setTimeout(resolve));
+        throw error;
       }
-      if (control.streamClosed || bytes.length > 0) return;
+      if (bytes.length > 0) return;
     }
   }
 

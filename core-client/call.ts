@@ -55,7 +55,9 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
   let unbind: (() => void) | undefined;
   let leave: (() => void) | undefined;
   let onStop: ((reason: unknown) => void) | undefined;
-  let hurry: (() => void) | undefined;
+  /** Ends the wait for the next attempt. */
+  let wake: (() => void) | undefined;
+  let canHurry = false;
   let resumption = IDLE;
   let isOver = false;
   let attempt = 0;
@@ -64,24 +66,20 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
   const offWake = onWake(() => {
     // Time that the machine slept through says nothing about the network.
     attempt = 0;
-    hurry?.();
+    if (canHurry) wake?.();
     call.onWake?.();
   });
 
-  function sleep(ms: number, canHurry: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const wake = () => {
+  const sleep = (ms: number) =>
+    new Promise<void>((resolve, reject) => {
+      wake = () => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
-        hurry = undefined;
+        wake = undefined;
         if (signal.aborted) reject(signal.reason as Error);
         else resolve();
       };
       const timer = setTimeout(wake, ms);
-      signal.addEventListener('abort', wake);
-      if (canHurry) hurry = wake;
     });
-  }
 
   const call: Call = {
     target,
@@ -115,6 +113,7 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
       leave = () => {
         call.end('detach', 'aborted');
         controller.abort(reason);
+        wake?.();
         onStop?.(reason);
       };
       // To stop the upstream its URL must be known: a POST is waited for, though not by its caller.
@@ -146,11 +145,12 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
       if (!attempt) failingSince = now;
       const left = failingSince + reconnectTimeoutMs - now;
       const asked = (cause as Partial<DurableError>).retryAfterMs ?? 0;
-      if (++attempt > maxReconnectAttempts || left <= 0 || asked > left) {
+      if (++attempt > maxReconnectAttempts || asked >= left) {
         throw new DurableNetworkError('NETWORK_ERROR', 'The proxy did not answer', { cause, target });
       }
       call.dispatch('drop', { attempt, error: cause as Error });
-      await sleep(Math.max(asked, Math.min(backoff(attempt), left)), asked === 0);
+      canHurry = asked === 0;
+      await sleep(Math.max(asked, Math.min(backoff(attempt), left)));
     },
     async persist(run, attempts) {
       for (;;) {

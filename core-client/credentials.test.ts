@@ -227,6 +227,11 @@ describe('sweeping', () => {
     expect((await store.find('young')).entry?.credentials).toEqual(young.credentials);
   });
 
+  it('passes over keys that are no text', async () => {
+    const storage = { ...plain(), keys: async () => [1, new Date(), `${PREFIX}x`] };
+    await expect(open(storage).store.sweep()).resolves.toBeUndefined();
+  });
+
   it('counts from the last change, and never gives what is past its time', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const storage = plain();

@@ -169,9 +169,9 @@ export function createCredentialStore(
     },
 
     async sweep() {
-      const { keys } = storage as { keys?: () => Iterable<string> | Promise<Iterable<string>> };
+      const { keys } = storage as { keys?: () => MaybePromise<Iterable<unknown>> };
       const names = await attempt(() => keys?.call(storage) ?? Object.keys(storage), fail);
-      for (const name of [...(names ?? [])]) if (name.startsWith(prefix)) await read(name);
+      for (const name of Array.from(names ?? [], String)) if (name.startsWith(prefix)) await read(name);
     },
   };
 }

@@ -72,8 +72,7 @@ export function isExpired(error: unknown): boolean {
 
 /** True when a stream cannot be had: it is not there, or not for us. */
 export function isGone(error: unknown): boolean {
-  const { status } = (error ?? {}) as Partial<DurableStreamError>;
-  return status === 404 || status === 410 || isExpired(error);
+  return [401, 404, 410].includes((error as Partial<DurableStreamError> | null)?.status ?? 0);
 }
 
 function hasName(error: unknown, name: string): boolean {

@@ -26,5 +26,6 @@ export function mergeSettings(
     ...DEFAULTS,
     ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   } as Settings;
-  return { ...settings, streamKey: settings.streamKey ?? settings.requestId };
+  settings.streamKey ??= settings.requestId;
+  return settings;
 }

@@ -51,9 +51,9 @@ export const IDLE: Resumption = {
   outcome: undefined,
 };
 
-/** True for the states that nothing leaves. */
+/** True for the states that nothing leaves: everything else can fail. */
 export function isOver(status: ResumptionStatus): boolean {
-  return Object.values<ResumptionStatus>(TRANSITIONS[status]).every((next) => next === status);
+  return TRANSITIONS[status].fail === status;
 }
 
 /** The resumption after an event. Pure; the same object when nothing changed, as when the answer is over. */

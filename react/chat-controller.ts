@@ -9,12 +9,16 @@ import type { ToolResult, Turn } from '../core-client/transports/turns.ts';
 import { onWake } from '../core-client/wake.ts';
 import { openChatChannel, type ChatChannel } from './chat-channel.ts';
 import { messagesBefore } from './chat-messages.ts';
+import { TurnLock } from './turn-lock.ts';
 
 /** Of whichever `ai` is installed. */
 export type ChatInit<MESSAGE extends UIMessage> = ConstructorParameters<typeof Chat<MESSAGE>>[0];
 
 export type ChatControllerOptions<MESSAGE extends UIMessage> = Omit<ChatInit<MESSAGE>, 'transport' | 'id'> &
   Omit<ChatConnectionOptions<MESSAGE>, 'abortUpstream'>;
+
+/** What looking for an answer came to; `unknown` when the proxy could not be asked, or nobody wanted to know. */
+type Found = 'answer' | 'nothing' | 'unknown';
 
 /**
  * A `Chat` of the AI SDK and what brings its answers back. It belongs to no component: it goes on through
@@ -30,7 +34,9 @@ export class ChatController<MESSAGE extends UIMessage> {
   #mounts = 0;
   #handover: Attached['stream'] | undefined;
   #attaching = new AbortController();
-  #resuming: Promise<void> | undefined;
+  #resuming: Promise<Found> | undefined;
+  #told: Turn | undefined;
+  readonly #lock = new TurnLock();
   /** Client-side tools of the turn: those asked for, and what they gave. */
   readonly #called = new Set<string>();
   readonly #results = new Map<string, ToolResult>();
@@ -41,7 +47,10 @@ export class ChatController<MESSAGE extends UIMessage> {
     this.#lookUp = lookUp;
     this.#connection = new ChatConnection<MESSAGE>(() => this.#options, {
       keepMessages: true,
-      onBegan: (_, turn) => this.#channel?.tell(turn),
+      onBegan: (_, turn) => {
+        this.#lock.begin(turn.streamId);
+        this.#channel?.tell(turn);
+      },
     });
     this.resumption = this.#connection.resumption;
     this.chat = new Chat<MESSAGE>({
@@ -59,7 +68,8 @@ export class ChatController<MESSAGE extends UIMessage> {
         // Letting go is no end: the answer goes on without us.
         if (this.#mounts > 0) return this.#options.onFinish?.(event);
       },
-      sendAutomaticallyWhen: (state) => this.#options.sendAutomaticallyWhen?.(state) ?? false,
+      sendAutomaticallyWhen: (state) =>
+        this.#lock.isOwner && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
     } as ChatInit<MESSAGE>);
   }
 
@@ -71,9 +81,9 @@ export class ChatController<MESSAGE extends UIMessage> {
   /** Shows that somebody looks on: takes up what is under way, now and whenever there may be something. */
   readonly mount = (): (() => void) => {
     this.#mounts++;
-    this.#channel ??= openChatChannel(`durable-proxy:${this.chat.id}`, (turn) => void this.#resume(turn));
-    const stopWaking = onWake(() => void this.resume());
-    void this.resume();
+    this.#channel ??= openChatChannel(`durable-proxy:${this.chat.id}`, (turn) => this.#lookAgain(turn));
+    const stopWaking = onWake(() => this.#lookAgain());
+    this.#lookAgain();
     return () => {
       this.#mounts--;
       stopWaking();
@@ -83,7 +93,9 @@ export class ChatController<MESSAGE extends UIMessage> {
   };
 
   /** Takes up the answer under way, if there is one; resolves when it is over. */
-  readonly resume = (): Promise<void> => this.#resume();
+  readonly resume = async (): Promise<void> => {
+    await this.#resume();
+  };
 
   /** Stops the answer, on the server too. */
   readonly stop = async (): Promise<void> => {
@@ -97,27 +109,41 @@ export class ChatController<MESSAGE extends UIMessage> {
 
   /** After a failure: the rest of the answer when it still comes, else a new one. */
   readonly retry = async (): Promise<void> => {
-    await this.resume();
-    if (this.chat.status === 'error') await this.chat.regenerate();
+    // Only when it is certain that there is nothing to take up: another answer is paid for again.
+    if ((await this.#resume()) === 'nothing' && this.chat.status === 'error') await this.chat.regenerate();
   };
 
   readonly addToolOutput: Chat<MESSAGE>['addToolOutput'] = (given) => {
     const { tool, toolCallId, state, output, errorText } = given as ToolResult;
     const result = { tool, toolCallId, state, output, errorText };
     this.#results.set(toolCallId, result);
+    this.#lock.claim();
     void this.#connection.keepToolResult(this.chat.id, result);
     return this.chat.addToolOutput(given);
   };
 
-  #resume(told?: Turn): Promise<void> {
-    if (isBusy(this.chat)) return this.#resuming ?? Promise.resolve();
-    this.#resuming ??= this.#attach(told).finally(() => {
+  /** What this tab does by itself fails without a word to the page: it tries again when the page wakes. */
+  #lookAgain(told?: Turn): void {
+    this.#resume(told).catch((error: unknown) => this.#warn(error as Error));
+  }
+
+  #resume(told?: Turn): Promise<Found> {
+    if (this.#resuming) {
+      // It may have looked just before there was something.
+      this.#told = told ?? this.#told;
+      return this.#resuming;
+    }
+    if (isBusy(this.chat)) return Promise.resolve('nothing');
+    this.#resuming = this.#attach(told).finally(() => {
       this.#resuming = undefined;
+      const next = this.#told;
+      this.#told = undefined;
+      if (next && this.#mounts > 0) this.#lookAgain(next);
     });
     return this.#resuming;
   }
 
-  async #attach(told: Turn | undefined): Promise<void> {
+  async #attach(told: Turn | undefined): Promise<Found> {
     this.#attaching = new AbortController();
     const { signal } = this.#attaching;
     const { id } = this.chat;
@@ -126,11 +152,15 @@ export class ChatController<MESSAGE extends UIMessage> {
       attached = await this.#connection.attach(id, { lookUp: this.#lookUp, turn: told, signal });
     } catch (error) {
       if (!signal.aborted) this.#warn(error as Error);
-      return;
+      return 'unknown';
     }
-    if (!attached) return;
-    if (signal.aborted || isBusy(this.chat)) return attached.stream.cancel();
+    if (!attached) return 'nothing';
     const { turn, stream } = attached;
+    await this.#lock.join(turn.streamId, told !== undefined);
+    if (signal.aborted || isBusy(this.chat)) {
+      await stream.cancel();
+      return 'unknown';
+    }
     for (const result of turn.toolResults ?? []) this.#results.set(result.toolCallId, result);
     this.chat.messages = messagesBefore(turn, this.chat.messages);
     this.#handover = stream;
@@ -138,6 +168,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     const goesOn = turn.continues !== undefined && turn.continues === this.chat.lastMessage?.id;
     await (goesOn ? this.chat.sendMessage() : this.chat.resumeStream());
     await this.#takeHandover()?.cancel();
+    return 'answer';
   }
 
   #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {
@@ -162,13 +193,14 @@ export class ChatController<MESSAGE extends UIMessage> {
       void this.chat.addToolOutput(result as Parameters<Chat<MESSAGE>['addToolOutput']>[0]);
       return undefined;
     }
-    if (this.#called.has(toolCallId)) return undefined;
+    if (!this.#lock.isOwner || this.#called.has(toolCallId)) return undefined;
     this.#called.add(toolCallId);
     return this.#options.onToolCall?.(call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0]);
   }
 
   #letGo(): void {
     if (this.#mounts > 0) return;
+    this.#lock.release();
     this.#channel?.close();
     this.#channel = undefined;
     this.#attaching.abort();

@@ -72,7 +72,7 @@ export class TurnStore {
   /** Forgets the turn of this stream; leaves a newer one, of this page or of another, alone. */
   async remove(chatId: string, streamId: string | undefined): Promise<void> {
     const turn = await this.get(chatId);
-    if (!turn || turn.stopped || (turn.streamId && streamId && turn.streamId !== streamId)) return;
+    if (!turn || turn.stopped || turn.streamId !== streamId) return;
     try {
       await this.#storage.removeItem(this.#key(chatId));
     } catch (cause) {

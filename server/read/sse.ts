@@ -12,9 +12,6 @@ import { controlEvent, KEEP_ALIVE, type SseEncoder } from './sse-frames.ts';
  * after seconds a large event would never arrive; a smaller one would cost more control events than it saves.
  */
 const FRAME_BYTES = 8_192;
-/** Bytes on the wire from which on a write takes no further event: what a reader that stands still holds. */
-const WRITE_BYTES = 65_536;
-
 export interface SseOptions {
   readonly res: ServerResponse;
   readonly store: StreamStore;
@@ -67,19 +64,15 @@ export async function readSse(options: SseOptions): Promise<void> {
   const send = (text: string): void => {
     blocked = !res.write(text, 'latin1');
   };
-  /** Writes a frame, and what else is at hand: a few large writes cost less than many small ones. */
-  const write = (first: Frame): void => {
-    let frame = first;
-    let text = '';
-    for (;;) {
-      ahead = frame.end ? undefined : follower.next();
-      text += encoder.encode(frame, cursor, frame.upToDate && !ahead);
-      bytes += frame.bytes.length;
-      if (!ahead || text.length >= WRITE_BYTES) break;
-      frame = ahead;
-    }
+  /**
+   * One write a frame. Several in one would be cheaper for large answers, but `@durable-streams/client` drops
+   * data that arrives together with the closing of its stream while its reader is behind.
+   */
+  const write = (frame: Frame): void => {
+    ahead = frame.end ? undefined : follower.next();
     silent = false;
-    send(text);
+    bytes += frame.bytes.length;
+    send(encoder.encode(frame, cursor, frame.upToDate && !ahead));
     if (frame.end) read.end();
   };
   const step = (): void => {

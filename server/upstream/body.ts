@@ -22,6 +22,7 @@ export interface BodySource {
 export class UpstreamBody extends Readable {
   readonly #source: BodySource;
   #reading = false;
+  #isComplete = false;
   #failure: Error | undefined;
 
   constructor(source: BodySource) {
@@ -36,6 +37,7 @@ export class UpstreamBody extends Readable {
   }
 
   complete(): void {
+    this.#isComplete = true;
     this.push(null);
   }
 
@@ -56,7 +58,8 @@ export class UpstreamBody extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#source.cancel();
+    // Of what is complete there is no rest.
+    if (!this.#isComplete) this.#source.cancel();
     callback(error);
   }
 
@@ -121,8 +124,9 @@ export function decodeBody(encoded: UpstreamBody, decoder: Duplex): UpstreamBody
       if (!decoder.write(chunk)) encoded.pause();
     })
     .on('end', () => {
-      if (empty) decoded.complete();
-      else decoder.end();
+      if (!empty) return void decoder.end();
+      decoder.destroy();
+      decoded.complete();
     })
     .on('error', (error) => {
       // An empty write comes back when all before it is decoded and taken.

@@ -232,6 +232,11 @@ export class StandIn {
         if (fault === 'before-control') return cut(data);
         if (fault === 'after-control') return cut(data + control);
         if (fault === 'clean-end') return void res.end(data + control);
+        if (stream.end && at === stream.frames.length) {
+          stream.listeners.delete(step);
+          // The last bytes and the closing are one write, as with the real proxy.
+          return void res.end(data + control + this.#control(stream, at, true));
+        }
         res.write(data + control);
         this.unsent = stream.frames.length - at;
       }

@@ -8,6 +8,7 @@ import {
   wasResumed,
   type DurableAdapterOptions,
 } from '../../core-client/transports/index.ts';
+import './support/patience.ts';
 import { openWorld, type World } from './support/world.ts';
 import type { Exchange } from './support/upstream.ts';
 

@@ -6,6 +6,7 @@ import { createDurableChatTransport } from '../../core-client/transports/index.t
 import { useResumption } from '../../react/useResumption.ts';
 import { textAnswer } from './support/answers.ts';
 import { textOf, uniqueId } from './support/chat.tsx';
+import './support/patience.ts';
 import { openWorld, type World } from './support/world.ts';
 
 let world: World;

@@ -13,6 +13,8 @@ import {
   untilText,
   type Page,
 } from './support/chat.tsx';
+import { Locks } from './support/locks.ts';
+import './support/patience.ts';
 import { openWorld, type World } from './support/world.ts';
 
 let world: World;
@@ -178,6 +180,59 @@ describe('a tool that runs in the page', () => {
     await untilStatus(page, 'ready');
     expect(calls).toEqual(['call-1']);
     expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'Looking. ']);
+  });
+
+  it('is called in one tab, which also sends what follows', async () => {
+    const id = uniqueId();
+    const calls: string[] = [];
+    const tab = (name: string) =>
+      open({
+        id,
+        sendAutomaticallyWhen: whenToolsAreDone,
+        onToolCall: () => void calls.push(name),
+      });
+    const first = tab('first');
+    const second = tab('second');
+    send(first);
+    const exchange = (await world.upstream.next()).begin().send(...TOOL_CALL);
+    for (const page of [first, second]) await untilText(page, 'Looking. ');
+    exchange.send(...TOOL_END).done();
+    for (const page of [first, second]) await untilStatus(page, 'ready');
+    await act(async () =>
+      first.result.current.addToolOutput({ tool: 'where', toolCallId: 'call-1', output: 'Oslo' }),
+    );
+    answerWith(await world.upstream.next(), textAnswer('Oslo.'));
+    for (const page of [first, second]) {
+      await untilText(page, 'Looking. Oslo.');
+      await untilStatus(page, 'ready');
+      expect(page.result.current.messages).toHaveLength(2);
+    }
+    expect(calls).toEqual(['first']);
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+
+  it('is not called by a tab that was opened later, and is when it is the only one left', async () => {
+    Object.defineProperty(navigator, 'locks', { value: new Locks(), configurable: true });
+    const id = uniqueId();
+    const calls: string[] = [];
+    const tab = (name: string) => open({ id, onToolCall: () => void calls.push(name) });
+    const first = tab('first');
+    send(first);
+    const exchange = (await world.upstream.next()).begin().send(...TOOL_CALL.slice(0, 4));
+    await untilText(first, 'Looking. ');
+    const second = tab('second');
+    await untilText(second, 'Looking. ');
+    exchange.send(...TOOL_CALL.slice(4));
+    for (const page of [first, second]) {
+      await waitFor(() => expect(toolState(page.result.current.messages[1])).toBe('input-available'));
+    }
+    expect(calls).toEqual(['first']);
+    for (const page of [first, second]) page.unmount();
+    const third = tab('third');
+    await waitFor(() => expect(calls).toEqual(['first', 'third']));
+    exchange.send(...TOOL_END).done();
+    await untilStatus(third, 'ready');
+    Reflect.deleteProperty(navigator, 'locks');
   });
 
   it('is called again in the next answer, under the same id', async () => {

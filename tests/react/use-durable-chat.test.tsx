@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../core-client/storage.ts';
 import type { Resumption } from '../../core-client/types.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
+import './support/patience.ts';
 import { openWorld, type World } from './support/world.ts';
 
 let world: World;
@@ -180,6 +181,35 @@ describe('other pages', () => {
       expect(page.result.current.messages.map(textOf)).toEqual(['Who sees this?', 'all do']);
     }
     expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('see it too when they had just looked and found nothing', async () => {
+    const id = uniqueId();
+    let release: (() => void) | undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let looked: (() => void) | undefined;
+    const hasLooked = new Promise<void>((resolve) => (looked = resolve));
+    const late = open({
+      id,
+      async fetch(input: RequestInfo, init?: RequestInit) {
+        const response = await fetch(input, init);
+        if (response.status === 404) {
+          looked?.();
+          await held;
+        }
+        return response;
+      },
+    });
+    await hasLooked;
+    const first = open({ id });
+    send(first);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('so', '!').slice(0, 4));
+    await untilText(first, 'so');
+    release?.();
+    await untilText(late, 'so');
+    exchange.send(...textAnswer('so', '!').slice(4)).done();
+    await untilStatus(late, 'ready');
+    expect(late.result.current.messages.map(textOf)).toEqual(['Hello', 'so!']);
   });
 
   it('of other devices join the answer under way, and not one that is over', async () => {

@@ -4,6 +4,7 @@ import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useDurableFetch, type UseDurableFetchOptions } from '../../react/useDurableFetch.ts';
+import './support/patience.ts';
 import { openWorld, type World } from './support/world.ts';
 
 let world: World;
@@ -96,7 +97,7 @@ describe('useDurableFetch', () => {
     expect(second.result.current).toMatchObject({ text: 'a', resumption: { wasResumed: false } });
     second.unmount();
     // The query goes with the session, when nobody came back.
-    await waitFor(() => expect(client.getQueryCache().getAll()).toEqual([]), { timeout: 5_000 });
+    await waitFor(() => expect(client.getQueryCache().getAll()).toEqual([]));
     const third = openPage({}, client);
     await waitFor(() => expect(third.result.current.text).toBe('a'));
     expect(third.result.current.resumption.wasResumed).toBe(true);

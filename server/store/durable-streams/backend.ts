@@ -15,8 +15,6 @@ export interface BackendRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
-  /** Milliseconds for one attempt, where the usual ones do not do. */
-  readonly timeoutMs?: number;
 }
 
 export interface Answer {
@@ -61,7 +59,7 @@ export class Backend {
    */
   send(request: BackendRequest): Promise<Answer> {
     return this.#retry(async (uncertain) => {
-      const timeout = this.#timeout(request);
+      const timeout = this.#timeout();
       try {
         const { statusCode, headers, body } = await this.#dispatch(this.#short, request, timeout.signal);
         return { status: statusCode, headers, body: await whole(body), uncertain };
@@ -74,7 +72,7 @@ export class Backend {
   /** As `send`, but hands on the body as it comes. `signal` ends the waiting for the headers. */
   stream(request: BackendRequest, signal?: AbortSignal): Promise<StreamedAnswer> {
     return this.#retry(async () => {
-      const timeout = this.#timeout(request, signal);
+      const timeout = this.#timeout(signal);
       try {
         const { statusCode, headers, body } = await this.#dispatch(this.#long, request, timeout.signal);
         // Nobody may be listening yet, or any more, when a connection breaks.
@@ -147,9 +145,9 @@ export class Backend {
   }
 
   /** One timer for all of an attempt: waiting for a connection, connecting, headers, body. */
-  #timeout(request: BackendRequest, signal?: AbortSignal): { signal: AbortSignal; clear: () => void } {
+  #timeout(signal?: AbortSignal): { signal: AbortSignal; clear: () => void } {
     const controller = new AbortController();
-    const ms = request.timeoutMs ?? this.#config.requestTimeoutMs;
+    const ms = this.#config.requestTimeoutMs;
     const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ms} ms`)), ms);
     const clear = this.#until(() => controller.abort(), signal);
     return {
@@ -173,6 +171,12 @@ export class Backend {
       const timer = setTimeout(done, ms);
       const clear = this.#until(done, signal);
     });
+  }
+
+  /** Waits for something, but not for ever. */
+  async within(ms: number, work: Promise<unknown>): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([work, this.pause(ms, enough.signal)]).finally(() => enough.abort());
   }
 
   /** Calls when the signal aborts or the store is disposed of; gives what takes that back. */

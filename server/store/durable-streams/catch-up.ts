@@ -37,7 +37,8 @@ export class CatchUp {
   onReadable: () => void = () => undefined;
 
   readonly #body: StreamedAnswer['body'];
-  readonly #base: string;
+  /** Where the reader stood. */
+  readonly #place: Place;
   #taken = 0;
   /** Bytes that the reader has already, since it stands in the middle of this answer. */
   #skip: number;
@@ -64,7 +65,7 @@ export class CatchUp {
 
   private constructor(
     { status, headers, body }: StreamedAnswer,
-    { base, skip }: Place,
+    place: Place,
     id: string,
     timeoutMs: number,
   ) {
@@ -74,12 +75,12 @@ export class CatchUp {
     const encoding = headerOf(headers, 'Content-Encoding') ?? 'identity';
     if (status !== 200 || next === undefined || encoding !== 'identity') throw unexpected('GET', status);
     // Nobody goes back, not even to a backend that showed bytes and now does not count them yet.
-    this.next = base !== OFFSET_START && next < base ? base : next;
+    this.next = place.base !== OFFSET_START && next < place.base ? place.base : next;
     this.closed = isTrue(headers, STREAM_CLOSED);
     this.upToDate = this.closed || isTrue(headers, STREAM_UP_TO_DATE);
     this.#body = body;
-    this.#base = base;
-    this.#skip = skip;
+    this.#place = place;
+    this.#skip = place.skip;
     this.#timeoutMs = timeoutMs;
     body
       .on('readable', () => this.#news())
@@ -150,10 +151,11 @@ export class CatchUp {
 
   #piece(bytes: Uint8Array, last: boolean): Piece {
     this.#taken += bytes.length;
-    if (!last) return { bytes, next: formatOffset({ base: this.#base, skip: this.#taken }), last };
-    // An answer that ends before the place that the reader came from: the rest of the way is in the next one.
-    const skip = this.upToDate ? 0 : this.#skip;
-    return { bytes, next: formatOffset({ base: this.next, skip }), last };
+    if (!last) return { bytes, next: formatOffset({ base: this.#place.base, skip: this.#taken }), last };
+    // An answer that ends before the place where the reader stands: the rest of the way is in the next one, or
+    // the backend does not count yet what it showed, and the reader stays where it is.
+    const place = this.#skip === 0 || !this.upToDate ? { base: this.next, skip: this.#skip } : this.#place;
+    return { bytes, next: formatOffset(place), last };
   }
 
   #chunk(): Buffer | undefined {
@@ -215,14 +217,14 @@ export async function readOnce(
           length += piece.bytes.length;
           next = piece.next;
           if (piece.last) {
-            return { bytes: Buffer.concat(parts), next, upToDate: source.upToDate, closed: source.closed };
+            return { bytes: joined(parts), next, upToDate: source.upToDate, closed: source.closed };
           }
         } else if (!source.failure) {
           await new Promise<void>((resolve) => (source.onReadable = resolve));
           continue;
         }
         if (length === maxBytes || (source.failure && length > 0)) {
-          return { bytes: Buffer.concat(parts), next, upToDate: false, closed: false };
+          return { bytes: joined(parts), next, upToDate: false, closed: false };
         }
         if (source.failure) break;
       }
@@ -231,4 +233,8 @@ export async function readOnce(
       source.release();
     }
   }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }

@@ -112,9 +112,9 @@ export class StreamFollower implements Follower {
     if (!piece.last) return { bytes: piece.bytes, next: piece.next, upToDate: false };
     this.#source = undefined;
     if (source.closed) return this.#finish(piece);
-    if (source.upToDate) this.#join();
+    if (source.upToDate && this.#offset === source.next) this.#join();
     else if (piece.bytes.length === 0)
-      void this.#reopen(new Error('the backend gave nothing, and says that there is more'));
+      void this.#reopen(new Error('the backend gave nothing, not even the tail'));
     return piece.bytes.length === 0
       ? 'again'
       : { bytes: piece.bytes, next: piece.next, upToDate: source.upToDate };

@@ -104,8 +104,10 @@ export class Registry {
       if (await this.#metadata.begin(id, token, init)) return true;
       const incarnation = await this.#metadata.read(id);
       if (!incarnation) {
-        // Deleted in between, or no log of ours, which nobody will ever be able to read.
-        if (performance.now() > deadline) await this.#metadata.delete(id);
+        // Deleted in between; or something lies there that is no log of ours, and will never be one.
+        if (performance.now() > deadline) {
+          throw new StoreError('UNAVAILABLE', `The metadata of ${id} at the backend cannot be read`);
+        }
         await this.#backend.pause(LOOK_MS);
         continue;
       }

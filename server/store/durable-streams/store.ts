@@ -25,7 +25,13 @@ const MAX_WRITERS = 4_096;
 /** Milliseconds that a delete waits for a write of this process that has begun. */
 const ABANDON_MS = 1_000;
 
-/** Streams in a server of the Durable Streams base protocol. See `durableStreamsStore`. */
+/**
+ * Streams in a server of the Durable Streams base protocol, each as two streams there: `{id}`, the bytes as
+ * they are, and `{id}.meta`, a log of what else is known of it. All that must outlive a process lies there.
+ *
+ * Requests: create 2, append 1, close 2, read 1 (2 at the end of a closed stream), head 2, delete 2; a follower
+ * 2 to open, and then one live read per stream and process.
+ */
 export class DurableStreamsStore implements StreamStore {
   readonly #backend: Backend;
   readonly #metadata: Metadata;
@@ -134,9 +140,7 @@ export class DurableStreamsStore implements StreamStore {
     if (!isStreamId(id)) return false;
     // A write that overtakes a delete could bring back what was deleted.
     const writer = this.#writer(id);
-    const enough = new AbortController();
-    await Promise.race([writer.abandon(), this.#backend.pause(ABANDON_MS, enough.signal)]);
-    enough.abort();
+    await this.#backend.within(ABANDON_MS, writer.abandon());
     try {
       const deleted = await this.#registry.delete(id);
       this.#tails.get(id)?.fail(notFound(id));
@@ -152,7 +156,9 @@ export class DurableStreamsStore implements StreamStore {
   }
 
   async #dispose(): Promise<void> {
-    await Promise.all([...this.#writers.values()].map(({ busy }) => busy ?? Promise.resolve()));
+    // What was asked for is still written, unless the backend is in trouble.
+    const written = Promise.all([...this.#writers.values()].map(({ busy }) => busy ?? Promise.resolve()));
+    await this.#backend.within(this.#backend.requestTimeoutMs, written);
     this.#tails.dispose(disposedError());
     await this.#backend.dispose();
   }

@@ -22,7 +22,7 @@ interface Link {
 }
 
 /** A follower's place at the tail: behind a link. */
-export interface Place {
+interface Standing {
   link: Link;
   /** Bytes of the next link's frame that the follower has, when its frames are smaller. */
   cut: number;
@@ -52,7 +52,7 @@ export class Tail {
   readonly init: StreamInit;
   readonly token: string;
   readonly #options: TailOptions;
-  readonly #listeners = new Map<Listener, Place>();
+  readonly #listeners = new Map<Listener, Standing>();
   readonly #live: LiveRead;
   #oldest: Link;
   #newest: Link;
@@ -86,7 +86,7 @@ export class Tail {
   }
 
   /** A place at this offset, or undefined when the tail is past it and does not remember it. */
-  find(offset: Offset): Place | undefined {
+  find(offset: Offset): Standing | undefined {
     for (let link: Link | undefined = this.#oldest; link; link = link.next) {
       if (link.frame.next === offset && !link.frame.end) return { link, cut: 0 };
     }
@@ -94,7 +94,7 @@ export class Tail {
     return { link: this.#newest, cut: 0, ahead: offset };
   }
 
-  join(listener: Listener, place: Place): void {
+  join(listener: Listener, place: Standing): void {
     this.#listeners.set(listener, place);
   }
 
@@ -133,7 +133,9 @@ export class Tail {
   look(nowMs: number): void {
     this.#options.metadata.touch(this.#options.id);
     if (this.#expected && this.#expected.next <= this.position) this.#expected = undefined;
-    if (this.#expected && nowMs - this.#expected.sinceMs > ECHO_MS) {
+    // A read that brings other bytes is late, and a new one would be later.
+    const silentMs = nowMs - Math.max(this.#aliveMs, this.#expected?.sinceMs ?? nowMs);
+    if (silentMs > ECHO_MS) {
       this.#expected = undefined;
       this.#live.reconnect();
     }
@@ -235,7 +237,7 @@ export class Tail {
   }
 }
 
-function take(place: Place, link: Link, maxBytes: number): Frame {
+function take(place: Standing, link: Link, maxBytes: number): Frame {
   const { frame, from } = link;
   const left = frame.bytes.length - place.cut;
   if (left <= maxBytes) {

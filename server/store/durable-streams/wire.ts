@@ -50,8 +50,8 @@ export function notFound(id: string): StoreError {
   return new StoreError('NOT_FOUND', `There is no stream ${isStreamId(id) ? id : 'of that id'}`);
 }
 
-export function closedError(id: string, options?: ErrorOptions): StoreError {
-  return new StoreError('CLOSED', `Stream ${id} is closed`, options);
+export function closedError(id: string): StoreError {
+  return new StoreError('CLOSED', `Stream ${id} is closed`);
 }
 
 /** What the backend answers and the protocol does not have there: most often a wrong URL, credential or proxy. */

@@ -43,10 +43,7 @@ export class Committer {
   addLazily(participant: Participant): void {
     if (this.#due.has(participant)) return;
     this.#lazy.add(participant);
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#schedule();
-    }, LAZY_MS).unref();
+    this.#arm();
   }
 
   /** Commits what `write` puts. */
@@ -62,6 +59,13 @@ export class Committer {
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  #arm(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#schedule();
+    }, LAZY_MS).unref();
   }
 
   /** Not at once: what else arrives in this turn of the event loop comes with it. */
@@ -82,6 +86,7 @@ export class Committer {
     this.#commit = this.#write(batch).finally(() => {
       this.#commit = undefined;
       if (this.#due.size > 0) this.#begin();
+      else if (this.#lazy.size > 0) this.#arm();
     });
   }
 

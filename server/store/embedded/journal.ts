@@ -83,8 +83,12 @@ class JournalFile {
   constructor(path: string) {
     this.#path = path;
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    const size = fstatSync(this.#fd).size;
-    if (size < FIRST_BYTES) writeWhole(this.#fd, Buffer.alloc(FIRST_BYTES - size), size);
+    const { size } = fstatSync(this.#fd);
+    try {
+      if (size < FIRST_BYTES) writeWhole(this.#fd, Buffer.alloc(FIRST_BYTES - size), size);
+    } catch {
+      // A full disk is no reason not to open.
+    }
   }
 
   get isEmpty(): boolean {

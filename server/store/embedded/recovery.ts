@@ -10,6 +10,9 @@ const INTERRUPTED: StreamEnd = {
   error: { code: 'INTERRUPTED', message: 'The proxy stopped before this answer was complete' },
 };
 
+/** A full disk is no reason not to open. */
+const IS_URGENT = true;
+
 /**
  * Makes a directory that a process has left ready for the next: closes the streams that it left open. It
  * looks at those only, so it takes as long as there were streams running, however many are stored.
@@ -34,6 +37,6 @@ export async function recover(disk: Disk): Promise<number> {
         eraseStream(to, sid, id, record.expiresAt);
       }
     }
-  });
+  }, IS_URGENT);
   return epoch;
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, write } from 'node:fs';
+import { closeSync, fdatasync, fstatSync, openSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Operation } from './operations.ts';
 
@@ -30,6 +30,7 @@ const FRESHLY_FREE_PAGES = 256;
 const LARGEST_SHARED_BYTES = 2000;
 
 const writeAt = promisify(write);
+const flush = promisify(fdatasync);
 
 /** What some operations may take of the disk, at most. */
 export interface Need {
@@ -55,6 +56,11 @@ export function addNeed(need: Need, operations: readonly Operation[]): Need {
   return { shared, adjoining, removals, puts };
 }
 
+function reserveFor({ removals, puts }: Need): number {
+  if (removals > puts) return 0;
+  return removals > 0 ? RESERVE_PAGES / 2 : RESERVE_PAGES;
+}
+
 /**
  * Makes sure, before a commit, that the disk has room for it: fills the end of LMDB's file with zeros ahead
  * of LMDB. So a full disk is met with here, where it is an error like any other, and not within a commit:
@@ -66,58 +72,51 @@ export class Room {
   readonly #pageBytes: number;
   /** Pages that the file has on disk. */
   #filled: number;
-  #filling: Promise<void> | undefined;
 
   constructor(path: string, usage: () => Usage) {
     this.#usage = usage;
     this.#pageBytes = usage().pageBytes;
     this.#fd = openSync(path, 'r+');
-    this.#filled = Math.floor(fstatSync(this.#fd).size / this.#pageBytes);
+    this.#filled = this.#sizeInPages();
   }
 
-  /** True when nothing has to be filled for this. */
-  has(need: Need): boolean {
-    return this.#missing(need) <= 0;
+  /** @param isUrgent may take the reserve too. */
+  has(need: Need, isUrgent = false): boolean {
+    return this.#missing(need, isUrgent) <= 0;
   }
 
-  /** Undefined when there is room. Otherwise a promise that there is, which is rejected when the disk is full. */
-  reserve(need: Need): Promise<void> | undefined {
-    const missing = this.#missing(need);
-    if (missing > 0) return this.#fillFor(need);
-    // The next commits need not wait for it then.
-    if (missing > -STEP_PAGES) this.#fill().catch(() => undefined);
-    return undefined;
+  /**
+   * Makes room, and some more, and flushes it. Never while a commit is on its way: LMDB might be writing there.
+   * @throws Error when the disk is full.
+   */
+  async fill(need: Need, isUrgent = false): Promise<void> {
+    this.#filled = this.#sizeInPages();
+    const goal = this.#filled + this.#missing(need, isUrgent) + STEP_PAGES;
+    const zeros = Buffer.alloc(STEP_PAGES * this.#pageBytes);
+    try {
+      while (this.#filled < goal) {
+        await writeAt(this.#fd, zeros, 0, zeros.length, this.#filled * this.#pageBytes);
+        this.#filled = this.#sizeInPages();
+      }
+      await flush(this.#fd);
+    } catch (error) {
+      if (!this.has(need, isUrgent)) throw error;
+    }
   }
 
-  async close(): Promise<void> {
-    await this.#filling?.catch(() => undefined);
+  close(): void {
     closeSync(this.#fd);
   }
 
-  async #fillFor(need: Need): Promise<void> {
-    while (this.#missing(need) > 0) await this.#fill();
+  #sizeInPages(): number {
+    return Math.floor(fstatSync(this.#fd).size / this.#pageBytes);
   }
 
-  /** How many pages are to be filled for this; less than 0 when there are more than enough. */
-  #missing({ shared, adjoining, removals, puts }: Need): number {
+  /** How many pages have to be filled for this; less than 0 when there are more than enough. */
+  #missing(need: Need, isUrgent: boolean): number {
     const { pages, free } = this.#usage();
     const reusable = Math.max(0, Math.min(free, FREE_PAGES) - FRESHLY_FREE_PAGES);
-    const reserve = removals > puts ? 0 : removals > 0 ? RESERVE_PAGES / 2 : RESERVE_PAGES;
-    return adjoining + Math.max(0, shared + COMMIT_PAGES + reserve - reusable) - (this.#filled - pages);
-  }
-
-  #fill(): Promise<void> {
-    this.#filling ??= this.#fillStep().finally(() => (this.#filling = undefined));
-    return this.#filling;
-  }
-
-  async #fillStep(): Promise<void> {
-    const zeros = Buffer.alloc(STEP_PAGES * this.#pageBytes);
-    const from = this.#filled * this.#pageBytes;
-    for (let done = 0; done < zeros.length;) {
-      const { bytesWritten } = await writeAt(this.#fd, zeros, done, zeros.length - done, from + done);
-      done += bytesWritten;
-      this.#filled = Math.floor((from + done) / this.#pageBytes);
-    }
+    const shared = need.shared + COMMIT_PAGES + (isUrgent ? 0 : reserveFor(need));
+    return need.adjoining + Math.max(0, shared - reusable) - (this.#filled - pages);
   }
 }

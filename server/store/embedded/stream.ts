@@ -13,8 +13,8 @@ export interface StreamHost {
   readonly disk: Disk;
   readonly log: CommitLog;
   readonly committer: Committer;
-  /** False when its id belongs to another by now. */
-  isCurrent(stream: EmbeddedStream): boolean;
+  /** True when the record under its id is its own, and not that of another which has taken the id since. */
+  ownsRecord(stream: EmbeddedStream): boolean;
   /** Called whenever it might have become idle. */
   onQuiet(stream: EmbeddedStream): void;
 }
@@ -117,6 +117,11 @@ export class EmbeddedStream implements Participant {
   /** True when the disk has all that is known of it. */
   get isReadable(): boolean {
     return !this.isDirty && this.#commit <= this.#host.log.readable;
+  }
+
+  /** True when its record is on disk, or on its way there. */
+  get hasRecord(): boolean {
+    return this.#expiresAt > 0 || this.#flight !== undefined;
   }
 
   get hasFollowers(): boolean {
@@ -230,7 +235,7 @@ export class EmbeddedStream implements Participant {
     this.#appends = [];
     if (this.gone) {
       if (this.#erasing) {
-        if (this.#host.isCurrent(this)) to.remove(recordKey(id));
+        if (this.#host.ownsRecord(this)) to.remove(recordKey(id));
         eraseStream(to, sid, id, this.#expiresAt);
       }
       this.#flight = { appends, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };

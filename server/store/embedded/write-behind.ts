@@ -70,10 +70,8 @@ export class WriteBehind implements CommitLog {
     const operations = collect(write);
     if (operations.length === 0) return;
     // What counts must find its place in LMDB.
-    if (!this.#disk.room.has(addNeed(this.#need, operations))) {
-      await this.settled();
-      await this.#disk.room.reserve(addNeed(NO_NEED, operations));
-    }
+    const reserved = this.#disk.reserve(addNeed(this.#need, operations));
+    if (reserved) await reserved.catch(() => this.#reserveNext(operations));
     const entry = { number: this.#committed + 1, operations };
     this.#journal.append(entry);
     this.#committed += 1;
@@ -82,6 +80,12 @@ export class WriteBehind implements CommitLog {
     for (const { key, value } of operations) this.#waitingBytes += key.length + (value?.length ?? 0);
     this.#arm();
     if (this.#waitingBytes > EAGER_BYTES) this.#flush().catch(() => undefined);
+  }
+
+  /** What waits has been counted at its worst. Once it is taken over, there may be room after all. */
+  async #reserveNext(operations: readonly Operation[]): Promise<void> {
+    await this.settled();
+    await this.#disk.reserve(addNeed(NO_NEED, operations));
   }
 
   async settled(): Promise<void> {
@@ -102,7 +106,8 @@ export class WriteBehind implements CommitLog {
   #arm(ms = FLUSH_MS): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#flush().catch(() => this.#arm(RETRY_MS));
+      // Tried again later; whoever waits for it is told.
+      this.#flush().catch(() => undefined);
     }, ms).unref();
   }
 
@@ -123,6 +128,7 @@ export class WriteBehind implements CommitLog {
     } catch (error) {
       this.#waiting = [...entries, ...this.#waiting];
       this.#waitingBytes += bytes;
+      this.#arm(RETRY_MS);
       throw error;
     }
     this.#readable = last.number;

@@ -33,7 +33,7 @@ export async function untilText(page: Page, text: string): Promise<void> {
 }
 
 export async function untilStatus(page: Page, status: string): Promise<void> {
-  await waitFor(() => expect(page.result.current.status).toBe(status), { timeout: 10_000 });
+  await waitFor(() => expect(page.result.current.status).toBe(status));
 }
 
 /** Sends without waiting for the answer's end. */

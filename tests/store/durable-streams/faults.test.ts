@@ -53,11 +53,11 @@ describe('a backend in trouble loses nothing and takes nothing twice', () => {
       return random() < 0.2 ? kinds[Math.floor(random() * kinds.length)] : undefined;
     };
     await Promise.all(
-      Array.from({ length: 25 }, async (_, i) => {
+      Array.from({ length: 15 }, async (_, i) => {
         const id = newId();
         expect(await store.create(id, init())).toBe(true);
         const tail = await Tail.open(store, id);
-        const parts = Array.from({ length: 30 }, (_, k) =>
+        const parts = Array.from({ length: 25 }, (_, k) =>
           noise(1 + ((i * 31 + k * 17) % 200), i * 100 + k + 1),
         );
         for (const part of parts) await store.append(id, part);

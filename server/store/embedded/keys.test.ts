@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  chunkKey,
+  chunkOffset,
+  chunksOf,
+  expiriesUntil,
+  expiryKey,
+  expirySid,
+  expiryTime,
+  formatOffset,
+  openKey,
+  openSid,
+  parseOffset,
+  sidOf,
+  trashKey,
+  trashSid,
+} from './keys.ts';
+
+const sid = fc
+  .tuple(fc.integer({ min: 1, max: 2 ** 21 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }))
+  .map(([epoch, serial]) => sidOf(epoch, serial));
+const position = fc.integer({ min: 0, max: 2 ** 47 });
+
+describe('keys', () => {
+  it('give back what they were made of', () => {
+    fc.assert(
+      fc.property(sid, position, (id, at) => {
+        expect(chunkOffset(chunkKey(id, at))).toBe(at);
+        expect(openSid(openKey(id))).toBe(id);
+        expect(trashSid(trashKey(id))).toBe(id);
+        expect(expirySid(expiryKey(at, id))).toBe(id);
+        expect(expiryTime(expiryKey(at, id))).toBe(at);
+      }),
+    );
+  });
+
+  it('sort chunks by stream, then by position', () => {
+    fc.assert(
+      fc.property(sid, sid, position, position, (a, b, from, to) => {
+        const order = Math.sign(a === b ? from - to : a - b);
+        expect(Buffer.compare(chunkKey(a, from), chunkKey(b, to))).toBe(order);
+        const { start, end } = chunksOf(a);
+        const isWithin =
+          Buffer.compare(start, chunkKey(b, to)) <= 0 && Buffer.compare(chunkKey(b, to), end) < 0;
+        expect(isWithin).toBe(a === b);
+      }),
+    );
+  });
+
+  it('find the expiries up to a time', () => {
+    fc.assert(
+      fc.property(sid, position, position, (id, time, now) => {
+        const { start, end } = expiriesUntil(now);
+        const key = expiryKey(time, id);
+        expect(Buffer.compare(start, key) <= 0 && Buffer.compare(key, end) < 0).toBe(time <= now);
+      }),
+    );
+  });
+});
+
+describe('offsets', () => {
+  it('are exact, and sort as text', () => {
+    fc.assert(
+      fc.property(position, position, (a, b) => {
+        expect(parseOffset(formatOffset(a), 2 ** 48)).toBe(a);
+        expect(formatOffset(a) < formatOffset(b)).toBe(a < b);
+      }),
+    );
+  });
+
+  it('begin with the start of the stream', () => {
+    expect(parseOffset('-1', 0)).toBe(0);
+    expect(parseOffset('0000000000000000', 0)).toBe(0);
+  });
+
+  it.each([
+    '0000000000000011',
+    '9999999999999999',
+    '10',
+    '00000000000000005',
+    ' 000000000000005',
+    '000000000000000x',
+  ])('are refused beyond the tail and when malformed: %j', (offset) => {
+    expect(() => parseOffset(offset, 10)).toThrow(expect.objectContaining({ code: 'INVALID_OFFSET' }));
+  });
+
+  it('are refused when they are any other text', () => {
+    fc.assert(
+      fc.property(
+        fc.string().filter((text) => !/^[0-9]{16}$/.test(text) && text !== '-1'),
+        (text) => {
+          expect(() => parseOffset(text, 2 ** 48)).toThrow(
+            expect.objectContaining({ code: 'INVALID_OFFSET' }),
+          );
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,160 @@
+import { cpSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { embeddedStore } from '../../server/store/embedded/index.ts';
+import type { StreamStore } from '../../server/store/types.ts';
+import {
+  COMPLETE,
+  eventually,
+  expectSame,
+  init,
+  noise,
+  readAll,
+  storeError,
+  textOf,
+} from './contract/support.ts';
+
+type Durability = 'disk' | 'process';
+
+describe.each(['disk', 'process'] as const)("what a dead process leaves (durability '%s')", (durability) => {
+  let parent: string;
+  let copies = 0;
+  const stores: StreamStore[] = [];
+
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'durable-proxy-recovery-'));
+  });
+
+  afterEach(async () => {
+    await Promise.all(stores.splice(0).map((store) => store.dispose()));
+    await rm(parent, { recursive: true });
+  });
+
+  const opened = async (
+    name: string,
+    as: Durability = durability,
+    sweepIntervalMs = 20,
+  ): Promise<StreamStore> => {
+    const store = embeddedStore({ dataDir: join(parent, name), durability: as, sweepIntervalMs });
+    stores.push(store);
+    await store.open();
+    return store;
+  };
+  /** Opens the files as they are at this moment: what another process would find if this one died now. */
+  const afterDeath = (as?: Durability): Promise<StreamStore> => {
+    copies += 1;
+    const filter = (path: string): boolean => !path.endsWith('.sock') && !path.endsWith('-lock');
+    cpSync(join(parent, 'data'), join(parent, `copy-${copies}`), { recursive: true, filter });
+    return opened(`copy-${copies}`, as);
+  };
+
+  it('has every append that resolved, and closes what was open', async () => {
+    const store = await opened('data');
+    await store.create('a', init());
+    const parts = [noise(10), noise(900, 2), noise(300, 3), noise(5000, 4), noise(200_000, 5), noise(7, 6)];
+    for (const part of parts) await store.append('a', part);
+    const found = await afterDeath();
+    const { bytes, end } = await readAll(found, 'a');
+    expectSame(bytes, Buffer.concat(parts));
+    expect(end).toMatchObject({ outcome: 'interrupted', error: { code: 'INTERRUPTED' } });
+    await store.append('a', Buffer.from('this one lives on'));
+    expect((await readAll(store, 'a')).end).toBeUndefined();
+  });
+
+  it('is found by a store of the other durability', async () => {
+    const store = await opened('data');
+    await store.create('a', init());
+    await store.append('a', Buffer.from('whichever'));
+    const found = await afterDeath(durability === 'disk' ? 'process' : 'disk');
+    expect(await textOf(found, 'a')).toBe('whichever');
+  });
+
+  it('has a stream that was only created, before long', async () => {
+    const store = await opened('data');
+    await store.create('a', init({ metadata: { kind: 'claim' } }));
+    await eventually(async () => (await (await afterDeath()).head('a')) !== undefined, 5000);
+  });
+
+  it('has nothing of a stream that was deleted, though its id was taken again', async () => {
+    const store = await opened('data');
+    await store.create('a', init());
+    await store.append('a', Buffer.from('old'));
+    await store.close('a', COMPLETE);
+    await store.delete('a');
+    await store.create('a', init());
+    const found = await afterDeath();
+    if (await found.head('a')) expect((await readAll(found, 'a')).bytes).toHaveLength(0);
+    else expect(await found.create('a', init())).toBe(true);
+  });
+
+  it('goes on where a registry ended, and drops what told of the process itself', async () => {
+    const store = await opened('data');
+    await store.create('key-1', init({ metadata: { kind: 'key' } }));
+    await store.append('key-1', Buffer.from('one '));
+    await store.create('proxy-1', init({ metadata: { kind: 'process' } }));
+    await store.append('proxy-1', Buffer.from('I live'));
+    const found = await afterDeath();
+    const { tail, end } = (await found.head('key-1'))!;
+    expect(end).toBeUndefined();
+    await found.append('key-1', Buffer.from('two'));
+    expect(await textOf(found, 'key-1')).toBe('one two');
+    expect(await textOf(found, 'key-1', tail)).toBe('two');
+    expect(await found.head('proxy-1')).toBeUndefined();
+    expect(await found.create('proxy-1', init())).toBe(true);
+  });
+
+  it('expires when its time comes, with or without a process', async () => {
+    const store = await opened('data');
+    await store.create('short', init({ ttlSeconds: 0.5 }));
+    await store.close('short', COMPLETE, Buffer.from('x'));
+    await store.create('long', init());
+    await store.append('long', Buffer.from('y'));
+    const found = await afterDeath();
+    await eventually(async () => (await found.head('short')) === undefined, 5000);
+    expect(await textOf(found, 'long')).toBe('y');
+  });
+
+  it('is gone when its time has come, whether swept or not', async () => {
+    const store = await opened('data', durability, 2 ** 30);
+    const ids = ['open', 'closed', 'created'];
+    for (const id of ids) await store.create(id, init({ ttlSeconds: 0.3 }));
+    await store.append('open', Buffer.from('x'));
+    await store.close('closed', COMPLETE, Buffer.from('x'));
+    for (const id of ids) {
+      await eventually(async () => (await store.head(id)) === undefined, 5000);
+      await expect(store.read(id, '-1', 1)).rejects.toEqual(storeError('NOT_FOUND'));
+      await expect(store.append(id, Buffer.from('y'))).rejects.toEqual(storeError('NOT_FOUND'));
+      expect(await store.create(id, init())).toBe(true);
+      expect((await readAll(store, id)).bytes).toHaveLength(0);
+    }
+    const found = await afterDeath();
+    for (const id of ids) if (await found.head(id)) expect((await readAll(found, id)).bytes).toHaveLength(0);
+  });
+
+  it('can be left and opened again and again', async () => {
+    await (await opened('data')).dispose();
+    let store = await opened('data');
+    await store.create('key-1', init({ metadata: { kind: 'key' } }));
+    for (let i = 0; i < 10; i += 1) {
+      await store.append('key-1', Buffer.from(`${i}`));
+      await store.create(`data-${i}`, init());
+      await store.append(`data-${i}`, Buffer.from(`${i}`));
+      await store.dispose();
+      store = await opened('data');
+    }
+    expect(await textOf(store, 'key-1')).toBe('0123456789');
+    for (let i = 0; i < 10; i += 1) expect(await textOf(store, `data-${i}`)).toBe(`${i}`);
+  });
+
+  it('is refused when it is not ours', async () => {
+    const dataDir = join(parent, 'data');
+    await (await opened('data')).dispose();
+    expect(readdirSync(dataDir).filter((name) => name.startsWith('journal'))).toEqual([]);
+    writeFileSync(join(dataDir, 'streams.mdb'), noise(100_000));
+    const store = embeddedStore({ dataDir });
+    await expect(store.open()).rejects.toEqual(storeError('UNAVAILABLE'));
+    await expect(store.open()).rejects.toThrow(dataDir);
+  });
+});

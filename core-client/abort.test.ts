@@ -110,6 +110,26 @@ describe('abortUpstream', () => {
     await rig.standIn.until(() => rig.standIn.readers === 0);
   });
 
+  it('holds on to no error that comes after its caller has left', async () => {
+    const controller = new AbortController();
+    const late = new Promise<Response>((resolve) => {
+      const own: typeof fetch = async (url, init) => {
+        const response = await fetch(url, init);
+        resolve(response);
+        return response;
+      };
+      rig.standIn.upstream = async () => {
+        controller.abort();
+        return { status: 403, body: 'x'.repeat(1_000) };
+      };
+      const call = rig.client({ abortUpstream: true, fetch: own })(UPSTREAM, { signal: controller.signal });
+      void expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    });
+    const { body } = await late;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await body!.getReader().read()).done).toBe(true);
+  });
+
   it('does nothing to an answer that is over, unless it is told to', async () => {
     const controller = new AbortController();
     const call = rig.client({ abortUpstream: true });

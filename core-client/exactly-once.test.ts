@@ -217,6 +217,18 @@ describe('resume', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
+  it('does not take an older answer for one whose POST never reached the proxy', async () => {
+    const storage = new MemoryStorage();
+    rig.standIn.upstream = (stream) => void stream.push('older');
+    await rig.client({ storage })(UPSTREAM, { ...CALL, body: 'older' });
+    rig.standIn.faults.create.push('before-request');
+    const lost = rig.client({ storage, maxReconnectAttempts: 0 })(UPSTREAM, CALL);
+    await expect(lost).rejects.toMatchObject({ name: 'DurableNetworkError' });
+    expect(await rig.client({ storage }).resume('chat-1')).toBeNull();
+    rig.standIn.upstream = (stream) => void stream.push('newer').close();
+    expect(await (await rig.client({ storage })(UPSTREAM, CALL)).text()).toBe('newer');
+  });
+
   it('joins what another device began while it runs, and leaves alone what is over', async () => {
     rig.standIn.upstream = (stream) => void stream.push('one ');
     await rig.client()(UPSTREAM, CALL);

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Fault } from '../tests/client/stand-in.ts';
 import { drain, UPSTREAM, useRig } from '../tests/client/support.ts';
 import { DurableNetworkError } from './errors.ts';
+import type { Resumption } from './types.ts';
 
 const rig = useRig();
 const POINTS: Fault[] = [
@@ -152,21 +153,48 @@ describe('waiting', () => {
     expect((error as Error).cause).toMatchObject({ status: 429, retryAfterMs: 900_000 });
   });
 
-  it('ends at once when the network comes back', async () => {
+  const usePage = () => {
     const page = new EventTarget();
     vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
     vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
-    vi.spyOn(Math, 'random').mockReturnValue(1);
+    return () => setTimeout(() => page.dispatchEvent(new Event('online')));
+  };
+
+  it('ends at once when the network comes back', async () => {
+    const comeBack = usePage();
+    // Minutes, from the first attempt on.
+    vi.spyOn(Math, 'random').mockReturnValue(1_000);
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push(...Array<Fault>(5).fill('before-request'));
-    const start = Date.now();
-    const onResumption = vi.fn(({ status, attempt }) => {
-      // The fifth wait would be four seconds, those before it four more.
-      if (status === 'reconnecting' && attempt > 0) setTimeout(() => page.dispatchEvent(new Event('online')));
-    });
+    const onResumption = ({ status, attempt }: Resumption) => {
+      if (status === 'reconnecting' && attempt > 0) comeBack();
+    };
     expect((await drain(await rig.client({ onResumption })(UPSTREAM))).text).toBe('hello');
-    expect(Date.now() - start).toBeLessThan(2000);
     expect(rig.standIn.faults.read).toHaveLength(0);
+  });
+
+  it('is not cut short where the proxy named a time', async () => {
+    const comeBack = usePage();
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push({ status: 503, headers: { 'retry-after': '1' } });
+    const onResumption = ({ status }: Resumption) => {
+      if (status === 'reconnecting') comeBack();
+    };
+    const start = Date.now();
+    expect((await drain(await rig.client({ onResumption })(UPSTREAM))).text).toBe('hello');
+    expect(Date.now() - start).toBeGreaterThanOrEqual(1000);
+  });
+
+  it('does not outlive a sleep of the page: a connection that died meanwhile is opened again', async () => {
+    const comeBack = usePage();
+    vi.useFakeTimers({ toFake: ['Date'] });
+    rig.standIn.faults.create.push('silence');
+    const reading = drain(await rig.client()(UPSTREAM));
+    await new Promise((resolve) => setImmediate(resolve));
+    vi.setSystemTime(Date.now() + 3_600_000);
+    comeBack();
+    expect((await reading).text).toBe('hello');
+    vi.useRealTimers();
   });
 
   it('notices a connection that is silent', async () => {

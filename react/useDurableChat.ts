@@ -38,8 +38,7 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<MESSAGE>,
 ): UseDurableChatHelpers<MESSAGE> {
   const { id: givenId, throttle, experimental_throttle: oldThrottle, ...rest } = options;
-  const ownId = useChatId(rest.api, rest.storagePrefix);
-  const id = givenId ?? ownId;
+  const id = useChatId(givenId, rest.api, rest.storagePrefix);
   const create = () => ({
     id,
     proxyUrl: rest.proxyUrl,

@@ -18,6 +18,8 @@ import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
 export async function createStream(exchange: Exchange, context: Context): Promise<void> {
   const { req, res, caller } = exchange;
   if (context.running.closing) throw shuttingDown();
+  const turn = context.running.turns.take();
+  if (turn) await turn;
   const request = parseCreate(req);
   const check = urlChecker(context.allowlist, caller);
   const allowed = check(request.url);

@@ -1,6 +1,7 @@
 import { ProxyError } from '../errors.ts';
 import type { StreamEnd } from '../store/types.ts';
 import type { Pump } from './pump.ts';
+import { Turns } from './turns.ts';
 
 export interface RunningLimits {
   readonly maxConcurrentStreams: number;
@@ -23,6 +24,9 @@ const RETRY_AFTER_SECONDS = '2';
 
 /** The answers in flight in this process: what limits count, what an abort looks up, what a shutdown waits for. */
 export class RunningStreams {
+  /** When a new one may begin. */
+  readonly turns = new Turns();
+
   readonly #limits: RunningLimits;
   readonly #pumps = new Map<string, Pump>();
   readonly #waiting = new Set<AbortController>();

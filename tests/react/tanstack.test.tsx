@@ -3,6 +3,7 @@ import { localStoragePersistence, useChat } from '@tanstack/ai-react';
 import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { MemoryStorage } from '../../core-client/storage.ts';
 import {
   createDurableAdapter,
   wasResumed,
@@ -184,8 +185,11 @@ describe('joinRun', () => {
     await waitFor(() => expect(first.resumption.getSnapshot().receivedBytes).toBeGreaterThan(0));
     controller.abort();
     await reading;
+    const elsewhere = adapter({ storage: new MemoryStorage() });
+    const witness = readAll(elsewhere.joinRun(context.runId));
+    await waitFor(() => expect(elsewhere.resumption.getSnapshot().receivedBytes).toBeGreaterThan(0));
     exchange.send(...events.slice(1)).done();
-    await exchange.closed;
+    await witness;
     expect(await readAll(adapter({ getRequestId }).joinRun(context.runId))).toHaveLength(events.length);
     await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain(context.runId));
   });

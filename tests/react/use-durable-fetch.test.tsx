@@ -106,6 +106,20 @@ describe('useDurableFetch', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
+  it('is not let go of because StrictMode, or another page, did', async () => {
+    const { result } = openPage();
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
+    await waitFor(() => expect(result.current.text).toBe('a'));
+    const other = openPage({ requestId: 'other' });
+    await world.upstream.next();
+    other.unmount();
+    // The time after which nobody holds what nobody shows has passed for both.
+    await waitFor(() => expect(other.client.getQueryCache().getAll()).toEqual([]));
+    exchange.end('b');
+    await waitFor(() => expect(result.current.data).toBe('ab'));
+    expect(result.current.resumption.wasResumed).toBe(false);
+  });
+
   it('asks again when told to, once at a time', async () => {
     const { result } = openPage();
     (await world.upstream.next()).begin('text/plain').end('1');

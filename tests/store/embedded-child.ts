@@ -93,6 +93,15 @@ async function fill(store: StreamStore): Promise<void> {
       await delay(50);
     }
   };
+  // What comes behind lost bytes is lost with them, though there would be room for it.
+  await store.create('order', init());
+  const order = [store.append('order', Buffer.alloc(40_000_000))];
+  for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  order.push(store.append('order', Buffer.from('behind')), store.append('order', Buffer.from('it')));
+  for (const one of await Promise.allSettled(order)) say('order', one.status);
+  await store.append('order', Buffer.from('later'));
+  say('order', Buffer.from((await store.read('order', '-1', 100)).bytes));
+
   for (const id of ['victim', 'filled', 'waiting']) await store.create(id, init());
   await append('waiting');
   for (let i = 0; i < 9000; i += 100) await Promise.all(Array.from({ length: 100 }, () => append('victim')));

@@ -29,6 +29,7 @@ describe.skipIf(!canMount)(title, () => {
       await child.told('victim');
       await child.end();
       expect(child.all('unhandled')).toEqual([]);
+      expect(child.all('order')).toEqual(['rejected', 'rejected', 'rejected', 'later']);
       const [failure = ''] = child.all('failure');
       expect(failure).toMatch(/^UNAVAILABLE /);
       expect(failure).toContain(dataDir);

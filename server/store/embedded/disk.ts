@@ -97,6 +97,14 @@ export class Disk implements CommitLog {
     });
   }
 
+  /** Makes what room the first commits need, so that they need not wait for it. A full disk is for them to tell. */
+  prepare(): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#room.fill(NO_NEED).catch(() => undefined);
+      await this.#room.flush();
+    });
+  }
+
   /** Undefined when there is room for this. Otherwise a promise of it, which is rejected when the disk is full. */
   reserve(need: Need): Promise<void> | undefined {
     return this.#room.has(need) ? undefined : this.#exclusive(() => this.#room.fill(need));

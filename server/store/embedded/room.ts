@@ -86,7 +86,8 @@ export class Room {
   }
 
   /**
-   * Makes room, and some more, and flushes it. Never while a commit is on its way: LMDB might be writing there.
+   * Makes room, and some more. Never while a commit is on its way: LMDB might be writing there. It is not
+   * flushed: what the commit writes over before its own flush reaches the disk once.
    * @throws Error when the disk is full.
    */
   async fill(need: Need, isUrgent = false): Promise<void> {
@@ -98,10 +99,13 @@ export class Room {
         await writeAt(this.#fd, zeros, 0, zeros.length, this.#filled * this.#pageBytes);
         this.#filled = this.#sizeInPages();
       }
-      await flush(this.#fd);
     } catch (error) {
       if (!this.has(need, isUrgent)) throw error;
     }
+  }
+
+  flush(): Promise<void> {
+    return flush(this.#fd);
   }
 
   close(): void {

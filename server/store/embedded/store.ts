@@ -16,7 +16,6 @@ import { parseOffset, sidOf, type Sid } from './keys.ts';
 import { FRAME_BYTES } from './live-frames.ts';
 import { lockDirectory, type Lock } from './lock.ts';
 import { recover } from './recovery.ts';
-import { NO_NEED } from './room.ts';
 import { eraseStream, EmbeddedStream, type StreamHost } from './stream.ts';
 import { Sweeper, type SweepHost } from './sweeper.ts';
 import { WriteBehind } from './write-behind.ts';
@@ -75,8 +74,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
       disk = new Disk(dataDir);
       await WriteBehind.replay(disk, dataDir);
       const epoch = await recover(disk);
-      // So that the first append need not wait for it. A full disk is no reason not to open.
-      await disk.reserve(NO_NEED)?.catch(() => undefined);
+      await disk.prepare();
       log = durability === 'process' ? await WriteBehind.open(disk, dataDir) : disk;
       const sweeper = new Sweeper(this, sweepIntervalMs);
       this.#opened = { lock, disk, log, committer: new Committer(log, dataDir), sweeper, epoch };
@@ -224,13 +222,12 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return stream;
   }
 
-  ownsRecord(stream: EmbeddedStream): boolean {
-    const current = this.#streams.get(stream.id);
-    return current === undefined || current === stream || !current.hasRecord;
+  isCurrent(stream: EmbeddedStream): boolean {
+    return this.#streams.get(stream.id) === stream;
   }
 
   onQuiet(stream: EmbeddedStream): void {
-    if (!stream.isReadable || stream.hasFollowers || this.#streams.get(stream.id) !== stream) return;
+    if (!stream.isReadable || stream.hasFollowers || !this.isCurrent(stream)) return;
     const isOpen = !stream.end && !stream.gone;
     if (isOpen && stream.usedAt > Date.now() - FORGET_AFTER_MS) return;
     this.#streams.delete(stream.id);

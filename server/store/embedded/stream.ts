@@ -13,8 +13,8 @@ export interface StreamHost {
   readonly disk: Disk;
   readonly log: CommitLog;
   readonly committer: Committer;
-  /** True when the record under its id is its own, and not that of another which has taken the id since. */
-  ownsRecord(stream: EmbeddedStream): boolean;
+  /** False when its id has been taken by another since. Then the record will be the other's with this commit. */
+  isCurrent(stream: EmbeddedStream): boolean;
   /** Called whenever it might have become idle. */
   onQuiet(stream: EmbeddedStream): void;
 }
@@ -117,11 +117,6 @@ export class EmbeddedStream implements Participant {
   /** True when the disk has all that is known of it. */
   get isReadable(): boolean {
     return !this.isDirty && this.#commit <= this.#host.log.readable;
-  }
-
-  /** True when its record is on disk, or on its way there. */
-  get hasRecord(): boolean {
-    return this.#expiresAt > 0 || this.#flight !== undefined;
   }
 
   get hasFollowers(): boolean {
@@ -235,7 +230,7 @@ export class EmbeddedStream implements Participant {
     this.#appends = [];
     if (this.gone) {
       if (this.#erasing) {
-        if (this.#host.ownsRecord(this)) to.remove(recordKey(id));
+        if (this.#host.isCurrent(this)) to.remove(recordKey(id));
         eraseStream(to, sid, id, this.#expiresAt);
       }
       this.#flight = { appends, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };

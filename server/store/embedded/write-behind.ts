@@ -11,6 +11,8 @@ const EAGER_BYTES = 4_194_304;
 /** from here on, commits wait for it. */
 const MAX_BYTES = 67_108_864;
 
+/** What counts already may take the last room that there is. */
+const IS_URGENT = true;
 /** Until LMDB is asked again after it failed. */
 const RETRY_MS = 1000;
 
@@ -49,7 +51,7 @@ export class WriteBehind implements CommitLog {
     try {
       const entries = journal.entries(disk.journalled());
       const last = entries.at(-1);
-      if (last) await disk.commit((to) => apply(entries, last, to));
+      if (last) await disk.commit((to) => apply(entries, last, to), IS_URGENT);
       return new WriteBehind(disk, journal, disk.journalled());
     } catch (error) {
       journal.close(false);
@@ -124,7 +126,7 @@ export class WriteBehind implements CommitLog {
     this.#waitingBytes = 0;
     this.#journal.turn();
     try {
-      await this.#disk.commit((to) => apply(entries, last, to));
+      await this.#disk.commit((to) => apply(entries, last, to), IS_URGENT);
     } catch (error) {
       this.#waiting = [...entries, ...this.#waiting];
       this.#waitingBytes += bytes;

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { Turns } from './turns.ts';
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+it('lets a few in at once, and the rest by and by, in their order, with the event loop turning meanwhile', async () => {
+  const turns = new Turns();
+  const begun: number[] = [];
+  const all = Array.from({ length: 30 }, async (_, i) => {
+    const turn = turns.take();
+    if (turn) await turn;
+    begun.push(i);
+  });
+  const atOnce = begun.length;
+  expect(atOnce).toBeGreaterThan(0);
+  expect(atOnce).toBeLessThan(10);
+
+  let last = atOnce;
+  while (begun.length < 30) {
+    await nextTurn();
+    expect(begun.length - last).toBeLessThanOrEqual(atOnce);
+    last = begun.length;
+  }
+  await Promise.all(all);
+  expect(begun).toEqual(Array.from({ length: 30 }, (_, i) => i));
+});
+
+it('makes nobody wait who comes alone', async () => {
+  const turns = new Turns();
+  for (let i = 0; i < 20; i += 1) {
+    expect(turns.take()).toBeUndefined();
+    await nextTurn();
+  }
+});
+
+it('lets newcomers in behind those who wait', async () => {
+  const turns = new Turns();
+  const begun: string[] = [];
+  const enter = async (name: string): Promise<void> => {
+    await turns.take();
+    begun.push(name);
+  };
+  const early = Array.from({ length: 10 }, (_, i) => enter(`early ${i}`));
+  await nextTurn();
+  const late = enter('late');
+  await Promise.all([...early, late]);
+  expect(begun.at(-1)).toBe('late');
+});

@@ -140,6 +140,8 @@ needs('redis-server')('Redis store behind a name that moves to another server', 
     await store.create(id, init());
     const tail = await Tail.open(store, id);
     await store.append(id, Buffer.from('before '));
+    // Replication is asynchronous: a promotion before it is another test's business.
+    await until(async () => (await next.command('EXISTS', `durable-proxy:{${id}}:log`)) === 1);
     await promote();
     await old.command('REPLICAOF', '127.0.0.1', `${next.port}`);
     await store.append(id, Buffer.from('after'));

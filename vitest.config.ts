@@ -13,6 +13,8 @@ const shared = {
 
 export default defineConfig({
   test: {
+    // As many as CI has cores; by default one would be left idle, and many tests wait more than they work.
+    maxWorkers: 2,
     projects: [
       {
         resolve: { alias: SOURCE_ALIASES },

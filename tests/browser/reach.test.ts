@@ -11,7 +11,7 @@ describeDemo('the demo for everybody', (parts) => {
     const { keyboard } = page;
     await keyboard.press('Tab');
     await keyboard.press('Enter');
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('composer');
+    await page.waitForFunction(() => document.activeElement?.id === 'composer');
     await keyboard.type(QUESTION);
     await keyboard.press('Enter');
     await seen(page, 'The first');
@@ -22,7 +22,7 @@ describeDemo('the demo for everybody', (parts) => {
     await keyboard.press('Enter');
     expect(await model.ended(0)).toMatchObject({ state: 'cut' });
     await page.getByRole('status').getByText('Stopped').waitFor();
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('composer');
+    await page.waitForFunction(() => document.activeElement?.id === 'composer');
     expect(await page.getByRole('list', { name: 'Messages' }).getByRole('heading').allInnerTexts()).toEqual([
       'You',
       'Answer',

@@ -44,12 +44,18 @@ for (let offset = '-1', closed = false; !closed; ) {
   offset = read.headers.get('stream-next-offset');
   closed = read.headers.get('stream-closed') === 'true';
 }
+const durableFetch = createDurableFetch({
+  proxyUrl: server.url + '/v1/proxy',
+  proxyAuthorization: 'test-secret-key-for-development',
+});
+const answer = await durableFetch(upstreamUrl, { method: 'POST', body: '{}', requestId: 'chat-1' });
 const health = await fetch(server.url + '/health');
 console.log(JSON.stringify({
   node: process.versions.node.split('.')[0],
   created: created.status,
   type: created.headers.get('upstream-content-type'),
   text,
+  client: [await answer.text(), await answer.outcome],
   health: await health.json(),
 }));
 await server.stop();
@@ -57,10 +63,13 @@ upstream.close();
 `;
 
 const FORMS = {
-  esm: { file: 'program.mjs', text: `import { createProxyServer } from 'durable-proxy';\n${PROGRAM}` },
+  esm: {
+    file: 'program.mjs',
+    text: `import { createProxyServer } from 'durable-proxy';\nimport { createDurableFetch } from 'durable-proxy/client';\n${PROGRAM}`,
+  },
   cjs: {
     file: 'program.cjs',
-    text: `const { createProxyServer } = require('durable-proxy');\n(async () => {${PROGRAM}})();`,
+    text: `const { createProxyServer } = require('durable-proxy');\nconst { createDurableFetch } = require('durable-proxy/client');\n(async () => {${PROGRAM}})();`,
   },
 };
 
@@ -94,7 +103,9 @@ describe('the packed package, from outside', () => {
 
   for (const version of ['20', '22', '24']) {
     for (const [form, { file }] of Object.entries(FORMS)) {
-      it(`streams through createProxyServer on Node ${version} (${form})`, async ({ skip }) => {
+      it(`streams through createProxyServer and createDurableFetch on Node ${version} (${form})`, async ({
+        skip,
+      }) => {
         if (unreachable !== undefined) skip('the package could not be installed: no network?');
         const dataDir = join(folder, `${version}-${form}`);
         await mkdir(dataDir);
@@ -104,6 +115,7 @@ describe('the packed package, from outside', () => {
           created: 201,
           type: 'text/event-stream',
           text: 'data: 世界 👋\n\n',
+          client: ['data: 世界 👋\n\n', 'complete'],
           health: { status: 'ok' },
         });
       });

@@ -34,7 +34,7 @@ export interface StreamInfo extends StreamInit {
  * process, so that whoever encodes one may keep the encoding with it; nobody changes one.
  */
 export interface Frame {
-  /** May be empty only when `end` is there. */
+  /** Empty only with `end`, and where a plain `read` finds nothing new. */
   readonly bytes: Uint8Array;
   /** The offset behind these bytes. */
   readonly next: Offset;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
-import { mkdir, readdir, realpath, unlink } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,8 @@ export async function lockDirectory(dataDir: string): Promise<Lock> {
   }
   for (let attempt = 1; ; attempt += 1) {
     const lock = await tryLock(directory);
-    if (lock) return lock;
+    if (lock && directory === real) return lock;
+    if (lock) return { release: () => lock.release().then(() => rmdir(directory).catch(() => undefined)) };
     if (attempt === ATTEMPTS) throw held(dataDir);
     await delay(randomInt(PAUSE_MS * attempt));
   }

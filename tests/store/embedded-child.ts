@@ -9,6 +9,8 @@ import { contentOf } from './embedded-support.ts';
 
 const [mode = '', dataDir = '', durability = 'disk', round = '0'] = process.argv.slice(2);
 
+const durabilityOf = (word: string): 'disk' | 'process' => (word === 'process' ? 'process' : 'disk');
+
 /** Has left this process when it returns, so that it outlives it. */
 function say(...words: unknown[]): void {
   const line = Buffer.from(`${words.join(' ')}\n`);
@@ -118,14 +120,12 @@ async function fill(store: StreamStore): Promise<void> {
   // What is deleted is swept, and makes room within the file.
   say('deleted', await store.delete('victim'));
   await appendWhenThereIsRoom('waiting');
-  await rm(ballast);
-  await appendWhenThereIsRoom('filled');
-  await appendWhenThereIsRoom('waiting');
   await appendWhenThereIsRoom('made-when-full');
-  await store.close('filled', { outcome: 'complete' });
+  await fillUp('filled', 1);
   await store.dispose();
 
-  const again = embeddedStore({ dataDir });
+  // A full disk is no reason not to open.
+  const again = embeddedStore({ dataDir, durability: durabilityOf(durability) });
   await again.open();
   for (const id of ['filled', 'waiting', 'made-when-full']) {
     const { bytes, end } = await readAll(again, id);
@@ -133,7 +133,12 @@ async function fill(store: StreamStore): Promise<void> {
     say('reopened', id, bytes.equals(wanted) ? 'whole' : `${bytes.length} of ${wanted.length}`, end?.outcome);
   }
   say('victim', await again.head('victim'));
+  await rm(ballast);
+  await again.create('new', init());
+  await again.close('new', { outcome: 'complete' }, contentOf('new', 0, 5000));
+  say('room', (await readAll(again, 'new')).bytes.equals(contentOf('new', 0, 5000)));
   await again.dispose();
+  say('done');
 }
 
 async function readAll(store: StreamStore, id: string): Promise<Frame & { bytes: Buffer }> {
@@ -146,7 +151,7 @@ async function readAll(store: StreamStore, id: string): Promise<Frame & { bytes:
   }
 }
 
-const store = embeddedStore({ dataDir, durability: durability === 'process' ? 'process' : 'disk' });
+const store = embeddedStore({ dataDir, durability: durabilityOf(durability) });
 try {
   await store.open();
   say('open');

@@ -26,7 +26,7 @@ describe.skipIf(!canMount)(title, () => {
     async (durability) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-full-'));
       const child = new Child(['fill', dataDir, durability], smallDisk(dataDir));
-      await child.told('victim');
+      await child.told('done');
       await child.end();
       expect(child.all('unhandled')).toEqual([]);
       expect(child.all('order')).toEqual(['rejected', 'rejected', 'rejected', 'later']);
@@ -38,11 +38,12 @@ describe.skipIf(!canMount)(title, () => {
       expect(child.all('unreadable')).toEqual([]);
       expect(child.all('deleted')).toEqual(['true']);
       expect(child.all('reopened')).toEqual([
-        'filled whole complete',
+        'filled whole interrupted',
         'waiting whole interrupted',
         'made-when-full whole interrupted',
       ]);
       expect(child.all('victim')).toEqual(['']);
+      expect(child.all('room')).toEqual(['true']);
       await rm(dataDir, { recursive: true });
     },
   );

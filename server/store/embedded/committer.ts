@@ -1,5 +1,5 @@
 import { StoreError } from '../types.ts';
-import type { CommitLog } from './disk.ts';
+import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
 
 /** Something that takes part in commits. */

@@ -16,20 +16,6 @@ import { collect, type Operation, type Writes } from './operations.ts';
 import { decodeRecord, type StreamRecord } from './record.ts';
 import { addNeed, NO_NEED, Room, type Need, type Usage } from './room.ts';
 
-/** Where commits go. They are numbered, from 1. */
-export interface CommitLog {
-  /** The last commit that counts: nothing but what `durability` leaves open can take it back. */
-  readonly committed: number;
-  /** The last commit that can be read from disk. */
-  readonly readable: number;
-  /** Runs `write`, and commits what it put and removed as a whole. */
-  commit(write: (to: Writes) => void): Promise<void>;
-  /** Resolves when all that is committed by now can be read; rejects when that failed. */
-  settled(): Promise<void>;
-  /** Waits for what can be waited for, and lets go of what is its own. */
-  close(): Promise<void>;
-}
-
 interface Meta {
   /** Of the layout in `keys.ts`. */
   readonly format: number;
@@ -47,11 +33,10 @@ const FORMAT = 1;
 const FREE_PAGES = 5000;
 
 /** LMDB, as far as the store knows it. All that is read is a copy; a commit is flushed when it resolves. */
-export class Disk implements CommitLog {
+export class Disk {
   readonly #db: RootDatabase<Buffer, Buffer>;
   readonly #room: Room;
   #busy: Promise<void> = Promise.resolve();
-  #committed = 0;
   #broken: StoreError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -77,14 +62,6 @@ export class Disk implements CommitLog {
     this.#room = new Room(path, () => this.#usage());
   }
 
-  get committed(): number {
-    return this.#committed;
-  }
-
-  get readable(): number {
-    return this.#committed;
-  }
-
   /** @param isUrgent may take what is kept of the disk for such commits. */
   commit(write: (to: Writes) => void, isUrgent = false): Promise<void> {
     return this.#exclusive(async () => {
@@ -93,7 +70,6 @@ export class Disk implements CommitLog {
       const need = addNeed(NO_NEED, operations);
       if (!this.#room.has(need, isUrgent)) await this.#room.fill(need, isUrgent);
       await this.#batch(operations);
-      this.#committed += 1;
     });
   }
 
@@ -132,10 +108,6 @@ export class Disk implements CommitLog {
       this.#probe();
       throw cause;
     }
-  }
-
-  settled(): Promise<void> {
-    return Promise.resolve();
   }
 
   /**

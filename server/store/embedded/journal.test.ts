@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,13 +38,13 @@ describe('the journal', () => {
   it('gives back what was appended', () => {
     journal.append(entry(1));
     journal.append({ number: 2, operations: [{ key: Buffer.from('k'), value: Buffer.alloc(0) }] });
-    journal.append(entry(3, 'x'.repeat(200_000)));
+    journal.append(entry(3, 'x'.repeat(20_000)));
     expect(journal.entries(0)).toEqual([
       entry(1),
       { number: 2, operations: [{ key: Buffer.from('k'), value: Buffer.alloc(0) }] },
-      entry(3, 'x'.repeat(200_000)),
+      entry(3, 'x'.repeat(20_000)),
     ]);
-    expect(journal.entries(2)).toEqual([entry(3, 'x'.repeat(200_000))]);
+    expect(journal.entries(2)).toEqual([entry(3, 'x'.repeat(20_000))]);
   });
 
   it('takes any operations', () => {
@@ -150,9 +150,9 @@ describe('the journal', () => {
   });
 
   it('leaves no files when it is done', () => {
-    expect(Journal.exists(directory)).toBe(true);
+    expect(files().map(existsSync)).toEqual([true, true]);
     journal.close(true);
-    expect(Journal.exists(directory)).toBe(false);
+    expect(files().map(existsSync)).toEqual([false, false]);
     journal = new Journal(directory);
   });
 });

@@ -1,8 +1,9 @@
 import {
   closeSync,
   constants,
-  existsSync,
+  fdatasync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -10,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { Operation } from './operations.ts';
 
@@ -18,6 +20,8 @@ export interface JournalEntry {
   readonly number: number;
   readonly operations: readonly Operation[];
 }
+
+const flushFile = promisify(fdatasync);
 
 const NAMES = ['journal-a.log', 'journal-b.log'] as const;
 
@@ -28,9 +32,9 @@ const LARGEST_BYTES = 16_777_216;
 
 /**
  * Two files that take turns. A commit is appended to one of them by a plain write, which survives this
- * process as soon as it returns. When LMDB holds, flushed, all that a file does, it is begun anew: written
- * over from the start, so that its blocks stay its own. What is left of an earlier turn is told by its
- * numbers, and so is what a power cut brings back.
+ * process as soon as it returns; one flush more, of blocks that are the file's own already, and it survives a
+ * power cut. When LMDB holds, flushed, all that a file does, it is begun anew: written over from the start.
+ * What is left of an earlier turn is told by its numbers, and so is what a power cut brings back.
  */
 export class Journal {
   readonly #files: readonly [JournalFile, JournalFile];
@@ -38,10 +42,7 @@ export class Journal {
 
   constructor(dataDir: string) {
     this.#files = [new JournalFile(join(dataDir, NAMES[0])), new JournalFile(join(dataDir, NAMES[1]))];
-  }
-
-  static exists(dataDir: string): boolean {
-    return NAMES.some((name) => existsSync(join(dataDir, name)));
+    flushDirectory(dataDir);
   }
 
   /** The commits behind number `after`, without a gap. Where a file broke off or is damaged it ends. */
@@ -55,6 +56,11 @@ export class Journal {
   /** @throws Error when it could not be written; nothing is left of it then. */
   append(entry: JournalEntry): void {
     this.#files[this.#active].append(encodeEntry(entry));
+  }
+
+  /** Resolves when a power cut cannot take back what was appended to the file that takes commits now. */
+  flush(): Promise<void> {
+    return this.#files[this.#active].flush();
   }
 
   /** Has the other file take what comes, if it is empty. */
@@ -89,6 +95,7 @@ class JournalFile {
     } catch {
       // A full disk is no reason not to open.
     }
+    fsyncSync(this.#fd);
   }
 
   get isEmpty(): boolean {
@@ -104,6 +111,10 @@ class JournalFile {
     this.#position += bytes.length;
   }
 
+  flush(): Promise<void> {
+    return flushFile(this.#fd);
+  }
+
   restart(): void {
     if (this.#position > LARGEST_BYTES) ftruncateSync(this.#fd, FIRST_BYTES);
     this.#position = 0;
@@ -113,6 +124,18 @@ class JournalFile {
     closeSync(this.#fd);
     if (isDone) unlinkSync(this.#path);
   }
+}
+
+/** So that a power cut leaves the names of new files too. Where a directory cannot be flushed, it need not be. */
+function flushDirectory(path: string): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, 'r');
+    fsyncSync(fd);
+  } catch {
+    // Windows does not even open one.
+  }
+  if (fd !== undefined) closeSync(fd);
 }
 
 /** @throws Error when there is no room; what was written then is no whole entry. */

@@ -10,7 +10,7 @@ import {
   type StreamStore,
 } from '../types.ts';
 import { Committer } from './committer.ts';
-import { Disk, type CommitLog } from './disk.ts';
+import { Disk } from './disk.ts';
 import { EmbeddedFollower } from './follower.ts';
 import { parseOffset, sidOf, type Sid } from './keys.ts';
 import { FRAME_BYTES } from './live-frames.ts';
@@ -18,11 +18,11 @@ import { lockDirectory, type Lock } from './lock.ts';
 import { recover } from './recovery.ts';
 import { eraseStream, EmbeddedStream, type StreamHost } from './stream.ts';
 import { Sweeper, type SweepHost } from './sweeper.ts';
-import { WriteBehind } from './write-behind.ts';
+import { WriteBehind, type CommitLog, type Durability } from './write-behind.ts';
 
 export interface ResolvedOptions {
   readonly dataDir: string;
-  readonly durability: 'disk' | 'process';
+  readonly durability: Durability;
   readonly sweepIntervalMs: number;
 }
 
@@ -72,10 +72,9 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       lock = await lockDirectory(dataDir);
       disk = new Disk(dataDir);
-      await WriteBehind.replay(disk, dataDir);
+      log = await WriteBehind.open(disk, dataDir, durability);
       const epoch = await recover(disk);
       await disk.prepare();
-      log = durability === 'process' ? await WriteBehind.open(disk, dataDir) : disk;
       const sweeper = new Sweeper(this, sweepIntervalMs);
       this.#opened = { lock, disk, log, committer: new Committer(log, dataDir), sweeper, epoch };
     } catch (error) {

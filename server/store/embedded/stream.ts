@@ -1,7 +1,8 @@
 import { StoreError, type Frame, type StreamEnd, type StreamInfo, type StreamInit } from '../types.ts';
 import { ChunkWriter, type Piece } from './chunks.ts';
 import type { Committer, Participant } from './committer.ts';
-import type { CommitLog, Disk } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
 import type { EmbeddedFollower } from './follower.ts';
 import { expiryKey, formatOffset, openKey, recordKey, trashKey, type Sid } from './keys.ts';

@@ -1,5 +1,6 @@
 import type { Committer } from './committer.ts';
-import type { CommitLog, Disk } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { CommitLog } from './write-behind.ts';
 import {
   chunksOf,
   expiriesUntil,

@@ -1,8 +1,9 @@
-import type { CommitLog, Disk } from './disk.ts';
+import type { Disk } from './disk.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { encodeNumber, JOURNALLED_KEY } from './keys.ts';
 import { collect, type Operation, type Writes } from './operations.ts';
 import { addNeed, NO_NEED, type Need } from './room.ts';
+import { StoreError } from '../types.ts';
 
 /** How long a commit may wait for others that go to LMDB with it. */
 const FLUSH_MS = 50;
@@ -16,14 +17,32 @@ const IS_URGENT = true;
 /** Until LMDB is asked again after it failed. */
 const RETRY_MS = 1000;
 
+/** Where commits go. They are numbered, from 1. */
+export interface CommitLog {
+  /** The last commit that counts: nothing but what `durability` leaves open can take it back. */
+  readonly committed: number;
+  /** The last commit that can be read from disk. */
+  readonly readable: number;
+  /** Runs `write`, and commits what it put and removed as a whole. */
+  commit(write: (to: Writes) => void): Promise<void>;
+  /** Resolves when all that is committed by now can be read; rejects when that failed. */
+  settled(): Promise<void>;
+  /** Waits for what can be waited for, and lets go of what is its own. */
+  close(): Promise<void>;
+}
+
+/** When a commit counts: when it is in the journal's file, or when that is flushed. */
+export type Durability = 'disk' | 'process';
+
 /**
- * Commits of `durability: 'process'`: each counts as soon as it is in the journal, a write that costs some
- * microseconds and no flush. LMDB takes over what has gathered a little later, flushed; so a power cut costs
- * the last moments and nothing else.
+ * Commits to a journal, of which LMDB takes over a little later what has gathered, flushed. With
+ * `durability: 'process'` a commit is one write, and a power cut costs the last moments and nothing else; with
+ * `disk` it is that write and one flush, where LMDB's own commit is a dozen writes and two.
  */
 export class WriteBehind implements CommitLog {
   readonly #disk: Disk;
   readonly #journal: Journal;
+  readonly #durability: Durability;
   #committed: number;
   #readable: number;
   #waiting: JournalEntry[] = [];
@@ -32,27 +51,25 @@ export class WriteBehind implements CommitLog {
   #need: Need = NO_NEED;
   #flushing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #broken: StoreError | undefined;
 
-  private constructor(disk: Disk, journal: Journal, committed: number) {
+  private constructor(disk: Disk, journal: Journal, durability: Durability) {
+    const committed = disk.journalled();
     this.#disk = disk;
     this.#journal = journal;
+    this.#durability = durability;
     this.#committed = committed;
     this.#readable = committed;
   }
 
-  /** Gives LMDB what the journal of a dead process holds, whatever its durability is now. */
-  static async replay(disk: Disk, dataDir: string): Promise<void> {
-    if (!Journal.exists(dataDir)) return;
-    await (await WriteBehind.open(disk, dataDir)).close();
-  }
-
-  static async open(disk: Disk, dataDir: string): Promise<WriteBehind> {
+  /** Gives LMDB what the journal of a dead process holds, whatever its durability was. */
+  static async open(disk: Disk, dataDir: string, durability: Durability): Promise<WriteBehind> {
     const journal = new Journal(dataDir);
     try {
       const entries = journal.entries(disk.journalled());
       const last = entries.at(-1);
       if (last) await disk.commit((to) => apply(entries, last, to), IS_URGENT);
-      return new WriteBehind(disk, journal, disk.journalled());
+      return new WriteBehind(disk, journal, durability);
     } catch (error) {
       journal.close(false);
       throw error;
@@ -68,6 +85,7 @@ export class WriteBehind implements CommitLog {
   }
 
   async commit(write: (to: Writes) => void): Promise<void> {
+    if (this.#broken) throw this.#broken;
     if (this.#waitingBytes > MAX_BYTES) await this.settled();
     const operations = collect(write);
     if (operations.length === 0) return;
@@ -76,12 +94,21 @@ export class WriteBehind implements CommitLog {
     if (reserved) await reserved.catch(() => this.#reserveNext(operations));
     const entry = { number: this.#committed + 1, operations };
     this.#journal.append(entry);
-    this.#committed += 1;
+    // Begun before LMDB takes over: the next commit may go to the other file.
+    const flushed = this.#durability === 'disk' ? this.#journal.flush() : undefined;
     this.#waiting.push(entry);
     this.#need = addNeed(this.#need, operations);
     for (const { key, value } of operations) this.#waitingBytes += key.length + (value?.length ?? 0);
     this.#arm();
     if (this.#waitingBytes > EAGER_BYTES) this.#flush().catch(() => undefined);
+    if (flushed) await flushed.catch((cause: unknown) => this.#break(cause));
+    this.#committed += 1;
+  }
+
+  /** After a failed flush nobody knows what of the file is on disk, and a second one may say that all is well. */
+  #break(cause: unknown): never {
+    this.#broken = new StoreError('UNAVAILABLE', 'The store failed for good; it needs a restart', { cause });
+    throw this.#broken;
   }
 
   /** What waits has been counted at its worst. Once it is taken over, there may be room after all. */

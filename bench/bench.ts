@@ -1,4 +1,5 @@
-import { createAgent } from './read.ts';
+import type { Agent } from 'undici';
+import { createAgent, post, record } from './read.ts';
 import { ServerProcess } from './processes.ts';
 import { startPeer, type Peer, type PeerName } from './peers/index.ts';
 import { resultOf } from './results.ts';
@@ -14,8 +15,13 @@ export async function createRunner(onRound: (work: Work, round: number) => void)
   const upstream = await ServerProcess.node('./upstream.ts', []);
   const agent = createAgent();
   const peers = new Map<PeerName, Promise<Peer>>();
+  const start = async (name: PeerName): Promise<Peer> => {
+    const peer = await startPeer(name);
+    await warmUp(peer, upstream.url, agent);
+    return peer;
+  };
   const peer = (name: PeerName): Promise<Peer> => {
-    const started = peers.get(name) ?? startPeer(name);
+    const started = peers.get(name) ?? start(name);
     peers.set(name, started);
     return started;
   };
@@ -40,4 +46,15 @@ export async function createRunner(onRound: (work: Work, round: number) => void)
       await upstream.stop();
     },
   };
+}
+
+/** Servers run for days: what is measured is compiled code. */
+const WARM_UP_BATCHES = 40;
+const WARM_UP_STREAMS = 25;
+
+export async function warmUp(peer: Peer, upstream: string, agent: Agent): Promise<void> {
+  const request = post(peer, `${upstream}/?chunks=10&gap=2&size=120`);
+  for (let batch = 0; batch < WARM_UP_BATCHES; batch += 1) {
+    await Promise.all(Array.from({ length: WARM_UP_STREAMS }, () => record(agent, request)));
+  }
 }

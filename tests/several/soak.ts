@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createDurableFetch, MemoryStorage, type Outcome } from '../../core-client/index.ts';
 import { startRedis } from '../store/redis/servers.ts';
@@ -126,20 +126,36 @@ function check(seed: number, outcome: Outcome, bytes: Buffer, whole: Buffer): vo
   faults.push(`seed ${seed}, ${outcome}: ${bytes.length} bytes (${digest}) where ${whole.length} were sent`);
 }
 
-/** Resident memory and open descriptors of a proxy (proc(5)). */
-function footprint({ pid }: ProxyProcess): string {
-  const megabytes = Math.round(
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
-  );
-  return `${megabytes} MB`;
+/** Resident memory and open sockets of a proxy (proc(5)). */
+function footprint({ pid }: ProxyProcess): { megabytes: number; sockets: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const sockets = readdirSync(`/proc/${pid}/fd`).filter((fd) => isSocket(`/proc/${pid}/fd/${fd}`));
+  return {
+    megabytes: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
+    sockets: sockets.length,
+  };
 }
+
+function isSocket(path: string): boolean {
+  try {
+    return readlinkSync(path).startsWith('socket:');
+  } catch {
+    // Closed since.
+    return false;
+  }
+}
+
+/** One proxy lives through all of it: what it holds must not grow. The others are killed in turn. */
+const [survivor] = proxies as [ProxyProcess, ...ProxyProcess[]];
+const atRest = footprint(survivor);
+const inUse: ReturnType<typeof footprint>[] = [];
 
 const end = performance.now() + seconds * 1_000;
 const readers = Array.from({ length: concurrent }, async () => {
   await pause(random() * 3_000);
   while (performance.now() < end) await readOne();
 });
-let victim = 0;
+let victim = 1;
 let lastKill = performance.now();
 while (performance.now() < end) {
   await pause(1_000);
@@ -150,20 +166,33 @@ while (performance.now() < end) {
   }
   if (performance.now() - lastKill < killEverySeconds * 1_000) continue;
   lastKill = performance.now();
-  const before = proxies.map(footprint).join(', ');
   await proxies[victim]!.kill('SIGKILL');
   tally.kills += 1;
   proxies[victim] = await startProxyProcess({ redis: redis.url });
-  victim = (victim + 1) % proxies.length;
+  victim = victim === 1 ? 2 : 1;
+  const now = footprint(survivor);
+  inUse.push(now);
   console.log(
-    `${Math.round((performance.now() - end) / 1_000 + seconds)} s: killed one; ${tally.streams} streams, proxies ${before}`,
+    `${Math.round((performance.now() - end) / 1_000 + seconds)} s: killed one; ${tally.streams} streams; ` +
+      `the one that lives on holds ${now.megabytes} MB, ${now.sockets} sockets`,
   );
 }
 await Promise.all(readers);
-// What nobody reads any more runs out by itself; what runs on after that would run for ever.
-for (let waited = 0; upstreamsRunning > 0 && waited < 20; waited += 1) await pause(1_000);
+// What nobody reads any more runs out by itself; what runs on after that would run for ever. So with sockets.
+const isQuiet = (): boolean => upstreamsRunning === 0 && footprint(survivor).sockets <= atRest.sockets;
+for (let waited = 0; !isQuiet() && waited < 30; waited += 1) await pause(1_000);
+const atEnd = footprint(survivor);
+if (atEnd.sockets > atRest.sockets) {
+  faults.push(`${atEnd.sockets} sockets stayed open, where there were ${atRest.sockets} before`);
+}
+/** In the middle of the first half, by when all code and buffers are there, and at the last kill. */
+const [early, late] = [inUse[Math.floor(inUse.length / 4)], inUse.at(-1)];
+if (early && late && late.megabytes > early.megabytes * 1.5) {
+  faults.push(`memory grew from ${early.megabytes} to ${late.megabytes} MB`);
+}
 console.table([{ ...tally, 'upstreams left': upstreamsRunning }]);
 console.table([outcomes]);
+console.table({ 'at rest': atRest, early, late, 'at the end': atEnd });
 for (const fault of faults.slice(0, 20)) console.error(fault);
 await balancer.close();
 await Promise.all(proxies.map((proxy) => proxy.kill('SIGKILL')));

@@ -6,6 +6,8 @@ import { describe } from 'vitest';
 const REQUIREMENTS = {
   chromium: { command: 'chromium', install: 'sudo apt-get install -y chromium' },
   'redis-server': { command: 'redis-server', install: 'sudo apt-get install -y redis-server' },
+  // On Debian 12 it is among the backports.
+  'valkey-server': { command: 'valkey-server', install: 'sudo apt-get install -y valkey-server' },
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;

@@ -1,4 +1,4 @@
-import { freePort, startRedis, until, type RedisServer } from './servers.ts';
+import { freePort, startRedis, until, type RedisProgram, type RedisServer } from './servers.ts';
 
 /** A cluster of the tests' own: three masters, and replicas of the first if asked for. */
 export interface RedisCluster {
@@ -20,8 +20,13 @@ interface Node {
   readonly busPort: number;
 }
 
-export async function startCluster({ replicas = 0 } = {}): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: 3 + replicas }, startNode));
+interface ClusterOptions {
+  readonly replicas?: number;
+  readonly program?: RedisProgram;
+}
+
+export async function startCluster({ replicas = 0, program }: ClusterOptions = {}): Promise<RedisCluster> {
+  const nodes = await Promise.all(Array.from({ length: 3 + replicas }, () => startNode(program)));
   try {
     return await join(nodes);
   } catch (error) {
@@ -58,10 +63,10 @@ async function join(nodes: readonly Node[]): Promise<RedisCluster> {
   return { masters, replicas, url: masters[0]!.url, stop };
 }
 
-async function startNode(): Promise<Node> {
+async function startNode(program: RedisProgram | undefined): Promise<Node> {
   // By default the bus has the port of the node plus 10,000, which may be none.
   const busPort = await freePort();
-  return { server: await startRedis({ ...OPTIONS, 'cluster-port': `${busPort}` }), busPort };
+  return { server: await startRedis({ ...OPTIONS, 'cluster-port': `${busPort}` }, program), busPort };
 }
 
 async function isWhole(server: RedisServer, nodes: number): Promise<boolean> {

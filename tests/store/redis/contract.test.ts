@@ -3,6 +3,11 @@ import { describeStore } from '../contract/index.ts';
 import { storesOver } from './factory.ts';
 import { startRedis } from './servers.ts';
 
-needs('redis-server')('Redis store', () => {
-  describeStore('one server', storesOver(startRedis));
-});
+for (const program of ['redis-server', 'valkey-server'] as const) {
+  needs(program)(`Redis store on ${program}`, () => {
+    describeStore(
+      'one server',
+      storesOver(() => startRedis({}, program)),
+    );
+  });
+}

@@ -8,7 +8,10 @@ import { createInterface } from 'node:readline';
 import { createClient } from 'redis';
 import { commandPath } from '../../requirements.ts';
 
-/** A redis-server process of the tests' own, on a free port, with its files in a temporary folder. */
+/** The two that speak the protocol, and are started alike. */
+export type RedisProgram = 'redis-server' | 'valkey-server';
+
+/** A server process of the tests' own, on a free port, with its files in a temporary folder. */
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
@@ -27,9 +30,12 @@ const IN_USE = /Address already in use|Failed listening/;
 /** Runs a server for as long as somebody holds its input: a test run that is cut off leaves none behind. */
 const GUARD = '"$@" & echo "pid $!"; read -r _; kill -9 $! 2>/dev/null; wait $!; rm -rf "$FOLDER"';
 
-/** @param options more options of `redis-server`, such as `{ maxmemory: '10mb' }`. */
-export async function startRedis(options: Record<string, string> = {}): Promise<RedisServer> {
-  return start(options, []);
+/** @param options more options of the server, such as `{ maxmemory: '10mb' }`. */
+export async function startRedis(
+  options: Record<string, string> = {},
+  program: RedisProgram = 'redis-server',
+): Promise<RedisServer> {
+  return start(program, options, []);
 }
 
 /** A sentinel that looks after one master, and decides alone. */
@@ -39,7 +45,7 @@ export async function startSentinel(name: string, master: RedisServer): Promise<
     `sentinel down-after-milliseconds ${name} 500`,
     `sentinel failover-timeout ${name} 2000`,
   ];
-  return start({}, monitor);
+  return start('redis-server', {}, monitor);
 }
 
 /** Resolves once a condition that only another process makes true holds. The test's timeout is the limit. */
@@ -57,15 +63,20 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-async function start(options: Record<string, string>, sentinel: string[]): Promise<RedisServer> {
+async function start(
+  program: RedisProgram,
+  options: Record<string, string>,
+  sentinel: string[],
+): Promise<RedisServer> {
   for (;;) {
-    const server = await startOn(await freePort(), options, sentinel);
+    const server = await startOn(program, await freePort(), options, sentinel);
     if (server) return server;
   }
 }
 
 /** Undefined when somebody took the port first. */
 async function startOn(
+  program: RedisProgram,
   port: number,
   options: Record<string, string>,
   sentinel: string[],
@@ -79,7 +90,7 @@ async function startOn(
     ([key, value]) => `${key} ${value}`,
   );
   await writeFile(config, [...lines, ...sentinel, ''].join('\n'));
-  const server = [commandPath('redis-server'), config, ...(sentinel.length > 0 ? ['--sentinel'] : [])];
+  const server = [commandPath(program), config, ...(sentinel.length > 0 ? ['--sentinel'] : [])];
   const child = spawn('sh', ['-c', GUARD, 'sh', ...server], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...process.env, FOLDER: folder },
@@ -108,7 +119,7 @@ async function startOn(
   }
   await stop();
   if (said.some((line) => IN_USE.test(line))) return undefined;
-  throw new Error(`redis-server did not start:\n${said.join('\n')}`);
+  throw new Error(`${program} did not start:\n${said.join('\n')}`);
 }
 
 async function commandOn(url: string, words: string[]): Promise<unknown> {

@@ -166,7 +166,7 @@ export class Commands {
 
   async #fields(id: string, names: readonly string[]): Promise<readonly Reply[]> {
     const { meta } = this.keys(id);
-    return (await this.#requests.command(meta, ['HMGET', meta, ...names])) as readonly Reply[];
+    return this.#requests.command(meta, ['HMGET', meta, ...names]);
   }
 
   async #run(

@@ -22,7 +22,7 @@ export interface Connection {
   send(key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply>;
   /** What the server says of itself (`INFO server`). */
   info(signal: AbortSignal): Promise<string>;
-  /** Finds its way again after `error`, where the client does not do so by itself. Never rejects. */
+  /** Finds its way again after `error`, where the client does not (soon) do so by itself. Never rejects. */
   recover(error: unknown): Promise<void>;
   /** Resolves when messages arrive. It survives reconnections; `onGap` tells that some may be missing. */
   subscribe(channel: string, listener: ChannelListener): Promise<void>;
@@ -43,4 +43,14 @@ export const INFO: readonly string[] = ['INFO', 'server'];
 /** What `recover` is told when commands stay without an answer on a connection that seems fine. */
 export class SilenceError extends Error {
   override readonly name = 'SilenceError';
+}
+
+/**
+ * What `recover` is told when a reply was to something else. node-redis (5.12) takes the first replies of a new
+ * connection, to what it says of itself there (`CLIENT SETNAME`), for those to commands that it had given to
+ * the old one after that was gone; such a command never reached Redis. The new connection does not get ready:
+ * the client waits on it for replies that it has given away.
+ */
+export class StrayReplyError extends Error {
+  override readonly name = 'StrayReplyError';
 }

@@ -33,6 +33,11 @@ export function isPassing(error: unknown): boolean {
   return code === undefined || PASSING.has(code);
 }
 
+/** True for an error that none of our commands gives, but `CLIENT SETINFO` before Redis 7.2 (see `StrayReplyError`). */
+export function isStray(error: unknown): error is Error {
+  return error instanceof Error && /^ERR unknown (sub)?command\b/.test(error.message);
+}
+
 /** `UNAVAILABLE` with a sentence that says what to do. Messages of Redis carry no credentials. */
 export function unavailable(error: unknown): StoreError {
   if (error instanceof StoreError) return error;

@@ -1,7 +1,7 @@
 import { pause } from './backoff.ts';
-import { SilenceError, type Argument, type Connection, type Reply } from './connection.ts';
+import { SilenceError, StrayReplyError, type Argument, type Connection, type Reply } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
-import { isPassing, replyCode, unavailable } from './failures.ts';
+import { isPassing, isStray, replyCode, unavailable } from './failures.ts';
 import type { Script } from './scripts.ts';
 
 export interface RunOptions {
@@ -30,16 +30,11 @@ export class Requests {
     options?: RunOptions,
   ) {
     const tail = ['2', ...keys, ...args];
-    const reply = await this.#send(
-      keys[0],
-      ['EVALSHA', script.sha, ...tail],
-      ['EVAL', script.text, ...tail],
-      options,
-    );
-    return reply as readonly Reply[];
+    return this.#send(keys[0], ['EVALSHA', script.sha, ...tail], ['EVAL', script.text, ...tail], options);
   }
 
-  async command(key: string, args: readonly Argument[]): Promise<Reply> {
+  /** Runs a command whose reply is an array. */
+  async command(key: string, args: readonly Argument[]): Promise<readonly Reply[]> {
     return this.#send(key, args);
   }
 
@@ -53,13 +48,17 @@ export class Requests {
     first: readonly Argument[],
     whenUnknown?: readonly Argument[],
     options?: RunOptions,
-  ) {
+  ): Promise<readonly Reply[]> {
     const deadline = this.#deadlines.next();
     let args = first;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await deadline.race(this.#connection.send(key, args, deadline.signal));
-      } catch (error) {
+        const reply = await deadline.race(this.#connection.send(key, args, deadline.signal));
+        // All that runs through here is answered by an array.
+        if (Array.isArray(reply)) return reply as readonly Reply[];
+        throw new StrayReplyError(`to another command: ${String(reply)}`);
+      } catch (cause) {
+        const error = isStray(cause) ? new StrayReplyError(`to another command: ${cause.message}`) : cause;
         if (replyCode(error) === 'NOSCRIPT' && whenUnknown && args !== whenUnknown) {
           args = whenUnknown;
           continue;

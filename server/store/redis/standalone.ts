@@ -3,6 +3,7 @@ import {
   AS_BYTES,
   INFO,
   SilenceError,
+  StrayReplyError,
   type Argument,
   type ChannelListener,
   type Connection,
@@ -16,7 +17,7 @@ const REOPEN_MS = 1_000;
 /** One Redis server: the client for commands, and a connection of our own for messages. */
 export class StandaloneConnection implements Connection {
   readonly publish = 'PUBLISH';
-  readonly #client: RedisClient;
+  #client: RedisClient;
   readonly #subscriber: RedisClient;
   readonly #ours: boolean;
   #opened = false;
@@ -47,15 +48,30 @@ export class StandaloneConnection implements Connection {
     return String(await this.send('', INFO, signal));
   }
 
+  async recover(error: unknown): Promise<void> {
+    const isOutOfStep = error instanceof StrayReplyError;
+    if (!this.#ours || !(isOutOfStep || error instanceof SilenceError)) return;
+    const now = performance.now();
+    if (now - this.#reopenedAt < REOPEN_MS) return;
+    this.#reopenedAt = now;
+    if (isOutOfStep) this.#replaceClient();
+    else this.#reconnect();
+  }
+
+  /** It would notice by the silence, seconds later. What it was asked for is rejected, and asked for again. */
+  #replaceClient(): void {
+    const old = this.#client;
+    this.#client = old.duplicate();
+    this.#client.on('error', ignore);
+    this.#client.connect().catch(ignore);
+    old.destroy();
+  }
+
   /**
    * A name may lead to another server by now: after a failover the old one refuses writes, or is silent, and
    * the client would stay with it.
    */
-  async recover(error: unknown): Promise<void> {
-    if (!this.#ours || !(error instanceof SilenceError)) return;
-    const now = performance.now();
-    if (now - this.#reopenedAt < REOPEN_MS) return;
-    this.#reopenedAt = now;
+  #reconnect(): void {
     for (const client of [this.#client, this.#subscriber]) {
       // One that is not ready is connecting anew already.
       if (!client.isReady) continue;

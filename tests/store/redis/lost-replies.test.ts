@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import net, { type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { redisStore } from '../../../server/store/redis/index.ts';
 import type { StreamStore } from '../../../server/store/types.ts';
 import { needs } from '../../requirements.ts';
@@ -58,6 +59,30 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     await direct.close(id, COMPLETE);
     expect(await textOf(direct, id)).toBe('0,1,2,3,4,');
     for (const tail of tails) expect((await tail.toEnd()).toString()).toBe('0,1,2,3,4,');
+  });
+
+  it('writes an append that its client gave to a connection which was gone', async () => {
+    const sockets: Socket[] = [];
+    const { createConnection } = net;
+    vi.spyOn(net, 'createConnection').mockImplementation((...args: unknown[]) => {
+      sockets.push(Reflect.apply(createConnection, net, args) as Socket);
+      return sockets.at(-1)!;
+    });
+    const own = await open({ url: relay.url });
+    vi.restoreAllMocks();
+    const id = await streamOf(own, 'a');
+    const other = newId();
+    const writes = [
+      ...['b', 'c'].map((text) => own.append(id, Buffer.from(text))),
+      own.create(other, init()),
+    ];
+    // Now the client writes at the end of this turn, whatever happens until then; and takes the first replies
+    // of its next connection (to what it says of itself) for the replies to these.
+    for (let i = 0; i < 20; i += 1) await null;
+    sockets[0]!.destroy(new Error('reset'));
+    await Promise.all(writes);
+    expect(await textOf(direct, id)).toBe('abc');
+    expect(await direct.head(other)).toBeDefined();
   });
 
   it('does not repeat an append behind which others have written', async () => {

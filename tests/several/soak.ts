@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Agent, fetch as undiciFetch } from 'undici';
 import { createDurableFetch, MemoryStorage, type Outcome } from '../../core-client/index.ts';
 import { startRedis } from '../store/redis/servers.ts';
 import { startProxyProcess, type ProxyProcess } from '../support/process.ts';
@@ -21,12 +21,15 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     streams: { type: 'string', default: '200' },
     'kill-every': { type: 'string', default: '20' },
+    /** Chance of a cut of the store's connections, each second; above 1, several of them. */
+    cuts: { type: 'string', default: '0.3' },
     seed: { type: 'string', default: '1' },
   },
 });
 const seconds = Number(values.seconds);
 const concurrent = Number(values.streams);
 const killEverySeconds = Number(values['kill-every']);
+const cutsPerSecond = Number(values.cuts);
 const random = seeded(Number(values.seed));
 
 /** A stream that has said nothing for so long hangs: a dead process is noticed within ten seconds. */
@@ -72,12 +75,17 @@ const proxies: ProxyProcess[] = await Promise.all(
 const upstream = await startUpstream((call) => void answer(call));
 const balancer = await startBalancer(() => proxies.map(({ url }) => url), random);
 
+/** A connection a request, or nearly: kept ones would gather at the proxy that is never killed. */
+const dispatcher = new Agent({ keepAliveTimeout: 1, keepAliveMaxTimeout: 1 });
+const fetchAnew = ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher })) as typeof fetch;
+
 async function readOne(): Promise<void> {
   const seed = Math.floor(random() * 2 ** 31);
   const durableFetch = createDurableFetch({
     proxyUrl: `${balancer.url}/v1/proxy`,
     proxyAuthorization: SECRET,
     storage: new MemoryStorage(),
+    fetch: fetchAnew,
   });
   const whole = expected(seed);
   const read: Buffer[] = [];
@@ -86,12 +94,14 @@ async function readOne(): Promise<void> {
   const hang = new Promise<'hung'>((resolve) => {
     watchdog = setTimeout(() => resolve('hung'), HANG_MS);
   });
+  let streamUrl: string | undefined;
   const run = async (): Promise<Outcome | 'failed'> => {
     const response = await durableFetch(`${upstream.url}/?seed=${seed}`, {
       method: 'POST',
       body: String(seed),
     });
     if (!response.ok) return 'failed';
+    ({ streamUrl } = response);
     try {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         read.push(Buffer.from(chunk));
@@ -113,17 +123,34 @@ async function readOne(): Promise<void> {
     tally.failed += 1;
   } else {
     outcomes[result] = (outcomes[result] ?? 0) + 1;
-    check(seed, result, bytes, whole);
+    const exact = result === 'complete' ? bytes.equals(whole) : bytes.equals(whole.subarray(0, bytes.length));
+    if (!exact) await report(seed, result, bytes, whole, streamUrl);
   }
 }
 
-function check(seed: number, outcome: Outcome, bytes: Buffer, whole: Buffer): void {
-  const exact = outcome === 'complete' ? bytes.equals(whole) : bytes.equals(whole.subarray(0, bytes.length));
-  if (exact) return;
-  const kind = bytes.length > whole.length ? 'twice' : 'lost';
-  tally[kind] += 1;
-  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 8);
-  faults.push(`seed ${seed}, ${outcome}: ${bytes.length} bytes (${digest}) where ${whole.length} were sent`);
+/** Says where an answer went wrong, and whether on the way into the store or out of it. */
+async function report(
+  seed: number,
+  outcome: Outcome,
+  bytes: Buffer,
+  whole: Buffer,
+  streamUrl: string | undefined,
+): Promise<void> {
+  tally[bytes.length > whole.length ? 'twice' : 'lost'] += 1;
+  const stored = await fetch(streamUrl ?? balancer.url).then(
+    async (again) => Buffer.from(await again.arrayBuffer()),
+    () => Buffer.alloc(0),
+  );
+  faults.push(
+    `seed ${seed}, ${outcome}: ${bytes.length} bytes where ${whole.length} were sent in pieces of ` +
+      `${Math.ceil(whole.length / PIECES)}; they differ from ${difference(bytes, whole)} on; ` +
+      `the store holds ${stored.length}, which differ from ${difference(stored, whole)} on`,
+  );
+}
+
+function difference(some: Buffer, whole: Buffer): number {
+  const at = whole.findIndex((byte, index) => some[index] !== byte);
+  return at < 0 ? whole.length : at;
 }
 
 /** Resident memory and open sockets of a proxy (proc(5)). */
@@ -158,9 +185,9 @@ const readers = Array.from({ length: concurrent }, async () => {
 let victim = 1;
 let lastKill = performance.now();
 while (performance.now() < end) {
-  await pause(1_000);
+  await pause(1_000 / Math.max(1, cutsPerSecond));
   // Not the wake-up connections only: whatever is there.
-  if (random() < 0.3) {
+  if (random() < cutsPerSecond) {
     tally.cuts += 1;
     await redis.command('CLIENT', 'KILL', 'TYPE', random() < 0.5 ? 'normal' : 'pubsub', 'SKIPME', 'yes');
   }
@@ -194,6 +221,7 @@ console.table([{ ...tally, 'upstreams left': upstreamsRunning }]);
 console.table([outcomes]);
 console.table({ 'at rest': atRest, early, late, 'at the end': atEnd });
 for (const fault of faults.slice(0, 20)) console.error(fault);
+await dispatcher.destroy();
 await balancer.close();
 await Promise.all(proxies.map((proxy) => proxy.kill('SIGKILL')));
 await upstream.close();

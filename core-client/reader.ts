@@ -43,7 +43,10 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
   let data = '';
   let lastAt = openedAt;
   let hasData = false;
-  let expire: (() => void) | undefined;
+  /** Only a wait for the server counts as silence: a reader who pauses hears nothing either. */
+  let waitsSince: number | undefined;
+  let isSilent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const parser = createParser({
     maxBufferSize: MAX_EVENT_CHARS,
@@ -63,26 +66,34 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
     },
   });
 
-  /** Only a wait for the server counts as silence: a reader who pauses hears nothing either. */
-  async function read() {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const silence = new Promise<never>((_, reject) => {
-      expire = () => reject(new Error('The connection was silent'));
-      timer = setTimeout(expire, heartbeatMs);
-    });
-    try {
-      return await Promise.race([reader.read(), silence]);
-    } finally {
-      clearTimeout(timer);
-      expire = undefined;
-    }
-  }
+  const close = () => {
+    clearTimeout(timer);
+    void reader.cancel().catch(() => {});
+  };
+  const expire = () => {
+    isSilent = true;
+    close();
+  };
+  /** One timer for many waits: it costs more than a wait does. */
+  const watch = (ms: number) => {
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (!waitsSince) return;
+      const left = waitsSince + heartbeatMs - Date.now();
+      if (left > 0) watch(left);
+      else expire();
+    }, ms);
+  };
 
   return {
     outcome: isOutcome(outcome) ? outcome : undefined,
     async next() {
       while (frames.length === 0) {
-        const { done, value } = await read();
+        waitsSince = Date.now();
+        if (!timer) watch(heartbeatMs);
+        const { done, value } = await reader.read();
+        waitsSince = undefined;
+        if (isSilent) throw new Error('The connection was silent');
         if (done) return undefined;
         lastAt = Date.now();
         parser.feed(decoder.decode(value, { stream: true }));
@@ -91,9 +102,9 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
     },
     wasAlive: () => hasData || lastAt - openedAt >= HELD_MS,
     check() {
-      if (Date.now() - lastAt > heartbeatMs / 2) expire?.();
+      if (waitsSince && Date.now() - lastAt > heartbeatMs / 2) expire();
     },
-    close: () => void reader.cancel().catch(() => {}),
+    close,
   };
 }
 

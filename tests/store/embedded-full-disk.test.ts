@@ -12,7 +12,7 @@ const smallDisk = (directory: string): string[] => [
   '--map-root-user',
   'sh',
   '-c',
-  'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"',
+  'mount -t tmpfs -o size=28m tmpfs "$0" && exec "$@"',
   directory,
 ];
 

@@ -38,6 +38,8 @@ export class Disk {
   readonly #room: Room;
   #busy: Promise<void> = Promise.resolve();
   #broken: StoreError | undefined;
+  /** What LMDB says of its file, until the next commit: asking costs more than a small commit does. */
+  #known: Usage | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws Error when the directory holds something else, or cannot be read or written. */
@@ -107,6 +109,8 @@ export class Disk {
       const cause = reason ? await reason.catch((why: unknown) => why) : error;
       this.#probe();
       throw cause;
+    } finally {
+      this.#known = undefined;
     }
   }
 
@@ -211,6 +215,11 @@ export class Disk {
   }
 
   #usage(): Usage {
+    this.#known ??= this.#askUsage();
+    return this.#known;
+  }
+
+  #askUsage(): Usage {
     const { pageSize, lastPageNumber, root, free } = this.#db.getStats() as Stats;
     const used = pagesOf(root) + pagesOf(free) + META_PAGES;
     return { pageBytes: pageSize, pages: lastPageNumber + 1, free: lastPageNumber + 1 - used };

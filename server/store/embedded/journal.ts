@@ -26,7 +26,7 @@ const flushFile = promisify(fdatasync);
 const NAMES = ['journal-a.log', 'journal-b.log'] as const;
 
 /** What a file begins with, so that there is room for the first commits on a full disk too. */
-const FIRST_BYTES = 1_048_576;
+const FIRST_BYTES = 2_097_152;
 /** A file that has grown beyond this is cut when it is empty. */
 const LARGEST_BYTES = 16_777_216;
 

@@ -126,12 +126,12 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return true;
   }
 
-  async append(id: string, bytes: Uint8Array): Promise<void> {
-    return this.#with(id, (stream) => stream.append(bytes));
+  append(id: string, bytes: Uint8Array): Promise<void> {
+    return promised(() => this.#with(id, (stream) => stream.append(bytes)));
   }
 
-  async close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd> {
-    return this.#with(id, (stream) => stream.close(end, last));
+  close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd> {
+    return promised(() => this.#with(id, (stream) => stream.close(end, last)));
   }
 
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
@@ -251,5 +251,14 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     if (!stream.gone && stream.deadline <= Date.now()) return stream.erase();
     this.onQuiet(stream);
     return undefined;
+  }
+}
+
+/** What is thrown becomes a rejection. An async function around a promise would add three turns of the queue. */
+function promised<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return run();
+  } catch (error) {
+    return Promise.reject(error as Error);
   }
 }

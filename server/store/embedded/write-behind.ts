@@ -6,9 +6,9 @@ import { addNeed, NO_NEED, type Need } from './room.ts';
 import { StoreError } from '../types.ts';
 
 /** How long a commit may wait for others that go to LMDB with it. */
-const FLUSH_MS = 50;
+const FLUSH_MS = 200;
 /** Bytes that wait for LMDB: from here on it takes them at once; */
-const EAGER_BYTES = 4_194_304;
+const EAGER_BYTES = 1_572_864;
 /** from here on, commits wait for it. */
 const MAX_BYTES = 67_108_864;
 

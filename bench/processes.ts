@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { bundled } from './bundle.ts';
 
 /** Seconds of CPU that a process used so far, all its threads, to the microsecond (Linux only). */
 export function cpuSeconds(pid: number): number {
@@ -57,15 +58,14 @@ export class ServerProcess {
   }
 
   /** A TypeScript file of ours that prints `listening <url>`. @param flags of Node. */
-  static node(
+  static async node(
     file: string,
     args: readonly string[],
     env: NodeJS.ProcessEnv = {},
     flags: readonly string[] = [],
   ): Promise<ServerProcess> {
-    const path = new URL(file, import.meta.url).pathname;
-    const command = [...flags, '--import', 'tsx', path, ...args];
-    return ServerProcess.start(process.execPath, command, /^listening (.+)$/, env);
+    const path = await bundled(new URL(file, import.meta.url));
+    return ServerProcess.start(process.execPath, [...flags, path, ...args], /^listening (.+)$/, env);
   }
 
   /** Begins to look at what it uses; gives the function that says so. */

@@ -19,26 +19,28 @@ const ARGS = [
   '--disable-sync',
 ];
 
-/** A page with the client in it. @param url of an empty page, of the upstream's origin. */
+/** A browser whose pages have the client in them. @param url of an empty page, of the upstream's origin. */
 export async function openChromium(url: string): Promise<Chromium> {
   const script = await bundle();
   const browser = await chromium.launch({ executablePath: commandPath('chromium'), args: ARGS });
-  const page = await browser.newPage();
-  await page.goto(url);
-  await page.addScriptTag({ content: script });
   const session = await browser.newBrowserCDPSession();
   /** Of all its processes: the page's, the network's and the browser's own. */
   const cpuMs = async (): Promise<number> => {
     const { processInfo } = await session.send('SystemInfo.getProcessInfo');
     return processInfo.reduce((sum, { id }) => sum + cpuSeconds(id) * 1_000, 0);
   };
-  const read = (task: ClientTask) => page.evaluate((given) => window.readAnswers(given), task);
   return {
     async read([warmUp, task]) {
+      const page = await browser.newPage();
+      await page.goto(url);
+      await page.addScriptTag({ content: script });
+      const read = (given: ClientTask) => page.evaluate((of) => window.readAnswers(of), given);
       await read(warmUp);
       const before = await cpuMs();
       const report = await read(task);
-      return { ...report, cpuMs: (await cpuMs()) - before };
+      const used = (await cpuMs()) - before;
+      await page.close();
+      return { ...report, cpuMs: used };
     },
     close: () => browser.close(),
   };

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { bundled } from '../bundle.ts';
 import { BENCH_SECRET } from '../read.ts';
 import { inTurn, type Measured, type Target, type Work } from '../work.ts';
 import type { ClientReport, ClientTask } from './client-read.ts';
@@ -75,7 +76,7 @@ function measured({ bytes, reads, cpuMs }: ClientMeasured, chunks: number): Meas
 }
 
 async function inNode(tasks: readonly [ClientTask, ClientTask]): Promise<ClientMeasured> {
-  const child = new URL('./client-child.ts', import.meta.url).pathname;
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', child, JSON.stringify(tasks)]);
+  const child = await bundled(new URL('./client-child.ts', import.meta.url));
+  const { stdout } = await run(process.execPath, [child, JSON.stringify(tasks)]);
   return JSON.parse(stdout) as ClientMeasured;
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { bundled } from '../bundle.ts';
 import { temporaryFolder } from '../peers/index.ts';
 import type { Target, Work } from '../work.ts';
 
@@ -53,7 +54,7 @@ interface Answer {
 }
 
 async function task(name: 'fill' | 'open' | 'sweep', path: string, count: number): Promise<Answer> {
-  const child = new URL('./store-child.ts', import.meta.url).pathname;
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', child, name, path, String(count)]);
+  const child = await bundled(new URL('./store-child.ts', import.meta.url));
+  const { stdout } = await run(process.execPath, [child, name, path, String(count)]);
   return JSON.parse(stdout) as Answer;
 }

@@ -85,7 +85,7 @@ export class Committer {
     this.#lazy = new Set();
     this.#commit = this.#write(batch).finally(() => {
       this.#commit = undefined;
-      if (this.#due.size > 0) this.#schedule();
+      if (this.#due.size > 0) this.#begin();
       else if (this.#lazy.size > 0) this.#arm();
     });
   }

@@ -140,15 +140,11 @@ export class Commands {
 
   /** What the stream is, without restarting its TTL. */
   async head(id: string): Promise<(State & { readonly init: StreamInit }) | undefined> {
-    const [epoch, tail, end, init] = await this.#fields(id, ['epoch', 'tail', 'end', 'init']);
-    if (epoch == null) return undefined;
+    const [status, epoch, tail, end, init] = await this.#run(this.#scripts.head, id, [], {
+      tolerate: 'NOT_FOUND',
+    });
+    if (status === 'NOT_FOUND') return undefined;
     return { ...state(epoch, tail, end), init: JSON.parse(text(init)) as StreamInit };
-  }
-
-  /** Where the stream stands, without restarting its TTL. */
-  async state(id: string): Promise<State | undefined> {
-    const [epoch, tail, end] = await this.#fields(id, ['epoch', 'tail', 'end']);
-    return epoch == null ? undefined : state(epoch, tail, end);
   }
 
   /**
@@ -162,11 +158,6 @@ export class Commands {
       tolerate: 'NOT_FOUND',
     });
     return status === 'OK' || repeated;
-  }
-
-  async #fields(id: string, names: readonly string[]): Promise<readonly Reply[]> {
-    const { meta } = this.keys(id);
-    return this.#requests.command(meta, ['HMGET', meta, ...names]);
   }
 
   async #run(

@@ -163,7 +163,7 @@ export class Feeds {
     entry.looking = true;
     const asked = feed.tail;
     try {
-      return feed.learn(await this.#options.commands.state(feed.id), asked);
+      return feed.learn(await this.#options.commands.head(feed.id), asked);
     } catch (error) {
       feed.fail(unavailable(error));
       return false;

@@ -16,6 +16,7 @@ export interface RunOptions {
 export class Requests {
   readonly #connection: Connection;
   readonly #deadlines: Deadlines;
+  #token = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -29,13 +30,15 @@ export class Requests {
     args: readonly Argument[],
     options?: RunOptions,
   ) {
-    const tail = ['2', ...keys, ...args];
-    return this.#send(keys[0], ['EVALSHA', script.sha, ...tail], ['EVAL', script.text, ...tail], options);
-  }
-
-  /** Runs a command whose reply is an array. */
-  async command(key: string, args: readonly Argument[]): Promise<readonly Reply[]> {
-    return this.#send(key, args);
+    const token = String((this.#token += 1));
+    const tail = ['2', ...keys, token, ...args];
+    return this.#send(
+      token,
+      keys[0],
+      ['EVALSHA', script.sha, ...tail],
+      ['EVAL', script.text, ...tail],
+      options,
+    );
   }
 
   /** Rejects what is pending. */
@@ -44,9 +47,10 @@ export class Requests {
   }
 
   async #send(
+    token: string,
     key: string,
     first: readonly Argument[],
-    whenUnknown?: readonly Argument[],
+    whenUnknown: readonly Argument[],
     options?: RunOptions,
   ): Promise<readonly Reply[]> {
     const deadline = this.#deadlines.next();
@@ -54,12 +58,12 @@ export class Requests {
     for (let attempt = 0; ; attempt += 1) {
       try {
         const reply = await deadline.race(this.#connection.send(key, args, deadline.signal));
-        // All that runs through here is answered by an array.
-        if (Array.isArray(reply)) return reply as readonly Reply[];
-        throw new StrayReplyError(`to another command: ${String(reply)}`);
+        const [mark, ...rest] = (Array.isArray(reply) ? reply : []) as readonly Reply[];
+        if (String(mark) === token) return rest;
+        throw new StrayReplyError('it was to another command');
       } catch (cause) {
         const error = isStray(cause) ? new StrayReplyError(`to another command: ${cause.message}`) : cause;
-        if (replyCode(error) === 'NOSCRIPT' && whenUnknown && args !== whenUnknown) {
+        if (replyCode(error) === 'NOSCRIPT' && args !== whenUnknown) {
           args = whenUnknown;
           continue;
         }

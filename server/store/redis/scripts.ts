@@ -12,6 +12,7 @@ export interface Scripts {
   readonly close: Script;
   readonly read: Script;
   readonly open: Script;
+  readonly head: Script;
   readonly delete: Script;
 }
 
@@ -38,6 +39,17 @@ const MESSAGE_BYTES = 65_536;
  */
 
 const ALLOW_OOM = '#!lua flags=allow-oom\n';
+
+/**
+ * ARGV begins with a token, which the reply begins with too: whose reply it is must not depend on the order of
+ * replies (see `StrayReplyError`). The scripts below see what is behind it.
+ */
+const marked = (body: string): string => `local token = table.remove(ARGV, 1)
+local function run()${body}end
+local reply = run()
+table.insert(reply, 1, token)
+return reply
+`;
 
 /** Tells followers: kind, epoch, position, and what belongs to the kind (see `messages.ts`). */
 const tell = (publish: string): string => `
@@ -175,6 +187,13 @@ refresh(m[3])
 return { 'OK', m[1], m[2], m[4], m[5], m[6] }
 `;
 
+/** What a stream is. Replies with the epoch, the tail, the end and init. */
+const HEAD = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init')
+if not m[1] then return { 'NOT_FOUND' } end
+return { 'OK', m[1], m[2], m[3], m[4] }
+`;
+
 /** ARGV: who. UNLINK, because freeing a long log takes time that other streams would wait. */
 const DELETE = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
@@ -188,15 +207,17 @@ return { 'OK' }
 export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
   const tells = tell(publish);
   return {
-    create: script(CREATE),
-    append: script(tells + REFRESH + ADD + APPEND),
-    close: script(ALLOW_OOM + tells + REFRESH + ADD + CLOSE),
-    read: script(ALLOW_OOM + REFRESH + READ),
-    open: script(ALLOW_OOM + REFRESH + OPEN),
-    delete: script(ALLOW_OOM + tells + DELETE),
+    create: script('', CREATE),
+    append: script('', tells + REFRESH + ADD + APPEND),
+    close: script(ALLOW_OOM, tells + REFRESH + ADD + CLOSE),
+    read: script(ALLOW_OOM, REFRESH + READ),
+    open: script(ALLOW_OOM, REFRESH + OPEN),
+    head: script(ALLOW_OOM, HEAD),
+    delete: script(ALLOW_OOM, tells + DELETE),
   };
 }
 
-function script(text: string): Script {
+function script(flags: string, body: string): Script {
+  const text = flags + marked(body);
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }

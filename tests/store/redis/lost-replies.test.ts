@@ -70,18 +70,20 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     });
     const own = await open({ url: relay.url });
     vi.restoreAllMocks();
-    const id = await streamOf(own, 'a');
+    const [ids, later] = await Promise.all(
+      [20, 20].map((length) => Promise.all(Array.from({ length }, () => streamOf(own, 'a')))),
+    );
     const other = newId();
-    const writes = [
-      ...['b', 'c'].map((text) => own.append(id, Buffer.from(text))),
-      own.create(other, init()),
-    ];
+    // More of them than a new connection gets replies to what its client says of itself.
+    const writes = [...ids!.map((id) => own.append(id, Buffer.from('b'))), own.create(other, init())];
     // Now the client writes at the end of this turn, whatever happens until then; and takes the first replies
     // of its next connection (to what it says of itself) for the replies to these.
     for (let i = 0; i < 20; i += 1) await null;
     sockets[0]!.destroy(new Error('reset'));
-    await Promise.all(writes);
-    expect(await textOf(direct, id)).toBe('abc');
+    await new Promise((resolve) => setImmediate(resolve));
+    // These are written with the first words on that connection.
+    await Promise.all([...writes, ...later!.map((id) => own.append(id, Buffer.from('b')))]);
+    for (const id of [...ids!, ...later!]) expect(await textOf(direct, id)).toBe('ab');
     expect(await direct.head(other)).toBeDefined();
   });
 

@@ -46,10 +46,10 @@ export class SilenceError extends Error {
 }
 
 /**
- * What `recover` is told when a reply was to something else, which its token tells. node-redis (5.12) takes the first replies of a new
- * connection, to what it says of itself there (`CLIENT SETNAME`), for those to commands that it had given to
- * the old one after that was gone; such a command never reached Redis. The new connection does not get ready:
- * the client waits on it for replies that it has given away.
+ * What `recover` is told when a reply was to something else, which its token tells. node-redis (5.12) takes the
+ * first replies of a new connection, to what it says of itself there (`CLIENT SETNAME`), for those to commands
+ * that it had given to the old one after that was gone; such a command never reached Redis. What follows is out
+ * of step too, or the new connection does not get ready: the client waits for replies that it has given away.
  */
 export class StrayReplyError extends Error {
   override readonly name = 'StrayReplyError';

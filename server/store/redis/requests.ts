@@ -60,9 +60,11 @@ export class Requests {
         const reply = await deadline.race(this.#connection.send(key, args, deadline.signal));
         const [mark, ...rest] = (Array.isArray(reply) ? reply : []) as readonly Reply[];
         if (String(mark) === token) return rest;
-        throw new StrayReplyError('it was to another command');
+        throw new StrayReplyError('a reply to another command');
       } catch (cause) {
-        const error = isStray(cause) ? new StrayReplyError(`to another command: ${cause.message}`) : cause;
+        const error = isStray(cause)
+          ? new StrayReplyError(`a reply to another command: ${cause.message}`)
+          : cause;
         if (replyCode(error) === 'NOSCRIPT' && args !== whenUnknown) {
           args = whenUnknown;
           continue;

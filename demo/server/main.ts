@@ -21,6 +21,9 @@ async function keptSecret(): Promise<string> {
   return readFile(file, 'utf8');
 }
 
+const jwtSecret = env['JWT_SECRET'] ?? (await keptSecret());
+
+// Once it listens nothing more is awaited: a request before the handler is there would never be answered.
 const server = createServer();
 try {
   await once(server.listen(Number(env['PORT'] ?? 3000), env['HOST'] ?? 'localhost'), 'listening');
@@ -35,7 +38,7 @@ const baseURL = env['MODEL_URL'] ?? (env['OPENAI_API_KEY'] && 'https://api.opena
 const demo = createDemo({
   port,
   dataDir: join(dataDir, 'streams'),
-  jwtSecret: env['JWT_SECRET'] ?? (await keptSecret()),
+  jwtSecret,
   ...(env['URL_EXPIRATION_SECONDS'] && { urlExpirationSeconds: Number(env['URL_EXPIRATION_SECONDS']) }),
   ...(baseURL && {
     model: { baseURL, apiKey: env['OPENAI_API_KEY'], name: env['OPENAI_MODEL'] ?? 'gpt-4.1-mini' },

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { expect, it } from 'vitest';
 import { ANSWER, MIDDLE, QUESTION } from './answer.ts';
 import { describeDemo, inMidAnswer } from './describe-demo.ts';
@@ -99,7 +101,27 @@ describeDemo('the demo in a browser', (parts) => {
     await expectConversation(page, [QUESTION, ANSWER]);
     expect(model.calls).toHaveLength(2);
   });
+
+  it('answers who asks in the moment it comes up', async () => {
+    const { demo } = parts();
+    await demo.kill();
+    const answer = asSoonAsItListens(demo.url);
+    await demo.restart();
+    expect((await answer).statusCode).toBe(200);
+  });
 });
+
+/** The answer to the first request that is not refused. */
+async function asSoonAsItListens(url: string): Promise<IncomingMessage> {
+  for (;;) {
+    try {
+      const [response] = await once(get(url), 'response');
+      return (response as IncomingMessage).resume();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+    }
+  }
+}
 
 describeDemo(
   'npm start',

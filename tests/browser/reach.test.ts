@@ -9,6 +9,7 @@ describeDemo('the demo for everybody', (parts) => {
     const page = await openPage(context, demo.url);
     model.holdAfter('The first');
     const { keyboard } = page;
+    await page.getByText('Skip to the message field').waitFor({ state: 'attached' });
     await keyboard.press('Tab');
     await keyboard.press('Enter');
     await page.waitForFunction(() => document.activeElement?.id === 'composer');

@@ -22,7 +22,7 @@ export interface Answer {
 
 export function createAnswer(context: Context): Answer {
   const { call, settings, proxy, store, traits } = context;
-  const { requestId, autoResume, resumeFrom } = settings;
+  const { requestId, autoResume, resumeFrom, streamId } = settings;
 
   /** Where the body begins; undefined: with the first byte. */
   const offsetOf = (entry?: Entry) =>
@@ -99,15 +99,16 @@ export function createAnswer(context: Context): Answer {
       }
     },
 
-    async of(id) {
-      const { entry, done } = await store.find(id);
+    async of(name) {
+      const { entry, done } = await store.find(name);
       const handle = entry && hasUrl(entry.credentials) ? entry.credentials : await find();
-      // What this client did not begin is joined while it runs; once it is over it is history. So is the answer
-      // before, which the name still leads to when the question never reached the proxy.
-      const isHistory =
-        handle && ((!entry && handle.isClosed) || (!!done && streamIdOf(handle.streamUrl) === done));
+      const id = handle && streamIdOf(handle.streamUrl);
+      // What this client did not begin is joined while it runs; once it is over it is history, unless it is the
+      // one that was asked for. So is the answer before, which the name still leads to when the question never
+      // reached the proxy.
+      const isNews = id === streamId || ((entry || !handle?.isClosed) && id !== done);
       try {
-        if (handle && !isHistory) return await attach(handle, entry);
+        if (handle && isNews) return await attach(handle, entry);
       } catch (error) {
         if (!isGone(error)) throw error;
         await entry?.finish();

@@ -240,6 +240,17 @@ describe('resume', () => {
     expect(await rig.client().resume('chat-1')).toBeNull();
   });
 
+  it('gives what is over to who asks for that very stream, and no other', async () => {
+    const storage = new MemoryStorage();
+    const first = await rig.client({ storage })(UPSTREAM, CALL);
+    expect(await first.text()).toBe('hello');
+    const { streamId } = first;
+    for (const client of [rig.client({ storage }), rig.client()]) {
+      expect(await (await client.resume('chat-1', { streamId }))?.text()).toBe('hello');
+      expect(await client.resume('chat-1', { streamId: crypto.randomUUID() })).toBeNull();
+    }
+  });
+
   it('gives null for a stream that is gone, and forgets it', async () => {
     const storage = new MemoryStorage();
     await rig.client({ storage })(UPSTREAM, CALL);

@@ -23,7 +23,7 @@ export async function readRequest(
   const url = new URL(given?.url ?? (input as string | URL), pageUrl());
   // A Response takes every kind of body, streams too, without `duplex`, and knows its media type.
   const source = init.body == null ? given : new Response(init.body);
-  const bytes = new Uint8Array((await source?.arrayBuffer()) ?? new ArrayBuffer(0));
+  const bytes = new Uint8Array((await source?.arrayBuffer()) ?? []);
   // Not every browser's Request tells whether it has a body; one without bytes is as good as none.
   const body = bytes.length > 0 || init.body != null ? bytes : undefined;
   const headers = new Headers(init.headers ?? given?.headers);

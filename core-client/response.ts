@@ -12,7 +12,7 @@ export function streamResponse(
   url: string,
 ): DurableResponse {
   const { contentType } = link;
-  const headers = new Headers(contentType === undefined ? {} : { 'content-type': contentType });
+  const headers: HeadersInit = contentType ? { 'content-type': contentType } : {};
   return decorate(new Response(body, { headers }), call, url, abort, link);
 }
 

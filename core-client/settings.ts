@@ -20,7 +20,7 @@ export function mergeSettings(
   options: DurableFetchOptions,
   init: DurableRequestInit,
 ): Settings {
-  const given = [options, init].flatMap((source) => Object.entries(source));
+  const given = [options, init].flatMap(Object.entries);
   const settings = {
     storage,
     ...DEFAULTS,

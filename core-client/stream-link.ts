@@ -85,7 +85,7 @@ export function createLink(
   let cursor: string | undefined;
 
   async function renew(signal?: AbortSignal): Promise<boolean> {
-    for (const ask of [settings.streamKey === undefined ? undefined : proxy.find, link.repost]) {
+    for (const ask of [settings.streamKey && proxy.find, link.repost]) {
       const handle = ask && (await handleFrom(await ask(signal), proxy, call.target));
       if (!handle) continue;
       if (streamIdOf(handle.streamUrl) === id) {

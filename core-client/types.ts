@@ -82,6 +82,11 @@ export interface DurableRequestInit
   requestId?: string | undefined;
   /** The name under which other tabs and devices find it. Default: `requestId`. */
   streamKey?: string | undefined;
+  /**
+   * For `resume`: the stream (its UUID) that was heard of, and is wanted though it may be over. By default what
+   * this client did not begin is taken up only while it runs.
+   */
+  streamId?: string | undefined;
 }
 
 /** A `Response` that knows where its body comes from. */

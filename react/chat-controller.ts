@@ -36,6 +36,8 @@ export class ChatController<MESSAGE extends UIMessage> {
   #attaching = new AbortController();
   #resuming: Promise<Found> | undefined;
   #told: Turn | undefined;
+  /** The stream that is shown in full. */
+  #shown: string | undefined;
   readonly #lock = new TurnLock();
   /** Client-side tools of the turn: those asked for, and what they gave. */
   readonly #called = new Set<string>();
@@ -66,7 +68,10 @@ export class ChatController<MESSAGE extends UIMessage> {
       onError: (error) => this.#options.onError?.(error),
       onFinish: (event) => {
         // Letting go is no end: the answer goes on without us.
-        if (this.#mounts > 0) return this.#options.onFinish?.(event);
+        if (this.#mounts === 0) return undefined;
+        // The SDK calls it before it is done.
+        setTimeout(() => this.#takeUpTold());
+        return this.#options.onFinish?.(event);
       },
       sendAutomaticallyWhen: (state) =>
         this.#lock.isOwner && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
@@ -128,19 +133,23 @@ export class ChatController<MESSAGE extends UIMessage> {
   }
 
   #resume(told?: Turn): Promise<Found> {
-    if (this.#resuming) {
-      // It may have looked just before there was something.
+    if (told?.streamId !== undefined && told.streamId === this.#shown) return Promise.resolve('nothing');
+    if (this.#resuming || isBusy(this.chat)) {
+      // It may have looked just before there was something, or has an answer of its own to end first.
       this.#told = told ?? this.#told;
-      return this.#resuming;
+      return this.#resuming ?? Promise.resolve('nothing');
     }
-    if (isBusy(this.chat)) return Promise.resolve('nothing');
     this.#resuming = this.#attach(told).finally(() => {
       this.#resuming = undefined;
-      const next = this.#told;
-      this.#told = undefined;
-      if (next && this.#mounts > 0) this.#lookAgain(next);
+      this.#takeUpTold();
     });
     return this.#resuming;
+  }
+
+  #takeUpTold(): void {
+    const told = this.#told;
+    this.#told = undefined;
+    if (told && this.#mounts > 0) this.#lookAgain(told);
   }
 
   async #attach(told: Turn | undefined): Promise<Found> {
@@ -168,6 +177,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     const goesOn = turn.continues !== undefined && turn.continues === this.chat.lastMessage?.id;
     await (goesOn ? this.chat.sendMessage() : this.chat.resumeStream());
     await this.#takeHandover()?.cancel();
+    if (this.chat.status === 'ready') this.#shown = turn.streamId;
     return 'answer';
   }
 

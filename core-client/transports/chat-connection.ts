@@ -117,7 +117,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     if (!lookUp && (!kept || kept.stopped)) return null;
     const turn = kept && !kept.stopped ? kept : { requestId: chatId };
     const active = this.#start(chatId, turn, { quiet: turn !== kept }, (own) =>
-      this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }) }),
+      this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }), streamId: told?.streamId }),
     );
     try {
       const response = await this.#settle(active, signal);

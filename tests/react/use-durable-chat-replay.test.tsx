@@ -182,9 +182,7 @@ describe('a tool that runs in the page', () => {
     expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'Looking. ']);
   });
 
-  // Now and then (about one run in ten, long before it was left out here) the second tab stays without the rest
-  // until it is focused. That is a fault of ours, not of the test: it comes back with its mending.
-  it.skip('is called in one tab, which also sends what follows', async () => {
+  it('is called in one tab, which also sends what follows', async () => {
     const id = uniqueId();
     const calls: string[] = [];
     const tab = (name: string) =>

@@ -167,6 +167,27 @@ describe('stop', () => {
   });
 });
 
+/** A page that has asked the proxy for an answer; the word that there is none waits for `release`. */
+async function openHeldPage(id: string): Promise<{ page: Page; release: () => void }> {
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let page: Page | undefined;
+  await new Promise<void>((resolve) => {
+    page = open({
+      id,
+      async fetch(input: RequestInfo, init?: RequestInit) {
+        const response = await fetch(input, init);
+        if (response.status === 404) {
+          resolve();
+          await held;
+        }
+        return response;
+      },
+    });
+  });
+  return { page: page!, release };
+}
+
 describe('other pages', () => {
   it('see an answer that was begun in a tab, with its question', async () => {
     const id = uniqueId();
@@ -185,31 +206,60 @@ describe('other pages', () => {
 
   it('see it too when they had just looked and found nothing', async () => {
     const id = uniqueId();
-    let release: (() => void) | undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    let looked: (() => void) | undefined;
-    const hasLooked = new Promise<void>((resolve) => (looked = resolve));
-    const late = open({
-      id,
-      async fetch(input: RequestInfo, init?: RequestInit) {
-        const response = await fetch(input, init);
-        if (response.status === 404) {
-          looked?.();
-          await held;
-        }
-        return response;
-      },
-    });
-    await hasLooked;
+    const { page: late, release } = await openHeldPage(id);
     const first = open({ id });
     send(first);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('so', '!').slice(0, 4));
     await untilText(first, 'so');
-    release?.();
+    release();
     await untilText(late, 'so');
     exchange.send(...textAnswer('so', '!').slice(4)).done();
     await untilStatus(late, 'ready');
     expect(late.result.current.messages.map(textOf)).toEqual(['Hello', 'so!']);
+  });
+
+  it('see it too when it was over before they could look', async () => {
+    const id = uniqueId();
+    const { page: late, release } = await openHeldPage(id);
+    const first = open({ id });
+    send(first);
+    answerWith(await world.upstream.next(), textAnswer('so', '!'));
+    await untilStatus(first, 'ready');
+    release();
+    await untilText(late, 'so!');
+    await untilStatus(late, 'ready');
+    expect(late.result.current.messages.map(textOf)).toEqual(['Hello', 'so!']);
+  });
+
+  it('see it once they are done with an answer of their own', async () => {
+    const id = uniqueId();
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const slow = open({
+      id,
+      async fetch(input: RequestInfo, init?: RequestInit) {
+        const response = await fetch(input, init);
+        if (init?.method !== 'POST') return response;
+        const late = new TransformStream({ start: () => held });
+        return new Response(response.body?.pipeThrough(late), response);
+      },
+    });
+    const quick = open({ id });
+    send(slow, 'First?');
+    answerWith(await world.upstream.next(), textAnswer('one'));
+    await untilText(quick, 'one');
+    await untilStatus(quick, 'ready');
+    send(quick, 'Second?');
+    answerWith(await world.upstream.next(), textAnswer('two'));
+    await untilText(quick, 'two');
+    await untilStatus(quick, 'ready');
+    release();
+    await untilText(slow, 'two');
+    await untilStatus(slow, 'ready');
+    for (const page of [slow, quick]) {
+      expect(page.result.current.messages.map(textOf)).toEqual(['First?', 'one', 'Second?', 'two']);
+    }
+    expect(world.upstream.exchanges).toHaveLength(2);
   });
 
   it('of other devices join the answer under way, and not one that is over', async () => {

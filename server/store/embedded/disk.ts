@@ -32,6 +32,9 @@ const FORMAT = 1;
  */
 const FREE_PAGES = 5000;
 
+/** Commits of large values that there is room for when one of them is done: two may wait for a third. */
+const COMMITS_AHEAD = 3;
+
 /** LMDB, as far as the store knows it. All that is read is a copy; a commit is flushed when it resolves. */
 export class Disk {
   readonly #db: RootDatabase<Buffer, Buffer>;
@@ -72,7 +75,16 @@ export class Disk {
       const need = addNeed(NO_NEED, operations);
       if (!this.#room.has(need, isUrgent)) await this.#room.fill(need, isUrgent);
       await this.#batch(operations);
+      this.#keepAhead(need);
     });
+  }
+
+  /** Makes room for as much again before it is asked for: who has to wait for room waits for a commit as well. */
+  #keepAhead({ adjoining }: Need): void {
+    const ahead = { ...NO_NEED, adjoining: adjoining * COMMITS_AHEAD };
+    if (adjoining === 0 || this.#room.has(ahead)) return;
+    // Nobody needs it yet: when the disk is full, those who do are told.
+    this.#exclusive(() => this.#room.fill(ahead)).catch(() => undefined);
   }
 
   /** Makes what room the first commits need, so that they need not wait for it. A full disk is for them to tell. */

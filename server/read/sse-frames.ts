@@ -32,23 +32,36 @@ export function controlEvent(
 
 const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
+/** Frames that an encoder remembers: enough for what one write holds, since readers of a tail come in turn. */
+const KNOWN_FRAMES = 16;
+
+interface Encoded {
+  readonly frame: Frame;
+  readonly cursor: string;
+  readonly upToDate: boolean;
+  readonly text: string;
+}
+
 /**
- * Frames as SSE, each encoded once for all its readers: frames of a live tail are the same objects for all of
- * them, and the encoding goes when the frame does.
+ * Frames as SSE. Followers of a stream are given the same frames, one follower after the other: the last ones
+ * are remembered, so that all readers share one encoding.
  */
 export class SseEncoder {
-  readonly #encoded = new WeakMap<Frame, { cursor: string; upToDate: boolean; text: string }>();
+  readonly #known: (Encoded | undefined)[] = new Array<Encoded | undefined>(KNOWN_FRAMES).fill(undefined);
+  #next = 0;
 
   /** @param upToDate whether nothing comes behind the frame now; its own word is of when it was made. */
   encode(frame: Frame, cursor: string, upToDate: boolean): string {
-    const known = this.#encoded.get(frame);
-    if (known?.cursor === cursor && known.upToDate === upToDate) return known.text;
+    for (const known of this.#known) {
+      if (known?.frame === frame && known.cursor === cursor && known.upToDate === upToDate) return known.text;
+    }
     const control = controlEvent(
       { next: frame.next, upToDate, ...(frame.end && { end: frame.end }) },
       cursor,
     );
     const text = dataEvent(frame.bytes) + control;
-    this.#encoded.set(frame, { cursor, upToDate, text });
+    this.#known[this.#next] = { frame, cursor, upToDate, text };
+    this.#next = (this.#next + 1) % KNOWN_FRAMES;
     return text;
   }
 }

@@ -3,8 +3,8 @@ import type { Piece } from './chunks.ts';
 import { formatOffset } from './keys.ts';
 
 /** What is kept for followers at the tail, and the newest. Whoever is further behind reads from disk. */
-const MAX_FRAMES = 16;
-const MAX_BYTES = 131_072;
+const MAX_FRAMES = 4;
+const MAX_BYTES = 32_768;
 
 /** Bytes of a frame at most, unless a follower asks for less: few enough for live reads to share it as it is. */
 export const FRAME_BYTES = 8_192;

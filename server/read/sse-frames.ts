@@ -32,7 +32,7 @@ export function controlEvent(
 
 const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** Frames that an encoder remembers: enough for what one write holds, since readers of a tail come in turn. */
+/** Frames that an encoder remembers (a power of two): what one write holds, since readers of a tail come in turn. */
 const KNOWN_FRAMES = 16;
 
 interface Encoded {
@@ -52,7 +52,9 @@ export class SseEncoder {
 
   /** @param upToDate whether nothing comes behind the frame now; its own word is of when it was made. */
   encode(frame: Frame, cursor: string, upToDate: boolean): string {
-    for (const known of this.#known) {
+    // The newest first: as a rule the reader before has just had it.
+    for (let back = 1; back <= KNOWN_FRAMES; back += 1) {
+      const known = this.#known[(this.#next - back) & (KNOWN_FRAMES - 1)];
       if (known?.frame === frame && known.cursor === cursor && known.upToDate === upToDate) return known.text;
     }
     const control = controlEvent(
@@ -61,7 +63,7 @@ export class SseEncoder {
     );
     const text = dataEvent(frame.bytes) + control;
     this.#known[this.#next] = { frame, cursor, upToDate, text };
-    this.#next = (this.#next + 1) % KNOWN_FRAMES;
+    this.#next = (this.#next + 1) & (KNOWN_FRAMES - 1);
     return text;
   }
 }

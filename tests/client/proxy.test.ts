@@ -88,8 +88,8 @@ describe('a client of the real proxy', () => {
   });
 
   it('finds its answer again after a reload before the first byte', async () => {
-    let answer: (() => void) | undefined;
-    handle = ({ res }) => void (answer = () => res.writeHead(200, TEXT).end('the answer'));
+    let answering: UpstreamCall['res'] | undefined;
+    handle = ({ res }) => void (answering = res);
     const storage = new MemoryStorage();
     const page = new AbortController();
     const lost = client({ storage })(upstream.url, { body: 'x', requestId: 'reload', signal: page.signal });
@@ -98,8 +98,10 @@ describe('a client of the real proxy', () => {
     await expect(lost).rejects.toMatchObject({ name: 'AbortError' });
     const [found, joined] = [client({ storage }).resume('reload'), client().resume('reload')];
     const again = client({ storage })(upstream.url, { body: 'x', requestId: 'reload' });
-    answer?.();
-    for (const response of [await found, await joined, await again]) {
+    answering?.writeHead(200, TEXT).write('the ');
+    const responses = await Promise.all([found, joined, again]);
+    answering?.end('answer');
+    for (const response of responses) {
       expect(response).toMatchObject({ wasResumed: true, status: 200 });
       expect(await response?.text()).toBe('the answer');
     }

@@ -47,7 +47,7 @@ interface Encoded {
  * are remembered, so that all readers share one encoding.
  */
 export class SseEncoder {
-  readonly #known: (Encoded | undefined)[] = new Array<Encoded | undefined>(KNOWN_FRAMES).fill(undefined);
+  readonly #known: Encoded[] = [];
   #next = 0;
 
   /** @param upToDate whether nothing comes behind the frame now; its own word is of when it was made. */

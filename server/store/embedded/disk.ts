@@ -81,10 +81,9 @@ export class Disk {
 
   /** Makes room for as much again before it is asked for: who has to wait for room waits for a commit as well. */
   #keepAhead({ adjoining }: Need): void {
-    const ahead = { ...NO_NEED, adjoining: adjoining * COMMITS_AHEAD };
-    if (adjoining === 0 || this.#room.has(ahead)) return;
+    if (adjoining === 0) return;
     // Nobody needs it yet: when the disk is full, those who do are told.
-    this.#exclusive(() => this.#room.fill(ahead)).catch(() => undefined);
+    this.reserve({ ...NO_NEED, adjoining: adjoining * COMMITS_AHEAD })?.catch(() => undefined);
   }
 
   /** Makes what room the first commits need, so that they need not wait for it. A full disk is for them to tell. */

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { StoreError } from '../types.ts';
 import { Committer, type Participant } from './committer.ts';
 import type { CommitLog } from './write-behind.ts';
@@ -58,6 +59,8 @@ const open = (): { log: SlowLog; committer: Committer } => {
 };
 
 describe('the committer', () => {
+  afterEach(() => void vi.useRealTimers());
+
   it('takes all of a turn into one commit, in order, each once', async () => {
     const { log, committer } = open();
     const [a, b] = [new Note('a'), new Note('b')];
@@ -118,15 +121,19 @@ describe('the committer', () => {
   });
 
   it('does not forget a lazy one whose time comes during a slow commit', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { log, committer } = open();
     committer.addLazily(new Note('first'));
     committer.add(new Note('due'));
     const slow = await log.begun(1);
     // The timer that was set for the first one is still running, and finds a commit on its way.
     committer.addLazily(new Note('second'));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    vi.advanceTimersToNextTimer();
+    await turn();
     expect(log.commits).toHaveLength(1);
     slow.done();
+    await turn();
+    vi.advanceTimersToNextTimer();
     const next = await log.begun(2);
     expect(next.keys).toEqual(['second']);
     next.done();

@@ -52,11 +52,14 @@ async function answered(
 ): Promise<Begun> {
   const { options, store, upstream, presence, emit } = context;
   const begunAt = performance.now();
-  const target = await prepareTarget(req, request, allowed, check, options.prepareUpstream, caller);
+  // A store that cannot take the name costs no upstream call, and whoever sees the call finds the stream.
+  const [target] = await Promise.all([
+    prepareTarget(req, request, allowed, check, options.prepareUpstream, caller),
+    accepted,
+  ]);
   const answer = await callUpstream(upstream, target, request.method, body, signal, options);
   const contentType = answer.headers['content-type'] ?? '';
   try {
-    await accepted;
     const created = await store.create(streamId, {
       contentType,
       ttlSeconds: options.streamTtlSeconds,
@@ -106,7 +109,7 @@ function startPump(
   return pump;
 }
 
-/** What is written under the `Stream-Key`, if there is one: at once, beside the call to the upstream. */
+/** What is written under the `Stream-Key`, if there is one: at once, and before the upstream is called. */
 function registration(
   { streamKeys, options: { logger } }: Context,
   { request, caller, streamId }: BeginOptions,

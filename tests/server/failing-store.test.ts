@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
-import { embeddedStore, StoreError, type StreamStore } from '../../server/index.ts';
+import { embeddedStore, StoreError, type ProxyServerOptions, type StreamStore } from '../../server/index.ts';
 import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
@@ -12,14 +12,17 @@ afterEach(async () => {
 
 type Operation = 'create' | 'append' | 'close' | 'read' | 'follow' | 'head' | 'delete';
 
-/** A real store whose operations on answers can be made to fail; the registries' logs are left alone. */
-function troubled(store: StreamStore) {
+const ANSWERS = /^[0-9a-f]{8}-/;
+const NAMES = /^key-/;
+
+/** A real store whose operations on some of its logs can be made to fail; the others are left alone. */
+function troubled(store: StreamStore, logs: RegExp) {
   const failing = new Set<Operation>();
   const guarded = new Proxy(store, {
     get(target, name: keyof StreamStore) {
       const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
       return (...args: unknown[]) =>
-        failing.has(name as Operation) && /^[0-9a-f]{8}-/.test(String(args[0]))
+        failing.has(name as Operation) && logs.test(String(args[0]))
           ? Promise.reject(new StoreError('UNAVAILABLE', 'the disk is on fire'))
           : method(...args);
     },
@@ -27,7 +30,10 @@ function troubled(store: StreamStore) {
   return { store: guarded, failing };
 }
 
-async function begin(handler: (call: UpstreamCall) => void): Promise<{
+async function begin(
+  handler: (call: UpstreamCall) => void,
+  { logs = ANSWERS, ...options }: Partial<ProxyServerOptions> & { logs?: RegExp } = {},
+): Promise<{
   proxy: TestProxy;
   upstream: Upstream;
   url: string;
@@ -35,9 +41,9 @@ async function begin(handler: (call: UpstreamCall) => void): Promise<{
 }> {
   const folder = await temporaryFolder();
   const real = embeddedStore({ dataDir: folder.path });
-  const { store, failing } = troubled(real);
+  const { store, failing } = troubled(real, logs);
   const upstream = await startUpstream(handler);
-  const proxy = await startProxy({ store });
+  const proxy = await startProxy({ ...options, store });
   cleanups.push(
     () => folder.remove(),
     () => real.dispose(),
@@ -68,6 +74,26 @@ describe('when the store fails', () => {
     );
     expect((await post(proxy, url, { headers })).status).toBe(201);
   });
+
+  it.each(['create', 'append'] as const)(
+    'a name that it does not take (%s) costs no upstream call',
+    async (operation) => {
+      // The store refuses before the hook is done.
+      const hook = vi.fn(() => new Promise<void>((resolve) => setImmediate(resolve)));
+      const { proxy, upstream, url, failing } = await begin(({ res }) => res.end('paid for'), {
+        logs: NAMES,
+        prepareUpstream: hook,
+      });
+      failing.add(operation);
+      const headers = { [IDEMPOTENCY_KEY]: 'k', [STREAM_KEY]: 'chat' };
+      expect(await codeOf(await post(proxy, url, { headers }))).toBe('STORAGE_ERROR');
+      expect(hook).toHaveBeenCalledOnce();
+      expect(upstream.calls).toHaveLength(0);
+      failing.clear();
+      expect((await post(proxy, url, { headers })).status).toBe(201);
+      expect(upstream.calls).toHaveLength(1);
+    },
+  );
 
   it('in mid-answer: the upstream is let go, what was stored stays, and the end says “interrupted”', async () => {
     const { proxy, upstream, url, failing } = await begin(({ res }) => void write(res, 'safe'));

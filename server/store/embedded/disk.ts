@@ -32,6 +32,12 @@ const FORMAT = 1;
  */
 const FREE_PAGES = 5000;
 
+/**
+ * Address space that is set aside for LMDB's file, which is neither memory nor disk. Whenever a file outgrows
+ * it, the library maps the file anew at twice its size and keeps the old maps, with all that they hold.
+ */
+const MAP_BYTES = 64 * 2 ** 30;
+
 /** Commits of large values that there is room for when one of them is done: two may wait for a third. */
 const COMMITS_AHEAD = 3;
 
@@ -58,6 +64,7 @@ export class Disk {
       overlappingSync: false,
       // Commits are gathered by the committer. LMDB's own gathering leaves a rejection unhandled on failure.
       eventTurnBatching: false,
+      mapSize: MAP_BYTES,
       // The types of the library do not have these.
       permissionsMode: 0o600,
       maxFreeSpaceToLoad: FREE_PAGES,

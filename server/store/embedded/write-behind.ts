@@ -1,5 +1,5 @@
 import type { Disk } from './disk.ts';
-import { Journal, type JournalEntry } from './journal.ts';
+import { Journal } from './journal.ts';
 import { encodeNumber, JOURNALLED_KEY } from './keys.ts';
 import { collect, type Operation, type Writes } from './operations.ts';
 import { addNeed, NO_NEED, type Need } from './room.ts';
@@ -43,9 +43,12 @@ export class WriteBehind implements CommitLog {
   readonly #disk: Disk;
   readonly #journal: Journal;
   readonly #durability: Durability;
+  /** The last commit that is in the journal. */
+  #written: number;
   #committed: number;
   #readable: number;
-  #waiting: JournalEntry[] = [];
+  #waiting = new LastOperations();
+  /** Of all commits that wait, also of what later ones replace. */
   #waitingBytes = 0;
   /** Of what waits, and of what LMDB is taking over. */
   #need: Need = NO_NEED;
@@ -58,6 +61,7 @@ export class WriteBehind implements CommitLog {
     this.#disk = disk;
     this.#journal = journal;
     this.#durability = durability;
+    this.#written = committed;
     this.#committed = committed;
     this.#readable = committed;
   }
@@ -68,7 +72,9 @@ export class WriteBehind implements CommitLog {
     try {
       const entries = journal.entries(disk.journalled());
       const last = entries.at(-1);
-      if (last) await disk.commit((to) => apply(entries, last, to), IS_URGENT);
+      const operations = new LastOperations();
+      for (const entry of entries) operations.add(entry.operations);
+      if (last) await disk.commit((to) => operations.write(to, last.number), IS_URGENT);
       return new WriteBehind(disk, journal, durability);
     } catch (error) {
       journal.close(false);
@@ -90,14 +96,18 @@ export class WriteBehind implements CommitLog {
     const operations = collect(write);
     if (operations.length === 0) return;
     // What counts must find its place in LMDB.
-    const reserved = this.#disk.reserve(addNeed(this.#need, operations));
-    if (reserved) await reserved.catch(() => this.#reserveNext(operations));
-    const entry = { number: this.#committed + 1, operations };
-    this.#journal.append(entry);
+    let need = addNeed(this.#need, this.#waiting.newOf(operations));
+    const reserved = this.#disk.reserve(need);
+    if (reserved) {
+      await reserved.catch(() => this.#reserveNext(operations));
+      need = addNeed(this.#need, this.#waiting.newOf(operations));
+    }
+    this.#journal.append({ number: this.#written + 1, operations });
+    this.#written += 1;
     // Begun before LMDB takes over: the next commit may go to the other file.
     const flushed = this.#durability === 'disk' ? this.#journal.flush() : undefined;
-    this.#waiting.push(entry);
-    this.#need = addNeed(this.#need, operations);
+    this.#need = need;
+    this.#waiting.add(operations);
     for (const { key, value } of operations) this.#waitingBytes += key.length + (value?.length ?? 0);
     this.#arm();
     if (this.#waitingBytes > EAGER_BYTES) this.#flush().catch(() => undefined);
@@ -146,36 +156,56 @@ export class WriteBehind implements CommitLog {
   }
 
   async #takeOver(): Promise<void> {
-    const [entries, bytes] = [this.#waiting, this.#waitingBytes];
-    const last = entries.at(-1);
-    if (!last) return;
-    this.#waiting = [];
+    if (this.#waiting.isEmpty) return;
+    const [operations, bytes, last] = [this.#waiting, this.#waitingBytes, this.#written];
+    this.#waiting = new LastOperations();
     this.#waitingBytes = 0;
     this.#journal.turn();
     try {
-      await this.#disk.commit((to) => apply(entries, last, to), IS_URGENT);
+      await this.#disk.commit((to) => operations.write(to, last), IS_URGENT);
     } catch (error) {
-      this.#waiting = [...entries, ...this.#waiting];
+      operations.add(this.#waiting.values());
+      this.#waiting = operations;
       this.#waitingBytes += bytes;
       this.#arm(RETRY_MS);
       throw error;
     }
-    this.#readable = last.number;
-    this.#need = this.#waiting.reduce((need, { operations }) => addNeed(need, operations), NO_NEED);
+    this.#readable = last;
+    this.#need = addNeed(NO_NEED, this.#waiting.values());
     this.#journal.retire();
-    if (this.#waiting.length > 0) this.#arm();
+    if (!this.#waiting.isEmpty) this.#arm();
   }
 }
 
-/** Puts what a run of commits comes to. */
-function apply(entries: readonly JournalEntry[], last: JournalEntry, to: Writes): void {
-  const latest = new Map<string, Operation>();
-  for (const { operations } of entries) {
-    for (const operation of operations) latest.set(operation.key.toString('latin1'), operation);
+/** What a run of commits comes to: the last operation on each key. */
+class LastOperations {
+  readonly #byKey = new Map<string, Operation>();
+
+  get isEmpty(): boolean {
+    return this.#byKey.size === 0;
   }
-  for (const { key, value } of latest.values()) {
-    if (value) to.put(key, value);
-    else to.remove(key);
+
+  values(): Operation[] {
+    return [...this.#byKey.values()];
   }
-  to.put(JOURNALLED_KEY, encodeNumber(last.number));
+
+  add(operations: readonly Operation[]): void {
+    for (const operation of operations) this.#byKey.set(nameOf(operation), operation);
+  }
+
+  /** Those of some operations whose keys are not among them. */
+  newOf(operations: readonly Operation[]): Operation[] {
+    return operations.filter((operation) => !this.#byKey.has(nameOf(operation)));
+  }
+
+  /** @param last the number of the last of the commits. */
+  write(to: Writes, last: number): void {
+    for (const { key, value } of this.#byKey.values()) {
+      if (value) to.put(key, value);
+      else to.remove(key);
+    }
+    to.put(JOURNALLED_KEY, encodeNumber(last));
+  }
 }
+
+const nameOf = ({ key }: Operation): string => key.toString('latin1');

@@ -9,6 +9,8 @@ import { BENCH_SECRET, type Source } from '../read.ts';
 export const PEER_NAMES = [
   'no proxy',
   'express pass-through',
+  'express that frames',
+  'express that flushes',
   'resumable-stream + Redis',
   'durable-proxy, disk',
   'durable-proxy, process',
@@ -31,6 +33,13 @@ export async function startPeer(name: PeerName): Promise<Peer> {
       return peer(name, undefined, []);
     case 'express pass-through':
       return peer(name, await ServerProcess.node('./peers/express-server.ts', []), []);
+    case 'express that frames':
+      return peer(name, await ServerProcess.node('./peers/floor-server.ts', ['frame']), []);
+    case 'express that flushes': {
+      const folder = await temporaryFolder();
+      const args = ['flush', join(folder.path, 'chunks')];
+      return peer(name, await ServerProcess.node('./peers/floor-server.ts', args), [], folder.remove);
+    }
     case 'resumable-stream + Redis': {
       const redis = await redisProcess();
       return peer(name, await ServerProcess.node('./peers/resumable-server.ts', [redis.url]), [redis]);
@@ -79,11 +88,11 @@ function peer(
   cleanUp?: () => Promise<void>,
 ): Peer {
   const processes = [...(server ? [server] : []), ...others];
-  const durable = name.startsWith('durable-proxy');
+  const ours = name.startsWith('durable-proxy');
   return {
     name,
-    durable,
-    url: server && (durable ? `${server.url}/v1/proxy` : server.url),
+    durable: ours || name === 'express that frames',
+    url: server && (ours ? `${server.url}/v1/proxy` : server.url),
     watch() {
       const watches = processes.map((each) => each.watch());
       return () => {

@@ -1,5 +1,5 @@
 import type { Disk } from './disk.ts';
-import { Journal } from './journal.ts';
+import { Journal, type JournalEntry } from './journal.ts';
 import { encodeNumber, JOURNALLED_KEY } from './keys.ts';
 import { collect, type Operation, type Writes } from './operations.ts';
 import { addNeed, NO_NEED, type Need } from './room.ts';
@@ -43,8 +43,6 @@ export class WriteBehind implements CommitLog {
   readonly #disk: Disk;
   readonly #journal: Journal;
   readonly #durability: Durability;
-  /** The last commit that is in the journal. */
-  #written: number;
   #committed: number;
   #readable: number;
   #waiting = new LastOperations();
@@ -61,7 +59,6 @@ export class WriteBehind implements CommitLog {
     this.#disk = disk;
     this.#journal = journal;
     this.#durability = durability;
-    this.#written = committed;
     this.#committed = committed;
     this.#readable = committed;
   }
@@ -70,11 +67,9 @@ export class WriteBehind implements CommitLog {
   static async open(disk: Disk, dataDir: string, durability: Durability): Promise<WriteBehind> {
     const journal = new Journal(dataDir);
     try {
-      const entries = journal.entries(disk.journalled());
-      const last = entries.at(-1);
-      const operations = new LastOperations();
-      for (const entry of entries) operations.add(entry.operations);
-      if (last) await disk.commit((to) => operations.write(to, last.number), IS_URGENT);
+      const left = new LastOperations();
+      for (const entry of journal.entries(disk.journalled())) left.add(entry);
+      if (!left.isEmpty) await disk.commit((to) => left.write(to), IS_URGENT);
       return new WriteBehind(disk, journal, durability);
     } catch (error) {
       journal.close(false);
@@ -102,12 +97,12 @@ export class WriteBehind implements CommitLog {
       await reserved.catch(() => this.#reserveNext(operations));
       need = addNeed(this.#need, this.#waiting.newOf(operations));
     }
-    this.#journal.append({ number: this.#written + 1, operations });
-    this.#written += 1;
+    const entry = { number: this.#committed + 1, operations };
+    this.#journal.append(entry);
     // Begun before LMDB takes over: the next commit may go to the other file.
     const flushed = this.#durability === 'disk' ? this.#journal.flush() : undefined;
     this.#need = need;
-    this.#waiting.add(operations);
+    this.#waiting.add(entry);
     for (const { key, value } of operations) this.#waitingBytes += key.length + (value?.length ?? 0);
     this.#arm();
     if (this.#waitingBytes > EAGER_BYTES) this.#flush().catch(() => undefined);
@@ -157,40 +152,44 @@ export class WriteBehind implements CommitLog {
 
   async #takeOver(): Promise<void> {
     if (this.#waiting.isEmpty) return;
-    const [operations, bytes, last] = [this.#waiting, this.#waitingBytes, this.#written];
+    const [taken, bytes] = [this.#waiting, this.#waitingBytes];
     this.#waiting = new LastOperations();
     this.#waitingBytes = 0;
     this.#journal.turn();
     try {
-      await this.#disk.commit((to) => operations.write(to, last), IS_URGENT);
+      await this.#disk.commit((to) => taken.write(to), IS_URGENT);
     } catch (error) {
-      operations.add(this.#waiting.values());
-      this.#waiting = operations;
+      if (!this.#waiting.isEmpty) taken.add(this.#waiting);
+      this.#waiting = taken;
       this.#waitingBytes += bytes;
       this.#arm(RETRY_MS);
       throw error;
     }
-    this.#readable = last;
-    this.#need = addNeed(NO_NEED, this.#waiting.values());
+    this.#readable = taken.number;
+    this.#need = addNeed(NO_NEED, this.#waiting.operations);
     this.#journal.retire();
     if (!this.#waiting.isEmpty) this.#arm();
   }
 }
 
 /** What a run of commits comes to: the last operation on each key. */
-class LastOperations {
+class LastOperations implements JournalEntry {
   readonly #byKey = new Map<string, Operation>();
+  /** Of the last of the commits. */
+  number = 0;
 
   get isEmpty(): boolean {
     return this.#byKey.size === 0;
   }
 
-  values(): Operation[] {
+  get operations(): Operation[] {
     return [...this.#byKey.values()];
   }
 
-  add(operations: readonly Operation[]): void {
+  /** Adds what came later. */
+  add({ number, operations }: JournalEntry): void {
     for (const operation of operations) this.#byKey.set(nameOf(operation), operation);
+    this.number = number;
   }
 
   /** Those of some operations whose keys are not among them. */
@@ -198,13 +197,12 @@ class LastOperations {
     return operations.filter((operation) => !this.#byKey.has(nameOf(operation)));
   }
 
-  /** @param last the number of the last of the commits. */
-  write(to: Writes, last: number): void {
+  write(to: Writes): void {
     for (const { key, value } of this.#byKey.values()) {
       if (value) to.put(key, value);
       else to.remove(key);
     }
-    to.put(JOURNALLED_KEY, encodeNumber(last));
+    to.put(JOURNALLED_KEY, encodeNumber(this.number));
   }
 }
 

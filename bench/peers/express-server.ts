@@ -2,14 +2,19 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { request } from 'undici';
 import { UPSTREAM_URL } from '../../protocol/headers.ts';
+import { passFlushed, passFramed, type Pass } from './floors.ts';
 
-/** A pass-through as one writes it in ten lines: it keeps nothing. */
+/** A pass-through as one writes it in ten lines, which keeps nothing; or `frame` or `flush <file>`: see floors.ts. */
+const [kind, file] = process.argv.slice(2) as ['frame' | 'flush' | undefined, string?];
+const plain: Pass = (body, res) => void body.pipe(res);
+const pass = kind === 'frame' ? passFramed : kind === 'flush' ? passFlushed(file!) : plain;
+
 const app = express();
 app.post('/', (req, res, next) => {
   request(String(req.get(UPSTREAM_URL)), { method: 'POST' })
     .then((answer) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' });
-      answer.body.pipe(res);
+      pass(answer.body, res);
     })
     .catch(next);
 });

@@ -9,13 +9,13 @@ import { BENCH_SECRET, type Source } from '../read.ts';
 export const PEER_NAMES = [
   'no proxy',
   'express pass-through',
-  'express that frames',
-  'express that flushes',
   'resumable-stream + Redis',
   'durable-proxy, disk',
   'durable-proxy, process',
   'durable-proxy + Redis',
   'durable-proxy + Durable Streams',
+  'express that frames',
+  'express that flushes',
 ] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
 
@@ -34,11 +34,11 @@ export async function startPeer(name: PeerName): Promise<Peer> {
     case 'express pass-through':
       return peer(name, await ServerProcess.node('./peers/express-server.ts', []), []);
     case 'express that frames':
-      return peer(name, await ServerProcess.node('./peers/floor-server.ts', ['frame']), []);
+      return peer(name, await ServerProcess.node('./peers/express-server.ts', ['frame']), []);
     case 'express that flushes': {
       const folder = await temporaryFolder();
       const args = ['flush', join(folder.path, 'chunks')];
-      return peer(name, await ServerProcess.node('./peers/floor-server.ts', args), [], folder.remove);
+      return peer(name, await ServerProcess.node('./peers/express-server.ts', args), [], folder.remove);
     }
     case 'resumable-stream + Redis': {
       const redis = await redisProcess();

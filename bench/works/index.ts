@@ -8,7 +8,7 @@ import { oneStreamManyReaders, subjectOf as readersSubject } from './readers.ts'
 import { storeAtRest, STORE } from './store.ts';
 import { fullSpeed } from './throughput.ts';
 
-const [NONE, EXPRESS, , , RESUMABLE, DISK, PROCESS, REDIS, DURABLE_STREAMS] = PEER_NAMES;
+const [NONE, EXPRESS, RESUMABLE, DISK, PROCESS, REDIS, DURABLE_STREAMS] = PEER_NAMES;
 const OURS: readonly PeerName[] = [DISK, PROCESS, REDIS, DURABLE_STREAMS];
 
 /** Every work with its targets. `quick`: smaller, to see that all of it runs; its figures say little. */

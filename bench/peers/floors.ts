@@ -1,42 +1,38 @@
 import { fdatasync, fsyncSync, openSync, writeSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
-import express from 'express';
-import { request } from 'undici';
-import { UPSTREAM_URL } from '../../protocol/headers.ts';
-import { controlEvent } from '../../server/read/sse-frames.ts';
+import { SseEncoder } from '../../server/read/sse-frames.ts';
+import { FRAME_BYTES } from '../../server/store/embedded/live-frames.ts';
+import { formatOffset } from '../../server/store/embedded/keys.ts';
 
-/**
- * A pass-through that does one thing of ours and nothing else, so that it says what that thing costs at least:
- * `flush <file>` has each chunk flushed to disk before it goes out, `frame` sends chunks as base64 events.
- */
-const [kind, file] = process.argv.slice(2) as ['flush' | 'frame', string?];
+/** How a pass-through hands an answer on. Each does one thing of ours alone, and so says what that costs at least. */
+export type Pass = (body: Readable, res: ServerResponse) => void;
 
-const EVENT_BYTES = 8_192;
+const CURSOR = '12345678';
+const NOTHING = new Uint8Array(0);
 const FILE_BYTES = 2 ** 26;
 
-function frame(body: Readable, res: ServerResponse): void {
+/** Sends chunks as base64 events. */
+export const passFramed: Pass = (body, res) => {
+  const encoder = new SseEncoder();
   let position = 0;
   body
     .on('data', (chunk: Buffer) => {
       let text = '';
-      for (let at = 0; at < chunk.length; at += EVENT_BYTES) {
-        const part = chunk.subarray(at, at + EVENT_BYTES);
-        position += part.length;
-        const control = controlEvent(
-          { next: String(position).padStart(16, '0'), upToDate: true },
-          '12345678',
-        );
-        text += `event: data\ndata: ${part.toString('base64')}\n\n${control}`;
+      for (let at = 0; at < chunk.length; at += FRAME_BYTES) {
+        const bytes = chunk.subarray(at, at + FRAME_BYTES);
+        position += bytes.length;
+        text += encoder.encode({ bytes, next: formatOffset(position), upToDate: true }, CURSOR, true);
       }
       if (!res.write(text, 'latin1')) body.pause();
     })
     .on('end', () => {
-      res.end(controlEvent({ next: String(position), upToDate: true, end: { outcome: 'complete' } }, ''));
+      const end = { outcome: 'complete' } as const;
+      const last = { bytes: NOTHING, next: formatOffset(position), upToDate: true, end };
+      res.end(encoder.encode(last, CURSOR, true));
     });
   res.on('drain', () => body.resume());
-}
+};
 
 /** One write and one flush for all that came during the flush before. */
 function flusher(path: string): (chunk: Buffer, onFlushed: () => void) => void {
@@ -66,8 +62,10 @@ function flusher(path: string): (chunk: Buffer, onFlushed: () => void) => void {
   };
 }
 
-function flushed(write: ReturnType<typeof flusher>) {
-  return (body: Readable, res: ServerResponse): void => {
+/** Has each chunk flushed to the file at `path` before it goes out, and does nothing else. */
+export function passFlushed(path: string): Pass {
+  const write = flusher(path);
+  return (body, res) => {
     let unflushed = 0;
     let ended = false;
     const endWhenFlushed = () => {
@@ -88,17 +86,3 @@ function flushed(write: ReturnType<typeof flusher>) {
       });
   };
 }
-
-const pass = kind === 'frame' ? frame : flushed(flusher(file!));
-const app = express();
-app.post('/', (req, res, next) => {
-  request(String(req.get(UPSTREAM_URL)), { method: 'POST' })
-    .then((answer) => {
-      res.writeHead(200, { 'content-type': 'text/event-stream' });
-      pass(answer.body, res);
-    })
-    .catch(next);
-});
-const server = app.listen(0, '127.0.0.1', () => {
-  console.log(`listening http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { durableStreamsStore } from '../../../server/store/durable-streams/index.ts';
-import { COMPLETE, init, newId, readAll, storeError, streamOf } from '../contract/support.ts';
+import { COMPLETE, init, newId, pause, readAll, storeError, streamOf } from '../contract/support.ts';
 import { useTroubled } from './troubled.ts';
 
 describe('what goes to the backend', () => {
@@ -59,7 +59,7 @@ describe('what goes to the backend', () => {
     // Longer than the backend would keep the metadata untouched.
     for (const begun = performance.now(); performance.now() - begun < 4_500;) {
       await store.append(id, Buffer.from('x'));
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await pause(200);
     }
     expect(await store.head(id)).toMatchObject({ ttlSeconds: 1 });
   });

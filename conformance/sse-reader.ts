@@ -7,7 +7,7 @@ import type { Answer } from './http-client.ts';
 export type SseEvent =
   | { readonly kind: 'data'; readonly bytes: Buffer }
   | { readonly kind: 'control'; readonly control: ControlEvent; readonly json: Record<string, unknown> }
-  | { readonly kind: 'comment' };
+  | { readonly kind: 'comment'; readonly text: string };
 
 /** A live read, event by event. */
 export class SseReader {
@@ -71,7 +71,7 @@ export class SseReader {
     const ready: SseEvent[] = [];
     const parser = createParser({
       onEvent: ({ event, data }) => void ready.push(this.#eventOf(event, data)),
-      onComment: () => void ready.push({ kind: 'comment' }),
+      onComment: (text) => void ready.push({ kind: 'comment', text }),
     });
     const decoder = new TextDecoder();
     for await (const chunk of this.answer.message) {

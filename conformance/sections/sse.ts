@@ -176,6 +176,22 @@ export const sse = section('sse', [
     await expectError(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: 'a,b' }), 'INVALID_OFFSET');
     await expectError(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: 'nowhere' }), 'INVALID_OFFSET');
   }),
+
+  test('[SSE-14] the first line of an SSE read is a comment that names the encoding', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const opening = await stream.live();
+    await feed.send('a');
+    const behind = await stream.live();
+    const atTail = await stream.live(OFFSET_NOW);
+    for (const reader of [opening, behind, atTail]) {
+      assert.deepEqual(await reader.next(), { kind: 'comment', text: 'base64' });
+    }
+    await feed.end('b');
+    await stream.closed();
+    const closed = await stream.live();
+    assert.deepEqual(await closed.next(), { kind: 'comment', text: 'base64' });
+  }),
 ]);
 
 function everyByteOf(contentType: string) {

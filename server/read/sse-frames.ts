@@ -3,6 +3,9 @@ import type { Frame } from '../store/types.ts';
 
 export const KEEP_ALIVE = ':\n\n';
 
+/** First line of every SSE read: names the encoding of `data` where an intermediary strips `Stream-SSE-Data-Encoding`. */
+export const OPENING = ': base64\n\n';
+
 const CONTROL_HEAD = `event: ${CONTROL_EVENT}\ndata: `;
 const DATA_HEAD = `event: ${DATA_EVENT}\ndata: `;
 

@@ -5,7 +5,7 @@ import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore 
 import { nextCursor } from './cursor.ts';
 import { LIVE_CACHE_CONTROL, readHeaders } from './headers.ts';
 import type { LiveRead, LiveReads } from './live-reads.ts';
-import { controlEvent, KEEP_ALIVE, type SseEncoder } from './sse-frames.ts';
+import { controlEvent, KEEP_ALIVE, OPENING, type SseEncoder } from './sse-frames.ts';
 
 /**
  * Most bytes of the answer in one event. A reader can go on only behind a whole one, so on a line that breaks
@@ -46,6 +46,8 @@ export async function readSse(options: SseOptions): Promise<void> {
   let silent = true;
   let over = false;
   let bytes = 0;
+  /** Precedes the first bytes in the same write, then empty. */
+  let opening = OPENING;
   /** Pulled, not written: a frame was the newest when it was made, and only the next one tells whether it still is. */
   let ahead: Frame | undefined;
 
@@ -65,7 +67,8 @@ export async function readSse(options: SseOptions): Promise<void> {
     },
   };
   const send = (text: string): void => {
-    blocked = !res.write(text, 'latin1');
+    blocked = !res.write(opening + text, 'latin1');
+    opening = '';
   };
   /**
    * Writes what is at hand up to a limit: a few large writes cost less than many small ones. The closing goes

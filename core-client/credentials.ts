@@ -2,7 +2,7 @@ import { DurableStorageError } from './errors.ts';
 import { digestText, randomId } from './fingerprint.ts';
 import { pageStorage } from './storage.ts';
 import { streamIdOf } from './stream-link.ts';
-import type { StorageLike } from './types.ts';
+import type { MaybePromise, StorageLike } from './types.ts';
 
 /** An entry that did not change for so long is swept: servers forget streams and keys sooner by default. */
 const LIFETIME_MS = 7 * 24 * 3_600_000;
@@ -180,8 +180,6 @@ function isUnfinished(stored: Stored | undefined): stored is Stored & Credential
   const { idempotencyKey = '', streamUrl = 'http:' } = stored ?? {};
   return /^[\x21-\x7e]+$/.test(idempotencyKey) && /^https?:/.test(streamUrl);
 }
-
-type MaybePromise<T> = T | Promise<T>;
 
 function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   return typeof (value as Promise<T> | undefined)?.then === 'function';

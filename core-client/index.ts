@@ -8,9 +8,11 @@ export {
   isDurableError,
   isDurableNetworkError,
   isDurableStreamError,
+  type DurableErrorOptions,
+  type ErrorTarget,
 } from './errors.ts';
 export { createSessionStore } from './session.ts';
 export type { DurableSession, SessionSnapshot, SessionStore, StartSession } from './session.ts';
 export { defaultStorage, MemoryStorage } from './storage.ts';
 export type * from './types.ts';
-export type { Outcome } from '../protocol/outcomes.ts';
+export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';

@@ -21,7 +21,8 @@ export interface Resumption {
   readonly outcome: Outcome | undefined;
 }
 
-type MaybePromise<T> = T | Promise<T>;
+/** A value, or a promise of it. */
+export type MaybePromise<T> = T | Promise<T>;
 
 /**
  * Where credentials are kept between pages. `localStorage` and `sessionStorage` fit, and so does anything alike,

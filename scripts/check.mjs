@@ -11,6 +11,7 @@ const steps = [
     command: 'npm run --silent build',
     then: [{ name: 'package', command: 'node scripts/check-package.mjs' }],
   },
+  { name: 'exports', command: 'tsx scripts/check-exports.mjs' },
   { name: 'lint', command: 'npm run --silent check:lint' },
   { name: 'types', command: 'npm run --silent check:types' },
   { name: 'format', command: 'npm run --silent check:format' },

@@ -2,7 +2,8 @@ import type { ErrorCode } from '../protocol/errors.ts';
 import type { Outcome } from '../protocol/outcomes.ts';
 import type { Logger } from './logger.ts';
 
-interface StreamEvent {
+/** Fields of every event about one stream. */
+export interface StreamEvent {
   readonly streamId: string;
   /** Whose stream it is; undefined for the plain secret. */
   readonly subject?: string | undefined;

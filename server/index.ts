@@ -1,15 +1,18 @@
 export { durableProxy, type DurableProxyRouter } from './middleware.ts';
 export { createProxyServer, type ProxyServer, type ProxyServerOptions } from './standalone.ts';
 export type { DurableProxyOptions, PrepareUpstream, UpstreamDraft } from './options.ts';
+export type { CorsOptions, CorsOrigin } from './http/cors-options.ts';
+export type { MaybePromise } from './maybe-promise.ts';
 export type { Authenticate } from './auth/service.ts';
 export type { CloseOptions } from './proxy.ts';
-export type { ProxyEvent, ReadMode, OnEvent } from './events.ts';
+export type { ProxyEvent, ReadMode, OnEvent, StreamEvent } from './events.ts';
 export type { Logger } from './logger.ts';
 export { ConfigurationError } from './errors.ts';
-export { createServiceToken } from './auth/tokens.ts';
-export { signStreamUrl } from './auth/signed-url.ts';
-export { embeddedStore } from './store/embedded/index.ts';
+export { createServiceToken, type ServiceTokenOptions } from './auth/tokens.ts';
+export { signStreamUrl, type SignStreamUrlOptions } from './auth/signed-url.ts';
+export { embeddedStore, type EmbeddedStoreOptions } from './store/embedded/index.ts';
 export { durableStreamsStore } from './store/durable-streams/index.ts';
+export type { DurableStreamsStoreOptions } from './store/durable-streams/options.ts';
 export {
   StoreError,
   type Follower,
@@ -21,4 +24,5 @@ export {
   type StreamInit,
   type StreamStore,
 } from './store/types.ts';
-export type { Outcome, OutcomeError } from '../protocol/outcomes.ts';
+export { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
+export { OUTCOMES, type Outcome, type OutcomeError } from '../protocol/outcomes.ts';

@@ -1,12 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { CorsOptions } from 'cors';
 import type { Authenticate } from './auth/service.ts';
 import { ConfigurationError } from './errors.ts';
 import type { OnEvent } from './events.ts';
+import type { CorsOptions } from './http/cors-options.ts';
 import { silentLogger, type Logger } from './logger.ts';
+import type { MaybePromise } from './maybe-promise.ts';
 import type { StreamStore } from './store/types.ts';
-
-type MaybePromise<T> = T | Promise<T>;
 
 /** What `prepareUpstream` sees. `url` and `headers` may be changed in place; what comes out is checked again. */
 export interface UpstreamDraft {

@@ -4,6 +4,23 @@ export {
   type DurableChatTransportOptions,
 } from './chat-transport.ts';
 export { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
+export type { ChatConnectionOptions } from './chat-connection.ts';
+export type {
+  PreparedRequest,
+  PrepareSendMessagesRequest,
+  Resolvable,
+  SendMessagesOptions,
+} from './chat-request.ts';
 export type { ResumptionSource } from './resumption-store.ts';
-export { createDurableAdapter, type DurableAdapter, type DurableAdapterOptions } from './tanstack-adapter.ts';
+export {
+  createDurableAdapter,
+  type DurableAdapter,
+  type DurableAdapterOptions,
+  type RunContext,
+  type RunData,
+} from './tanstack-adapter.ts';
+export type { TanStackMessage } from './tanstack-wire.ts';
+export type { ChatMessage } from './turns.ts';
 export { wasResumed } from './was-resumed.ts';
+export type * from '../types.ts';
+export { OUTCOMES, type Outcome } from '../../protocol/outcomes.ts';

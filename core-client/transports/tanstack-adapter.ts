@@ -25,7 +25,7 @@ export interface RunContext {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as TanStack declares it, so that functions written for it fit
-type RunData = Record<string, any>;
+export type RunData = Record<string, any>;
 
 export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   /** The name under which a run is found after a reload. Default: its `runId`, which `joinRun` is asked for. */

@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { SECRET } from '../../protocol/query.ts';
 import { ProxyError } from '../errors.ts';
+import type { MaybePromise } from '../maybe-promise.ts';
 import type { Keyring } from './keyring.ts';
 import { verifyServiceToken } from './tokens.ts';
 import { unauthorized } from './unauthorized.ts';
-
-type MaybePromise<T> = T | Promise<T>;
 
 /** The app's own session check: a subject, or null for a stranger. */
 export type Authenticate = (req: IncomingMessage) => MaybePromise<{ subject: string } | null | undefined>;

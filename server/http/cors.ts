@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import cors, { type CorsOptions } from 'cors';
+import cors from 'cors';
 import {
   EXPOSED_HEADERS,
   UPSTREAM_AUTHORIZATION,
   UPSTREAM_METHOD,
   UPSTREAM_URL,
 } from '../../protocol/headers.ts';
+import type { CorsOptions } from './cors-options.ts';
 
 type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void;
 

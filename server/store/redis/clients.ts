@@ -8,12 +8,14 @@ interface Emitter {
   off(event: string, listener: (argument: unknown) => void): unknown;
 }
 
-interface CommandOptions {
+/** Options of a command, as node-redis has them. */
+export interface RedisCommandOptions {
   readonly typeMapping?: Readonly<Record<number, unknown>>;
   readonly abortSignal?: AbortSignal;
 }
 
-type Listener = (message: Buffer) => void;
+/** Receives the payload of a pub/sub message. */
+export type RedisListener = (message: Buffer) => void;
 
 /** What `createClient` gives. */
 export interface RedisClient extends Emitter {
@@ -23,15 +25,15 @@ export interface RedisClient extends Emitter {
   connect(): Promise<unknown>;
   destroy(): void;
   duplicate(overrides?: object): RedisClient;
-  sendCommand(args: readonly (string | Buffer)[], options?: CommandOptions): Promise<unknown>;
-  subscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
-  unsubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
-  sSubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
-  sUnsubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+  sendCommand(args: readonly (string | Buffer)[], options?: RedisCommandOptions): Promise<unknown>;
+  subscribe(channel: string, listener: RedisListener, bufferMode: true): Promise<void>;
+  unsubscribe(channel: string, listener: RedisListener, bufferMode: true): Promise<void>;
+  sSubscribe(channel: string, listener: RedisListener, bufferMode: true): Promise<void>;
+  sUnsubscribe(channel: string, listener: RedisListener, bufferMode: true): Promise<void>;
 }
 
 /** A master of a cluster. */
-export interface ClusterNode {
+export interface RedisClusterNode {
   readonly address: string;
   readonly client?: RedisClient | undefined;
 }
@@ -39,18 +41,18 @@ export interface ClusterNode {
 /** What `createCluster` gives. */
 export interface RedisCluster extends Emitter {
   readonly isOpen: boolean;
-  readonly slots: readonly { readonly master: ClusterNode }[];
-  readonly masters: readonly ClusterNode[];
+  readonly slots: readonly { readonly master: RedisClusterNode }[];
+  readonly masters: readonly RedisClusterNode[];
   /** Refreshes the table of slots; node-redis does so by itself on `MOVED` only, not when a node is dead. */
   readonly _slots?: { rediscover?(startWith: RedisClient): Promise<void> };
   connect(): Promise<unknown>;
   destroy(): void;
-  nodeClient(node: ClusterNode): Promise<RedisClient>;
+  nodeClient(node: RedisClusterNode): Promise<RedisClient>;
   sendCommand(
     firstKey: string,
     isReadonly: boolean,
     args: (string | Buffer)[],
-    options?: CommandOptions,
+    options?: RedisCommandOptions,
   ): Promise<unknown>;
 }
 
@@ -60,13 +62,17 @@ export interface RedisSentinel extends Emitter {
   connect(): Promise<unknown>;
   destroy(): Promise<void>;
   getSentinelNode(): unknown;
-  subscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
+  subscribe(channel: string, listener: RedisListener, bufferMode: true): Promise<void>;
   unsubscribe(
     channel: string,
     listener: (message: string | Buffer) => void,
     bufferMode: true,
   ): Promise<unknown>;
-  sendCommand(isReadonly: boolean, args: (string | Buffer)[], options?: CommandOptions): Promise<unknown>;
+  sendCommand(
+    isReadonly: boolean,
+    args: (string | Buffer)[],
+    options?: RedisCommandOptions,
+  ): Promise<unknown>;
 }
 
 export type AnyClient = RedisClient | RedisCluster | RedisSentinel;

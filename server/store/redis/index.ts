@@ -3,7 +3,10 @@ import { connect } from './connect.ts';
 import { checkOptions, type RedisStoreOptions } from './options.ts';
 import { RedisStore } from './store.ts';
 
+export type * from './clients.ts';
 export type { RedisClientOptions, RedisStoreOptions, RedisUrlOptions } from './options.ts';
+export type * from '../types.ts';
+export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 
 /**
  * A store on Redis 7 or Valkey: standalone, under Sentinel, or a cluster. Any number of processes may share

@@ -3,6 +3,7 @@ import {
   IDEMPOTENCY_REPLAYED,
   PREFER,
   PREFERENCE_APPLIED,
+  PREFER_UPSTREAM_STATUS,
   RETURN_REPRESENTATION,
   STREAM_KEY,
   UPSTREAM_OUTCOME,
@@ -30,6 +31,10 @@ const PROBES: Record<Extension, Probe> = {
   prefer: async (t) => {
     const answer = await t.create(t.reply('probe'), { headers: { [PREFER]: RETURN_REPRESENTATION } });
     return answer.header(PREFERENCE_APPLIED) !== undefined;
+  },
+  [PREFER_UPSTREAM_STATUS]: async (t) => {
+    const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
+    return (await t.create(t.reply('probe', { status: 429 }), { headers })).status === 429;
   },
   find: async (t) => {
     const name = randomUUID();

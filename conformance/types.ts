@@ -1,5 +1,15 @@
+import { PREFER_UPSTREAM_STATUS } from '../protocol/headers.ts';
+
 /** What a server may have beyond the plain protocol; each is additive (docs/PROTOCOL.md, extensions). */
-export const EXTENSIONS = ['outcomes', 'idempotency', 'prefer', 'find', 'scope', 'tokens'] as const;
+export const EXTENSIONS = [
+  'outcomes',
+  'idempotency',
+  'prefer',
+  PREFER_UPSTREAM_STATUS,
+  'find',
+  'scope',
+  'tokens',
+] as const;
 
 export type Extension = (typeof EXTENSIONS)[number];
 

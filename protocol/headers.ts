@@ -28,8 +28,12 @@ export const STREAM_KEY = 'Stream-Key';
 export const PREFER = 'Prefer';
 export const PREFERENCE_APPLIED = 'Preference-Applied';
 
-/** The one preference that we know (RFC 7240, section 4.2): send the SSE read as the body of the 201. */
+/** Preference (RFC 7240, section 4.2): send the SSE read as the body of the 201. */
 export const RETURN_REPRESENTATION = 'return=representation';
+/** Preference of ours: answer an upstream's error with the upstream's own status instead of 502. */
+export const PREFER_UPSTREAM_STATUS = 'upstream-status';
+/** Every preference that the proxy knows. These are values of `Prefer`, not header names. */
+export const PREFERENCES: readonly string[] = [RETURN_REPRESENTATION, PREFER_UPSTREAM_STATUS];
 
 /** What a page of another origin may read of an answer, beyond the CORS-safelisted headers. */
 export const EXPOSED_HEADERS: readonly string[] = [

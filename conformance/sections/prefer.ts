@@ -4,12 +4,19 @@ import {
   IDEMPOTENCY_KEY,
   PREFER,
   PREFERENCE_APPLIED,
+  PREFER_UPSTREAM_STATUS,
   RETURN_REPRESENTATION,
   UPSTREAM_STATUS,
 } from '../../protocol/headers.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError, expectStatus } from '../expect.ts';
 import { SseReader } from '../sse-reader.ts';
+
+/** Both preferences, in one field and in two (RFC 7240, section 2). */
+const BOTH = [
+  `${RETURN_REPRESENTATION}, ${PREFER_UPSTREAM_STATUS}`,
+  [PREFER_UPSTREAM_STATUS, RETURN_REPRESENTATION],
+] as const;
 
 const wanting = { headers: { [PREFER]: RETURN_REPRESENTATION } };
 
@@ -100,6 +107,83 @@ export const prefer = section(
         expectBytes(second.bytes, 'one two');
       },
       { needs: ['idempotency'] },
+    ),
+
+    test(
+      '[PREFER-6] an upstream error keeps its own status if the caller prefers that',
+      async (t) => {
+        for (const preference of [PREFER_UPSTREAM_STATUS, ...BOTH]) {
+          for (const status of [400, 401, 404, 429, 500, 502, 503, 504, 529]) {
+            const upstream = t.reply('sorry', {
+              status,
+              contentType: 'text/plain',
+              headers: { 'Retry-After': '7' },
+            });
+            const answer = await t.create(upstream, { headers: { [PREFER]: preference } });
+            assert.equal(answer.status, status);
+            assert.equal(answer.header(UPSTREAM_STATUS), String(status));
+            assert.equal(answer.header(PREFERENCE_APPLIED), PREFER_UPSTREAM_STATUS);
+            assert.equal(answer.header('content-type'), 'text/plain');
+            assert.equal(answer.header('retry-after'), '7');
+            expectBytes(await answer.bytes(), 'sorry');
+          }
+        }
+      },
+      { needs: [PREFER_UPSTREAM_STATUS] },
+    ),
+
+    test(
+      '[PREFER-6] each caller of one key gets the status that it prefers',
+      async (t) => {
+        const feed = t.feed({ status: 429 });
+        const key = randomUUID();
+        const plain = t.create(feed, { headers: { [IDEMPOTENCY_KEY]: key } });
+        const own = t.create(feed, {
+          headers: { [IDEMPOTENCY_KEY]: key, [PREFER]: PREFER_UPSTREAM_STATUS },
+        });
+        await feed.request();
+        await t.settle();
+        await feed.end('busy');
+        assert.equal((await plain).status, 502);
+        assert.equal((await own).status, 429);
+      },
+      { needs: [PREFER_UPSTREAM_STATUS, 'idempotency'] },
+    ),
+
+    test(
+      '[PREFER-7] statuses that a browser acts on by itself stay 502',
+      async (t) => {
+        for (const status of [407, 408, 421, 425]) {
+          const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
+          const answer = await t.create(t.reply('x', { status }), { headers });
+          assert.equal(answer.status, 502);
+          assert.equal(answer.header(UPSTREAM_STATUS), String(status));
+          assert.equal(answer.header(PREFERENCE_APPLIED), undefined);
+        }
+      },
+      { needs: [PREFER_UPSTREAM_STATUS] },
+    ),
+
+    test(
+      '[PREFER-8] errors of the proxy itself, a redirect, and a success are as they would be without',
+      async (t) => {
+        const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
+        const gone = t.upstream(({ res }) => void res.destroy());
+        const answer = await t.create(gone, { headers });
+        assert.equal(answer.header(UPSTREAM_STATUS), undefined);
+        await expectError(answer, 'UPSTREAM_ERROR');
+        await expectError(await t.create('http://not-allowed.invalid/', { headers }), 'UPSTREAM_NOT_ALLOWED');
+        const redirect = t.reply('', { status: 302, headers: { Location: '/' } });
+        await expectError(await t.create(redirect, { headers }), 'REDIRECT_NOT_ALLOWED');
+        const created = await t.create(t.reply('x'), { headers });
+        assert.equal(created.status, 201);
+        assert.equal(created.header(PREFERENCE_APPLIED), undefined);
+        for (const both of BOTH) {
+          const represented = await t.create(t.reply('x'), { headers: { [PREFER]: both } });
+          assert.equal(represented.header(PREFERENCE_APPLIED), RETURN_REPRESENTATION);
+        }
+      },
+      { needs: [PREFER_UPSTREAM_STATUS] },
     ),
   ],
   ['prefer'],

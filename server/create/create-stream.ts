@@ -12,6 +12,7 @@ import { locationHeaders } from '../streams/location.ts';
 import { beginStream } from './begin.ts';
 import type { Begun } from './exactly-once.ts';
 import { urlChecker } from './prepare.ts';
+import { UpstreamFailure } from './upstream-failure.ts';
 import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
 
 /** POST {base}: forwards a request and answers with where its answer can be read. */
@@ -42,6 +43,10 @@ export async function createStream(exchange: Exchange, context: Context): Promis
     stay();
     if (replayed) context.emit({ type: 'replayed', streamId: begun.streamId, subject: caller?.subject });
     await answer(exchange, context, request, begun, replayed);
+  } catch (error) {
+    // Callers that share a key share the failure, but each has preferences of its own.
+    if (error instanceof UpstreamFailure && request.wantsUpstreamStatus) throw error.withUpstreamStatus();
+    throw error;
   } finally {
     stay();
   }

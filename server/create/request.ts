@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import {
   IDEMPOTENCY_KEY,
   PREFER,
+  PREFER_UPSTREAM_STATUS,
   RETURN_REPRESENTATION,
   STREAM_KEY,
   UPSTREAM_AUTHORIZATION,
@@ -12,6 +13,7 @@ import {
 import { UPSTREAM_METHODS } from '../../protocol/query.ts';
 import { ProxyError } from '../errors.ts';
 import { singleHeader } from '../http/exchange.ts';
+import { parsePrefer } from '../http/prefer.ts';
 
 /** Longest `Idempotency-Key` and `Stream-Key`, in bytes. */
 export const MAX_KEY_BYTES = 512;
@@ -25,6 +27,8 @@ export interface CreateRequest {
   readonly streamKey: string | undefined;
   /** `Prefer: return=representation`: the SSE read as the body of the answer. */
   readonly wantsBody: boolean;
+  /** `Prefer: upstream-status`: an upstream's error keeps its own status. */
+  readonly wantsUpstreamStatus: boolean;
 }
 
 /**
@@ -48,17 +52,19 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
       `${UPSTREAM_METHOD} must be one of ${UPSTREAM_METHODS.join(', ')}`,
     );
   }
+  const preferences = parsePrefer(req.headersDistinct[PREFER.toLowerCase()] ?? []);
+  const prefers = (preference: string) => {
+    const [name = '', value = ''] = preference.split('=');
+    return preferences.get(name)?.toLowerCase() === value;
+  };
   return {
     url,
     method,
     authorization: singleHeader(req, UPSTREAM_AUTHORIZATION),
     idempotencyKey: keyHeader(req, IDEMPOTENCY_KEY),
     streamKey: keyHeader(req, STREAM_KEY),
-    wantsBody: (req.headersDistinct[PREFER.toLowerCase()] ?? []).some((value) =>
-      value
-        .split(/[,;]/)
-        .some((preference) => preference.replace(/[\s"]/g, '').toLowerCase() === RETURN_REPRESENTATION),
-    ),
+    wantsBody: prefers(RETURN_REPRESENTATION),
+    wantsUpstreamStatus: prefers(PREFER_UPSTREAM_STATUS),
   };
 }
 

@@ -1,7 +1,7 @@
 import * as names from '../../protocol/headers.ts';
 
 const OWN_HEADERS = Object.values(names).filter(
-  (name) => typeof name === 'string' && name !== names.RETURN_REPRESENTATION,
+  (name) => typeof name === 'string' && !names.PREFERENCES.includes(name),
 ) as string[];
 
 /** Names, in lower case, that are for this connection or for this proxy, and not for the upstream. */

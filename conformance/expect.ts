@@ -23,6 +23,13 @@ export async function expectStatus(answer: Answer, status: number): Promise<void
   assert.fail(`wanted ${status}, got ${shown(answer, await answer.text())}`);
 }
 
+/** Asserts that a find by name found no stream (FIND-2). */
+export async function expectNotFound(answer: Answer): Promise<void> {
+  await expectStatus(answer, 204);
+  assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
+  assert.equal(answer.header('location'), undefined);
+}
+
 function shown(answer: Answer, text: string): string {
   return `${answer.status} ${text.slice(0, 300)}`;
 }

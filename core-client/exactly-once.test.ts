@@ -191,6 +191,8 @@ describe('which answer a requestId gives', () => {
 describe('resume', () => {
   it('gives null where nothing is known, without a POST', async () => {
     expect(await rig.client().resume('nobody')).toBeNull();
+    rig.standIn.noneStatus = 404;
+    expect(await rig.client().resume('nobody')).toBeNull();
     rig.standIn.extensions = false;
     expect(await rig.client().resume('nobody')).toBeNull();
     expect(rig.standIn.count('create')).toBe(0);

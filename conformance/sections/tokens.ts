@@ -4,7 +4,7 @@ import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { section, test } from '../define.ts';
-import { expectBytes, expectError, expectStatus } from '../expect.ts';
+import { expectBytes, expectError, expectNotFound, expectStatus } from '../expect.ts';
 import { serviceToken } from '../tokens.ts';
 
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
@@ -115,8 +115,8 @@ export const tokens = section(
         const found = await t.send(url, bearer(ada));
         await expectStatus(found, 200);
         assert.equal(t.streamOf(found).id, stream.id);
-        await expectError(await t.send(url, bearer(grace)), 'STREAM_NOT_FOUND');
-        await expectError(await t.service(url), 'STREAM_NOT_FOUND');
+        await expectNotFound(await t.send(url, bearer(grace)));
+        await expectNotFound(await t.service(url));
       },
       { needs: ['find'] },
     ),

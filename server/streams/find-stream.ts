@@ -4,9 +4,12 @@ import type { Context } from '../context.ts';
 import { ProxyError } from '../errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import { locationHeaders } from './location.ts';
-import { isVisible, streamNotFound } from './visible.ts';
+import { isVisible } from './visible.ts';
 
-/** GET {base}?key=name: the caller's newest stream under a `Stream-Key`, with a fresh URL. */
+/**
+ * GET {base}?key=name: responds with the caller's newest stream under a `Stream-Key` and a fresh URL. Responds 204
+ * if there is none: pages ask at each mount, and browsers log every 404 as an error.
+ */
 export async function findStream(exchange: Exchange, context: Context): Promise<void> {
   const { res, query, caller } = exchange;
   const name = singleParam(query, KEY);
@@ -23,7 +26,10 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
   try {
     const streamId = await streamKeys.newest(caller?.subject, name, limit.signal);
     const found = streamId === undefined ? undefined : await store.head(streamId);
-    if (streamId === undefined || !found || !isVisible(found, caller)) throw streamNotFound();
+    if (streamId === undefined || !found || !isVisible(found, caller)) {
+      res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
+      return;
+    }
     const info = await guardian.settle(streamId, found);
     res
       .writeHead(200, {

@@ -76,6 +76,8 @@ export class StandIn {
   upstream: Upstream = (stream) => void stream.push('hello').close();
   /** False: a server of the plain protocol. */
   extensions = true;
+  /** Status of a find without a result. Servers before FIND-2 changed respond 404. */
+  noneStatus: 204 | 404 = 204;
   /** False: text frames without base64. */
   base64 = true;
   secret: string | undefined;
@@ -158,6 +160,7 @@ export class StandIn {
     if (kind === 'create') return this.#create(seen, res, fault);
     const stream =
       kind === 'find' ? this.#names.get(url.searchParams.get('key') ?? '') : this.streams.get(id);
+    if (!stream && kind === 'find' && this.noneStatus === 204) return void res.writeHead(204).end();
     if (!stream) return answer(res, refuse(404, 'STREAM_NOT_FOUND'));
     if (kind === 'read') return this.#read(stream, url, 200, {}, res, fault);
     if (kind === 'abort') stream.close('aborted', { code: 'ABORTED', message: 'The answer was stopped' });

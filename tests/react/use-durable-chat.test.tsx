@@ -177,7 +177,7 @@ async function openHeldPage(id: string): Promise<{ page: Page; release: () => vo
       id,
       async fetch(input: RequestInfo, init?: RequestInit) {
         const response = await fetch(input, init);
-        if (response.status === 404) {
+        if (response.status === 204) {
           resolve();
           await held;
         }

@@ -156,7 +156,7 @@ describe('a subject and its streams', () => {
       (await fetch(withQuery(proxy.base, { key: 'chat' }), { headers })).status,
     ];
     expect(await statuses(ann)).toEqual([200, 200, 200]);
-    expect(await statuses(ben)).toEqual([404, 404, 404]);
+    expect(await statuses(ben)).toEqual([404, 404, 204]);
     expect((await fetch(path, { method: 'DELETE', headers: ben })).status).toBe(404);
     const operator = { authorization: `Bearer ${SECRET}` };
     expect((await fetch(path, { headers: operator })).status).toBe(200);

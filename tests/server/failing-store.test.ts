@@ -70,7 +70,7 @@ describe('when the store fails', () => {
     ).closed;
     failing.clear();
     expect((await fetch(withQuery(proxy.base, { key: 'chat' }), { headers: { authorization } })).status).toBe(
-      404,
+      204,
     );
     expect((await post(proxy, url, { headers })).status).toBe(201);
   });

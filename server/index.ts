@@ -1,6 +1,6 @@
 export { durableProxy, type DurableProxyRouter } from './middleware.ts';
-export { createProxyServer, type ProxyServer, type ProxyServerOptions } from './standalone.ts';
-export type { DurableProxyOptions, PrepareUpstream, UpstreamDraft } from './options.ts';
+export { createProxyServer, type ProxyServer } from './standalone.ts';
+export type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions, UpstreamDraft } from './options.ts';
 export type { CorsOptions, CorsOrigin } from './http/cors-options.ts';
 export type { MaybePromise } from './maybe-promise.ts';
 export type { Authenticate } from './auth/service.ts';

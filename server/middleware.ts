@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Router } from 'express';
 import { corsMiddleware } from './http/cors.ts';
-import { resolveOptions, type DurableProxyOptions } from './options.ts';
+import type { DurableProxyOptions } from './options.ts';
+import { resolveOptions } from './options/resolve.ts';
 import { createProxy, type CloseOptions } from './proxy.ts';
 
 /** An Express router (4 or 5) that is a durable proxy. */

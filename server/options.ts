@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Authenticate } from './auth/service.ts';
-import { ConfigurationError } from './errors.ts';
 import type { OnEvent } from './events.ts';
 import type { CorsOptions } from './http/cors-options.ts';
-import { silentLogger, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
 import type { MaybePromise } from './maybe-promise.ts';
 import type { StreamStore } from './store/types.ts';
 
@@ -83,109 +82,10 @@ export interface DurableProxyOptions {
   onEvent?: OnEvent;
 }
 
-type Defaulted =
-  | 'allowlist'
-  | 'streamTtlSeconds'
-  | 'urlExpirationSeconds'
-  | 'maxResponseBytes'
-  | 'maxRequestBytes'
-  | 'maxErrorBytes'
-  | 'maxConcurrentStreams'
-  | 'maxConcurrentStreamsPerSubject'
-  | 'upstreamHeadersTimeoutMs'
-  | 'upstreamInactivityTimeoutMs'
-  | 'maxReadBytes'
-  | 'longPollTimeoutMs'
-  | 'keepAliveMs'
-  | 'allowPrivateNetworks'
-  | 'cors'
-  | 'logger';
-
-/** The same with defaults filled in; frozen. */
-export type ResolvedOptions = Readonly<
-  Omit<DurableProxyOptions, Defaulted> & Required<Pick<DurableProxyOptions, Defaulted>>
->;
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** Whole-number options: default, smallest, largest. */
-const NUMBERS = {
-  streamTtlSeconds: [86_400, 1, Number.MAX_SAFE_INTEGER],
-  urlExpirationSeconds: [86_400, 1, Number.MAX_SAFE_INTEGER],
-  maxResponseBytes: [104_857_600, 0, Number.MAX_SAFE_INTEGER],
-  maxRequestBytes: [33_554_432, 0, Number.MAX_SAFE_INTEGER],
-  maxErrorBytes: [65_536, 0, Number.MAX_SAFE_INTEGER],
-  maxConcurrentStreams: [10_000, 1, Number.MAX_SAFE_INTEGER],
-  maxConcurrentStreamsPerSubject: [100, 1, Number.MAX_SAFE_INTEGER],
-  upstreamHeadersTimeoutMs: [60_000, 1, MAX_TIMER_MS],
-  upstreamInactivityTimeoutMs: [600_000, 1, MAX_TIMER_MS],
-  maxReadBytes: [4_194_304, 1, Number.MAX_SAFE_INTEGER],
-  longPollTimeoutMs: [20_000, 1, MAX_TIMER_MS],
-  keepAliveMs: [15_000, 1, MAX_TIMER_MS],
-} as const satisfies Partial<Record<keyof DurableProxyOptions, readonly [number, number, number]>>;
-
-/**
- * Checks the options once and fills in defaults.
- * @throws ConfigurationError with the form that works.
- */
-export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new ConfigurationError(
-      "durable-proxy needs options: durableProxy({ jwtSecret: process.env.JWT_SECRET, allowlist: ['https://api.openai.com/**'] })",
-    );
-  }
-  const numbers = Object.fromEntries(
-    Object.entries(NUMBERS).map(([name, range]) => [
-      name,
-      checkNumber(name, options[name as keyof typeof NUMBERS], range),
-    ]),
-  ) as { [Name in keyof typeof NUMBERS]: number };
-  for (const name of ['authenticate', 'prepareUpstream', 'onEvent'] as const) {
-    if (options[name] !== undefined && typeof options[name] !== 'function') {
-      throw new ConfigurationError(`${name} must be a function`);
-    }
-  }
-  const stores = [options.store && 'store', options.durableStreamsUrl && 'durableStreamsUrl'].filter(Boolean);
-  if (stores.length > 1 || (stores.length === 1 && options.dataDir !== undefined)) {
-    throw new ConfigurationError(
-      'Give one of store, durableStreamsUrl and dataDir: each says where streams are kept',
-    );
-  }
-  return Object.freeze({
-    ...options,
-    ...numbers,
-    allowlist: Object.freeze([...(options.allowlist ?? [])]),
-    allowPrivateNetworks: options.allowPrivateNetworks ?? false,
-    cors: options.cors ?? {},
-    logger: options.logger ?? silentLogger,
-    ...(options.publicUrl !== undefined && { publicUrl: checkPublicUrl(options.publicUrl) }),
-  });
-}
-
-function checkNumber(name: string, value: unknown, [fallback, min, max]: readonly [number, number, number]) {
-  if (value === undefined) return fallback;
-  // Infinity is how people write "no limit".
-  if (value === Infinity && max === Number.MAX_SAFE_INTEGER) return max;
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-    throw new ConfigurationError(`${name} must be a whole number from ${min} to ${max}, such as ${fallback}`);
-  }
-  return value as number;
-}
-
-function checkPublicUrl(value: string): string {
-  const url = tryUrl(value);
-  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
-    throw new ConfigurationError(
-      'publicUrl must be the absolute URL of the mount, such as "https://chat.example.com/v1/proxy"',
-    );
-  }
-  return url.href.replace(/\/+$/, '');
-}
-
-function tryUrl(value: string): URL | undefined {
-  try {
-    return new URL(value);
-  } catch {
-    return undefined;
-  }
+/** Options of `createProxyServer`. */
+export interface ProxyServerOptions extends DurableProxyOptions {
+  /** Port to listen on. 0 takes a free one, which `url` tells. Default 4440. */
+  port?: number;
+  /** Host name or address to listen on. Default "localhost". */
+  host?: string;
 }

@@ -7,7 +7,7 @@ import { ExactlyOnce } from './create/exactly-once.ts';
 import { StreamKeys } from './create/stream-keys.ts';
 import { createDispatch } from './dispatch.ts';
 import { safeEmitter } from './events.ts';
-import type { ResolvedOptions } from './options.ts';
+import type { ResolvedOptions } from './options/resolve.ts';
 import { Guardian } from './peers/guardian.ts';
 import { Presence } from './peers/presence.ts';
 import { RunningStreams } from './pump/running.ts';

@@ -3,21 +3,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
-import { ConfigurationError, ProxyError } from './errors.ts';
+import { ProxyError } from './errors.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { durableProxy } from './middleware.ts';
-import type { DurableProxyOptions } from './options.ts';
+import type { ProxyServerOptions } from './options.ts';
+import { resolveServerOptions } from './options/resolve.ts';
 import type { CloseOptions } from './proxy.ts';
 
 /** Where the standalone server mounts the proxy. */
 export const MOUNT_PATH = '/v1/proxy';
-
-export interface ProxyServerOptions extends DurableProxyOptions {
-  /** Default 4440; 0 takes a free one, which `url` tells. */
-  port?: number;
-  /** Default "localhost". */
-  host?: string;
-}
 
 export interface ProxyServer {
   /** The server's origin, such as `http://localhost:4440`; the proxy is at `/v1/proxy` below it. */
@@ -31,11 +25,8 @@ export interface ProxyServer {
  * @throws ConfigurationError, what `listen` fails with (a port in use), what the store fails with.
  */
 export async function createProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { port = 4440, host = 'localhost' } = options;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new ConfigurationError('port must be a whole number from 0 (any free one) to 65535, such as 4440');
-  }
-  const proxy = durableProxy(options);
+  const { port, host, proxyOptions } = resolveServerOptions(options);
+  const proxy = durableProxy(proxyOptions);
   const app = express();
   app.disable('x-powered-by');
   // The proxy says for itself who may embed what it serves.

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { EXPIRES, SCOPE, SCOPE_READ, SIGNATURE } from '../../protocol/query.ts';
 import { ConfigurationError } from '../errors.ts';
+import { checkNames } from '../options/check.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 import { unauthorized } from './unauthorized.ts';
 
@@ -24,6 +25,13 @@ export interface SignStreamUrlOptions {
  * @throws ConfigurationError for options that make no valid URL.
  */
 export function signStreamUrl(options: SignStreamUrlOptions): string {
+  const names = ['jwtSecret', 'streamId', 'basePath', 'expiresInSeconds', 'scope'];
+  checkNames(
+    'signStreamUrl',
+    names,
+    options,
+    "signStreamUrl({ jwtSecret, streamId, basePath: '/v1/proxy' })",
+  );
   const { jwtSecret, streamId, basePath, expiresInSeconds = 86_400, scope } = options;
   if (typeof streamId !== 'string' || streamId === '') {
     throw new ConfigurationError('streamId must be the id of a stream, as in its Location');

@@ -1,5 +1,6 @@
 import { errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
 import { ConfigurationError } from '../errors.ts';
+import { checkNames } from '../options/check.ts';
 import { compileAllowlist } from '../upstream/allowlist.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 import { unauthorized } from './unauthorized.ts';
@@ -28,6 +29,13 @@ export interface TokenClaims {
  * @throws ConfigurationError for options that make no valid token.
  */
 export async function createServiceToken(options: ServiceTokenOptions): Promise<string> {
+  const names = ['jwtSecret', 'subject', 'expiresInSeconds', 'allow'];
+  checkNames(
+    'createServiceToken',
+    names,
+    options,
+    "createServiceToken({ jwtSecret, subject: 'user-42', expiresInSeconds: 3600 })",
+  );
   const { jwtSecret, subject, expiresInSeconds, allow } = options;
   const [key] = createKeyring(jwtSecret).tokenKeys;
   if (key === undefined) throw new ConfigurationError('jwtSecret is an empty list');

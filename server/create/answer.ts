@@ -1,5 +1,5 @@
 import { ProxyError } from '../errors.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { ResolvedOptions } from '../options/resolve.ts';
 import { discardBody, readErrorBody, type UpstreamAnswer, type UpstreamClient } from '../upstream/client.ts';
 import { upstreamErrorHeaders } from '../upstream/headers.ts';
 import type { UpstreamTarget } from './prepare.ts';

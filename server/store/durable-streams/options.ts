@@ -1,5 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { ConfigurationError } from '../../errors.ts';
+import { checkOptions, type OptionTable } from '../../options/check.ts';
+import { limit, milliseconds, required, strings } from '../../options/spec.ts';
 
 export interface DurableStreamsStoreOptions {
   /** Base URL of the server; streams lie under its path: `https://streams.example.com/v1/my-app`. */
@@ -36,24 +38,35 @@ export interface Config {
 
 /** @throws ConfigurationError that shows a right form, and never a header's value. */
 export function parseOptions(options: DurableStreamsStoreOptions): Config {
-  const url = parseUrl(options.url);
+  const { url, headers, ...numbers } = checkOptions(
+    'durableStreamsStore',
+    OPTIONS,
+    options,
+    "durableStreamsStore({ url: 'https://streams.example.com/v1/my-app' })",
+  );
   return Object.freeze({
+    ...numbers,
     origin: url.origin,
     basePath: url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`,
-    headers: Object.freeze(parseHeaders(options.headers ?? {})),
-    connections: positive('connections', options.connections ?? 64),
-    requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs ?? 10_000),
-    retryTimeoutMs: positive('retryTimeoutMs', options.retryTimeoutMs ?? 30_000),
-    silenceMs: positive('silenceMs', options.silenceMs ?? 5_000),
-    outcomeGraceMs: positive('outcomeGraceMs', options.outcomeGraceMs ?? 5_000),
+    headers: Object.freeze(parseHeaders(headers ?? {})),
   });
 }
 
-function parseUrl(value: string | URL): URL {
+const OPTIONS = {
+  url: required((_name, value) => parseUrl(value)),
+  headers: strings("{ authorization: 'Bearer …' }"),
+  connections: limit({ fallback: 64 }),
+  requestTimeoutMs: milliseconds({ fallback: 10_000 }),
+  retryTimeoutMs: milliseconds({ fallback: 30_000 }),
+  silenceMs: milliseconds({ fallback: 5_000 }),
+  outcomeGraceMs: milliseconds({ fallback: 5_000 }),
+} as const satisfies OptionTable & Record<keyof DurableStreamsStoreOptions, unknown>;
+
+function parseUrl(value: unknown): URL {
   const form = "give a base URL such as 'https://streams.example.com/v1/my-app'";
   let url: URL;
   try {
-    url = new URL(value);
+    url = new URL(value as string | URL);
   } catch {
     throw new ConfigurationError(`durableStreamsUrl is not a URL; ${form}`);
   }
@@ -85,9 +98,4 @@ function parseHeaders(headers: Readonly<Record<string, string>>): Record<string,
     parsed[name.toLowerCase()] = value;
   }
   return parsed;
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new ConfigurationError(`${name} of durableStreamsStore must be a positive integer, such as 5000`);
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { ConfigurationError } from '../../errors.ts';
+import { checkOptions, type OptionTable } from '../../options/check.ts';
+import { milliseconds, oneOf, text } from '../../options/spec.ts';
 import type { StreamStore } from '../types.ts';
 import { EmbeddedStore } from './store.ts';
 
@@ -15,6 +16,12 @@ export interface EmbeddedStoreOptions {
   readonly sweepIntervalMs?: number | undefined;
 }
 
+const OPTIONS = {
+  dataDir: { ...text("'/var/lib/streams'"), fallback: '.durable-proxy' },
+  durability: { ...oneOf(['disk', 'process']), fallback: 'disk' },
+  sweepIntervalMs: milliseconds({ fallback: 1_000 }),
+} as const satisfies OptionTable & Record<keyof EmbeddedStoreOptions, unknown>;
+
 /**
  * A store in a directory of this machine, on LMDB: nothing to install, nothing to start. One process at a
  * time can hold a directory; streams that a dead one left open are closed as `interrupted` by `open()`.
@@ -22,16 +29,11 @@ export interface EmbeddedStoreOptions {
  * @throws ConfigurationError for an option that cannot work.
  */
 export function embeddedStore(options: EmbeddedStoreOptions = {}): StreamStore {
-  const { dataDir = '.durable-proxy', durability = 'disk', sweepIntervalMs = 1000 } = options;
-  if (durability !== 'disk' && durability !== 'process') {
-    throw new ConfigurationError(
-      "embeddedStore: `durability` is 'disk' or 'process', such as { durability: 'disk' }",
-    );
-  }
-  if (!(sweepIntervalMs >= 1 && sweepIntervalMs < 2 ** 31)) {
-    throw new ConfigurationError(
-      'embeddedStore: `sweepIntervalMs` is in milliseconds, such as { sweepIntervalMs: 1000 }',
-    );
-  }
-  return new EmbeddedStore({ dataDir: resolve(dataDir), durability, sweepIntervalMs });
+  const checked = checkOptions(
+    'embeddedStore',
+    OPTIONS,
+    options,
+    "embeddedStore({ dataDir: '/var/lib/streams' })",
+  );
+  return new EmbeddedStore({ ...checked, dataDir: resolve(checked.dataDir) });
 }

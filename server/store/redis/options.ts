@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../errors.ts';
+import { checkNames } from '../../options/check.ts';
 import type { AnyClient, RedisClient, RedisCluster, RedisSentinel } from './clients.ts';
 
 const KEY_PREFIX = 'durable-proxy:';
@@ -41,7 +42,7 @@ export type CheckedOptions = { readonly keyPrefix: string } & (
 
 /** @throws ConfigurationError that shows a right form, and no credentials. */
 export function checkOptions(options: RedisStoreOptions): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw wrong('takes an object');
+  checkNames('redisStore', ['url', 'client', 'keyPrefix'], options, RIGHT);
   const { url, client, keyPrefix = KEY_PREFIX } = options as Partial<RedisUrlOptions & RedisClientOptions>;
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix)) {
     throw wrong('keyPrefix is a text without braces (a cluster finds the slot by what stands in braces)');

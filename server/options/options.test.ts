@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  ConfigurationError,
+  createProxyServer,
+  createServiceToken,
+  durableProxy,
+  durableStreamsStore,
+  embeddedStore,
+  signStreamUrl,
+} from '../index.ts';
+import { redisStore } from '../store/redis/index.ts';
+import { closestName } from './closest-name.ts';
+import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
+
+const jwtSecret = 'a-secret-that-no-message-may-repeat';
+const NAMES = Object.keys(PROXY_OPTIONS);
+
+function refusal(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).not.toContain(jwtSecret);
+    return (error as Error).message;
+  }
+  return expect.fail('the options were accepted');
+}
+
+describe('an unknown option', () => {
+  it.each([
+    ['allowList', 'allowlist'],
+    ['maxRequestByte', 'maxRequestBytes'],
+    ['authentication', 'authenticate'],
+    ['secret', 'jwtSecret'],
+    ['headersTimeoutMs', 'upstreamHeadersTimeoutMs'],
+    ['onevent', 'onEvent'],
+    ['datadir', 'dataDir'],
+  ])('of durableProxy throws, and "%s" is told to be "%s"', (wrong, right) => {
+    const message = refusal(() => durableProxy({ jwtSecret, [wrong]: jwtSecret }));
+    expect(message).toBe(`durableProxy has no option "${wrong}". Did you mean "${right}"?`);
+  });
+
+  it('that is like none lists those that there are', () => {
+    expect(refusal(() => durableProxy({ jwtSecret, quux: 1 } as never))).toMatch(
+      /has no option "quux"\. It has: jwtSecret, allowlist, /,
+    );
+  });
+
+  it('with one typing error is recognized, whichever option it is', () => {
+    const misspelled = fc.constantFrom(...NAMES).chain((name) =>
+      fc.tuple(
+        fc.constant(name),
+        fc
+          .nat(name.length - 1)
+          .chain((at) =>
+            fc.constantFrom(
+              name.slice(0, at) + name.slice(at + 1),
+              `${name.slice(0, at)}x${name.slice(at)}`,
+              `${name.slice(0, at)}x${name.slice(at + 1)}`,
+              name.toLowerCase(),
+              name.toUpperCase(),
+            ),
+          ),
+      ),
+    );
+    fc.assert(
+      fc.property(misspelled, ([name, wrong]) => {
+        fc.pre(!NAMES.includes(wrong));
+        expect(closestName(wrong, NAMES)).toBe(name);
+      }),
+    );
+  });
+
+  it.each<[string, (options: object) => unknown]>([
+    ['embeddedStore', (options) => embeddedStore(options)],
+    ['durableStreamsStore', (options) => durableStreamsStore({ url: 'http://h', ...options })],
+    ['redisStore', (options) => redisStore({ url: 'redis://h', ...options })],
+    ['signStreamUrl', (options) => signStreamUrl({ jwtSecret, streamId: 'x', basePath: '/', ...options })],
+  ])('of %s throws', (owner, call) => {
+    expect(refusal(() => call({ quux: 1 }))).toContain(`${owner} has no option "quux"`);
+  });
+
+  it('of createProxyServer and createServiceToken rejects', async () => {
+    const server = createProxyServer({ jwtSecret, prot: 1 } as never);
+    await expect(server).rejects.toThrow('createProxyServer has no option "prot". Did you mean "port"?');
+    const token = createServiceToken({ jwtSecret, subject: 'u', expiresInSecond: 60 } as never);
+    await expect(token).rejects.toThrow('Did you mean "expiresInSeconds"?');
+  });
+});
+
+describe('an option of a wrong type', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['allowlist', 'https://api.openai.com/**', /must be a list of strings.*Example: allowlist: \['https:/],
+    ['allowlist', [1], /must be a list of strings/],
+    ['allowlist', { 0: 'https://h', length: 1 }, /must be a list of strings/],
+    ['maxRequestBytes', '1000', /must be a whole number of at least 0, or Infinity, not this string/],
+    ['maxRequestBytes', null, /not null/],
+    ['keepAliveMs', Infinity, /must be a whole number from 1 to 2147483647/],
+    ['allowPrivateNetworks', 'false', /must be true or false/],
+    ['authenticate', { subject: 'x' }, /must be a function.*Example: authenticate: async \(req\)/],
+    ['prepareUpstream', true, /must be a function/],
+    ['onEvent', [], /must be a function/],
+    ['logger', () => 0, /must be an object with the methods debug, info, warn, error/],
+    ['logger', { info: () => 0 }, /debug, info, warn, error/],
+    ['store', 'redis://localhost', /must be an object with the methods open, .*redisStore/],
+    ['cors', true, /must be false or options of the package 'cors'/],
+    ['cors', 'https://app.example.com', /Example: cors: \{ origin: /],
+    ['dataDir', '', /must be a non-empty string, not an empty string/],
+    ['dataDir', new URL('file:///x'), /must be a non-empty string/],
+    ['durability', 'memory', /must be 'disk' or 'process'/],
+    ['durableStreamsUrl', 7, /must be a non-empty string, not 7/],
+    ['durableStreamsHeaders', ['authorization'], /must be an object of strings/],
+    ['durableStreamsHeaders', { authorization: 7 }, /must be an object of strings/],
+    ['publicUrl', 'chat.example.com', /must be the absolute URL/],
+    ['jwtSecret', { secret: 'x' }, /jwtSecret must be a string/],
+  ])('throws, and the message shows a right one: %s', (name, value, message) => {
+    expect(refusal(() => durableProxy({ jwtSecret, [name]: value }))).toMatch(
+      new RegExp(`^(?=${name} )(?=.*${message.source})`),
+    );
+  });
+
+  it.each([undefined, null, 'secret', 7, [], () => 0])('throws for options that are %j', (options) => {
+    expect(refusal(() => durableProxy(options as never))).toMatch(
+      /^durableProxy needs options: durableProxy\(\{/,
+    );
+    for (const store of [embeddedStore, durableStreamsStore, redisStore] as ((options: never) => unknown)[]) {
+      if (options !== undefined) refusal(() => store(options as never));
+    }
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['embeddedStore', () => embeddedStore({ dataDir: 7 as never }), /dataDir must be/],
+    ['embeddedStore', () => embeddedStore({ durability: 'ram' as never }), /'disk' or 'process'/],
+    ['embeddedStore', () => embeddedStore({ sweepIntervalMs: '5' as never }), /sweepIntervalMs must be/],
+    ['durableStreamsStore', () => durableStreamsStore({ url: 7 as never }), /not a URL/],
+    ['durableStreamsStore', () => durableStreamsStore({ url: 'http://h', headers: 'a' as never }), /headers/],
+    [
+      'durableStreamsStore',
+      () => durableStreamsStore({ url: 'http://h', silenceMs: '5' as never }),
+      /silenceMs/,
+    ],
+    ['redisStore', () => redisStore({ url: 'redis://h', keyPrefix: 7 as never }), /keyPrefix/],
+  ])('throws in %s', (_owner, call, message) => {
+    expect(refusal(call)).toMatch(message);
+  });
+
+  it('counts undefined as absent', () => {
+    const absent = Object.fromEntries(NAMES.map((name) => [name, undefined]));
+    expect(refusal(() => durableProxy({ ...absent } as never))).toMatch(/^jwtSecret/);
+  });
+});
+
+describe('docs/server.md', () => {
+  const document = readFileSync(new URL('../../docs/server.md', import.meta.url), 'utf8');
+
+  it.each(Object.keys({ ...PROXY_OPTIONS, ...SERVER_OPTIONS }))('describes %s and its default', (name) => {
+    const { fallback } = { ...PROXY_OPTIONS, ...SERVER_OPTIONS }[name as keyof typeof PROXY_OPTIONS];
+    const row = document.split('\n').find((line) => new RegExp(`^\\|[^|]*\`${name}\\b`).test(line));
+    expect(row, `docs/server.md has no table row for ${name}`).toBeDefined();
+    if (typeof fallback === 'number') expect(row).toContain(`| ${fallback.toLocaleString('en-US')} |`);
+  });
+});

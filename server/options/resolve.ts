@@ -1,0 +1,42 @@
+import { ConfigurationError } from '../errors.ts';
+import type { DurableProxyOptions, ProxyServerOptions } from '../options.ts';
+import { checkNames, checkOptions, type Checked } from './check.ts';
+import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
+
+/** Options of the proxy, checked, with defaults filled in, frozen. */
+export type ResolvedOptions = Checked<typeof PROXY_OPTIONS>;
+
+const EXAMPLE = "{ jwtSecret: process.env.JWT_SECRET, allowlist: ['https://api.openai.com/**'] }";
+
+/**
+ * Checks the options of `durableProxy` and fills in defaults.
+ * @throws ConfigurationError that shows a value that works.
+ */
+export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
+  const resolved = checkOptions('durableProxy', PROXY_OPTIONS, options, `durableProxy(${EXAMPLE})`);
+  const { store, durableStreamsUrl, dataDir } = resolved;
+  if ([store, durableStreamsUrl, dataDir].filter((each) => each !== undefined).length > 1) {
+    throw new ConfigurationError(
+      'Give one of store, durableStreamsUrl and dataDir: each says where streams are kept',
+    );
+  }
+  return resolved;
+}
+
+/**
+ * Checks the options of `createProxyServer` that are not the proxy's, and returns them beside those of the proxy.
+ * @throws ConfigurationError for an unknown name of either kind.
+ */
+export function resolveServerOptions(
+  options: ProxyServerOptions,
+): Checked<typeof SERVER_OPTIONS> & { readonly proxyOptions: DurableProxyOptions } {
+  const owner = 'createProxyServer';
+  const names = [...Object.keys(PROXY_OPTIONS), ...Object.keys(SERVER_OPTIONS)];
+  checkNames(owner, names, options, `${owner}(${EXAMPLE})`);
+  const of = (table: object) =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(table, name)));
+  return {
+    ...checkOptions(owner, SERVER_OPTIONS, of(SERVER_OPTIONS), EXAMPLE),
+    proxyOptions: of(PROXY_OPTIONS) as unknown as DurableProxyOptions,
+  };
+}

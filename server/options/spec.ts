@@ -1,0 +1,177 @@
+import { ConfigurationError } from '../errors.ts';
+
+/** Describes one option: how its value is checked, and the value that is used if it is absent. */
+export interface OptionSpec<Value, Default extends Value | undefined = Value | undefined> {
+  /**
+   * Returns the checked value.
+   * @throws ConfigurationError that names the option and shows a value that works, never the value itself.
+   */
+  readonly check: (name: string, value: unknown) => Value;
+  readonly fallback: Default;
+  /** True if `check` is called for an absent value too, to refuse it. */
+  readonly required?: true;
+}
+
+/** An option that is a whole number. The command line has a flag for each. */
+export interface NumberSpec extends OptionSpec<number, number> {
+  readonly min: number;
+  readonly max: number;
+  /** True if `Infinity` turns the limit off. */
+  readonly unlimited: boolean;
+  /** One line for `--help`, without the default. An option of the proxy has one, an option of a store does not. */
+  readonly help?: string;
+  /** Name of the command line flag, if it is not the option's name in kebab case. */
+  readonly flag?: string;
+}
+
+/** Longest delay of a timer in Node, in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+interface NumberInit {
+  readonly fallback: number;
+  /** Default 1. */
+  readonly min?: number;
+  readonly help?: string;
+  readonly flag?: string;
+}
+
+/** A size, a count or a number of seconds. `Infinity` turns it off. */
+export function limit(init: NumberInit): NumberSpec {
+  return number({ ...init, max: Number.MAX_SAFE_INTEGER });
+}
+
+/** A time in milliseconds, which a timer has to be able to hold. */
+export function milliseconds(init: NumberInit): NumberSpec {
+  return number({ ...init, max: MAX_TIMER_MS });
+}
+
+/** A whole number up to `max`. */
+export function number(init: NumberInit & { readonly max: number }): NumberSpec {
+  const { fallback, min = 1, max } = init;
+  const unlimited = max === Number.MAX_SAFE_INTEGER;
+  return {
+    ...init,
+    min,
+    unlimited,
+    check(name, value) {
+      if (unlimited && value === Infinity) return max;
+      if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max)
+        return value as number;
+      const range = unlimited ? `of at least ${min}, or Infinity` : `from ${min} to ${max}`;
+      throw wrongType(name, `a whole number ${range}`, value, `${name}: ${fallback}`);
+    },
+  };
+}
+
+/** True or false. */
+export function flag(fallback: boolean): OptionSpec<boolean, boolean> {
+  return {
+    fallback,
+    check(name, value) {
+      if (typeof value === 'boolean') return value;
+      throw wrongType(name, 'true or false', value, `${name}: ${!fallback}`);
+    },
+  };
+}
+
+/** A non-empty string. */
+export function text(example: string): OptionSpec<string, undefined> {
+  return {
+    fallback: undefined,
+    check(name, value) {
+      if (typeof value === 'string' && value !== '') return value;
+      throw wrongType(name, 'a non-empty string', value, `${name}: ${example}`);
+    },
+  };
+}
+
+/** An option without a default that has to be given. `check` refuses an absent value. */
+export function required<Value>(check: OptionSpec<Value>['check']): OptionSpec<Value, never> {
+  return { required: true, fallback: undefined as never, check };
+}
+
+/** One of a few strings. */
+export function oneOf<const Value extends string>(values: readonly Value[]): OptionSpec<Value, undefined> {
+  return {
+    fallback: undefined,
+    check(name, value) {
+      const known = values.find((each) => each === value);
+      if (known !== undefined) return known;
+      throw wrongType(name, values.map((each) => `'${each}'`).join(' or '), value, `${name}: '${values[0]}'`);
+    },
+  };
+}
+
+/** A list of strings. The list is copied, so that a later change of the caller's has no effect. */
+export function list(example: string): OptionSpec<readonly string[], readonly string[]> {
+  return {
+    fallback: [],
+    check(name, value) {
+      if (Array.isArray(value) && value.every((each) => typeof each === 'string')) {
+        return Object.freeze([...(value as string[])]);
+      }
+      throw wrongType(name, 'a list of strings', value, `${name}: ${example}`);
+    },
+  };
+}
+
+/** An object whose values are strings. */
+export function strings(example: string): OptionSpec<Readonly<Record<string, string>>, undefined> {
+  return {
+    fallback: undefined,
+    check(name, value) {
+      if (isObject(value) && Object.values(value).every((each) => typeof each === 'string')) {
+        return Object.freeze({ ...(value as Record<string, string>) });
+      }
+      throw wrongType(name, 'an object of strings', value, `${name}: ${example}`);
+    },
+  };
+}
+
+/** A function. */
+export function callback<Value>(example: string): OptionSpec<Value, undefined> {
+  return {
+    fallback: undefined,
+    check(name, value) {
+      if (typeof value === 'function') return value as Value;
+      throw wrongType(name, 'a function', value, `${name}: ${example}`);
+    },
+  };
+}
+
+/** An object with these methods. */
+export function withMethods<Value>(
+  methods: readonly (keyof Value)[],
+  example: string,
+): OptionSpec<Value, undefined> {
+  return {
+    fallback: undefined,
+    check(name, value) {
+      const missing = methods.filter(
+        (method) => typeof (value as Value | null | undefined)?.[method] !== 'function',
+      );
+      if (missing.length === 0) return value as Value;
+      const named = methods.map(String).join(', ');
+      throw wrongType(name, `an object with the methods ${named}`, value, `${name}: ${example}`);
+    },
+  };
+}
+
+/** Builds the error for a value of the wrong type. The value may be a credential, so only its type is named. */
+export function wrongType(name: string, wanted: string, value: unknown, example: string): ConfigurationError {
+  return new ConfigurationError(`${name} must be ${wanted}${got(value)}. Example: ${example}`);
+}
+
+function got(value: unknown): string {
+  if (value === null) return ', not null';
+  if (value === undefined) return '';
+  if (Array.isArray(value)) return ', not this list';
+  if (typeof value === 'number') return `, not ${value}`;
+  if (value === '') return ', not an empty string';
+  return `, not ${typeof value === 'object' ? 'this object' : `this ${typeof value}`}`;
+}
+
+/** Tells an object of options from a list, a function and null. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,123 @@
+import type { Authenticate } from '../auth/service.ts';
+import { ConfigurationError } from '../errors.ts';
+import type { OnEvent } from '../events.ts';
+import type { CorsOptions } from '../http/cors-options.ts';
+import { silentLogger, type Logger } from '../logger.ts';
+import type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions } from '../options.ts';
+import type { StreamStore } from '../store/types.ts';
+import type { OptionTable } from './check.ts';
+import {
+  callback,
+  flag,
+  isObject,
+  limit,
+  list,
+  milliseconds,
+  number,
+  oneOf,
+  required,
+  strings,
+  text,
+  withMethods,
+  wrongType,
+  type OptionSpec,
+} from './spec.ts';
+
+/** `createKeyring` checks the secret, and refuses an absent one. */
+const JWT_SECRET = required((_name, value) => value as string | readonly string[]);
+
+const LOGGER: OptionSpec<Logger, Logger> = {
+  ...withMethods<Logger>(['debug', 'info', 'warn', 'error'], 'pino()'),
+  fallback: silentLogger,
+};
+
+const CORS: OptionSpec<CorsOptions | false, CorsOptions> = {
+  fallback: {},
+  check(name, value) {
+    if (value === false || isObject(value)) return value as CorsOptions | false;
+    throw wrongType(
+      name,
+      "false or options of the package 'cors'",
+      value,
+      `${name}: { origin: 'https://app.example.com' }`,
+    );
+  },
+};
+
+const PUBLIC_URL: OptionSpec<string, undefined> = {
+  fallback: undefined,
+  check(name, value) {
+    const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+    if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash)
+      return url.href.replace(/\/+$/, '');
+    throw new ConfigurationError(
+      `${name} must be the absolute URL of the mount. Example: ${name}: 'https://chat.example.com/v1/proxy'`,
+    );
+  },
+};
+
+/**
+ * Every option of `durableProxy`: how it is checked and its default. The command line makes a flag of every
+ * number. `satisfies` makes an option without an entry a compile error.
+ */
+export const PROXY_OPTIONS = {
+  jwtSecret: JWT_SECRET,
+  allowlist: list("['https://api.openai.com/**']"),
+
+  store: withMethods<StreamStore>(
+    ['open', 'create', 'append', 'close', 'read', 'follow', 'head', 'delete', 'dispose'],
+    "redisStore({ url: 'redis://localhost:6379' })",
+  ),
+  dataDir: text("'/var/lib/my-app/streams'"),
+  durability: oneOf(['disk', 'process']),
+  durableStreamsUrl: text("'https://streams.example.com/v1/my-app'"),
+  durableStreamsHeaders: strings("{ authorization: 'Bearer …' }"),
+
+  streamTtlSeconds: limit({
+    fallback: 86_400,
+    flag: 'ttl',
+    help: 'how long a stream is kept after its last read or write',
+  }),
+  urlExpirationSeconds: limit({
+    fallback: 86_400,
+    flag: 'url-expiration',
+    help: 'how long a signed URL is valid',
+  }),
+  maxResponseBytes: limit({ fallback: 104_857_600, min: 0, help: 'longest response body that is stored' }),
+  maxRequestBytes: limit({ fallback: 33_554_432, min: 0, help: 'longest request body' }),
+  maxErrorBytes: limit({
+    fallback: 65_536,
+    min: 0,
+    help: 'longest body of an upstream error that is passed on',
+  }),
+  maxConcurrentStreams: limit({ fallback: 10_000, help: 'responses in progress in this process' }),
+  maxConcurrentStreamsPerSubject: limit({ fallback: 100, help: 'responses in progress for one subject' }),
+  upstreamHeadersTimeoutMs: milliseconds({
+    fallback: 60_000,
+    help: "time to wait for an upstream's headers",
+  }),
+  upstreamInactivityTimeoutMs: milliseconds({
+    fallback: 600_000,
+    help: "longest silence in an upstream's body",
+  }),
+  maxReadBytes: limit({ fallback: 4_194_304, help: 'most bytes of one catch-up or long-poll response' }),
+  longPollTimeoutMs: milliseconds({ fallback: 20_000, help: 'time that a long-poll waits for bytes' }),
+  keepAliveMs: milliseconds({ fallback: 15_000, help: 'time between comments of a silent SSE read' }),
+
+  allowPrivateNetworks: flag(false),
+  authenticate: callback<Authenticate>('async (req) => ({ subject: await userIdOf(req) })'),
+  prepareUpstream: callback<PrepareUpstream>(
+    "({ headers }) => headers.set('authorization', `Bearer ${key}`)",
+  ),
+  publicUrl: PUBLIC_URL,
+  cors: CORS,
+  logger: LOGGER,
+  onEvent: callback<OnEvent>('(event) => console.log(event)'),
+} as const satisfies OptionTable & Record<keyof DurableProxyOptions, unknown>;
+
+/** Options that only `createProxyServer` has. */
+export const SERVER_OPTIONS = {
+  port: number({ fallback: 4440, min: 0, max: 65_535, help: 'port to listen on; 0 takes a free one' }),
+  host: { ...text("'0.0.0.0'"), fallback: 'localhost' },
+} as const satisfies OptionTable &
+  Record<Exclude<keyof ProxyServerOptions, keyof DurableProxyOptions>, unknown>;

@@ -23,7 +23,9 @@ export abstract class DurableError extends Error {
   declare readonly method: string | undefined;
   /** The upstream request's URL without its query, where keys tend to be. */
   declare readonly url: string | undefined;
-  /** Milliseconds after which another attempt makes sense; undefined when none does. */
+  /** HTTP status of the response that caused the error; undefined if there was no response. */
+  declare readonly status: number | undefined;
+  /** Milliseconds after which another attempt makes sense; undefined if another attempt cannot help. */
   declare readonly retryAfterMs: number | undefined;
 
   constructor(code: string, message: string, { target, ...own }: DurableErrorOptions = {}) {
@@ -43,8 +45,6 @@ export class DurableStreamError extends DurableError {
   override readonly name = 'DurableStreamError';
   /** How the answer ended; undefined when that is not why it failed. */
   declare readonly outcome: Outcome | undefined;
-  /** Status of the proxy's refusal. */
-  declare readonly status: number | undefined;
 }
 
 /** The storage failed, and the answer went on without it: `STORAGE_FAILED`. Only ever a warning. */

@@ -91,7 +91,9 @@ export class FetchSession {
     const { text, response, error } = await session.done;
     if (error !== undefined) throw error as Error;
     if (!response?.ok)
-      throw new AnswerRequestError(text || 'The request was refused.', response?.status ?? 0);
+      throw response
+        ? AnswerRequestError.of(response, text)
+        : new AnswerRequestError('The request was refused.', 0);
     this.#flush(session);
     this.#parse(() => this.#parser.rest());
     this.#publish({ ...this.#snapshot, events: [...this.#events] });

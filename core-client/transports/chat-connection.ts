@@ -104,7 +104,9 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     if (!response?.ok || !response.body) {
       this.#end(active);
       const text = (await response?.text().catch(() => '')) ?? '';
-      throw new AnswerRequestError(text || 'The chat endpoint refused.', response?.status ?? 0);
+      throw response
+        ? AnswerRequestError.of(response, text)
+        : new AnswerRequestError('The chat endpoint refused.', 0);
     }
     await this.#note(active, { streamId: response.streamId });
     if (!active.turn.stopped) this.#hooks.onBegan?.(chatId, active.turn);

@@ -1,3 +1,5 @@
+import { readRefusedAnswer } from '../refused-answer.ts';
+
 /** The body of an answer ended without its last event: whatever was shown so far is a part, not the answer. */
 export class TruncatedAnswerError extends Error {
   override readonly name = 'TruncatedAnswerError';
@@ -10,16 +12,36 @@ export class MalformedAnswerError extends Error {
   readonly code = 'ANSWER_MALFORMED';
 }
 
-/** The request got an error, and no stream. `message` is the body of the error, as AI SDKs show it. */
+/** Thrown when the request was refused, so that there is no stream. */
 export class AnswerRequestError extends Error {
   override readonly name = 'AnswerRequestError';
-  readonly code = 'ANSWER_REQUEST_FAILED';
+  /** The code of the proxy or the provider; `ANSWER_REQUEST_FAILED` if the response has none. */
+  readonly code: string;
+  /** Status of the response. */
+  readonly status: number;
+  /** Milliseconds after which the server asks to try again; undefined if it does not say. */
+  readonly retryAfterMs: number | undefined;
+
+  /** @param message the sentence of the proxy or the provider. */
   constructor(
     message: string,
-    /** The status of the proxy's answer; 502 when the upstream refused. */
-    readonly status: number,
-    options?: ErrorOptions,
+    status: number,
+    { code = 'ANSWER_REQUEST_FAILED', retryAfterMs, ...options }: AnswerRequestErrorOptions = {},
   ) {
     super(message, options);
+    this.status = status;
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
+
+  /** Creates the error of a refused response. @param text the body of the response. */
+  static of(response: Response, text: string): AnswerRequestError {
+    const { message, status, ...options } = readRefusedAnswer(response, text);
+    return new AnswerRequestError(message, status, options);
+  }
+}
+
+interface AnswerRequestErrorOptions extends ErrorOptions {
+  readonly code?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
 }

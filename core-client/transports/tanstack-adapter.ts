@@ -183,10 +183,7 @@ function events(
         const response = await unlessAborted(opening, signal);
         if (!response) throw new AnswerRequestError('Nothing is known of this run.', 404);
         if (!response.ok || !response.body) {
-          throw new AnswerRequestError(
-            (await response.text()) || 'The chat endpoint refused.',
-            response.status,
-          );
+          throw AnswerRequestError.of(response, await response.text());
         }
         markResumed(iterable, response.wasResumed);
         reading = readJsonEvents(response.body);

@@ -1,16 +1,18 @@
+import { RETRY_CAP_MS } from './backoff.ts';
 import { createCall } from './call.ts';
 import { isExpired, isGone, type ErrorTarget } from './errors.ts';
-import { ABORT, abortUrl, refusal } from './proxy-client.ts';
+import { ABORT, abortUrl } from './proxy-client.ts';
+import { refusal } from './refusal.ts';
 
-/** A stop must not get lost, nor keep its caller waiting for long: about four seconds at the most. */
-const LIMITS = { maxReconnectAttempts: 4, reconnectTimeoutMs: 60_000 };
+/** How long a stop is retried, in milliseconds: a stop that is lost costs money. */
+const RETRY_MS = 30_000;
 
 /**
- * Gives a function that stops the upstream of a stream, from wherever its URL is known. What was received so
- * far stays readable. It may be called again and again; it rejects with a DurableNetworkError or a
- * DurableStreamError when it could not be done.
+ * Returns a function that stops the upstream of a stream. What was received so far stays readable. It may be called
+ * again.
  * @param streamUrl `response.streamUrl`.
- * @param fetch the fetch to go over; default: the global one.
+ * @param fetch the fetch to use. @default the global one
+ * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop within 30 seconds.
  */
 export function createAbortFn(streamUrl: string, fetch?: typeof globalThis.fetch): () => Promise<void> {
   return once(() =>
@@ -32,27 +34,32 @@ export function once(run: () => Promise<void>): () => Promise<void> {
 }
 
 /**
- * @param send asks the proxy, once.
- * @param renew gets another URL in place of an expired one; false when there is none.
- * @throws DurableNetworkError, DurableStreamError when it could not be done.
+ * Stops a stream.
+ * @param send sends the request once.
+ * @param renew gets another URL in place of an expired one; resolves with false if there is none.
+ * @param timeoutMs how long to retry. @default 30,000
+ * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
  */
 export async function abortStream(
   send: () => Promise<Response>,
   target: ErrorTarget,
   renew?: () => Promise<boolean>,
+  timeoutMs = RETRY_MS,
 ): Promise<void> {
-  const call = createCall(LIMITS, target);
+  const call = createCall({ reconnectTimeoutMs: timeoutMs, heartbeatTimeoutMs: timeoutMs }, target);
   const ask = async () => {
     const response = await send();
+    if (response.status === 204) return;
     const refused = await refusal(response, target);
-    // What is not there any more does not run any more.
-    if (!response.ok && (isExpired(refused) || !isGone(refused))) throw refused;
+    // A stream that does not exist does not run.
+    if (isExpired(refused) || !isGone(refused)) throw refused;
   };
+  const persist = () => call.persist(ask, { capMs: RETRY_CAP_MS });
   try {
-    await call.persist(ask);
+    await persist();
   } catch (error) {
     if (!isExpired(error) || !(await renew?.())) throw error;
-    await call.persist(ask);
+    await persist();
   } finally {
     call.end('stop', 'aborted');
   }

@@ -2,9 +2,10 @@ import { IDEMPOTENCY_KEY } from '../protocol/headers.ts';
 import { abortStream, once } from './abort.ts';
 import { openBody, type Stopper } from './body.ts';
 import type { Context } from './context.ts';
-import { CREATE_ATTEMPTS, createStream } from './create.ts';
+import { RETRY_CAP_MS } from './backoff.ts';
+import { createStream, type MadeStream } from './create.ts';
 import type { Credentials, Entry } from './credentials.ts';
-import { isExpired, isGone } from './errors.ts';
+import { isDurableNetworkError, isExpired, isGone } from './errors.ts';
 import { fingerprint, randomId } from './fingerprint.ts';
 import type { SseReader } from './reader.ts';
 import type { UpstreamRequest } from './request.ts';
@@ -20,8 +21,14 @@ export interface Answer {
   of(requestId: string): Promise<DurableResponse | null>;
 }
 
+/** A stop without an answer after this many milliseconds may be queued behind reads of the same origin. */
+const QUEUED_MS = 500;
+/** Most keys kept of creates without a known result. */
+const MAX_UNSETTLED = 100;
+
 export function createAnswer(context: Context): Answer {
-  const { call, settings, proxy, store, traits } = context;
+  const { call, settings, proxy, store, memory } = context;
+  const { traits } = memory;
   const { requestId, autoResume, resumeFrom, streamId } = settings;
 
   /** Where the body begins; undefined: with the first byte. */
@@ -40,7 +47,8 @@ export function createAnswer(context: Context): Answer {
     const { streamUrl, contentType } = handle;
     void entry?.save({ streamUrl, contentType });
     const link = createLink(context, handle, offsetOf(entry), entry);
-    reader ??= await link.connect();
+    if (reader) link.reader = reader;
+    else await link.connect();
     call.dispatch('open', { wasResumed, attempt: 0, error: undefined });
     // Not before: a stream that turns out to be gone is for our caller to replace.
     if (request && idempotencyKey && !traits.isPlain) {
@@ -48,25 +56,75 @@ export function createAnswer(context: Context): Answer {
     }
     const abort = once(async () => {
       stopper.isAborted = true;
-      await abortStream(() => proxy.abort(link.url), call.target, link.renew);
+      const send = () => proxy.abort(link.url);
+      const stopping = abortStream(send, call.target, link.renew, settings.retryTimeoutMs);
+      // Browsers queue the request if all connections to the origin are in use, perhaps by reads.
+      link.pause(stopping);
+      const timer = setTimeout(() => {
+        for (const other of memory.links) if (other !== link) other.pause(stopping);
+      }, QUEUED_MS);
+      await stopping.finally(() => clearTimeout(timer));
       // Nobody takes up what was stopped.
       await entry?.finish(link.id);
       if (call.signal.aborted) call.dispatch('stop', { outcome: 'aborted' });
     });
     const stopper: Stopper = { abort: () => void abort().catch(call.warn), isAborted: false };
-    const body = openBody(context, link, stopper, reader, entry);
+    const body = openBody(context, link, stopper, entry);
+    memory.links.add(link);
+    void call.outcome.then(() => memory.links.delete(link));
     return streamResponse(call, link, body, abort, request?.url ?? '');
   }
 
-  async function create(request: UpstreamRequest, key: string, entry?: Entry): Promise<DurableResponse> {
-    const created = await createStream(context, request, key, offsetOf(entry) === undefined);
-    if ('handle' in created) {
-      const { handle, reader, wasThere } = created;
+  /** Creates the stream. Calls of this client for the same request at the same time share one create. */
+  async function createOnce(
+    request: UpstreamRequest,
+    key: string,
+    shareKey: string | undefined,
+    represent: boolean,
+  ): Promise<MadeStream> {
+    for (;;) {
+      const shared = shareKey && memory.creates.get(shareKey);
+      if (!shared) break;
+      call.dispatch('create');
+      const made = await shared.catch(() => undefined);
+      call.signal.throwIfAborted();
+      // If the other call failed or was left, this one creates the stream.
+      if (made) return 'handle' in made ? { handle: made.handle, reader: undefined, wasThere: true } : made;
+    }
+    const making = createStream(context, request, key, represent);
+    if (!shareKey) return making;
+    memory.creates.set(shareKey, making);
+    return making.finally(() => memory.creates.delete(shareKey));
+  }
+
+  async function create(
+    request: UpstreamRequest,
+    key: string,
+    entry?: Entry,
+    shareKey?: string,
+  ): Promise<DurableResponse> {
+    const keepKey = async () => {
+      if (entry || request.headers.has(IDEMPOTENCY_KEY)) return;
+      const { unsettled } = memory;
+      unsettled.set(await fingerprint(request), key);
+      if (unsettled.size > MAX_UNSETTLED) unsettled.delete(unsettled.keys().next().value!);
+    };
+    const represent = offsetOf(entry) === undefined && traits.pollUntil < Date.now();
+    let made: MadeStream;
+    try {
+      made = await createOnce(request, key, shareKey, represent);
+    } catch (error) {
+      if (isDurableNetworkError(error)) await keepKey();
+      throw error;
+    }
+    if ('handle' in made) {
+      const { handle, reader, wasThere } = made;
       return open(handle, wasThere || !!entry?.found, entry, request, key, reader);
     }
-    await entry?.finish();
+    if (!made.isSettled) await keepKey();
+    else await entry?.finish();
     call.end('fail', 'upstream-error');
-    return errorResponse(call, request.url, created);
+    return errorResponse(call, request.url, made);
   }
 
   function attach(handle: StreamHandle, entry?: Entry, request?: UpstreamRequest): Promise<DurableResponse> {
@@ -76,24 +134,35 @@ export function createAnswer(context: Context): Answer {
 
   /** The proxy's word on the newest stream under a name; undefined when it knows none, or no names. */
   const find = () =>
-    call.persist(async () => handleFrom(await proxy.find(call.signal), proxy, call.target), CREATE_ATTEMPTS);
+    call.persist(async () => handleFrom(await proxy.find(call.signal), proxy, call.target), {
+      timeoutMs: settings.retryTimeoutMs,
+      capMs: RETRY_CAP_MS,
+    });
 
   return {
     async to(request) {
       const key = request.headers.get(IDEMPOTENCY_KEY) ?? undefined;
-      if (requestId === undefined) return create(request, key ?? randomId());
+      if (requestId === undefined) {
+        if (key !== undefined || !memory.unsettled.size) return create(request, key ?? randomId());
+        const print = await fingerprint(request);
+        const kept = memory.unsettled.get(print);
+        memory.unsettled.delete(print);
+        return create(request, kept ?? randomId());
+      }
       const known = { fingerprint: await fingerprint(request), autoResume, key };
       for (let staleKey: string | undefined; ;) {
         const entry = await store.open(requestId, known, staleKey);
         const { credentials, found } = entry;
         const { idempotencyKey } = credentials;
-        if (!found || !hasUrl(credentials)) return create(request, idempotencyKey, entry);
+        if (!found || !hasUrl(credentials))
+          return create(request, idempotencyKey, entry, `${idempotencyKey} ${known.fingerprint}`);
         try {
           return await attach(credentials, entry, request);
         } catch (error) {
           if (!isGone(error)) throw error;
           // A URL that nobody renews: the same key finds the stream again. A stream that is gone: nothing does.
-          if (isExpired(error)) return create(request, idempotencyKey, entry);
+          if (isExpired(error))
+            return create(request, idempotencyKey, entry, `${idempotencyKey} ${known.fingerprint}`);
           staleKey = idempotencyKey;
         }
       }

@@ -6,9 +6,10 @@ describe('backoff', () => {
   it('has full jitter: anything from nothing to the doubled base', () => {
     const random = vi.spyOn(Math, 'random');
     random.mockReturnValue(0);
-    expect([1, 2, 5].map(backoff)).toEqual([0, 0, 0]);
+    expect([1, 2, 5].map((attempt) => backoff(attempt))).toEqual([0, 0, 0]);
     random.mockReturnValue(1);
-    expect([1, 2, 3, 4].map(backoff)).toEqual([250, 500, 1000, 2000]);
+    expect([1, 2, 3, 4].map((attempt) => backoff(attempt))).toEqual([250, 500, 1000, 2000]);
+    expect(backoff(9, 2_000)).toBe(2_000);
     random.mockRestore();
   });
 
@@ -33,6 +34,12 @@ describe('Retry-After', () => {
     const date = new Date(Date.now() + 60_000).toUTCString();
     expect(read(date)).toBeGreaterThan(58_000);
     expect(read(date)).toBeLessThanOrEqual(60_000);
+  });
+
+  it('compares a date with the Date of the response, not with the clock of the client', () => {
+    const date = (ms: number) => new Date(ms).toUTCString();
+    const headers = new Headers({ 'retry-after': date(60_000), date: date(50_000) });
+    expect(retryAfter(headers)).toBe(10_000);
   });
 
   it('is nothing when it is absent, past or nonsense', () => {

@@ -1,18 +1,26 @@
 /** Longest wait before the first attempt, and before any attempt, in milliseconds. */
 const BASE_MS = 250;
 const CAP_MS = 10_000;
+/** Longest wait before another attempt to create, find or stop, in milliseconds. */
+export const RETRY_CAP_MS = 2_000;
 
 /**
- * How long to wait before an attempt (from 1), with full jitter: many readers that a restart cut off at the
- * same moment must not come back at the same moment.
+ * Returns how long to wait before an attempt, in milliseconds. Full jitter, so that readers that lost their connection
+ * at the same moment do not return at the same moment.
+ * @param attempt counts from 1.
+ * @param capMs the longest wait.
  */
-export function backoff(attempt: number): number {
-  return Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** (attempt - 1));
+export function backoff(attempt: number, capMs = CAP_MS): number {
+  return Math.random() * Math.min(capMs, BASE_MS * 2 ** (attempt - 1));
 }
 
-/** `Retry-After` (RFC 9110, section 10.2.3), seconds or a date, in milliseconds from now; 0 when there is none. */
+/**
+ * Returns `Retry-After` (RFC 9110, section 10.2.3), seconds or a date, in milliseconds from now; 0 without one. A date
+ * is compared with the response's own `Date`, because the client's clock may be wrong.
+ */
 export function retryAfter(headers: Headers): number {
   const value = headers.get('retry-after') ?? '';
-  const ms = Number(value) * 1000 || Date.parse(value) - Date.now();
+  const now = Date.parse(headers.get('date') ?? '') || Date.now();
+  const ms = Number(value) * 1000 || Date.parse(value) - now;
   return ms > 0 ? ms : 0;
 }

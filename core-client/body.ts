@@ -3,7 +3,7 @@ import type { Call } from './call.ts';
 import type { Context } from './context.ts';
 import type { Entry } from './credentials.ts';
 import { DurableStreamError } from './errors.ts';
-import type { Frame, SseReader } from './reader.ts';
+import type { Frame } from './reader.ts';
 import type { StreamLink } from './stream-link.ts';
 
 /** What stops an answer from its own side. */
@@ -15,21 +15,22 @@ export interface Stopper {
 }
 
 /**
- * The answer's bytes, as a stream that reconnects inside itself. It reads when it is read: what a slow reader
- * does not take stays with the server. It ends once: whole, or with an error after the last byte there is.
- * @param reader the connection that is open already.
+ * Returns the bytes of the answer as a stream that reconnects. It reads from the proxy only when it is read, so a slow
+ * reader costs no memory. It ends once: complete, or with an error after the last byte.
  */
 export function openBody(
   { call, settings }: Context,
   link: StreamLink,
   stopper: Stopper,
-  reader?: SseReader,
   entry?: Entry,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  /** The next frame, from however many connections it takes. */
+  let isOpen = !!link.reader;
+
+  /** Resolves with the next frame, from as many connections as necessary. */
   async function next(): Promise<Frame> {
     for (;;) {
-      reader ??= await link.connect();
+      const reader = isOpen ? link.reader! : await link.connect();
+      isOpen = true;
       call.dispatch('open');
       let lost: unknown;
       try {
@@ -39,13 +40,17 @@ export function openBody(
         lost = error;
       }
       call.signal.throwIfAborted();
-      const wasAlive = reader.wasAlive();
       reader.close();
-      reader = undefined;
-      if (wasAlive) call.progress();
-      // Servers end long reads now and then: no failure, so no wait.
-      if (wasAlive && !lost) call.dispatch('drop');
-      else await call.retry(lost ?? new Error('The connection ended early'));
+      isOpen = false;
+      if (link.wasPaused()) continue;
+      if (!reader.wasAlive()) await call.retry(lost ?? new Error('The connection ended early'));
+      else {
+        call.progress();
+        // A connection that was cut after progress, as service workers and proxies do, is not a failed attempt. A
+        // connection that the server ended is opened at once.
+        if (lost) await call.rest(lost);
+        else call.dispatch('drop');
+      }
     }
   }
 
@@ -62,8 +67,8 @@ export function openBody(
         void entry?.save({ offset });
       }
       if (control.streamClosed) {
-        const outcome = control.upstreamOutcome ?? reader?.outcome ?? 'complete';
-        reader?.close();
+        const outcome = control.upstreamOutcome ?? link.reader?.outcome ?? 'complete';
+        link.reader?.close();
         await entry?.finish(link.id);
         call.signal.throwIfAborted();
         const error = endOf(call, outcome, control.upstreamError, stopper.isAborted);
@@ -79,9 +84,9 @@ export function openBody(
   return new ReadableStream(
     {
       start(controller) {
-        call.onWake = () => reader?.check();
+        call.onWake = () => link.reader?.check();
         call.opened((reason) => {
-          reader?.close();
+          link.reader?.close();
           controller.error(reason);
           if (settings.abortUpstream) stopper.abort();
         });

@@ -1,10 +1,16 @@
 import type { Outcome } from '../protocol/outcomes.ts';
 import { backoff } from './backoff.ts';
-import { DurableError, DurableNetworkError, isGone, type ErrorTarget } from './errors.ts';
+import {
+  DurableNetworkError,
+  isDurableError,
+  isGone,
+  type DurableError,
+  type ErrorTarget,
+} from './errors.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
 import type { Resumption } from './types.ts';
-import { onWake } from './wake.ts';
+import { isOffline, onWake } from './wake.ts';
 
 type Change = Partial<Omit<Resumption, 'status'>>;
 
@@ -29,23 +35,39 @@ export interface Call {
   end(event: StateEvent, outcome: Outcome, change?: Change): void;
   /** The answer cannot be had. Gives the error back, for whoever throws it. */
   fail(error: unknown): unknown;
-  /** Bytes came, or a connection held for a good while: whatever fails next fails for the first time. */
+  /** Resets the attempts and the retry time: bytes arrived, or a connection lasted for a good while. */
   progress(): void;
+  /** Reports a connection that was lost after progress, and waits like for a first attempt, without counting one. */
+  rest(cause: unknown): Promise<void>;
   /**
-   * Waits until another attempt is due. A proxy's `Retry-After` is kept to; a mere backoff ends when the
-   * network or the page comes back.
-   * @param attempts how many to make where the options do not say.
-   * @throws DurableNetworkError when it is time to give up; the signal's reason when the caller leaves.
+   * Waits until another attempt is due: for as long as `Retry-After` says, else for a backoff that ends early when the
+   * network or the page comes back. Time offline and time asleep do not count as retry time.
+   * @throws DurableNetworkError if the retry time or the attempts are used up; the signal's reason if the caller leaves.
    */
-  retry(cause: unknown, attempts?: number): Promise<void>;
-  /** Runs until it works, gives up, or throws an error of ours that says that no other attempt makes sense. */
-  persist<T>(run: () => Promise<T>, attempts?: number): Promise<T>;
+  retry(cause: unknown, limits?: RetryLimits): Promise<void>;
+  /** Runs until it succeeds, the retry time is over, or it throws an error that another attempt cannot help. */
+  persist<T>(run: () => Promise<T>, limits?: RetryLimits): Promise<T>;
 }
+
+export interface RetryLimits {
+  /** Milliseconds from the first failure. @default `reconnectTimeoutMs` */
+  readonly timeoutMs?: number;
+  /** Longest backoff in milliseconds. @default 10,000 */
+  readonly capMs?: number;
+}
+
+/** A wait that took this many milliseconds longer than asked for was a sleep of the machine. */
+const SLEEP_SLACK_MS = 1_000;
 
 /** What a call asks of its settings. */
 export type CallSettings = Pick<
   Settings,
-  'abortUpstream' | 'maxReconnectAttempts' | 'reconnectTimeoutMs' | 'onResumption' | 'onWarning'
+  | 'abortUpstream'
+  | 'maxReconnectAttempts'
+  | 'reconnectTimeoutMs'
+  | 'heartbeatTimeoutMs'
+  | 'onResumption'
+  | 'onWarning'
 >;
 
 export function createCall(settings: CallSettings, target: ErrorTarget): Call {
@@ -61,10 +83,11 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
   let resumption = IDLE;
   let isOver = false;
   let attempt = 0;
-  let failingSince = 0;
+  /** Retry time used up, in milliseconds awake and online. */
+  let usedMs = 0;
+  let countedAt = 0;
 
   const offWake = onWake(() => {
-    // Time that the machine slept through says nothing about the network.
     attempt = 0;
     if (canHurry) wake?.();
     call.onWake?.();
@@ -80,6 +103,13 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
       };
       const timer = setTimeout(wake, ms);
     });
+
+  /** Counts the time since the last count. A step cannot take longer than `maxMs` unless the machine slept. */
+  const count = (maxMs: number) => {
+    const now = Date.now();
+    usedMs += Math.min(Math.max(now - countedAt, 0), maxMs);
+    countedAt = now;
+  };
 
   const call: Call = {
     target,
@@ -138,28 +168,44 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     progress() {
       attempt = 0;
     },
-    async retry(cause, attempts = Infinity) {
+    async rest(error) {
+      call.dispatch('drop', { error: error as Error });
+      canHurry = true;
+      await sleep(backoff(1));
+    },
+    async retry(cause, { timeoutMs = settings.reconnectTimeoutMs, capMs } = {}) {
       signal.throwIfAborted();
-      const { maxReconnectAttempts = attempts, reconnectTimeoutMs } = settings;
-      const now = Date.now();
-      if (!attempt) failingSince = now;
-      const left = failingSince + reconnectTimeoutMs - now;
-      const asked = (cause as Partial<DurableError>).retryAfterMs ?? 0;
-      if (++attempt > maxReconnectAttempts || asked >= left) {
-        throw new DurableNetworkError('NETWORK_ERROR', 'The proxy did not answer', { cause, target });
+      const { maxReconnectAttempts = Infinity, heartbeatTimeoutMs } = settings;
+      // An attempt that hangs, or in which the machine sleeps, must not use up all of the time.
+      count(Math.min(heartbeatTimeoutMs, timeoutMs / 4));
+      const isOff = isOffline();
+      if (!attempt || isOff) usedMs = 0;
+      const left = timeoutMs - usedMs;
+      const known = isDurableError(cause) ? cause : undefined;
+      const { retryAfterMs: asked = 0, status } = known ?? ({} as Partial<DurableError>);
+      if ((++attempt > maxReconnectAttempts && !isOff) || asked >= left) {
+        const { code = 'NETWORK_ERROR', message = 'The proxy did not respond' } = known ?? {};
+        throw new DurableNetworkError(code, message, {
+          cause,
+          target,
+          status,
+          retryAfterMs: asked || undefined,
+        });
       }
       call.dispatch('drop', { attempt, error: cause as Error });
-      canHurry = asked === 0;
-      await sleep(Math.max(asked, Math.min(backoff(attempt), left)));
+      canHurry = !asked;
+      const ms = Math.max(asked, Math.min(backoff(attempt, capMs), left));
+      await sleep(ms);
+      count(ms + SLEEP_SLACK_MS);
     },
-    async persist(run, attempts) {
+    async persist(run, limits) {
       for (;;) {
         try {
           return await run();
         } catch (error) {
           signal.throwIfAborted();
-          if (error instanceof DurableError && error.retryAfterMs === undefined) throw error;
-          await call.retry(error, attempts);
+          if (isDurableError(error) && error.retryAfterMs === undefined) throw error;
+          await call.retry(error, limits);
         }
       }
     },

@@ -1,62 +1,89 @@
-import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, UPSTREAM_STATUS } from '../protocol/headers.ts';
+import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../protocol/headers.ts';
+import { RETRY_CAP_MS } from './backoff.ts';
 import type { Context } from './context.ts';
-import { DurableNetworkError, DurableStreamError } from './errors.ts';
-import { discard, refusal } from './proxy-client.ts';
+import { DurableNetworkError, isDurableNetworkError, isDurableStreamError } from './errors.ts';
 import { readSse, type SseReader } from './reader.ts';
+import { isUpstreamError, refusal } from './refusal.ts';
 import type { UpstreamRequest } from './request.ts';
 import { handleOf, isEventStream, type StreamHandle } from './stream-link.ts';
 
-/** Attempts to get a POST answered: nobody waits five minutes for a server that is not there. */
-export const CREATE_ATTEMPTS = 5;
-
 export interface Created {
   readonly handle: StreamHandle;
-  /** The stream from its beginning, when the proxy sent it along. */
+  /** The stream from its beginning, if the proxy sent it in the same response. */
   readonly reader: SseReader | undefined;
-  /** An earlier call had made it. */
+  /** True if an earlier call created the stream. */
   readonly wasThere: boolean;
 }
 
+/** An error response of the upstream or the proxy, with its body in memory. */
+export interface Refused {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: ArrayBuffer;
+  /** False if the upstream may be working on the request: the key must be kept. */
+  readonly isSettled: boolean;
+}
+
+export type MadeStream = Created | Refused;
+
 /**
- * Makes the stream, or finds the one that was made under the same key. A POST whose answer got lost is sent
- * again: the key sees to it that the upstream is called once.
- * @returns the proxy's answer as it is when that is an error.
+ * Creates the stream, or finds the one that was created under the same key. Repeats a POST without an answer of the
+ * proxy under the same key, so that the upstream is called once.
+ * @returns the error response if the upstream or the proxy refused the request.
+ * @throws DurableNetworkError if no answer of the proxy arrived in `retryTimeoutMs`.
  */
 export async function createStream(
-  { call, settings, proxy, traits }: Context,
+  { call, settings, proxy, memory: { traits } }: Context,
   request: UpstreamRequest,
   idempotencyKey: string,
   represent: boolean,
-): Promise<Created | Response> {
+): Promise<MadeStream> {
   const { signal, target } = call;
+  let refused: Refused | undefined;
+  /** Throws what may be retried, unless the server ignores keys: then a retry may be a second upstream request. */
+  const lose = (cause: unknown): never => {
+    if (!traits.isPlain) throw cause;
+    throw isDurableNetworkError(cause)
+      ? new DurableNetworkError(cause.code, cause.message, { status: cause.status, cause, target })
+      : new DurableNetworkError('NETWORK_ERROR', 'The proxy did not respond', { cause, target });
+  };
   call.dispatch('create');
-  return call.persist(async () => {
+  const create = async (): Promise<MadeStream> => {
+    refused = undefined;
     const isFirst = call.resumption.attempt === 0;
-    const response = await proxy
-      .create(request, idempotencyKey, represent, signal)
-      .catch((cause: unknown) => {
-        throw traits.isPlain
-          ? new DurableNetworkError('NETWORK_ERROR', 'The proxy did not answer', { cause, target })
-          : cause;
-      });
-    const { status, headers } = response;
-    if (!response.ok) {
-      // On the first attempt an error is the caller's, as with fetch. Later it may be a proxy that comes back.
-      if (isFirst || headers.has(UPSTREAM_STATUS) || (status !== 429 && status !== 503)) return response;
-      throw await refusal(response, target);
+    const response = await proxy.create(request, idempotencyKey, represent, signal).catch(lose);
+    const { ok, status, headers } = response;
+    const handle = ok ? handleOf(response, proxy) : undefined;
+    if (handle) {
+      const applied = headers.get(PREFERENCE_APPLIED)?.includes(RETURN_REPRESENTATION);
+      const reader =
+        applied && isEventStream(response)
+          ? readSse(response, settings.heartbeatTimeoutMs, () => proxy.release(response))
+          : proxy.release(response);
+      if (represent) traits.isPlain = !applied;
+      call.progress();
+      return { handle, reader, wasThere: isFirst && headers.has(IDEMPOTENCY_REPLAYED) };
     }
-    const handle = handleOf(response, proxy);
-    const applied = headers.has(PREFERENCE_APPLIED);
-    const reader =
-      handle && applied && isEventStream(response)
-        ? readSse(response, settings.heartbeatTimeoutMs)
-        : discard(response);
-    if (!handle) {
-      const message = 'The proxy named no stream; is proxyUrl right?';
-      throw new DurableStreamError('INVALID_RESPONSE', message, { status, target });
-    }
-    if (represent) traits.isPlain = !applied;
-    call.progress();
-    return { handle, reader, wasThere: isFirst && headers.has(IDEMPOTENCY_REPLAYED) };
-  }, CREATE_ATTEMPTS);
+    // A body that breaks off does not change what the status says.
+    const body = ok ? new ArrayBuffer() : await response.arrayBuffer().catch(() => new ArrayBuffer());
+    proxy.release(response);
+    if (!ok && isUpstreamError(response)) return { status, headers, body, isSettled: true };
+    const error = await refusal(response, target, new TextDecoder().decode(body));
+    if (!isDurableStreamError(error)) return lose(error);
+    // Only a server with keys sends `Retry-After` with these and keeps, or never began, the upstream request. 429 is
+    // the caller's to handle at first: the wait may be long.
+    const canRetry = !!error.retryAfterMs && !traits.isPlain && (status !== 429 || !isFirst);
+    refused = { status, headers, body, isSettled: !canRetry && status !== 401 && status !== 429 };
+    if (!canRetry) return refused;
+    // The proxy says that the upstream is still at work: this is contact, not a failure.
+    if (error.code === 'UPSTREAM_TIMEOUT') call.progress();
+    throw error;
+  };
+  try {
+    return await call.persist(create, { timeoutMs: settings.retryTimeoutMs, capMs: RETRY_CAP_MS });
+  } catch (error) {
+    // The last answer of the proxy says more than that the time is over.
+    if (refused && isDurableNetworkError(error)) return refused;
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { UPSTREAM, useRig } from '../tests/client/support.ts';
 import { createDurableFetch } from './durable-fetch.ts';
-import { DurableStreamError } from './errors.ts';
+import { DurableNetworkError } from './errors.ts';
 import type { DurableFetch, DurableResponse } from './types.ts';
 
 const rig = useRig();
@@ -80,7 +80,7 @@ describe('a durable fetch stands where fetch stands', () => {
       'upstream-method': 'PUT',
       'x-api-key': 'k',
       'content-type': 'application/json',
-      prefer: 'return=representation',
+      prefer: 'return=representation, upstream-status',
     });
     expect(headers['idempotency-key']).toMatch(/^[\w-]{32,}$/);
     expect(Buffer.from(String(headers['stream-key']), 'latin1').toString()).toBe('größe ☂');
@@ -235,11 +235,12 @@ describe('errors are Responses, as with fetch', () => {
   it('what is no proxy at all is told from an answer', async () => {
     rig.standIn.faults.create.push({ status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' });
     const failure = await rig
-      .client()(UPSTREAM)
+      .client({ maxReconnectAttempts: 0 })(UPSTREAM)
       .catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(DurableStreamError);
+    expect(failure).toBeInstanceOf(DurableNetworkError);
     expect(failure).toMatchObject({ code: 'INVALID_RESPONSE', status: 200, method: 'GET' });
-    expect((failure as DurableStreamError).url).toBe('https://api.example.com/v1/chat');
+    expect((failure as DurableNetworkError).message).toContain('proxyUrl');
+    expect((failure as DurableNetworkError).url).toBe('https://api.example.com/v1/chat');
   });
 });
 

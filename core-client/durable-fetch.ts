@@ -1,6 +1,6 @@
 import { createAnswer, type Answer } from './answer.ts';
 import { createCall } from './call.ts';
-import type { ProxyTraits } from './context.ts';
+import { createClientMemory, type ClientMemory } from './client-memory.ts';
 import { createCredentialStore } from './credentials.ts';
 import type { ErrorTarget } from './errors.ts';
 import { createProxyClient, discard } from './proxy-client.ts';
@@ -21,11 +21,18 @@ const SWEEP_MS = 3_600_000;
  * @throws TypeError without a `proxyUrl`.
  */
 export function createDurableFetch(options: DurableFetchOptions): DurableFetch {
+  return connect(options, createClientMemory());
+}
+
+/**
+ * Creates a client that shares what it learns with other clients of the same proxy.
+ * @param memory of one `proxyUrl`.
+ */
+export function connect(options: DurableFetchOptions, memory: ClientMemory): DurableFetch {
   if (!options?.proxyUrl) {
     throw new TypeError("A proxyUrl is needed, such as '/v1/proxy'");
   }
   const storage = options.storage ?? defaultStorage();
-  const traits: ProxyTraits = { isPlain: false };
   const refused = new Map<string, string>();
   let sweptAt = 0;
 
@@ -41,7 +48,7 @@ export function createDurableFetch(options: DurableFetchOptions): DurableFetch {
     const proxy = createProxyClient(settings, options.fetch);
     const prefix = `${settings.storagePrefix}:answer:${proxy.url.href}:`;
     const store = createCredentialStore(settings.storage, prefix, refused, call.warn);
-    const answer = work(createAnswer({ call, settings, proxy, store, traits })).then(
+    const answer = work(createAnswer({ call, settings, proxy, store, memory })).then(
       (response) => {
         if (signal?.aborted && response) discard(response);
         return response;

@@ -35,7 +35,11 @@ export abstract class DurableError extends Error {
   }
 }
 
-/** The proxy could not be reached, or not often enough: `NETWORK_ERROR`. `cause` is the last failure. */
+/**
+ * No answer of the proxy arrived. `NETWORK_ERROR`: there was no response. `INVALID_RESPONSE`: another server responded,
+ * such as a load balancer, with `status`. Any other code is the last answer of a proxy that asked to try again until
+ * the time was over. `cause` is the last failure. The same call continues the request under the same key.
+ */
 export class DurableNetworkError extends DurableError {
   override readonly name = 'DurableNetworkError';
 }
@@ -65,14 +69,17 @@ export function isDurableStreamError(error: unknown): error is DurableStreamErro
   return hasName(error, 'DurableStreamError');
 }
 
-/** True when the proxy does not let us in, or not any more. */
+/** True if the proxy refused the credentials or the signed URL. A 401 of another server is a `DurableNetworkError`. */
 export function isExpired(error: unknown): boolean {
-  return (error as Partial<DurableStreamError> | null)?.status === 401;
+  return isDurableStreamError(error) && error.status === 401;
 }
 
-/** True when a stream cannot be had: it is not there, or not for us. */
+/** True if the proxy said that the stream does not exist, or that this caller may not read it. */
 export function isGone(error: unknown): boolean {
-  return [401, 404, 410].includes((error as Partial<DurableStreamError> | null)?.status ?? 0);
+  // NOT_FOUND is about the path, and other servers use that code too.
+  return (
+    isDurableStreamError(error) && [401, 404, 410].includes(error.status ?? 0) && error.code !== 'NOT_FOUND'
+  );
 }
 
 function hasName(error: unknown, name: string): boolean {

@@ -59,7 +59,7 @@ describe('one upstream call, wherever the exchange is cut', () => {
 
   it('by calls at once, in one tab and in two, with a storage of any kind', async () => {
     rig.standIn.upstream = async (stream) => {
-      await rig.standIn.until(() => rig.standIn.count('create') >= 6);
+      await rig.standIn.until(() => rig.standIn.count('create') >= 3);
       stream.push('hello').close();
     };
     const storage = new MemoryStorage();
@@ -265,8 +265,10 @@ describe('resume', () => {
   it('waits for the network like every other call, and says so when it gives up', async () => {
     rig.standIn.faults.find.push('before-request', { status: 503 }, 'mid-headers');
     expect(await rig.client().resume('chat-1')).toBeNull();
-    rig.standIn.faults.find.push(...Array<Fault>(9).fill('before-request'));
-    await expect(rig.client().resume('chat-1')).rejects.toMatchObject({ name: 'DurableNetworkError' });
+    rig.standIn.faults.find.push(...Array<Fault>(5_000).fill('before-request'));
+    await expect(rig.client({ retryTimeoutMs: 100 }).resume('chat-1')).rejects.toMatchObject({
+      name: 'DurableNetworkError',
+    });
   });
 
   it('is left by its signal', async () => {

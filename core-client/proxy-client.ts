@@ -1,23 +1,21 @@
-import type { ErrorBody } from '../protocol/errors.ts';
 import {
   IDEMPOTENCY_KEY,
   PREFER,
+  PREFER_UPSTREAM_STATUS,
   RETURN_REPRESENTATION,
   STREAM_KEY,
   UPSTREAM_AUTHORIZATION,
   UPSTREAM_METHOD,
   UPSTREAM_URL,
 } from '../protocol/headers.ts';
-import { ACTION, ACTION_ABORT, CURSOR, KEY, LIVE, LIVE_SSE, OFFSET, SECRET } from '../protocol/query.ts';
-import { retryAfter } from './backoff.ts';
-import { DurableStreamError, type ErrorTarget } from './errors.ts';
+import { ACTION, ACTION_ABORT, KEY, SECRET } from '../protocol/query.ts';
 import { pageUrl, type UpstreamRequest } from './request.ts';
 import type { Settings } from './settings.ts';
 
 /** What is undefined counts as absent, for fetch if not for the compiler. */
 type LooseInit = { readonly [K in keyof RequestInit]: RequestInit[K] | undefined };
 
-/** The proxy's operations, as requests. Answers come back as they are. */
+/** The proxy's operations, as requests. Responses are returned as they are. */
 export interface ProxyClient {
   readonly url: URL;
   /** @param represent ask for the stream's bytes in the answer itself. */
@@ -29,15 +27,51 @@ export interface ProxyClient {
   ): Promise<Response>;
   /** The newest stream under the call's `streamKey`. */
   find(signal?: AbortSignal): Promise<Response>;
-  read(streamUrl: string, offset: string, cursor: string | undefined, signal: AbortSignal): Promise<Response>;
+  /** @param timeoutMs how long to wait for the headers. */
+  read(
+    streamUrl: string,
+    query: Record<string, string>,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<Response>;
   abort(streamUrl: string): Promise<Response>;
+  /**
+   * Ends a response and its connection. Cancels the body and aborts the request: a `fetch` that tracing tools wrap
+   * clones the response, and then canceling one body leaves the connection open.
+   */
+  release(response: Response): undefined;
 }
 
 export function createProxyClient(settings: Settings, fetch?: typeof globalThis.fetch): ProxyClient {
   const base = new URL(settings.proxyUrl, pageUrl());
   const { credentials, proxyAuthorization, authorizationInQuery, streamKey = '' } = settings;
-  const send = (url: URL, init: LooseInit) =>
-    (fetch ?? globalThis.fetch)(url.href, { ...init, credentials } as RequestInit);
+  const controllers = new WeakMap<Response, AbortController>();
+
+  async function send(
+    url: URL,
+    init: LooseInit,
+    signal?: AbortSignal,
+    timeoutMs?: number,
+  ): Promise<Response> {
+    const controller = new AbortController();
+    const onAbort = () => controller.abort(signal!.reason);
+    const timer =
+      timeoutMs &&
+      setTimeout(
+        () => controller.abort(new DOMException('The proxy did not respond', 'TimeoutError')),
+        timeoutMs,
+      );
+    signal?.addEventListener('abort', onAbort);
+    try {
+      const own = { ...init, credentials, signal: controller.signal };
+      const response = await (fetch ?? globalThis.fetch)(url.href, own as RequestInit);
+      controllers.set(response, controller);
+      return response;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
 
   /** Asks for the authorization, and once more when a function gave one that is refused. */
   async function sendAuthorized(
@@ -52,10 +86,15 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
     const headers = new Headers(init.headers as HeadersInit);
     if (secret && authorizationInQuery) url.searchParams.set(SECRET, secret);
     else if (secret) headers.set('authorization', `Bearer ${secret}`);
-    const response = await send(url, { ...init, headers, signal });
+    const response = await send(url, { ...init, headers }, signal);
     if (response.status !== 401 || !isAsked || isRetry) return response;
-    discard(response);
+    release(response);
     return sendAuthorized(url, init, signal, true);
+  }
+
+  function release(response: Response): undefined {
+    discard(response);
+    controllers.get(response)?.abort();
   }
 
   return {
@@ -70,16 +109,16 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
       headers.set(IDEMPOTENCY_KEY, idempotencyKey);
       // A header's value is bytes; these are UTF-8.
       if (streamKey) headers.set(STREAM_KEY, String.fromCharCode(...new TextEncoder().encode(streamKey)));
-      if (represent) headers.set(PREFER, RETURN_REPRESENTATION);
+      headers.set(
+        PREFER,
+        represent ? `${RETURN_REPRESENTATION}, ${PREFER_UPSTREAM_STATUS}` : PREFER_UPSTREAM_STATUS,
+      );
       return sendAuthorized(new URL(base), { method: 'POST', headers, body: request.body }, signal);
     },
     find: (signal) => sendAuthorized(withQuery(base, { [KEY]: streamKey }), {}, signal),
-    read: (streamUrl, offset, cursor, signal) =>
-      send(
-        withQuery(streamUrl, { [OFFSET]: offset, [LIVE]: LIVE_SSE, ...(cursor && { [CURSOR]: cursor }) }),
-        { signal },
-      ),
+    read: (streamUrl, query, signal, timeoutMs) => send(withQuery(streamUrl, query), {}, signal, timeoutMs),
     abort: (streamUrl) => send(abortUrl(streamUrl), ABORT),
+    release,
   };
 }
 
@@ -96,22 +135,7 @@ function withQuery(base: string | URL, query: Record<string, string>): URL {
   return url;
 }
 
-/** Lets go of a body that nobody reads. */
+/** Cancels a body that nobody reads. */
 export function discard(response: Response): undefined {
   response.body?.cancel().catch(() => {});
-}
-
-/** The proxy's refusal as an error, with its code when the body has the proxy's form. */
-export async function refusal(response: Response, target: ErrorTarget): Promise<DurableStreamError> {
-  const { status } = response;
-  const { error } = ((await response.json().catch(() => null)) ?? {}) as Partial<ErrorBody>;
-  return new DurableStreamError(
-    error?.code ?? `HTTP_${status}`,
-    error?.message ?? `The proxy answered ${status}`,
-    {
-      status,
-      target,
-      retryAfterMs: /408|425|429|5../.test(`${status}`) ? retryAfter(response.headers) : undefined,
-    },
-  );
 }

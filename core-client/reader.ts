@@ -25,23 +25,31 @@ export interface SseReader {
    * @throws whatever cut the connection, or told that it is dead.
    */
   next(): Promise<Frame | undefined>;
-  /** True when it brought something, or held long enough to count as no failed attempt. */
+  /** True if it received data, or lasted long enough not to count as a failed attempt. */
   wasAlive(): boolean;
+  /** True if not one byte arrived before the connection counted as dead. */
+  wasMute(): boolean;
   /** After the page slept: a connection that has missed a keep-alive is not waited for any longer. */
   check(): void;
   close(): void;
 }
 
-export function readSse({ headers, body }: Response, heartbeatMs: number): SseReader {
+/**
+ * Reads a response as SSE.
+ * @param heartbeatMs milliseconds of silence after which the connection counts as dead.
+ * @param release called when the reader is closed.
+ */
+export function readSse({ headers, body }: Response, heartbeatMs: number, release?: () => void): SseReader {
   const reader = body!.getReader();
   const decoder = new TextDecoder();
-  const isBase64 = headers.get(STREAM_SSE_DATA_ENCODING) === 'base64';
+  let isBase64 = headers.get(STREAM_SSE_DATA_ENCODING) === 'base64';
   const outcome = headers.get(UPSTREAM_OUTCOME);
   const openedAt = Date.now();
   const frames: Frame[] = [];
   // Data is held until its control event: only together are they exact.
   let data = '';
   let lastAt = openedAt;
+  let isMute = true;
   let hasData = false;
   /** Only a wait for the server counts as silence: a reader who pauses hears nothing either. */
   let waitsSince: number | undefined;
@@ -50,6 +58,10 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
 
   const parser = createParser({
     maxBufferSize: MAX_EVENT_CHARS,
+    // Servers in between may remove the header. The comment is the first line of the stream (SSE-14).
+    onComment(comment) {
+      isBase64 ||= comment === 'base64';
+    },
     onEvent(event) {
       // `atob` ignores the line ends that a server may put in.
       if (event.event === DATA_EVENT) data += isBase64 ? atob(event.data) : event.data;
@@ -69,6 +81,7 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
   const close = () => {
     clearTimeout(timer);
     void reader.cancel().catch(() => {});
+    release?.();
   };
   const expire = () => {
     isSilent = true;
@@ -96,11 +109,13 @@ export function readSse({ headers, body }: Response, heartbeatMs: number): SseRe
         if (isSilent) throw new Error('The connection was silent');
         if (done) return undefined;
         lastAt = Date.now();
+        isMute = false;
         parser.feed(decoder.decode(value, { stream: true }));
       }
       return frames.shift();
     },
     wasAlive: () => hasData || lastAt - openedAt >= HELD_MS,
+    wasMute: () => isMute && isSilent,
     check() {
       if (waitsSince && Date.now() - lastAt > heartbeatMs / 2) expire();
     },

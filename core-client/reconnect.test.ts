@@ -62,6 +62,51 @@ describe('a body that is cut goes on at the exact offset', () => {
   });
 });
 
+describe('a server in between', () => {
+  it('that cuts every connection with an error costs no attempt while bytes arrive', async () => {
+    rig.standIn.upstream = (stream) => void stream.push(...'abcdefgh').close();
+    rig.standIn.faults.create.push('after-control');
+    rig.standIn.faults.read.push(...Array<Fault>(7).fill('after-control'));
+    const response = await rig.client({ maxReconnectAttempts: 0 })(UPSTREAM);
+    expect(await drain(response)).toEqual({ text: 'abcdefgh', error: undefined });
+  });
+
+  it('[CLIENT-11] that removes the encoding header does not change the bytes', async () => {
+    rig.standIn.stripsEncoding = true;
+    rig.standIn.faults.create.push('after-control');
+    rig.standIn.upstream = (stream) => void stream.push('one ', 'twö ', 'three').close();
+    expect((await drain(await rig.client()(UPSTREAM))).text).toBe('one twö three');
+  });
+
+  it('[CLIENT-10] that buffers SSE is read by long-poll after two connections without a byte', async () => {
+    rig.standIn.buffers = true;
+    rig.standIn.upstream = (stream) => void stream.push('one ', 'two ');
+    const call = rig.client({ heartbeatTimeoutMs: 50 });
+    const reader = (await call(UPSTREAM, { body: 'x' })).body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('one two ');
+    const modes = () => rig.standIn.seen.map(({ url }) => url.searchParams.get('live'));
+    expect(modes()).toEqual([null, 'sse', 'long-poll']);
+    const [stream] = rig.standIn.streams.values();
+    stream?.push('three');
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('three');
+    stream?.close();
+    expect((await reader.read()).done).toBe(true);
+    expect(rig.states.at(-1)).toMatchObject({ status: 'complete', outcome: 'complete' });
+
+    // The next answer of this client begins with long-poll; later SSE is tried again.
+    const before = rig.standIn.seen.length;
+    rig.standIn.upstream = (next) => void next.push('more').close();
+    expect(await (await call(UPSTREAM, { body: 'y' })).text()).toBe('more');
+    expect(modes().slice(before)).toEqual([null, 'long-poll']);
+    rig.standIn.buffers = false;
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + 300_001);
+    expect(await (await call(UPSTREAM, { body: 'z' })).text()).toBe('more');
+    vi.useRealTimers();
+    expect(modes().slice(before)).toEqual([null, 'long-poll', null]);
+  });
+});
+
 describe('giving up', () => {
   it('after maxReconnectAttempts without progress, with the bytes so far and a typed error', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some ');
@@ -77,7 +122,8 @@ describe('giving up', () => {
       url: 'https://api.example.com/v1/chat',
     });
     expect((error as Error).cause).toBeInstanceOf(TypeError);
-    expect(rig.standIn.count('read')).toBe(3);
+    // The first reconnect follows a connection that brought bytes, so it does not count as an attempt.
+    expect(rig.standIn.count('read')).toBe(4);
     expect(rig.states.at(-1)).toMatchObject({ status: 'failed', error, offset: 'o00000001' });
     expect(await response.outcome).toBe('interrupted');
   });
@@ -100,21 +146,23 @@ describe('giving up', () => {
     expect(Date.now() - start).toBeLessThan(3000);
   });
 
-  it('after five more attempts where no proxy is, in seconds and not in minutes', async () => {
+  it('after retryTimeoutMs where no proxy is, in seconds and not in minutes', async () => {
     const { url } = rig.standIn;
     await rig.standIn.stop();
     const failure = await rig
-      .client({ proxyUrl: url })(UPSTREAM, { body: 'x' })
+      .client({ proxyUrl: url, retryTimeoutMs: 100 })(UPSTREAM, { body: 'x' })
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DurableNetworkError);
-    expect(rig.states.map(({ status, attempt }) => [status, attempt])).toEqual([
-      ...[0, 1, 2, 3, 4, 5].map((attempt) => ['creating', attempt]),
-      ['failed', 5],
+    const { attempt } = rig.states.at(-1)!;
+    expect(rig.states.map((state) => [state.status, state.attempt])).toEqual([
+      ['creating', 0],
+      ...Array.from({ length: attempt }, (_, at) => ['reconnecting', at + 1]),
+      ['failed', attempt],
     ]);
   });
 
   it.each([
-    [403, 'FORBIDDEN'],
+    [403, 'UPSTREAM_NOT_ALLOWED'],
     [400, 'INVALID_OFFSET'],
   ])('at once when the proxy refuses for good: %i', async (status, code) => {
     rig.standIn.faults.create.push('after-control');
@@ -226,7 +274,7 @@ describe('an expired URL', () => {
     const response = await cutAndExpire({});
     expect(await drain(response)).toEqual({ text: 'one two', error: undefined });
     expect([rig.standIn.count('create'), rig.standIn.upstreamCalls]).toEqual([2, 1]);
-    expect(rig.standIn.seen.at(-2)?.headers.prefer).toBeUndefined();
+    expect(rig.standIn.seen.at(-2)?.headers.prefer).toBe('upstream-status');
   });
 
   it('is renewed by the same POST where the name went to a newer answer', async () => {

@@ -1,5 +1,6 @@
-import { UPSTREAM_STATUS } from '../protocol/headers.ts';
+import { PREFERENCE_APPLIED, UPSTREAM_STATUS } from '../protocol/headers.ts';
 import type { Call } from './call.ts';
+import type { Refused } from './create.ts';
 import type { StreamLink } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 
@@ -16,14 +17,15 @@ export function streamResponse(
   return decorate(new Response(body, { headers }), call, url, abort, link);
 }
 
-/** The provider's error as it sent it; the proxy's own error with the proxy's status. */
-export function errorResponse(call: Call, url: string, answer: Response): DurableResponse {
-  const headers = new Headers(answer.headers);
+/** Returns the upstream's error with the upstream's status, or the proxy's own error. */
+export function errorResponse(call: Call, url: string, refused: Refused): DurableResponse {
+  const headers = new Headers(refused.headers);
   const told = headers.get(UPSTREAM_STATUS) ?? '';
-  // The last two spoke of the bytes on the way from the proxy: fetch has decoded them.
-  for (const name of [UPSTREAM_STATUS, 'content-encoding', 'content-length']) headers.delete(name);
-  const status = /^[45]\d\d$/.test(told) ? Number(told) : answer.status;
-  return decorate(new Response(answer.body, { status, headers }), call, url, async () => {});
+  // The last two describe the bytes between proxy and fetch, which has decoded them.
+  for (const name of [UPSTREAM_STATUS, PREFERENCE_APPLIED, 'content-encoding', 'content-length'])
+    headers.delete(name);
+  const status = /^[45]\d\d$/.test(told) ? Number(told) : refused.status;
+  return decorate(new Response(refused.body, { status, headers }), call, url, async () => {});
 }
 
 function decorate(

@@ -5,6 +5,7 @@ const DEFAULTS = {
   storagePrefix: 'durable-proxy',
   resumeFrom: 'start',
   reconnectTimeoutMs: 300_000,
+  retryTimeoutMs: 30_000,
   heartbeatTimeoutMs: 30_000,
 } as const satisfies Partial<DurableFetchOptions>;
 

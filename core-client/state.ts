@@ -31,7 +31,7 @@ const ENDS = { stop: 'aborted', detach: 'idle', expire: 'expired', fail: 'failed
 /** Every state with every event. An event that cannot happen in a state leaves it as it is. */
 export const TRANSITIONS = {
   idle: { ...staying('idle'), create: 'creating', attach: 'reconnecting', ...ENDS },
-  creating: { ...staying('creating'), open: 'streaming', ...ENDS },
+  creating: { ...staying('creating'), open: 'streaming', drop: 'reconnecting', ...ENDS },
   streaming: { ...staying('streaming'), drop: 'reconnecting', close: 'complete', ...ENDS },
   reconnecting: { ...staying('reconnecting'), create: 'creating', open: 'streaming', ...ENDS },
   complete: staying('complete'),

@@ -1,11 +1,13 @@
 import type { ControlEvent } from '../protocol/control.ts';
-import { STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
-import { OFFSET_START } from '../protocol/query.ts';
+import { STREAM_CLOSED, STREAM_NEXT_OFFSET, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
+import { CURSOR, LIVE, LIVE_LONG_POLL, LIVE_SSE, OFFSET, OFFSET_START } from '../protocol/query.ts';
 import type { Context } from './context.ts';
 import type { Entry } from './credentials.ts';
-import { isExpired, type ErrorTarget } from './errors.ts';
-import { discard, refusal, type ProxyClient } from './proxy-client.ts';
+import { isDurableStreamError, isExpired, type ErrorTarget } from './errors.ts';
+import { readPolls } from './poll-reader.ts';
+import type { ProxyClient } from './proxy-client.ts';
 import { readSse, type SseReader } from './reader.ts';
+import { refusal } from './refusal.ts';
 
 /** What is known of a stream when it is made or found. */
 export interface StreamHandle {
@@ -31,17 +33,19 @@ export function handleOf({ headers, status }: Response, { url }: ProxyClient): S
 }
 
 /**
- * The stream that an answer without a body names; undefined when the proxy refuses.
- * @throws DurableStreamError when asking again may help.
+ * Returns the stream that a find, or a create without a body, names; undefined if the proxy has none.
+ * @throws DurableStreamError, DurableNetworkError if asking again may help.
  */
 export async function handleFrom(
   response: Response,
   proxy: ProxyClient,
   target: ErrorTarget,
 ): Promise<StreamHandle | undefined> {
-  const refused = await refusal(response, target);
-  if (refused.retryAfterMs !== undefined) throw refused;
-  return response.ok ? handleOf(response, proxy) : undefined;
+  const handle = response.ok ? handleOf(response, proxy) : undefined;
+  const refused = handle || response.status === 204 ? undefined : await refusal(response, target);
+  proxy.release(response);
+  if (refused && (!isDurableStreamError(refused) || refused.retryAfterMs !== undefined)) throw refused;
+  return handle;
 }
 
 export function streamIdOf(streamUrl: string): string {
@@ -52,69 +56,110 @@ export function isEventStream({ headers }: Response): boolean {
   return !!headers.get('content-type')?.includes('text/event-stream');
 }
 
-/** The way to one stream, from a place in it that moves as it is read. */
+/** A connection to one stream that remembers its read position. */
 export interface StreamLink {
   readonly id: string;
   readonly url: string;
   readonly contentType: string | undefined;
-  /** Sends the POST again that made the stream: its key gives a fresh URL. Undefined without the request. */
+  /** The connection that is open now. */
+  reader: SseReader | undefined;
+  /** Sends the POST again that created the stream: its key returns a fresh URL. Undefined without the request. */
   repost: ((signal?: AbortSignal) => Promise<Response>) | undefined;
   advance(control: ControlEvent): void;
   /**
-   * Opens the stream at that place, as often as it takes.
-   * @throws DurableStreamError when the proxy refuses for good, DurableNetworkError when it is time to give
-   * up, the signal's reason when the caller leaves.
+   * Opens the stream at the read position. Retries.
+   * @throws DurableStreamError if the proxy refuses, DurableNetworkError if the retry time is over, the signal's
+   * reason if the caller leaves.
    */
   connect(): Promise<SseReader>;
-  /** Gets a fresh URL of this very stream; false when nobody gives one. */
+  /** Returns true after `pause`, once per closed connection. */
+  wasPaused(): boolean;
+  /** Gives up the connection until a promise settles: browsers open six to one origin over HTTP/1.1. */
+  pause(until: Promise<unknown>): void;
+  /** Gets a fresh URL of this stream. Resolves with false if no one provides one. */
   renew(signal?: AbortSignal): Promise<boolean>;
 }
 
+/** Connections without a byte after which a server in between seems to buffer SSE. */
+const MUTE_LIMIT = 2;
+/** How long to use long-poll before trying SSE again, in milliseconds. */
+const POLL_MS = 300_000;
+/** How much longer than a heartbeat a long-poll may take, in milliseconds: servers hold it for about 20 s. */
+const POLL_EXTRA_MS = 30_000;
+
 /**
- * @param offset where to begin; undefined: with the first byte.
- * @param entry is told of another URL.
+ * @param offset where to begin; undefined: the first byte.
+ * @param entry stores a renewed URL.
  */
 export function createLink(
-  { call, settings, proxy }: Context,
+  { call, settings, proxy, memory: { traits } }: Context,
   { streamUrl, contentType }: StreamHandle,
   offset = OFFSET_START,
   entry?: Entry,
 ): StreamLink {
   const { heartbeatTimeoutMs } = settings;
+  const { signal, target } = call;
   const id = streamIdOf(streamUrl);
   let cursor: string | undefined;
+  let mute = 0;
+  let attempt: AbortController | undefined;
+  let paused: Promise<unknown> | undefined;
+  let isPaused = false;
 
   async function renew(signal?: AbortSignal): Promise<boolean> {
     for (const ask of [settings.streamKey && proxy.find, link.repost]) {
-      const handle = ask && (await handleFrom(await ask(signal), proxy, call.target));
+      const handle = ask && (await handleFrom(await ask(signal), proxy, target));
       if (!handle) continue;
       if (streamIdOf(handle.streamUrl) === id) {
         ({ streamUrl } = handle);
         void entry?.save({ streamUrl });
         return true;
       }
-      // The key was forgotten, and the POST made another answer, which nobody would read.
-      if (handle.isNew) proxy.abort(handle.streamUrl).then(discard, call.warn);
+      // The key was forgotten, and the POST created another stream, which no one would read.
+      if (handle.isNew) proxy.abort(handle.streamUrl).then(proxy.release, call.warn);
     }
     return false;
   }
 
-  async function open(): Promise<SseReader> {
-    const { signal, target } = call;
-    const attempt = new AbortController();
-    const onAbort = () => attempt.abort(signal.reason);
-    const timer = setTimeout(() => attempt.abort(new Error('The proxy did not answer')), heartbeatTimeoutMs);
+  /** Sends one read; `pause` and the caller's signal end it. */
+  async function read(live: string, timeoutMs: number): Promise<Response> {
+    const own = (attempt = new AbortController());
+    const onAbort = () => own.abort(signal.reason);
     signal.addEventListener('abort', onAbort);
     try {
-      const response = await proxy.read(streamUrl, offset, cursor, attempt.signal);
-      if (!response.ok) throw await refusal(response, target);
-      if (isEventStream(response)) return readSse(response, heartbeatTimeoutMs);
-      discard(response);
-      // A captive portal, say: behind it the stream may still be there.
-      throw new Error('The proxy did not answer');
+      const query = { [OFFSET]: offset, [LIVE]: live, ...(cursor && { [CURSOR]: cursor }) };
+      const response = await proxy.read(streamUrl, query, own.signal, timeoutMs);
+      const { ok, headers } = response;
+      if (ok && (live === LIVE_SSE ? isEventStream(response) : headers.has(STREAM_NEXT_OFFSET)))
+        return response;
+      const error = await refusal(response, target);
+      proxy.release(response);
+      throw error;
     } finally {
-      clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async function open(): Promise<SseReader> {
+    for (;;) {
+      await paused;
+      signal.throwIfAborted();
+      if (mute >= MUTE_LIMIT) {
+        traits.pollUntil = Date.now() + POLL_MS;
+        mute--;
+      }
+      if (traits.pollUntil > Date.now()) {
+        const poll = () => read(LIVE_LONG_POLL, heartbeatTimeoutMs + POLL_EXTRA_MS);
+        return readPolls(poll, traits.pollUntil, () => attempt?.abort());
+      }
+      try {
+        const response = await read(LIVE_SSE, heartbeatTimeoutMs);
+        return readSse(response, heartbeatTimeoutMs, () => proxy.release(response));
+      } catch (error) {
+        // A server that buffers may hold back the headers, too.
+        if ((error as Error).name === 'TimeoutError') mute++;
+        if (!paused || signal.aborted) throw error;
+      }
     }
   }
 
@@ -124,18 +169,35 @@ export function createLink(
       return streamUrl;
     },
     contentType,
+    reader: undefined,
     repost: undefined,
     advance(control) {
       offset = control.streamNextOffset;
       cursor = control.streamCursor;
     },
     async connect() {
+      if (link.reader) mute = link.reader.wasMute() ? mute + 1 : 0;
       try {
-        return await call.persist(open);
+        return (link.reader = await call.persist(open));
       } catch (error) {
-        if (!isExpired(error) || !(await call.persist(() => renew(call.signal)))) throw error;
-        return call.persist(open);
+        if (!isExpired(error) || !(await call.persist(() => renew(signal)))) throw error;
+        return (link.reader = await call.persist(open));
       }
+    },
+    wasPaused() {
+      const was = isPaused;
+      isPaused = false;
+      return was;
+    },
+    pause(until) {
+      isPaused = true;
+      const pause = (paused = until
+        .catch(() => {})
+        .then(() => {
+          if (paused === pause) paused = undefined;
+        }));
+      attempt?.abort();
+      link.reader?.close();
     },
     renew,
   };

@@ -58,13 +58,19 @@ export interface DurableFetchOptions {
   resumeFrom?: 'start' | 'offset' | undefined;
   /** Stop the upstream when the call's `signal` aborts or its body is cancelled. Default false: only reading stops. */
   abortUpstream?: boolean | undefined;
-  /** Attempts without progress before giving up. Default: no limit but the time; 5 for a POST that gets no answer. */
+  /** Maximum number of attempts without progress. Default: limited by time only. */
   maxReconnectAttempts?: number | undefined;
   /**
-   * Milliseconds without progress before giving up. Default 300,000 (5 minutes). Begins anew when the network
-   * or the page comes back: a machine that slept for an hour has not tried for an hour.
+   * How long to reconnect a body that makes no progress, in milliseconds. Default 300,000 (5 minutes). Time in which
+   * the browser is offline or the machine sleeps does not count.
    */
   reconnectTimeoutMs?: number | undefined;
+  /**
+   * How long to repeat a request to create, find or stop an answer if no answer of the proxy arrives, in milliseconds.
+   * Default 30,000. Time in which the browser is offline or the machine sleeps does not count. The idempotency key
+   * stays the same, so the upstream is called once.
+   */
+  retryTimeoutMs?: number | undefined;
   /** Milliseconds of silence after which a connection counts as dead. Default 30,000: two missed keep-alives. */
   heartbeatTimeoutMs?: number | undefined;
   /** Told of what was survived (a full storage, a failed abort) and might interest a developer. Default: nobody. */

@@ -1,3 +1,8 @@
+/** True if the browser says that there is no network. Without such a word, as in Node, false. */
+export function isOffline(): boolean {
+  return (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false;
+}
+
 /** What tells that the network or the page came back. */
 const EVENTS = ['online', 'pageshow', 'visibilitychange'] as const;
 

@@ -80,6 +80,10 @@ export class StandIn {
   noneStatus: 204 | 404 = 204;
   /** False: text frames without base64. */
   base64 = true;
+  /** True: a server in between removes the header that names the encoding. */
+  stripsEncoding = false;
+  /** True: a server in between holds back every SSE body until its end. */
+  buffers = false;
   secret: string | undefined;
   /** Signed URLs of another epoch have expired. */
   epoch = 1;
@@ -184,7 +188,8 @@ export class StandIn {
       if (fault === 'before-answer') return void res.destroy();
       return answer(res, made);
     }
-    const represents = this.extensions && headers[H.PREFER.toLowerCase()] === H.RETURN_REPRESENTATION;
+    const represents =
+      this.extensions && String(headers[H.PREFER.toLowerCase()]).includes(H.RETURN_REPRESENTATION);
     const own = {
       ...this.#location(made),
       ...(known && { [H.IDEMPOTENCY_REPLAYED]: 'true' }),
@@ -225,6 +230,7 @@ export class StandIn {
   ): void {
     if (fault === 'before-answer') return void res.destroy();
     if (fault === 'mid-headers') return void res.socket?.end('HTTP/1.1 200 O');
+    if (url.searchParams.get('live') === 'long-poll') return this.#poll(stream, url, res);
     const offset = url.searchParams.get('offset') ?? '-1';
     let at = offset === '-1' ? 0 : Number(offset.slice(1));
     const cut = (text: string) => void res.write(text, () => res.socket?.end());
@@ -256,13 +262,34 @@ export class StandIn {
     });
     res.writeHead(status, {
       'Content-Type': 'text/event-stream',
-      ...(this.base64 && { [H.STREAM_SSE_DATA_ENCODING]: 'base64' }),
+      ...(this.base64 && !this.stripsEncoding && { [H.STREAM_SSE_DATA_ENCODING]: 'base64' }),
       ...headers,
     });
     res.flushHeaders();
     if (fault === 'after-headers') return void res.socket?.end();
+    if (this.buffers) return;
+    if (this.base64 && this.extensions) res.write(': base64\n\n');
     if (fault === 'empty-end') return void res.end(this.#control(stream, at, false));
     if (fault === 'silence') return;
+    stream.listeners.add(step);
+    step();
+  }
+
+  #poll(stream: StandInStream, url: URL, res: ServerResponse): void {
+    const offset = url.searchParams.get('offset') ?? '-1';
+    const at = offset === '-1' ? 0 : Number(offset.slice(1));
+    const step = () => {
+      if (stream.frames.length === at && !stream.end) return;
+      stream.listeners.delete(step);
+      const bytes = Buffer.concat(stream.frames.slice(at));
+      res.writeHead(bytes.length > 0 ? 200 : 204, {
+        [H.STREAM_NEXT_OFFSET]: `o${String(stream.frames.length).padStart(8, '0')}`,
+        [H.STREAM_CURSOR]: '8',
+        ...(stream.end && { [H.STREAM_CLOSED]: 'true', [H.UPSTREAM_OUTCOME]: stream.end.outcome }),
+      });
+      res.end(bytes.length > 0 ? bytes : undefined);
+    };
+    res.on('close', () => stream.listeners.delete(step));
     stream.listeners.add(step);
     step();
   }

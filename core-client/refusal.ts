@@ -1,0 +1,51 @@
+import { ERROR_STATUS, type ErrorBody } from '../protocol/errors.ts';
+import { PREFER_UPSTREAM_STATUS, PREFERENCE_APPLIED, UPSTREAM_STATUS } from '../protocol/headers.ts';
+import { retryAfter } from './backoff.ts';
+import { DurableNetworkError, DurableStreamError, type DurableError, type ErrorTarget } from './errors.ts';
+
+/** True if the response carries the upstream's own error (CREATE-7). Its body has the upstream's format. */
+export function isUpstreamError({ headers }: Response): boolean {
+  return headers.has(UPSTREAM_STATUS) || !!headers.get(PREFERENCE_APPLIED)?.includes(PREFER_UPSTREAM_STATUS);
+}
+
+/**
+ * Returns the error of a response that is not the expected one.
+ *
+ * Only a response in the proxy's error format, with a code of its table, is an answer of the proxy: a
+ * `DurableStreamError`. Ingresses, load balancers, CDNs and captive portals answer too. Their responses say nothing
+ * about the stream or the create, so they count as a lost connection: a `DurableNetworkError` that may be retried.
+ * @param text the body of an error response. Default: reads it.
+ */
+export async function refusal(response: Response, target: ErrorTarget, text?: string): Promise<DurableError> {
+  const { ok, status, headers } = response;
+  text ??= ok ? '' : await response.text().catch(() => '');
+  const error = proxyError(text);
+  if (error || isUpstreamError(response)) {
+    const retryAfterMs = /408|425|429|5../.test(`${status}`) ? retryAfter(headers) : undefined;
+    const {
+      code = 'UPSTREAM_ERROR',
+      message = `The upstream responded with ${headers.get(UPSTREAM_STATUS)}`,
+    } = error ?? {};
+    return new DurableStreamError(code, message, { status, target, retryAfterMs: error && retryAfterMs });
+  }
+  const reason = ok
+    ? '. Check proxyUrl, and that CORS exposes the Location header'
+    : status === 413
+      ? '. A server before it limits request bodies (express.json: 100 kB by default)'
+      : '';
+  return new DurableNetworkError(
+    'INVALID_RESPONSE',
+    `Received status ${status} from another server than the proxy${reason}`,
+    // A request that is too large stays too large.
+    { status, target, retryAfterMs: [413, 414, 431].includes(status) ? undefined : retryAfter(headers) },
+  );
+}
+
+function proxyError(text: string): ErrorBody['error'] | undefined {
+  try {
+    const { error } = JSON.parse(text) as ErrorBody;
+    return Object.hasOwn(ERROR_STATUS, error.code) && typeof error.message === 'string' ? error : undefined;
+  } catch {
+    return undefined;
+  }
+}

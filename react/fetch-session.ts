@@ -1,4 +1,5 @@
-import { createDurableFetch } from '../core-client/durable-fetch.ts';
+import type { ClientMemory } from '../core-client/client-memory.ts';
+import { connect } from '../core-client/durable-fetch.ts';
 import { digest, randomId } from '../core-client/fingerprint.ts';
 import { createSessionStore, type DurableSession, type StartSession } from '../core-client/session.ts';
 import { IDLE } from '../core-client/state.ts';
@@ -37,6 +38,7 @@ const ONLY = '';
  */
 export class FetchSession {
   #options: FetchSessionOptions;
+  readonly #memory: ClientMemory;
   #snapshot = EMPTY;
   readonly #listeners = new Set<() => void>();
   #store = createSessionStore();
@@ -48,8 +50,10 @@ export class FetchSession {
   #failure: Error | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: FetchSessionOptions) {
+  /** @param memory what the clients of all runs share. */
+  constructor(options: FetchSessionOptions, memory: ClientMemory) {
     this.#options = options;
+    this.#memory = memory;
   }
 
   /** For the next run. */
@@ -119,7 +123,7 @@ export class FetchSession {
   readonly #start: StartSession = async ({ signal, onResumption }) => {
     const { url, method, headers, body, requestId, streamKey, ...rest } = this.#options;
     const { parse: _parse, throttleMs: _throttleMs, ...client } = rest;
-    return createDurableFetch(client)(url, {
+    return connect(client, this.#memory)(url, {
       ...(method !== undefined && { method }),
       ...(headers !== undefined && { headers }),
       ...(body !== undefined && { body }),

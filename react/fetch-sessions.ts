@@ -1,4 +1,5 @@
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
+import { createClientMemory, type ClientMemory } from '../core-client/client-memory.ts';
 import { FetchSession, type FetchSessionOptions } from './fetch-session.ts';
 
 /** From the registry of symbols: the ESM and the CJS build of this package share the sessions of a client. */
@@ -8,6 +9,8 @@ const SESSIONS = Symbol.for('durable-proxy.fetchSessions');
 export class FetchSessions {
   readonly #client: QueryClient;
   readonly #sessions = new Map<string, FetchSession>();
+  /** What was learned about each proxy, by its URL: it must outlive the runs, which create a client each. */
+  readonly #memories = new Map<string, ClientMemory>();
 
   /** Those of a client; kept on it, for there is no other place that all components share. */
   static of(client: QueryClient): FetchSessions {
@@ -31,7 +34,9 @@ export class FetchSessions {
   get(hash: string, options: FetchSessionOptions): FetchSession {
     const held = this.#sessions.get(hash);
     if (held) return held;
-    const session = new FetchSession(options);
+    const memory = this.#memories.get(options.proxyUrl) ?? createClientMemory();
+    this.#memories.set(options.proxyUrl, memory);
+    const session = new FetchSession(options, memory);
     this.#sessions.set(hash, session);
     return session;
   }

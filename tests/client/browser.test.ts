@@ -134,6 +134,53 @@ needs('chromium')('the client in Chromium', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
+  it.each([6, 8])(
+    'stops an answer at once while %i others want the six connections to the origin',
+    async (calls) => {
+      await upstream.close();
+      upstream = await startUpstream(({ res }) => {
+        res.writeHead(200, { 'content-type': 'text/plain' }).write('some ');
+      });
+      options.target = upstream.url;
+      await open();
+      const text = await page.evaluate(
+        async ({ options, calls }) => {
+          const durableFetch = client.createDurableFetch(options);
+          const first: { response: Client.DurableResponse; reader: ReadableStreamDefaultReader }[] = [];
+          // Six of the calls get a connection, whichever they are.
+          await new Promise<void>((resolve) => {
+            for (let at = 0; at < calls; at++) {
+              void durableFetch(options.target, { body: `call ${at}` }).then(async (response) => {
+                const reader = response.body!.getReader();
+                await reader.read();
+                if (first.push({ response, reader }) === 6) resolve();
+              });
+            }
+          });
+          const { response, reader } = first[0]!;
+          const reading = reader.read().then(
+            () => 'more',
+            (error: unknown) => (error as Error).name,
+          );
+          await response.abort();
+          // The others go on.
+          const other = first[1]!.reader.read().then(
+            () => 'more',
+            (error: unknown) => (error as Error).name,
+          );
+          return [
+            await response.outcome.then(String),
+            await reading,
+            await Promise.race([other, Promise.resolve('open')]),
+          ];
+        },
+        { options, calls },
+      );
+      expect(text).toEqual(['aborted', 'AbortError', 'open']);
+      await expect.poll(() => upstream.calls.filter(({ res }) => res.destroyed).length).toBe(1);
+    },
+  );
+
   it('works where the page is no secure context', async () => {
     await open('insecure.test');
     expect(await page.evaluate(() => isSecureContext)).toBe(false);

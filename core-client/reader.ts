@@ -1,10 +1,8 @@
-import { createParser } from 'eventsource-parser';
 import { CONTROL_EVENT, DATA_EVENT, parseControlEvent, type ControlEvent } from '../protocol/control.ts';
 import { STREAM_SSE_DATA_ENCODING, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
 import { isOutcome, type Outcome } from '../protocol/outcomes.ts';
+import { createSseParser } from './sse-lines.ts';
 
-/** Most characters of one event: a server that sends an endless line must not fill the memory. */
-const MAX_EVENT_CHARS = 2 ** 26;
 /** A connection that was alive this long, in milliseconds, was no failed attempt, even if no byte came. */
 const HELD_MS = 5_000;
 
@@ -56,16 +54,15 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
   let isSilent = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const parser = createParser({
-    maxBufferSize: MAX_EVENT_CHARS,
+  const parse = createSseParser({
     // Servers in between may remove the header. The comment is the first line of the stream (SSE-14).
     onComment(comment) {
       isBase64 ||= comment === 'base64';
     },
-    onEvent(event) {
+    onEvent(name, text) {
       // `atob` ignores the line ends that a server may put in.
-      if (event.event === DATA_EVENT) data += isBase64 ? atob(event.data) : event.data;
-      const control = event.event === CONTROL_EVENT && parseControlEvent(event.data);
+      if (name === DATA_EVENT) data += isBase64 ? atob(text) : text;
+      const control = name === CONTROL_EVENT && parseControlEvent(text);
       if (!control) return;
       // A control event without data says more of the place behind the last bytes.
       const last = data ? undefined : frames.pop();
@@ -110,7 +107,7 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
         if (done) return undefined;
         lastAt = Date.now();
         isMute = false;
-        parser.feed(decoder.decode(value, { stream: true }));
+        parse(decoder.decode(value, { stream: true }));
       }
       return frames.shift();
     },

@@ -149,6 +149,30 @@ describe('a durable fetch stands where fetch stands', () => {
   });
 });
 
+describe('a fetch that a tracing tool wraps', () => {
+  /** Reads a clone of each response, which keeps the connection open after one body is canceled. */
+  const traced: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    void response
+      .clone()
+      .text()
+      .catch(() => undefined);
+    return response;
+  };
+
+  it.each(['create', 'read'])('leaks no connection of a %s that is left', async (kind) => {
+    rig.standIn.upstream = (stream) => void stream.push('some ', 'more ');
+    if (kind === 'read') rig.standIn.faults.create.push('after-control');
+    const response = await rig.client({ fetch: traced })(UPSTREAM, { body: 'x' });
+    const reader = response.body!.getReader();
+    await reader.read();
+    if (kind === 'read') await reader.read();
+    await rig.standIn.until(() => rig.standIn.readers === 1);
+    await reader.cancel();
+    await rig.standIn.until(() => rig.standIn.readers === 0);
+  });
+});
+
 describe('authorization', () => {
   it('asks a function again after a 401, once', async () => {
     rig.standIn.secret = 'fresh';

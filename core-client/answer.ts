@@ -10,6 +10,7 @@ import { fingerprint, randomId } from './fingerprint.ts';
 import type { SseReader } from './reader.ts';
 import type { UpstreamRequest } from './request.ts';
 import { errorResponse, streamResponse } from './response.ts';
+import { makeRoom } from './make-room.ts';
 import { createLink, handleFrom, streamIdOf, type StreamHandle } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 
@@ -20,11 +21,6 @@ export interface Answer {
   /** The unfinished answer of an id; null when there is none. */
   of(requestId: string): Promise<DurableResponse | null>;
 }
-
-/** A stop without an answer after this many milliseconds may be queued behind reads of the same origin. */
-const QUEUED_MS = 500;
-/** Most keys kept of creates without a known result. */
-const MAX_UNSETTLED = 100;
 
 export function createAnswer(context: Context): Answer {
   const { call, settings, proxy, store, memory } = context;
@@ -56,21 +52,17 @@ export function createAnswer(context: Context): Answer {
     }
     const abort = once(async () => {
       stopper.isAborted = true;
-      const send = () => proxy.abort(link.url);
-      const stopping = abortStream(send, call.target, link.renew, settings.retryTimeoutMs);
       // Browsers queue the request if all connections to the origin are in use, perhaps by reads.
-      link.pause(stopping);
-      const timer = setTimeout(() => {
-        for (const other of memory.links) if (other !== link) other.pause(stopping);
-      }, QUEUED_MS);
-      await stopping.finally(() => clearTimeout(timer));
+      const resume = makeRoom(link, memory.links);
+      const send = () => proxy.abort(link.url);
+      await abortStream(send, call.target, link.renew, settings.retryTimeoutMs).finally(resume);
       // Nobody takes up what was stopped.
       await entry?.finish(link.id);
       if (call.signal.aborted) call.dispatch('stop', { outcome: 'aborted' });
     });
     const stopper: Stopper = { abort: () => void abort().catch(call.warn), isAborted: false };
     const body = openBody(context, link, stopper, entry);
-    memory.links.add(link);
+    trim(memory.links.add(link));
     void call.outcome.then(() => memory.links.delete(link));
     return streamResponse(call, link, body, abort, request?.url ?? '');
   }
@@ -86,9 +78,11 @@ export function createAnswer(context: Context): Answer {
       const shared = shareKey && memory.creates.get(shareKey);
       if (!shared) break;
       call.dispatch('create');
-      const made = await shared.catch(() => undefined);
+      const made = await shared.catch((error: unknown) => {
+        if (isDurableNetworkError(error)) throw error;
+      });
       call.signal.throwIfAborted();
-      // If the other call failed or was left, this one creates the stream.
+      // If the other caller has left, this call creates the stream.
       if (made) return 'handle' in made ? { handle: made.handle, reader: undefined, wasThere: true } : made;
     }
     const making = createStream(context, request, key, represent);
@@ -105,9 +99,7 @@ export function createAnswer(context: Context): Answer {
   ): Promise<DurableResponse> {
     const keepKey = async () => {
       if (entry || request.headers.has(IDEMPOTENCY_KEY)) return;
-      const { unsettled } = memory;
-      unsettled.set(await fingerprint(request), key);
-      if (unsettled.size > MAX_UNSETTLED) unsettled.delete(unsettled.keys().next().value!);
+      trim(memory.unsettled.set(await fingerprint(request), key));
     };
     const represent = offsetOf(entry) === undefined && traits.pollUntil < Date.now();
     let made: MadeStream;
@@ -186,6 +178,13 @@ export function createAnswer(context: Context): Answer {
       return null;
     },
   };
+}
+
+/** Most open reads, and keys of creates without a known result, that a client remembers. */
+const MAX_REMEMBERED = 100;
+
+function trim<T>(items: Map<T, unknown> | Set<T>): void {
+  if (items.size > MAX_REMEMBERED) items.delete(items.keys().next().value!);
 }
 
 function hasUrl(credentials: Credentials): credentials is Credentials & StreamHandle {

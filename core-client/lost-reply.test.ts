@@ -230,6 +230,17 @@ describe('two calls of one client for the same request at once', () => {
     },
   );
 
+  it('share a lost create on a server that ignores keys', async () => {
+    rig.standIn.extensions = false;
+    const call = rig.client();
+    await (await call(UPSTREAM, { body: 'learns' })).text();
+    rig.standIn.faults.create.push('before-answer');
+    const init = { body: 'x', requestId: 'id' };
+    const results = await Promise.allSettled([call(UPSTREAM, init), call(UPSTREAM, init)]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(rig.standIn.upstreamCalls).toBe(2);
+  });
+
   it('share an error, and each can read its body', async () => {
     rig.standIn.upstream = () => ({ status: 502, headers: { 'upstream-status': '429' }, body: 'slow down' });
     const responses = await both();

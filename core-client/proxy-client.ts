@@ -117,7 +117,7 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
     },
     find: (signal) => sendAuthorized(withQuery(base, { [KEY]: streamKey }), {}, signal),
     read: (streamUrl, query, signal, timeoutMs) => send(withQuery(streamUrl, query), {}, signal, timeoutMs),
-    abort: (streamUrl) => send(abortUrl(streamUrl), ABORT),
+    abort: (streamUrl) => send(abortUrl(streamUrl), ABORT, undefined, settings.heartbeatTimeoutMs),
     release,
   };
 }

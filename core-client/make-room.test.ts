@@ -1,0 +1,38 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { makeRoom } from './make-room.ts';
+import type { StreamLink } from './stream-link.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function setUp() {
+  const pauses: string[] = [];
+  const link = (name: string) =>
+    ({
+      pause: (until) => {
+        pauses.push(name);
+        void until.then(() => pauses.push(`${name} continues`));
+      },
+    }) as Partial<StreamLink> as StreamLink;
+  const own = link('own');
+  return { pauses, resume: makeRoom(own, [link('a'), own, link('b')]) };
+}
+
+it('pauses the other reads only if the stop has no answer after 500 ms', async () => {
+  const { pauses, resume } = setUp();
+  await vi.advanceTimersByTimeAsync(499);
+  expect(pauses).toEqual(['own']);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(pauses).toEqual(['own', 'a', 'b']);
+  resume();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(pauses.slice(3)).toEqual(['own continues', 'a continues', 'b continues']);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it('pauses no read for longer than 5 seconds, though the stop hangs', async () => {
+  const { pauses } = setUp();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(pauses).toContain('own continues');
+  expect(pauses).toContain('b continues');
+});

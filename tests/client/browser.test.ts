@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,31 @@ interface Site {
   close(): Promise<void>;
 }
 
+/** A service worker that passes requests on, and breaks off each body at its second part with data. */
+const CUTTING_WORKER = `
+  addEventListener('install', () => skipWaiting());
+  addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+  addEventListener('fetch', (event) => event.respondWith((async () => {
+    const response = await fetch(event.request);
+    if (!response.headers.get('content-type')?.includes('text/event-stream')) return response;
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    let parts = 0;
+    const body = new ReadableStream({
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        if (decoder.decode(value).includes('event: data') && ++parts === 2) {
+          void reader.cancel();
+          return controller.error(new Error('The worker was stopped'));
+        }
+        controller.enqueue(value);
+      },
+    });
+    return new Response(body, response);
+  })()));
+`;
+
 /** A page that holds the client and nothing else, and the client as a script for a worker. */
 async function startSite(): Promise<Site> {
   const entry = fileURLToPath(new URL('../../core-client/index.ts', import.meta.url));
@@ -29,11 +54,11 @@ async function startSite(): Promise<Site> {
     'output' in built ? built.output : [],
   )[0]!;
   const server = createServer((req, res) => {
-    const isScript = req.url === '/client.js';
+    const isScript = req.url?.endsWith('.js');
     res.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    res.end(
-      isScript && script.type === 'chunk' ? script.code : '<!doctype html><script src="/client.js"></script>',
-    );
+    if (req.url === '/worker.js') res.end(CUTTING_WORKER);
+    else if (isScript && script.type === 'chunk') res.end(script.code);
+    else res.end('<!doctype html><script src="/client.js"></script>');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -180,6 +205,51 @@ needs('chromium')('the client in Chromium', () => {
       await expect.poll(() => upstream.calls.filter(({ res }) => res.destroyed).length).toBe(1);
     },
   );
+
+  it('survives a service worker that cuts every stream', async () => {
+    let release: ((value: string) => void) | undefined;
+    await upstream.close();
+    const write = async (res: ServerResponse) => {
+      res.writeHead(200, { 'content-type': 'text/plain' });
+      for (let at = 0; at < 6; at++) {
+        // The next part is written when the page has the one before it, so each is a part of its own.
+        const next = new Promise<string>((resolve) => (release = resolve));
+        res.write(`part ${at} `);
+        await next;
+      }
+      res.end('end');
+    };
+    upstream = await startUpstream(({ res }) => void write(res));
+    options.target = upstream.url;
+    await open();
+    await page.exposeFunction('received', (text: string) => release?.(text));
+    await page.evaluate(async () => {
+      const ready = new Promise((resolve) =>
+        navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }),
+      );
+      await navigator.serviceWorker.register('/worker.js');
+      await ready;
+    });
+    const told = await page.evaluate(async (options) => {
+      let reconnects = 0;
+      const response = await client.createDurableFetch({
+        ...options,
+        maxReconnectAttempts: 0,
+        onResumption: ({ status }) => (reconnects += status === 'reconnecting' ? 1 : 0),
+      })(options.target, { body: 'x' });
+      const reader = response.body!.getReader();
+      const decoder = new TextDecoder();
+      let text = '';
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        text += decoder.decode(part.value);
+        await (window as unknown as { received(text: string): Promise<void> }).received(text);
+      }
+      return { text, reconnects };
+    }, options);
+    expect(told.text).toBe('part 0 part 1 part 2 part 3 part 4 part 5 end');
+    expect(told.reconnects).toBeGreaterThanOrEqual(6);
+    expect(upstream.calls).toHaveLength(1);
+  });
 
   it('works where the page is no secure context', async () => {
     await open('insecure.test');

@@ -11,6 +11,7 @@ import type { SseEncoder } from './read/sse-frames.ts';
 import type { StreamStore } from './store/types.ts';
 import type { Allowlist } from './upstream/allowlist.ts';
 import type { UpstreamClient } from './upstream/client.ts';
+import type { RequestHeaders } from './upstream/headers.ts';
 import type { Keyring } from './auth/keyring.ts';
 
 /** What the handlers of one proxy work with. Two proxies in one process share nothing of it. */
@@ -20,6 +21,7 @@ export interface Context {
   readonly keyring: Keyring;
   readonly allowlist: Allowlist;
   readonly upstream: UpstreamClient;
+  readonly requestHeaders: RequestHeaders;
   readonly running: RunningStreams;
   readonly presence: Presence;
   readonly guardian: Guardian;

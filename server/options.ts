@@ -68,6 +68,12 @@ export interface DurableProxyOptions {
 
   /** Let names that resolve to private addresses be upstreams. Default false: only hosts named literally. */
   allowPrivateNetworks?: boolean;
+  /**
+   * Request headers that do not go upstream, beside cookies and those of one hop: names in any case, or beginnings
+   * of names such as `x-internal-*`. The list replaces the default one: extend that with
+   * `[...DEFAULT_DROP_REQUEST_HEADERS, 'x-internal-*']`. Default: what proxies, CDNs and platforms add.
+   */
+  dropRequestHeaders?: readonly string[];
   /** Puts the app's own session where the service secret stands. */
   authenticate?: Authenticate;
   /** Adds the provider's key, or anything else, on the server, so that no browser ever holds it. */

@@ -19,6 +19,7 @@ import type { StreamEnd, StreamStore } from './store/types.ts';
 import { abortHere } from './streams/abort-stream.ts';
 import { compileAllowlist } from './upstream/allowlist.ts';
 import { createUpstreamClient } from './upstream/client.ts';
+import { requestHeaders } from './upstream/headers.ts';
 
 /** Milliseconds for readers to take the last bytes of streams that a shutdown closed. */
 const READERS_GRACE_MS = 1_000;
@@ -70,6 +71,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     keyring,
     allowlist,
     upstream,
+    requestHeaders: requestHeaders(options.dropRequestHeaders),
     running,
     presence,
     guardian,

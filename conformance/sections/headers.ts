@@ -10,7 +10,7 @@ import {
 import { SECRET } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { section, test } from '../define.ts';
-import { expectStatus } from '../expect.ts';
+import { expectBytes, expectStatus } from '../expect.ts';
 import type { ReceivedRequest } from '../stand-in.ts';
 
 async function forwarded(
@@ -109,6 +109,35 @@ export const headers = section('headers', [
     absent(request, ['Cookie', 'Origin', 'Referer', 'Sec-Fetch-Site', 'Sec-CH-UA', 'Forwarded']);
     absent(request, ['X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Real-IP']);
     assert.notEqual(request.headers['accept-encoding'], 'x-of-the-caller');
+  }),
+
+  test('[FWD-8] the body arrives byte for byte, whatever type it claims to have', async (t) => {
+    const bodies: [string, string | Uint8Array][] = [
+      ['application/json', '{ "id": 9007199254740993, "id": 1.0 }\n'],
+      ['application/json', 'not JSON'],
+      ['application/x-www-form-urlencoded', 'a=%20&a=+&b[c]=%C3%BC'],
+      ['text/plain', Uint8Array.of(0xef, 0xbb, 0xbf, 0xff, 0x00, 0x0d)],
+    ];
+    for (const [type, body] of bodies) {
+      const upstream = t.reply('ok');
+      await t.start(upstream, { headers: { 'Content-Type': type }, body });
+      expectBytes((await upstream.request()).body, body);
+    }
+  }),
+
+  test('[FWD-9] headers that a caller sends to a platform reach it', async (t) => {
+    const sent = {
+      'CF-Access-Client-Id': 'id.access',
+      'CF-Access-Client-Secret': 'secret',
+      'cf-aig-metadata': '{}',
+      'X-Vercel-Protection-Bypass': 'bypass',
+      'Fly-Prefer-Region': 'fra',
+      'Fly-Force-Instance-Id': '1',
+    };
+    const request = await forwarded(t, sent);
+    for (const [name, value] of Object.entries(sent)) {
+      assert.equal(request.headers[name.toLowerCase()], value, name);
+    }
   }),
 
   test('[FWD-6] Host and Content-Length are those of the request to the upstream', async (t) => {

@@ -54,7 +54,15 @@ async function answered(
   const begunAt = performance.now();
   // A store that cannot take the name costs no upstream call, and whoever sees the call finds the stream.
   const [target] = await Promise.all([
-    prepareTarget(req, request, allowed, check, options.prepareUpstream, caller),
+    prepareTarget({
+      req,
+      request,
+      headers: context.requestHeaders(req.rawHeaders, request.authorization),
+      allowed,
+      check,
+      prepare: options.prepareUpstream,
+      caller,
+    }),
     accepted,
   ]);
   const answer = await callUpstream(upstream, target, request.method, body, signal, options);

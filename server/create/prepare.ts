@@ -3,7 +3,6 @@ import type { Caller } from '../auth/service.ts';
 import { ProxyError } from '../errors.ts';
 import type { PrepareUpstream } from '../options.ts';
 import { compileAllowlist, type Allowlist } from '../upstream/allowlist.ts';
-import { upstreamRequestHeaders } from '../upstream/headers.ts';
 import type { CreateRequest } from './request.ts';
 
 /** An upstream request that may be sent: its URL passed the allowlist as it is here. */
@@ -28,16 +27,27 @@ export function urlChecker(allowlist: Allowlist, caller: Caller | undefined): Ch
   };
 }
 
+export interface PrepareTargetOptions {
+  readonly req: IncomingMessage;
+  readonly request: CreateRequest;
+  /** Headers for the upstream. */
+  readonly headers: [string, string][];
+  readonly allowed: ReturnType<CheckUrl>;
+  readonly check: CheckUrl;
+  readonly prepare: PrepareUpstream | undefined;
+  readonly caller: Caller | undefined;
+}
+
 /** Headers for the upstream, and what `prepareUpstream` makes of them and of the URL. */
-export async function prepareTarget(
-  req: IncomingMessage,
-  request: CreateRequest,
-  allowed: ReturnType<CheckUrl>,
-  check: CheckUrl,
-  prepare: PrepareUpstream | undefined,
-  caller: Caller | undefined,
-): Promise<UpstreamTarget> {
-  const headers = upstreamRequestHeaders(req.rawHeaders, request.authorization);
+export async function prepareTarget({
+  req,
+  request,
+  headers,
+  allowed,
+  check,
+  prepare,
+  caller,
+}: PrepareTargetOptions): Promise<UpstreamTarget> {
   if (!prepare) return { ...allowed, headers };
   const draft = {
     url: new URL(allowed.url),

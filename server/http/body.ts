@@ -1,19 +1,21 @@
 import type { IncomingMessage } from 'node:http';
 import { ProxyError } from '../errors.ts';
+import { consumedBody } from './consumed-body.ts';
 
 /** How long an upload that was refused may go on, so that its sender comes to read the answer. */
 const LINGER_MS = 2_000;
 
 /**
  * The request's body, whole: its fingerprint has to be known before the upstream is called.
- * Empty bodies give undefined. A body that an earlier middleware parsed is put together again.
- * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` when the sender broke off.
+ * Returns undefined for an empty body. Of a body that an earlier middleware has consumed it returns the exact bytes.
+ * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` if the sender broke off or a body parser
+ * in front has lost the bytes.
  */
 export async function readBody(req: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  const parsed = parsedBody(req);
-  const body = parsed ?? (await receive(req, limit));
+  const body = consumedBody(req) ?? (await receive(req, limit));
   if (body.length > limit) throw tooLarge(limit);
-  return body.length > 0 ? body : undefined;
+  if (body.length === 0) return undefined;
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
 function receive(req: IncomingMessage, limit: number): Promise<Buffer> {
@@ -53,34 +55,6 @@ function discardRest(req: IncomingMessage): void {
   timer.unref();
   req.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
   req.on('error', () => undefined).resume();
-}
-
-/** What `express.json()` and its like left in `req.body` when they consumed the stream before us. */
-function parsedBody(req: IncomingMessage & { body?: unknown }): Buffer | undefined {
-  if (!req.readableEnded) return undefined;
-  const { body } = req;
-  const sentNothing =
-    Number(req.headers['content-length'] ?? 0) === 0 && !('transfer-encoding' in req.headers);
-  if (sentNothing) return Buffer.alloc(0);
-  if (Buffer.isBuffer(body)) return body;
-  if (typeof body === 'string') return Buffer.from(body);
-  const type = req.headers['content-type'] ?? '';
-  if (/[/+]json\b/i.test(type)) return Buffer.from(JSON.stringify(body));
-  if (/^application\/x-www-form-urlencoded\b/i.test(type) && isFlat(body)) {
-    return Buffer.from(new URLSearchParams(body).toString());
-  }
-  throw new ProxyError(
-    'INVALID_REQUEST',
-    `Another middleware consumed this ${type || 'untyped'} body; mount durableProxy before it`,
-  );
-}
-
-function isFlat(body: unknown): body is Record<string, string> {
-  return (
-    typeof body === 'object' &&
-    body !== null &&
-    Object.values(body).every((value) => typeof value === 'string')
-  );
 }
 
 function tooLarge(limit: number): ProxyError {

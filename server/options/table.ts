@@ -5,6 +5,7 @@ import type { CorsOptions } from '../http/cors-options.ts';
 import { silentLogger, type Logger } from '../logger.ts';
 import type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions } from '../options.ts';
 import type { StreamStore } from '../store/types.ts';
+import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
 import type { OptionTable } from './check.ts';
 import {
   callback,
@@ -105,6 +106,7 @@ export const PROXY_OPTIONS = {
   keepAliveMs: milliseconds({ fallback: 15_000, help: 'time between comments of a silent SSE read' }),
 
   allowPrivateNetworks: flag(false),
+  dropRequestHeaders: { ...list("['x-internal-*', 'x-real-ip']"), fallback: DEFAULT_DROP_REQUEST_HEADERS },
   authenticate: callback<Authenticate>('async (req) => ({ subject: await userIdOf(req) })'),
   prepareUpstream: callback<PrepareUpstream>(
     "({ headers }) => headers.set('authorization', `Bearer ${key}`)",

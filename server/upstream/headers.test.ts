@@ -1,10 +1,13 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as names from '../../protocol/headers.ts';
-import { upstreamErrorHeaders, upstreamRequestHeaders } from './headers.ts';
+import { DEFAULT_DROP_REQUEST_HEADERS, requestHeaders, upstreamErrorHeaders } from './headers.ts';
+
+const upstreamRequestHeaders = requestHeaders(DEFAULT_DROP_REQUEST_HEADERS);
 
 const forwarded = (...fields: [string, string][]) => upstreamRequestHeaders(fields.flat(), undefined);
 
-describe('upstreamRequestHeaders', () => {
+describe('requestHeaders', () => {
   it('hands on what belongs to the request, spelled and ordered as it came', () => {
     const fields: [string, string][] = [
       ['Content-Type', 'application/json'],
@@ -20,6 +23,14 @@ describe('upstreamRequestHeaders', () => {
       ['X-Amzn-Bedrock-Accept', 'application/json'],
       ['x-ms-client-request-id', 'r'],
       ['cf-aig-metadata', '{}'],
+      ['CF-Access-Client-Id', 'id.access'],
+      ['CF-Access-Client-Secret', 's'],
+      ['x-vercel-protection-bypass', 'b'],
+      ['x-vercel-set-bypass-cookie', 'true'],
+      ['fly-prefer-region', 'fra'],
+      ['fly-force-instance-id', '1'],
+      ['X-Envoy-Retry-On', '5xx'],
+      ['X-Original-Filename', 'a.pdf'],
       ['traceparent', '00-1-2-01'],
       ['Security-Level', 'secret'],
       ['Connectionless', '1'],
@@ -64,6 +75,14 @@ describe('upstreamRequestHeaders', () => {
     ...['CDN-Loop', 'Fly-Client-IP', 'Fastly-Client-IP', 'X-Envoy-External-Address', 'X-Vercel-OIDC-Token'],
     ...['X-Amzn-Trace-Id', 'X-Amzn-Oidc-Data', 'X-MS-Client-Principal', 'X-MS-Token-AAD-Access-Token'],
     ...['X-Goog-IAP-JWT-Assertion', 'X-Azure-ClientIP', 'X-Appengine-User-IP', 'X-Auth-Request-User'],
+    ...[
+      'CloudFront-Viewer-Address',
+      'X-Amz-Cf-Id',
+      'Fly-Region',
+      'Fly-Forwarded-Proto',
+      'X-Vercel-IP-Country',
+    ],
+    ...['X-Vercel-Forwarded-For', 'X-NF-Client-Connection-IP', 'CF-IPCountry', 'X-Envoy-Original-Path'],
     ...['X-Original-URL', 'X-Original-Host', 'X-Rewrite-URL', 'X-Host', 'X-HTTP-Host-Override'],
   ])('drops %s in any case', (name) => {
     for (const spelled of [name, name.toLowerCase(), name.toUpperCase()]) {
@@ -107,6 +126,65 @@ describe('upstreamRequestHeaders', () => {
       ['authorization', 'Basic eA=='],
       ['x-tag', 'a, b'],
     ]);
+  });
+});
+
+describe('the list of dropRequestHeaders', () => {
+  const token = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,12}$/);
+  const NEVER = [
+    'Cookie',
+    'Authorization',
+    'Host',
+    'Content-Length',
+    'Connection',
+    'Origin',
+    'Sec-Fetch-Site',
+  ];
+
+  it('drops what a name or a beginning of it covers, in any case, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(token, fc.boolean())), fc.array(token), (patterns, names) => {
+        const filter = requestHeaders(patterns.map(([name, prefix]) => (prefix ? `${name}*` : name)));
+        const all = [
+          ...names,
+          ...patterns.map(([name]) => `${name}-More`),
+          ...patterns.map(([name]) => name),
+        ];
+        const covered = (name: string) =>
+          patterns.some(([pattern, prefix]) =>
+            prefix
+              ? name.toLowerCase().startsWith(pattern.toLowerCase())
+              : name.toLowerCase() === pattern.toLowerCase(),
+          );
+        // What goes upstream without any list is what the list decides about.
+        const fields = requestHeaders([])(
+          all.flatMap((name) => [name, 'x']),
+          undefined,
+        );
+        expect(
+          filter(
+            all.flatMap((name) => [name, 'x']),
+            undefined,
+          ),
+        ).toEqual(fields.filter(([name]) => !covered(name)));
+      }),
+    );
+  });
+
+  it('never lets cookies, credentials and fields of one hop through', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...NEVER), fc.array(token), (name, patterns) => {
+        expect(requestHeaders(patterns)([name, 'x'], undefined)).toEqual([]);
+      }),
+    );
+  });
+
+  it('replaces the default', () => {
+    expect(requestHeaders([])(['X-Real-IP', '192.0.2.1'], undefined)).toEqual([['X-Real-IP', '192.0.2.1']]);
+  });
+
+  it.each(['', '*', 'a b', 'x-*-y', 'x:'])('refuses %j', (pattern) => {
+    expect(() => requestHeaders([pattern])).toThrow(/dropRequestHeaders holds .* Example:/);
   });
 });
 

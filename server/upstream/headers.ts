@@ -1,11 +1,12 @@
-import * as names from '../../protocol/headers.ts';
+import * as protocol from '../../protocol/headers.ts';
+import { ConfigurationError } from '../errors.ts';
 
-const OWN_HEADERS = Object.values(names).filter(
-  (name) => typeof name === 'string' && !names.PREFERENCES.includes(name),
+const OWN_HEADERS = Object.values(protocol).filter(
+  (name) => typeof name === 'string' && !protocol.PREFERENCES.includes(name),
 ) as string[];
 
-/** Names, in lower case, that are for this connection or for this proxy, and not for the upstream. */
-const NOT_FORWARDED: ReadonlySet<string> = new Set([
+/** Names, in lower case, that never go upstream: they are for this connection, for this proxy, or about the user. */
+const NEVER_FORWARDED: ReadonlySet<string> = new Set([
   ...OWN_HEADERS.map((name) => name.toLowerCase()),
 
   // Of one hop only (RFC 9110, section 7.6.1; RFC 9113, section 3.2.1). `Connection` names more.
@@ -27,53 +28,144 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   // The upstream would compress what we then decode.
   'accept-encoding',
 
-  // What a browser adds about the page and its user.
+  // What a browser adds about the page and its user. `sec-*` and `proxy-*` go by their prefix.
   'cookie',
   'cookie2',
   'origin',
   'referer',
-
-  // What proxies, CDNs and platforms add: the user's address and identity, or another path to serve.
-  'cdn-loop',
-  'client-ip',
-  'do-connecting-ip',
-  'fastly-client-ip',
-  'forwarded',
-  'true-client-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'x-host',
-  'x-http-host-override',
-  'x-real-ip',
-  'x-rewrite-url',
 ]);
-
-/** The same by how they begin. Cloudflare's AI Gateway has `cf-aig-*` for callers, which go on. */
-const NOT_FORWARDED_PREFIX =
-  /^(?:sec-|proxy-|x-forwarded|x-original-|cf-(?!aig-)|fly-|x-amzn-(?:oidc-|trace-)|x-appengine-|x-auth-request-|x-azure-(?:clientip|fdid|ref|requestchain|socketip)|x-envoy-|x-goog-(?:authenticated-user-|iap-)|x-ms-(?:client-principal|token-)|x-nf-|x-vercel-)/;
+const NEVER_FORWARDED_PREFIX = /^(?:sec-|proxy-)/;
 
 /**
- * The headers that go upstream, from `req.rawHeaders`: what the caller sent but hop-by-hop fields and those
- * that `Connection` names, cookies, what a browser or a proxy adds, and our own. Repeated fields stay apart
- * and in order.
+ * What proxies, CDNs and platforms add: the user's address and identity, or another path to serve. Default of the
+ * option `dropRequestHeaders`. Only headers that an intermediary sets are listed, so that those which a caller sends
+ * to the same kind of platform (`cf-access-client-id`, `x-vercel-protection-bypass`, `fly-prefer-region`) go on.
+ */
+export const DEFAULT_DROP_REQUEST_HEADERS: readonly string[] = Object.freeze([
+  // Any reverse proxy, nginx's auth_request, oauth2-proxy, IIS.
+  ...['client-ip', 'forwarded', 'x-auth-request-*', 'x-client-ip', 'x-cluster-client-ip', 'x-forwarded*'],
+  ...['x-host', 'x-http-host-override', 'x-original-for*', 'x-original-host', 'x-original-method'],
+  ...['x-original-proto', 'x-original-remote-addr', 'x-original-ur*', 'x-real-ip', 'x-rewrite-url'],
+  // Akamai, Cloudflare, CloudFront, Fastly.
+  ...['akamai-origin-hop', 'cdn-loop', 'cf-access-authenticated-user-*', 'cf-access-jwt-assertion'],
+  ...['cf-bot-*', 'cf-client-cert-*', 'cf-connecting-*', 'cf-ew-via', 'cf-ip*', 'cf-ja3-*', 'cf-ja4*'],
+  ...['cf-metro-code', 'cf-postal-code', 'cf-pseudo-ipv4', 'cf-ray', 'cf-region*', 'cf-request-id'],
+  ...['cf-threat-score', 'cf-timezone', 'cf-verified-bot*', 'cf-visitor', 'cf-warp-tag-id', 'cf-worker'],
+  ...[
+    'cloudfront-*',
+    'fastly-client*',
+    'fastly-ff',
+    'fastly-ssl',
+    'true-client-ip',
+    'x-akamai-*',
+    'x-amz-cf-id',
+  ],
+  // AWS load balancers, Azure, DigitalOcean, Envoy, Google Cloud.
+  ...[
+    'do-connecting-ip',
+    'x-amzn-mtls-*',
+    'x-amzn-oidc-*',
+    'x-amzn-tls-*',
+    'x-amzn-trace-id',
+    'x-appengine-*',
+  ],
+  ...[
+    'x-appservice-proto',
+    'x-arr-*',
+    'x-azure-clientip',
+    'x-azure-fdid',
+    'x-azure-ref',
+    'x-azure-requestchain',
+  ],
+  ...['x-azure-socketip', 'x-cloud-trace-context', 'x-envoy-attempt-count', 'x-envoy-decorator-operation'],
+  ...[
+    'x-envoy-downstream-*',
+    'x-envoy-expected-rq-timeout-ms',
+    'x-envoy-external-address',
+    'x-envoy-internal',
+  ],
+  ...['x-envoy-ip-tags', 'x-envoy-original-*', 'x-envoy-peer-metadata*', 'x-goog-authenticated-user-*'],
+  ...[
+    'x-goog-iap-*',
+    'x-ms-client-principal*',
+    'x-ms-token-*',
+    'x-site-deployment-id',
+    'x-waws-unencoded-url',
+  ],
+  // Fly.io, Heroku, Netlify, Railway, Render, Vercel.
+  ...[
+    'fly-client-ip',
+    'fly-dispatch-start',
+    'fly-forwarded-*',
+    'fly-region',
+    'fly-replay-src',
+    'fly-request-id',
+  ],
+  ...['fly-traceparent', 'fly-tracestate', 'rndr-id', 'x-heroku-*', 'x-nf-account-*', 'x-nf-client-*'],
+  ...['x-nf-deploy-*', 'x-nf-geo', 'x-nf-request-id', 'x-nf-site-*', 'x-railway-*', 'x-request-start'],
+  ...[
+    'x-vercel-deployment-url',
+    'x-vercel-forwarded-for',
+    'x-vercel-id',
+    'x-vercel-internal-*',
+    'x-vercel-ip-*',
+  ],
+  ...[
+    'x-vercel-ja4-digest',
+    'x-vercel-oidc-token',
+    'x-vercel-proxied-for',
+    'x-vercel-proxy-*',
+    'x-vercel-sc-*',
+  ],
+]);
+
+/**
+ * Returns the headers for the upstream, from `req.rawHeaders`. Repeated fields stay apart and in order.
  * @param authorization the value of `Upstream-Authorization`, which becomes `Authorization`.
  */
-export function upstreamRequestHeaders(
+export type RequestHeaders = (
   rawHeaders: readonly string[],
   authorization: string | undefined,
-): [string, string][] {
-  const fields: [string, string][] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
-    fields.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
+) => [string, string][];
 
-  const connection = fields.filter(([name]) => name.toLowerCase() === 'connection');
-  const ofThisHop = new Set(connection.flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/)));
-  const forwarded = fields.filter(([name]) => {
-    const lower = name.toLowerCase();
-    return !NOT_FORWARDED.has(lower) && !NOT_FORWARDED_PREFIX.test(lower) && !ofThisHop.has(lower);
-  });
-  if (authorization !== undefined) forwarded.push(['Authorization', authorization]);
-  return forwarded;
+/**
+ * Makes the filter of request headers: what the caller sent except fields of one hop and those that `Connection`
+ * names, cookies and what else a browser adds, our own, and those that `dropped` names.
+ * @param dropped names in any case; one that ends in `*` stands for every name that begins so.
+ * @throws ConfigurationError for what is not a header name.
+ */
+export function requestHeaders(dropped: readonly string[]): RequestHeaders {
+  const names = new Set<string>();
+  const prefixes: string[] = [];
+  for (const pattern of dropped) {
+    const [, name = '', star] = /^([!#$%&'+\-.^_`|~0-9a-z]+)(\*?)$/i.exec(pattern) ?? [];
+    if (name === '') {
+      throw new ConfigurationError(
+        `dropRequestHeaders holds ${JSON.stringify(pattern)}, which is not a header name. Example: dropRequestHeaders: ['x-internal-*', 'x-real-ip']`,
+      );
+    }
+    if (star === '*') prefixes.push(name.toLowerCase());
+    else names.add(name.toLowerCase());
+  }
+  const isDropped = (name: string) =>
+    NEVER_FORWARDED.has(name) ||
+    NEVER_FORWARDED_PREFIX.test(name) ||
+    names.has(name) ||
+    prefixes.some((prefix) => name.startsWith(prefix));
+
+  return (rawHeaders, authorization) => {
+    const fields: [string, string][] = [];
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2)
+      fields.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
+    const connection = fields.filter(([name]) => name.toLowerCase() === 'connection');
+    const ofThisHop = new Set(connection.flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/)));
+    const forwarded = fields.filter(([name]) => {
+      const lower = name.toLowerCase();
+      return !isDropped(lower) && !ofThisHop.has(lower);
+    });
+    if (authorization !== undefined) forwarded.push(['Authorization', authorization]);
+    return forwarded;
+  };
 }
 
 /** Of an upstream's error: what it is, when to try again, and what support will ask for. Nothing else. */

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import compression from 'compression';
 import express5 from 'express';
 // @ts-expect-error -- an alias of express 4, which has no types under that name
@@ -87,22 +88,77 @@ describe.each([
     expect(await roundTrip(await listen(app), '', 'it')).toBe('got it');
   });
 
-  it('behind express.json(), urlencoded, text and raw: the body goes on', async () => {
+  const TYPES = {
+    json: 'application/json',
+    form: 'application/x-www-form-urlencoded',
+    text: 'text/plain',
+    raw: 'application/octet-stream',
+    other: 'application/other',
+  };
+  /** Bodies that change when they are parsed and serialized again. */
+  const EXACT: [string, string][] = [
+    [TYPES.json, '{ "id": 9007199254740993, "x": "\\u00fc", "x": 1.0 }'],
+    [TYPES.json, '[1e3,-0]'],
+    [TYPES.form, 'a=%20&a=+&b[c]=%C3%BC'],
+  ];
+
+  it('[FWD-8] passes the exact bytes on behind express.text(), express.raw() and parsers that keep rawBody', async () => {
+    const verify = (req: object, _res: object, bytes: Buffer): void => {
+      Object.assign(req, { rawBody: bytes });
+    };
     const app = express();
-    app.use(express.json(), express.urlencoded({ extended: false }), express.text(), express.raw());
+    app.use(
+      express.json({ verify }),
+      express.urlencoded({ extended: true, verify }),
+      express.text(),
+      express.raw(),
+    );
     app.use('/p', await proxyOf());
     const origin = await listen(app);
-    const types = [
-      ['application/json', '{"a":[1,2]}'],
-      ['application/x-www-form-urlencoded', 'a=1&b=%C3%BC'],
-      ['text/plain', 'plain'],
-      ['application/octet-stream', 'raw'],
-      ['application/other', 'untouched'],
-    ] as const;
-    for (const [type, body] of types) {
+    const kept: [string, string][] = [
+      [TYPES.text, 'plain ü'],
+      [TYPES.raw, 'raw'],
+      [TYPES.other, 'untouched'],
+    ];
+    for (const [type, body] of [...EXACT, ...kept]) {
       expect(await roundTrip(origin, '/p', body, { 'content-type': type })).toBe(`got ${body}`);
     }
-    expect(await roundTrip(origin, '/p', undefined, { 'content-type': 'application/json' })).toBe('got ');
+    for (const type of Object.values(TYPES)) {
+      expect(await roundTrip(origin, '/p', undefined, { 'content-type': type })).toBe('got ');
+    }
+  });
+
+  it('[FWD-8] refuses a body of which a parser in front has lost the bytes, and says how to mount', async () => {
+    const app = express();
+    app.use(
+      express.json({ strict: false }),
+      express.urlencoded({ extended: true }),
+      express.text(),
+      express.raw(),
+    );
+    app.use('/p', await proxyOf());
+    const at = { base: `${await listen(app)}/p` };
+    const upstream = await upstreamOf(({ res }) => res.end());
+    const zipped = { 'content-encoding': 'gzip' };
+    const lost: [string, string | Uint8Array, Record<string, string>?][] = [
+      ...EXACT,
+      [TYPES.json, 'null'],
+      [TYPES.text, '\uFEFFwith a byte order mark'],
+      [TYPES.text, Uint8Array.of(0xf0, 0x9f, 0x98)],
+      [`${TYPES.text}; charset=iso-8859-1`, Uint8Array.of(0xfc)],
+      [TYPES.json, gzipSync('{"a":1}'), zipped],
+      [TYPES.raw, gzipSync('raw'), zipped],
+    ];
+    for (const [type, body, headers] of lost) {
+      const refused = await post(at, `${upstream.url}/x`, {
+        body: body as BodyInit,
+        headers: { 'content-type': type, ...headers },
+      });
+      const { error } = (await refused.json()) as { error: { code: string; message: string } };
+      expect({ status: refused.status, code: error.code }).toEqual({ status: 400, code: 'INVALID_REQUEST' });
+      expect(error.message).toContain('Mount durableProxy before express.json()');
+    }
+    expect(upstream.calls).toHaveLength(0);
   });
 
   it('before express.json()', async () => {

@@ -24,6 +24,26 @@ describe('response.abort', () => {
     expect(rig.standIn.count('abort')).toBe(1);
   });
 
+  it('gives up the read first, which is no lost connection', async () => {
+    const { response } = await begin();
+    const reading = drain(response);
+    await rig.standIn.until(() => rig.standIn.readers === 1);
+    await response.abort();
+    expect((await reading).error).toMatchObject({ name: 'AbortError' });
+    expect(rig.states.map(({ status }) => status)).not.toContain('reconnecting');
+    expect(rig.standIn.count('read')).toBe(1);
+  });
+
+  it('gives up a read that has no response yet, which is no failed attempt', async () => {
+    rig.standIn.faults.create.push('clean-end');
+    rig.standIn.faults.read.push('no-answer');
+    const { response } = await begin({ maxReconnectAttempts: 0 });
+    const reading = drain(response);
+    await rig.standIn.until(() => rig.standIn.count('read') === 1);
+    await response.abort();
+    expect((await reading).error).toMatchObject({ name: 'AbortError' });
+  });
+
   it('leaves nothing to resume, even when nobody reads to the end', async () => {
     const storage = new MemoryStorage();
     const { response } = await begin({ requestId: 'id' }, { storage });

@@ -113,6 +113,15 @@ describe('a read that another server answers', () => {
   });
 });
 
+it('a read with 404 NOT_FOUND is an error and leads to no second create: it is about the path', async () => {
+  const storage = new MemoryStorage();
+  await rig.client({ storage })(UPSTREAM, { body: 'x', requestId: 'id' });
+  rig.standIn.faults.read.push(ours(404, 'NOT_FOUND'));
+  const again = rig.client({ storage })(UPSTREAM, { body: 'x', requestId: 'id' });
+  await expect(again).rejects.toMatchObject({ name: 'DurableStreamError', code: 'NOT_FOUND' });
+  expect(rig.standIn.upstreamCalls).toBe(1);
+});
+
 describe('an answer of the proxy that asks to try again', () => {
   it.each([
     ['SHUTTING_DOWN', 503],
@@ -130,16 +139,19 @@ describe('an answer of the proxy that asks to try again', () => {
     expect([rig.standIn.count('create'), keys().length]).toEqual([11, 1]);
   });
 
-  it('is returned with its status when the time is over, and the key is kept', async () => {
-    rig.standIn.faults.create.push(...Array<Fault>(500).fill(ours(503, 'SHUTTING_DOWN', '0.02')));
-    const call = rig.client({ retryTimeoutMs: 100 });
-    const response = await call(UPSTREAM, { body: 'x' });
-    expect(response.status).toBe(503);
-    expect(await response.text()).toContain('SHUTTING_DOWN');
-    rig.standIn.faults.create.length = 0;
-    await (await call(UPSTREAM, { body: 'x' })).text();
-    expect(keys()).toHaveLength(1);
-  });
+  it.each(['id', undefined])(
+    'is returned when the time is over, and the key is kept (%s)',
+    async (requestId) => {
+      rig.standIn.faults.create.push(...Array<Fault>(500).fill(ours(503, 'SHUTTING_DOWN', '0.02')));
+      const call = rig.client({ retryTimeoutMs: 100 });
+      const response = await call(UPSTREAM, { body: 'x', requestId });
+      expect(response.status).toBe(503);
+      expect(await response.text()).toContain('SHUTTING_DOWN');
+      rig.standIn.faults.create.length = 0;
+      await (await call(UPSTREAM, { body: 'x', requestId })).text();
+      expect(keys()).toHaveLength(1);
+    },
+  );
 
   it.each([
     ['TOO_MANY_STREAMS', 429, '1'],

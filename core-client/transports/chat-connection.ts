@@ -185,6 +185,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       abortUpstream: options.abortUpstream,
       maxReconnectAttempts: options.maxReconnectAttempts,
       reconnectTimeoutMs: options.reconnectTimeoutMs,
+      retryTimeoutMs: options.retryTimeoutMs,
       heartbeatTimeoutMs: options.heartbeatTimeoutMs,
       onWarning: options.onWarning,
       onResumption: (resumption) => {

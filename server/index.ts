@@ -9,6 +9,7 @@ export type { ProxyEvent, ReadMode, OnEvent, StreamEvent } from './events.ts';
 export type { Logger } from './logger.ts';
 export { ConfigurationError } from './errors.ts';
 export { DEFAULT_DROP_REQUEST_HEADERS } from './upstream/headers.ts';
+export { deriveServiceSecret } from './auth/keyring.ts';
 export { createServiceToken, type ServiceTokenOptions } from './auth/tokens.ts';
 export { signStreamUrl, type SignStreamUrlOptions } from './auth/signed-url.ts';
 export { embeddedStore, type EmbeddedStoreOptions } from './store/embedded/index.ts';

@@ -27,6 +27,13 @@ export interface DurableProxyOptions {
    * first signs, all verify. Take at least 32 random bytes: `openssl rand -base64 32`.
    */
   jwtSecret: string | readonly string[];
+  /**
+   * Accepts `jwtSecret` itself as a credential. Default true. With false, servers use `deriveServiceSecret(jwtSecret)`
+   * and the signing key never travels.
+   */
+  acceptJwtSecret?: boolean;
+  /** Accepts service tokens of version 0.1, which have no type of their own. For one version. Default false. */
+  acceptLegacyTokens?: boolean;
   /** Patterns of upstream URLs that may be called: `['https://api.openai.com/**']`. Default `[]`: none. */
   allowlist?: readonly string[];
 
@@ -82,7 +89,8 @@ export interface DurableProxyOptions {
   publicUrl?: string;
   /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
   cors?: CorsOptions | false;
-  /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: silent. */
+  /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions go to
+   * `console.error`, the same one once a minute; everything else is silent. */
   logger?: Logger;
   /** Told of what happens, typed: see `ProxyEvent`. What it throws is logged and goes no further. */
   onEvent?: OnEvent;

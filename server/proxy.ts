@@ -52,6 +52,9 @@ export function createProxy(options: ResolvedOptions): Proxy {
   const allowlist = compileAllowlist(options.allowlist);
   const auth = createServiceAuth({
     keyring,
+    logger,
+    acceptJwtSecret: options.acceptJwtSecret,
+    acceptLegacyTokens: options.acceptLegacyTokens,
     ...(options.authenticate && { authenticate: options.authenticate }),
   });
   const store = options.store ?? ownStore(options);

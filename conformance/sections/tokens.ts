@@ -53,6 +53,15 @@ export const tokens = section(
       assert.equal(upstream.received.length, 0);
     }),
 
+    test('[AUTH-17] a JWT of another type is refused, although the secret signed it', async (t) => {
+      const upstream = t.reply('never');
+      for (const typ of ['JWT', 'at+jwt', 'password-reset']) {
+        const token = await serviceToken(t.secret, { sub: 'ada' }, { typ });
+        await expectError(await t.create(upstream, { token }), 'INVALID_SECRET');
+      }
+      assert.equal(upstream.received.length, 0);
+    }),
+
     test('[AUTH-13] a subject has its own streams, and another’s are not there', async (t) => {
       const [ada, grace] = await twoSubjects(t);
       const stream = await t.start(t.reply('private'), { token: ada });

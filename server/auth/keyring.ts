@@ -17,6 +17,8 @@ const URL_KEY_INFO = 'durable-proxy signed url v1';
 export interface Keyring {
   /** Whether this is one of the secrets. Takes the same time for every candidate of a length. */
   isSecret(candidate: string): boolean;
+  /** Returns true for the service secret that `deriveServiceSecret` makes of one of the secrets. */
+  isServiceSecret(candidate: string): boolean;
   /** What signs URLs. */
   readonly urlKeys: readonly KeyObject[];
   /** What signs service tokens: the secrets themselves, so that any JWT library can make one. */
@@ -36,17 +38,40 @@ export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
   const digestKey = randomBytes(32);
   const digest = (bytes: Uint8Array) => createHmac('sha256', digestKey).update(bytes).digest();
   const digests = tokenKeys.map(digest);
+  const derived = tokenKeys.map((key) => digest(Buffer.from(serviceSecretOf(key))));
+  const isOneOf = (known: readonly Buffer[], candidate: string): boolean => {
+    const given = digest(Buffer.from(candidate));
+    let found = false;
+    for (const each of known) found = timingSafeEqual(each, given) || found;
+    return found;
+  };
 
   return Object.freeze({
-    isSecret(candidate: string): boolean {
-      const given = digest(Buffer.from(candidate));
-      let found = false;
-      for (const known of digests) found = timingSafeEqual(known, given) || found;
-      return found;
-    },
+    isSecret: (candidate: string) => isOneOf(digests, candidate),
+    isServiceSecret: (candidate: string) => isOneOf(derived, candidate),
     urlKeys: Object.freeze(tokenKeys.map(urlKey)),
     tokenKeys: Object.freeze(tokenKeys),
   });
+}
+
+const SERVICE_SECRET_INFO = 'durable-proxy service secret v1';
+
+function serviceSecretOf(secret: Uint8Array): string {
+  return Buffer.from(hkdfSync('sha256', secret, '', SERVICE_SECRET_INFO, 32)).toString('base64url');
+}
+
+/**
+ * Derives the service secret: a bearer credential for servers that call the proxy and do not need the signing key.
+ * It may do what the signing key may do as a credential, but cannot sign URLs or tokens (HKDF, RFC 5869). The proxy
+ * accepts it without further options.
+ * @param jwtSecret the server's `jwtSecret`; of several the first is used.
+ * @returns 43 characters of base64url.
+ * @throws ConfigurationError if `jwtSecret` is not usable.
+ */
+export function deriveServiceSecret(jwtSecret: string | readonly string[]): string {
+  const [key] = createKeyring(jwtSecret).tokenKeys;
+  if (key === undefined) throw new ConfigurationError('jwtSecret is an empty list');
+  return serviceSecretOf(key);
 }
 
 function bytesOf(secret: unknown): Uint8Array {

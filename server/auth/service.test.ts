@@ -2,7 +2,7 @@ import { createServer, request as httpRequest, type OutgoingHttpHeaders } from '
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ProxyError } from '../errors.ts';
-import { createKeyring } from './keyring.ts';
+import { createKeyring, deriveServiceSecret } from './keyring.ts';
 import { createServiceAuth, type Authenticate, type Caller } from './service.ts';
 import { createServiceToken } from './tokens.ts';
 
@@ -22,8 +22,9 @@ async function check(
   headers: OutgoingHttpHeaders,
   query = '',
   authenticate?: Authenticate,
+  more: { acceptJwtSecret?: boolean } = {},
 ): Promise<Verdict> {
-  const auth = createServiceAuth({ keyring, authenticate });
+  const auth = createServiceAuth({ keyring, authenticate, ...more });
   return new Promise((resolve, reject) => {
     const server = createServer((req, res) => {
       auth(req, new URL(req.url ?? '', 'http://h').searchParams)
@@ -56,6 +57,17 @@ describe('the service check', () => {
     expect(await check(bearer('older secret'))).toEqual({ operator: true });
     expect(await check({}, `?secret=${SECRET}`)).toEqual({ operator: true });
     expect(await check({}, '?secret=older%20secret')).toEqual({ operator: true });
+  });
+
+  it('takes the derived service secret, also where the signing key is not a credential', async () => {
+    const derived = deriveServiceSecret(SECRET);
+    expect(derived).toMatch(/^[\w-]{43}$/);
+    expect(await check(bearer(derived))).toEqual({ operator: true });
+    const off = { acceptJwtSecret: false };
+    expect(await check(bearer(derived), '', undefined, off)).toEqual({ operator: true });
+    expect(await check(bearer(SECRET), '', undefined, off)).toMatchObject({ code: 'INVALID_SECRET' });
+    expect(await check({}, `?secret=${SECRET}`, undefined, off)).toMatchObject({ code: 'INVALID_SECRET' });
+    expect(await check(bearer(await token()), '', undefined, off)).toMatchObject({ subject: 'user-1' });
   });
 
   it('takes service tokens, either way, and hands on whom they are for', async () => {
@@ -147,6 +159,13 @@ describe('the service check with authenticate', () => {
     expect(await check({}, '', sly)).toEqual({ subject: 'x', operator: false });
   });
 
+  it.each([{}, { subject: undefined }, { subject: '' }, { subject: null }])(
+    'refuses a visitor for whom it returns %j with 401',
+    async (session) => {
+      expect(await check({}, '', () => session as never)).toMatchObject({ code: 'INVALID_SECRET' });
+    },
+  );
+
   it('refuses a stranger, with the reason of the credential if there was one', async () => {
     expect(await check({}, '', session)).toMatchObject({
       code: 'INVALID_SECRET',
@@ -168,8 +187,6 @@ describe('the service check with authenticate', () => {
       },
     ],
     ['rejects', () => Promise.reject(new ProxyError('NOT_FOUND', 'db password hunter2'))],
-    ['gives no subject', (() => ({})) as never],
-    ['gives an empty subject', () => ({ subject: '' })],
     ['gives a number', (() => ({ subject: 7 })) as never],
     ['gives true', (() => true) as never],
   ])('is INTERNAL_ERROR when it %s, and keeps the cause from the caller', async (_, authenticate) => {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { SECRET } from '../../protocol/query.ts';
 import { ProxyError } from '../errors.ts';
 import type { MaybePromise } from '../maybe-promise.ts';
+import { silentLogger, type Logger } from '../logger.ts';
 import type { Keyring } from './keyring.ts';
 import { verifyServiceToken } from './tokens.ts';
 import { unauthorized } from './unauthorized.ts';
@@ -22,6 +23,12 @@ export interface Caller {
 export interface ServiceAuthOptions {
   keyring: Keyring;
   authenticate?: Authenticate | undefined;
+  /** Accepts the signing key itself as a credential. Default true. */
+  acceptJwtSecret?: boolean;
+  /** Accepts tokens of earlier versions, without the type of service tokens. Default false. */
+  acceptLegacyTokens?: boolean;
+  /** Reports faults of `authenticate`. Default: silent. */
+  logger?: Logger;
 }
 
 export type ServiceAuth = (req: IncomingMessage, query: URLSearchParams) => Promise<Caller>;
@@ -34,13 +41,14 @@ export type ServiceAuth = (req: IncomingMessage, query: URLSearchParams) => Prom
  * The check throws ProxyError `MISSING_SECRET`, `INVALID_SECRET`, or `INTERNAL_ERROR` when `authenticate`
  * itself fails.
  */
-export function createServiceAuth({ keyring, authenticate }: ServiceAuthOptions): ServiceAuth {
+export function createServiceAuth(options: ServiceAuthOptions): ServiceAuth {
+  const { authenticate, logger = silentLogger } = options;
   return async function serviceAuth(req, query) {
     try {
-      return await callerOf(keyring, credentialOf(req, query));
+      return await callerOf(options, credentialOf(req, query));
     } catch (refusal) {
       if (authenticate === undefined) throw refusal;
-      const subject = await subjectOf(authenticate, req);
+      const subject = await subjectOf(authenticate, req, logger);
       if (subject !== undefined) return { subject, operator: false };
       if (refusal instanceof ProxyError && refusal.code === 'INVALID_SECRET') throw refusal;
       throw unauthorized('INVALID_SECRET', 'The request belongs to no session');
@@ -48,13 +56,20 @@ export function createServiceAuth({ keyring, authenticate }: ServiceAuthOptions)
   };
 }
 
-async function callerOf(keyring: Keyring, credential: string): Promise<Caller> {
-  if (keyring.isSecret(credential)) return { operator: true };
+async function callerOf(
+  { keyring, acceptJwtSecret = true, acceptLegacyTokens = false }: ServiceAuthOptions,
+  credential: string,
+): Promise<Caller> {
+  if (keyring.isServiceSecret(credential)) return { operator: true };
+  if (acceptJwtSecret && keyring.isSecret(credential)) return { operator: true };
   // Only what has the three parts of a signed JWT is judged as a token: a mistyped secret is told so.
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential)) {
     throw unauthorized('INVALID_SECRET', 'The secret is wrong');
   }
-  return { ...(await verifyServiceToken(keyring, credential)), operator: false };
+  return {
+    ...(await verifyServiceToken(keyring, credential, Date.now(), acceptLegacyTokens)),
+    operator: false,
+  };
 }
 
 /** The one credential of a request. More than one is refused: two readers could take different ones (RFC 6750, section 2). */
@@ -82,7 +97,11 @@ function credentialOf(req: IncomingMessage, query: URLSearchParams): string {
   return credential;
 }
 
-async function subjectOf(authenticate: Authenticate, req: IncomingMessage): Promise<string | undefined> {
+async function subjectOf(
+  authenticate: Authenticate,
+  req: IncomingMessage,
+  logger: Logger,
+): Promise<string | undefined> {
   let session;
   try {
     session = await authenticate(req);
@@ -90,7 +109,12 @@ async function subjectOf(authenticate: Authenticate, req: IncomingMessage): Prom
     throw new ProxyError('INTERNAL_ERROR', 'The session could not be checked', { cause });
   }
   if (session === null || session === undefined) return undefined;
-  if (typeof session.subject !== 'string' || session.subject === '') {
+  const { subject } = session as { subject?: unknown };
+  if (typeof session === 'object' && (subject === undefined || subject === null || subject === '')) {
+    logger.error({}, 'authenticate returned no subject; return null for a visitor without a session');
+    return undefined;
+  }
+  if (typeof session.subject !== 'string') {
     const cause = new TypeError('authenticate must give { subject: "user-42" } or null');
     throw new ProxyError('INTERNAL_ERROR', 'The session could not be checked', { cause });
   }

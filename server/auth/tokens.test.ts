@@ -4,7 +4,7 @@ import { SignJWT, UnsecuredJWT, decodeJwt, decodeProtectedHeader, type JWTPayloa
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, ProxyError } from '../errors.ts';
 import { createKeyring } from './keyring.ts';
-import { createServiceToken, verifyServiceToken } from './tokens.ts';
+import { createServiceToken, TOKEN_TYPE, verifyServiceToken } from './tokens.ts';
 
 const SECRET = 'token-secret-of-some-length-0123456789-0123456789-0123456789-01234';
 const NOW_MS = 1_700_000_000_000;
@@ -12,7 +12,9 @@ const NOW = NOW_MS / 1000;
 const keyring = createKeyring(SECRET);
 
 const sign = (payload: JWTPayload, header: Record<string, unknown> = {}, secret = SECRET) =>
-  new SignJWT(payload).setProtectedHeader({ alg: 'HS256', ...header }).sign(new TextEncoder().encode(secret));
+  new SignJWT(payload)
+    .setProtectedHeader({ alg: 'HS256', typ: TOKEN_TYPE, ...header })
+    .sign(new TextEncoder().encode(secret));
 
 /** Signs by hand what no library would. */
 function forge(header: unknown, payload: unknown, secret = SECRET): string {
@@ -44,7 +46,7 @@ describe('createServiceToken', () => {
       expiresInSeconds: 60,
       allow,
     });
-    expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: 'JWT' });
+    expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: 'durable-proxy+jwt' });
     const { exp = 0, iat = 0, ...rest } = decodeJwt(token);
     expect(rest).toEqual({ sub: 'user-1', allow });
     expect(exp - iat).toBe(60);
@@ -109,7 +111,7 @@ describe('verifyServiceToken', () => {
     [{ sub: 'u', exp: NOW + 60, allow: ['*'] }, /"allow"/],
     [{ sub: 'u', exp: NOW + 60, allow: { 0: 'https://h.example', length: 1 } }, /"allow"/],
   ])('refuses the claims %j', async (payload, why) => {
-    expect(await refusal(forge({ alg: 'HS256' }, payload))).toMatch(why);
+    expect(await refusal(forge({ alg: 'HS256', typ: TOKEN_TYPE }, payload))).toMatch(why);
   });
 
   it('refuses alg none, signed or not, in any case', async () => {
@@ -137,6 +139,20 @@ describe('verifyServiceToken', () => {
     const payload = { sub: 'u', exp: NOW + 60 };
     expect(await refusal(forge({ alg: 'HS256', crit: ['x'], x: 1 }, payload))).toMatch(/malformed/);
     expect(await refusal(forge({ alg: 'HS256', b64: false, crit: ['b64'] }, payload))).toMatch(/malformed/);
+  });
+
+  it('[AUTH-17] refuses another type, and accepts "JWT" or none only if it is told to', async () => {
+    const payload = { sub: 'u', exp: NOW + 60 };
+    for (const typ of ['JWT', 'jwt', undefined]) {
+      const token = await sign(payload, { typ });
+      expect(await refusal(token)).toMatch(/"typ"/);
+      expect(await verifyServiceToken(keyring, token, NOW_MS, true)).toEqual({ subject: 'u' });
+    }
+    for (const typ of ['at+jwt', 'reset', '']) {
+      const token = await sign(payload, { typ });
+      expect(await refusal(token)).toMatch(/"typ"/);
+      await expect(verifyServiceToken(keyring, token, NOW_MS, true)).rejects.toThrow(/"typ"/);
+    }
   });
 
   it('refuses another secret, and a key that only signs URLs', async () => {

@@ -1,4 +1,4 @@
-import { errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
+import { errors, jwtVerify, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import { ConfigurationError } from '../errors.ts';
 import { checkNames } from '../options/check.ts';
 import { compileAllowlist } from '../upstream/allowlist.ts';
@@ -6,6 +6,12 @@ import { createKeyring, type Keyring } from './keyring.ts';
 import { unauthorized } from './unauthorized.ts';
 
 const ALGORITHM = 'HS256';
+
+/**
+ * `typ` of a service token (explicit typing, RFC 8725, section 3.11). It keeps other JWTs that an app signs with the
+ * same secret, such as password reset tokens, from being credentials of the proxy.
+ */
+export const TOKEN_TYPE = 'durable-proxy+jwt';
 
 export interface ServiceTokenOptions {
   /** The server's `jwtSecret`; of several the first signs. */
@@ -48,7 +54,7 @@ export async function createServiceToken(options: ServiceTokenOptions): Promise<
   if (allow !== undefined) compileAllowlist(allow);
   const nowSeconds = Math.floor(Date.now() / 1000);
   return new SignJWT(allow === undefined ? {} : { allow: [...allow] })
-    .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
+    .setProtectedHeader({ alg: ALGORITHM, typ: TOKEN_TYPE })
     .setSubject(subject)
     .setIssuedAt(nowSeconds)
     .setExpirationTime(nowSeconds + Math.ceil(expiresInSeconds))
@@ -57,18 +63,21 @@ export async function createServiceToken(options: ServiceTokenOptions): Promise<
 
 /**
  * Checks a service token and tells whom it speaks for. `exp` and `sub` are required, no clock skew is
- * forgiven, and HS256 is the only algorithm.
+ * forgiven, HS256 is the only algorithm, and `typ` must be `durable-proxy+jwt`.
+ * @param acceptLegacy accepts the type "JWT", or none, too.
  * @throws ProxyError `INVALID_SECRET` with a message that says why; it never holds the token.
  */
 export async function verifyServiceToken(
   keyring: Keyring,
   token: string,
   nowMs = Date.now(),
+  acceptLegacy = false,
 ): Promise<TokenClaims> {
   for (const key of keyring.tokenKeys) {
     let payload: JWTPayload;
+    let protectedHeader: JWTHeaderParameters;
     try {
-      ({ payload } = await jwtVerify(token, key, {
+      ({ payload, protectedHeader } = await jwtVerify(token, key, {
         algorithms: [ALGORITHM],
         requiredClaims: ['exp', 'sub'],
         currentDate: new Date(nowMs),
@@ -77,9 +86,16 @@ export async function verifyServiceToken(
       if (error instanceof errors.JWSSignatureVerificationFailed) continue;
       throw refused(reasonOf(error));
     }
+    if (!isOurs(protectedHeader.typ, acceptLegacy)) throw refused(`its "typ" is not "${TOKEN_TYPE}"`);
     return claimsOf(payload);
   }
   throw refused('its signature does not match');
+}
+
+/** Earlier versions made tokens of the type "JWT", and other libraries may have left it out. */
+function isOurs(type: string | undefined, acceptLegacy: boolean): boolean {
+  const typ = type?.toLowerCase();
+  return typ === TOKEN_TYPE || (acceptLegacy && (typ === undefined || typ === 'jwt'));
 }
 
 function claimsOf({ sub, allow }: JWTPayload): TokenClaims {

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { DurableProxyOptions, ProxyServerOptions } from '../options.ts';
+import { faultLogger } from '../logger.ts';
 import { checkNames, checkOptions, type Checked } from './check.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
@@ -20,7 +21,8 @@ export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
       'Give one of store, durableStreamsUrl and dataDir: each says where streams are kept',
     );
   }
-  return resolved;
+  // A logger that remembers what it printed is made for each proxy.
+  return options.logger ? resolved : Object.freeze({ ...resolved, logger: faultLogger() });
 }
 
 /**

@@ -29,7 +29,7 @@ const JWT_SECRET = required((_name, value) => value as string | readonly string[
 
 const LOGGER: OptionSpec<Logger, Logger> = {
   ...withMethods<Logger>(['debug', 'info', 'warn', 'error'], 'pino()'),
-  fallback: silentLogger,
+  fallback: silentLogger, // replaced for each proxy by `resolveOptions`
 };
 
 const CORS: OptionSpec<CorsOptions | false, CorsOptions> = {
@@ -63,6 +63,8 @@ const PUBLIC_URL: OptionSpec<string, undefined> = {
  */
 export const PROXY_OPTIONS = {
   jwtSecret: JWT_SECRET,
+  acceptJwtSecret: flag(true),
+  acceptLegacyTokens: flag(false),
   allowlist: list("['https://api.openai.com/**']"),
 
   store: withMethods<StreamStore>(

@@ -1,13 +1,7 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-
-const exec = promisify(execFile);
-const root = fileURLToPath(new URL('../../', import.meta.url));
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { exec, installConsumer, repositoryPackage, type Consumer } from './consumer.ts';
 
 /** What a newcomer writes, with the options of the API that people move over from. */
 const PROGRAM = `
@@ -74,40 +68,21 @@ const FORMS = {
 };
 
 describe('the packed package, from outside', () => {
-  let folder: string;
-  /** What keeps the package from being installed here: no network. With CI=true that is a failure. */
-  let unreachable: unknown;
+  let consumer: Consumer;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'durable-proxy-outside-'));
-    await exec(process.execPath, ['scripts/build.mjs', '--if-stale'], { cwd: root });
-    const packed = await exec('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
-      cwd: root,
-    });
-    const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }];
-    // Versions that the lockfile names: what is tested here is the package, not tomorrow's dependencies.
-    const { overrides } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
-      overrides: object;
-    };
-    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, overrides }));
-    try {
-      const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'];
-      await exec('npm', ['install', ...options, join(folder, filename)], { cwd: folder });
-    } catch (error) {
-      if (process.env['CI'] === 'true') throw error;
-      unreachable = error;
-    }
-    for (const { file, text } of Object.values(FORMS)) await writeFile(join(folder, file), text);
+    consumer = await installConsumer(inject('tarball'));
+    for (const { file, text } of Object.values(FORMS)) await writeFile(join(consumer.folder, file), text);
   });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(() => consumer?.remove());
 
   for (const version of ['20', '22', '24']) {
     for (const [form, { file }] of Object.entries(FORMS)) {
       it(`streams through createProxyServer and createDurableFetch on Node ${version} (${form})`, async ({
         skip,
       }) => {
-        if (unreachable !== undefined) skip('the package could not be installed: no network?');
-        const dataDir = join(folder, `${version}-${form}`);
+        if (consumer.unreachable !== undefined) skip('the package could not be installed: no network?');
+        const dataDir = join(consumer.folder, `${version}-${form}`);
         await mkdir(dataDir);
         const { stdout } = await runOn(version, [file, dataDir]);
         expect(JSON.parse(stdout)).toEqual({
@@ -123,15 +98,17 @@ describe('the packed package, from outside', () => {
   }
 
   it('brings the command', async ({ skip }) => {
-    if (unreachable !== undefined) skip('the package could not be installed: no network?');
-    const { stdout } = await exec('npx', ['--no-install', 'durable-proxy', '--version'], { cwd: folder });
-    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-    expect(stdout.trim()).toBe(version);
+    if (consumer.unreachable !== undefined) skip('the package could not be installed: no network?');
+    const { stdout } = await exec('npx', ['--no-install', 'durable-proxy', '--version'], {
+      cwd: consumer.folder,
+    });
+    expect(stdout.trim()).toBe((await repositoryPackage()).version);
   });
 
   /** Other Nodes come from npm, as the package `node`, into npm's own cache. */
   function runOn(version: string, args: string[]): Promise<{ stdout: string }> {
-    if (process.versions.node.startsWith(`${version}.`)) return exec(process.execPath, args, { cwd: folder });
-    return exec('npx', ['-y', '-p', `node@${version}`, 'node', ...args], { cwd: folder });
+    if (process.versions.node.startsWith(`${version}.`))
+      return exec(process.execPath, args, { cwd: consumer.folder });
+    return exec('npx', ['-y', '-p', `node@${version}`, 'node', ...args], { cwd: consumer.folder });
   }
 });

@@ -64,6 +64,11 @@ export interface DurableProxyOptions {
   maxConcurrentStreamsPerSubject?: number;
   /** Milliseconds to wait for an upstream's headers. Then: 504 `UPSTREAM_TIMEOUT`. Default 60,000. */
   upstreamHeadersTimeoutMs?: number;
+  /**
+   * Milliseconds to wait for an upstream's headers in all, if the create has an `Idempotency-Key`: the caller gets
+   * its 504 after `upstreamHeadersTimeoutMs`, and a retry attaches to the same upstream request. Default 600,000.
+   */
+  upstreamHeadersTotalTimeoutMs?: number;
   /** Milliseconds of silence in an upstream's body. Then: outcome `timeout`. Default 600,000 (10 minutes). */
   upstreamInactivityTimeoutMs?: number;
   /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */

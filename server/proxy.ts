@@ -64,10 +64,21 @@ export function createProxy(options: ResolvedOptions): Proxy {
     inactivityTimeoutMs: options.upstreamInactivityTimeoutMs,
   });
   const running = new RunningStreams(options);
-  const presence = new Presence({ store, logger, onAbort: (streamId) => abortHere(streamId, { running }) });
+  const presence = new Presence({
+    store,
+    logger,
+    onAbort: (streamId) => abortHere(streamId, { running }),
+    onWaiting: (streamId) => exactlyOnce.keepWaiting(streamId),
+  });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
   const guardian = new Guardian({ store, presence, logger, isRunning });
-  const claims = new Claims(store, presence, options.streamTtlSeconds);
+  const claims = new Claims({
+    store,
+    presence,
+    ttlSeconds: options.streamTtlSeconds,
+    isHere: (streamId) => running.has(streamId),
+  });
+  const exactlyOnce = new ExactlyOnce({ claims, waitMs: options.upstreamHeadersTimeoutMs, logger });
   const context: Context = Object.freeze({
     options,
     store,
@@ -79,7 +90,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     presence,
     guardian,
     claims,
-    exactlyOnce: new ExactlyOnce(claims, options.upstreamHeadersTimeoutMs, logger),
+    exactlyOnce,
     streamKeys: new StreamKeys(store, presence, options.streamTtlSeconds),
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),

@@ -2,6 +2,7 @@ import type { Context } from './context.ts';
 import { createStream } from './create/create-stream.ts';
 import type { Exchange } from './http/exchange.ts';
 import { readStream } from './read/read-stream.ts';
+import { abortByKey } from './streams/abort-by-key.ts';
 import { abortStream } from './streams/abort-stream.ts';
 import { deleteStream } from './streams/delete-stream.ts';
 import { findStream } from './streams/find-stream.ts';
@@ -22,6 +23,7 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   { method: 'POST', at: 'base', auth: 'service', handle: createStream },
   { method: 'GET', at: 'base', auth: 'service', handle: findStream },
+  { method: 'PATCH', at: 'base', auth: 'service', handle: abortByKey },
   { method: 'GET', at: 'stream', auth: 'signed-or-service', handle: readStream },
   { method: 'HEAD', at: 'stream', auth: 'service', handle: headStream },
   { method: 'PATCH', at: 'stream', auth: 'signed', handle: abortStream },

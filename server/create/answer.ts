@@ -1,8 +1,13 @@
 import { ProxyError } from '../errors.ts';
 import type { ResolvedOptions } from '../options/resolve.ts';
-import { discardBody, readErrorBody, type UpstreamAnswer, type UpstreamClient } from '../upstream/client.ts';
+import {
+  discardBody,
+  readErrorBody,
+  type UpstreamAnswer,
+  type UpstreamClient,
+  type UpstreamRequest,
+} from '../upstream/client.ts';
 import { upstreamErrorHeaders } from '../upstream/headers.ts';
-import type { UpstreamTarget } from './prepare.ts';
 import { UpstreamFailure } from './upstream-failure.ts';
 
 /**
@@ -12,13 +17,10 @@ import { UpstreamFailure } from './upstream-failure.ts';
  */
 export async function callUpstream(
   upstream: UpstreamClient,
-  target: UpstreamTarget,
-  method: string,
-  body: Buffer | undefined,
-  signal: AbortSignal,
+  request: UpstreamRequest,
   { maxErrorBytes }: Pick<ResolvedOptions, 'maxErrorBytes'>,
 ): Promise<UpstreamAnswer> {
-  const answer = await upstream.request({ ...target, method, body, signal });
+  const answer = await upstream.request(request);
   if (answer.status >= 200 && answer.status < 300) return answer;
   if (answer.status >= 300 && answer.status < 400) {
     discardBody(answer.body);

@@ -21,7 +21,10 @@ export interface BeginOptions {
   readonly caller: Caller | undefined;
   readonly streamId: string;
   readonly claim: string | undefined;
-  /** Ends the waiting for the upstream: the proxy closes, or nobody could ever read the stream. */
+  readonly slot: Slot;
+  /** Milliseconds until the upstream's headers have to be there. */
+  readonly headersTimeoutMs: number;
+  /** Cancels the upstream request: the proxy closes, the create was aborted, or nobody waits for it. */
   readonly waiting: AbortController;
 }
 
@@ -30,27 +33,26 @@ export interface BeginOptions {
  * is left: no upstream request, no stream, no place among the running.
  */
 export async function beginStream(context: Context, options: BeginOptions): Promise<Begun> {
-  const { running } = context;
-  const slot = running.take(options.caller?.subject, options.waiting);
-  const register = registration(context, options);
+  const { slot } = options;
+  let register: ReturnType<typeof registration> | undefined;
   try {
-    const begun = await answered(context, options, slot, register.accepted);
+    slot.start();
+    options.waiting.signal.throwIfAborted();
+    register = registration(context, options);
+    const begun = await answered(context, options, register.accepted);
     register.succeed();
     return begun;
   } catch (error) {
     slot.release();
-    register.fail();
+    register?.fail();
     throw error;
   }
 }
 
-async function answered(
-  context: Context,
-  { req, request, allowed, check, body, caller, streamId, claim, waiting: { signal } }: BeginOptions,
-  slot: Slot,
-  accepted: Promise<void>,
-): Promise<Begun> {
+async function answered(context: Context, begin: BeginOptions, accepted: Promise<void>): Promise<Begun> {
   const { options, store, upstream, presence, emit } = context;
+  const { req, request, allowed, check, body, caller, streamId, claim, slot, waiting } = begin;
+  const { signal } = waiting;
   const begunAt = performance.now();
   // A store that cannot take the name costs no upstream call, and whoever sees the call finds the stream.
   const [target] = await Promise.all([
@@ -65,7 +67,11 @@ async function answered(
     }),
     accepted,
   ]);
-  const answer = await callUpstream(upstream, target, request.method, body, signal, options);
+  const answer = await callUpstream(
+    upstream,
+    { ...target, method: request.method, body, signal, headersTimeoutMs: begin.headersTimeoutMs },
+    options,
+  );
   const contentType = answer.headers['content-type'] ?? '';
   try {
     const created = await store.create(streamId, {

@@ -1,106 +1,206 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { ProxyError } from '../errors.ts';
 import type { Presence } from '../peers/presence.ts';
-import { followUntil } from '../store/log.ts';
+import { followUntil, LineSplitter, readLines } from '../store/log.ts';
 import { KIND_CLAIM } from '../store/metadata.ts';
 import { StoreError, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { applyEntry, firstClaim, type Claim, type ClaimEntry } from './claim-log.ts';
 
 /** An `Idempotency-Key` as one request uses it. */
 export interface KeyUse {
   readonly subject: string | undefined;
   readonly key: string;
-  /** Of all that makes two requests the same. */
+  /** Hash of everything that makes two requests the same. */
   readonly fingerprint: string;
-  /** What the stream will be called if the key is ours. */
+  /** Id of the stream that this request creates if it gets the key. */
   readonly streamId: string;
 }
 
 export type Claimed =
-  /** The key is ours: call the upstream, then `keep` or `free` it. */
-  | { readonly mine: true; readonly id: string; keep(): Promise<void>; free(): Promise<void> }
-  /** Somebody has made that stream already. */
+  /** The caller holds the key: it may call the upstream, then calls one of the functions. */
+  | {
+      readonly mine: true;
+      readonly id: string;
+      keep(): Promise<void>;
+      free(): Promise<void>;
+      abort(): Promise<void>;
+    }
+  /** The stream exists already. */
   | { readonly mine: false; readonly streamId: string; readonly info: StreamInfo };
 
-/** How often somebody who waits for another process's answer looks whether that process still lives. */
+export interface ClaimsOptions {
+  readonly store: StreamStore;
+  readonly presence: Pick<Presence, 'id' | 'isAlive' | 'tellWaiting'>;
+  /** Seconds that a key is remembered after its last use. */
+  readonly ttlSeconds: number;
+  /** Whether this process creates or pumps the stream. */
+  readonly isHere: (streamId: string) => boolean;
+}
+
+/** Milliseconds between two checks that the process which holds the key is alive. */
 const LOOK_MS = 1_000;
 
+/** Milliseconds for which an aborted key refuses creates. Longer than a client retries one create. */
+export const ABORT_MEMORY_MS = 600_000;
+
 /**
- * Who may call the upstream for an `Idempotency-Key`: of all processes on the store, the one whose `create`
- * of the key's log succeeded. Closing that log says that the stream is there; deleting it frees the key.
+ * Decides which process may call the upstream for an `Idempotency-Key`: the one that created the key's log, or
+ * the first one that appended itself as the successor of a holder that is dead or done. The log is never
+ * deleted, and each entry names the holder that its writer saw (see `ClaimEntry`): a process that acts on an
+ * outdated view changes nothing.
  */
 export class Claims {
-  readonly #store: StreamStore;
-  readonly #presence: Presence;
-  readonly #ttlSeconds: number;
+  readonly #options: ClaimsOptions;
 
-  constructor(store: StreamStore, presence: Presence, ttlSeconds: number) {
-    this.#store = store;
-    this.#presence = presence;
-    this.#ttlSeconds = ttlSeconds;
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
   }
 
-  /** The claim's name: the same for the same key of the same caller, on every process. */
-  idOf({ subject, key }: KeyUse): string {
+  /** Returns the id of the key's log, the same on every process. */
+  idOf({ subject, key }: Pick<KeyUse, 'subject' | 'key'>): string {
     return `claim-${hashOf([subject ?? null, key])}`;
   }
 
   /**
-   * @param signal ends the waiting for another process's answer.
-   * @throws ProxyError `IDEMPOTENCY_KEY_REUSED` when the key stands for another request.
+   * Takes the key, or waits for the stream of the request that holds it.
+   *
+   * @param signal ends the wait for the holder.
+   * @throws ProxyError `IDEMPOTENCY_KEY_REUSED` if the key belongs to another request, `REQUEST_ABORTED` if it
+   * was aborted; StoreError; the signal's reason.
    */
   async claim(use: KeyUse, signal: AbortSignal): Promise<Claimed> {
     const id = this.idOf(use);
-    for (;;) {
-      signal.throwIfAborted();
-      if (await this.#take(id, use)) {
-        return { mine: true, id, keep: () => this.#keep(id), free: () => this.#free(id) };
-      }
-      const claim = await this.#store.head(id);
-      if (!claim) continue;
-      const { fingerprint, streamId = '', owner = '' } = claim.metadata;
-      if (fingerprint !== use.fingerprint) throw keyReused();
-      const info = await this.#store.head(streamId);
-      if (info) {
-        await this.#touch(id);
-        return { mine: false, streamId, info };
-      }
-      // Answered, but its stream is gone; or its process died before the answer: the key is free again.
-      if (claim.end || !(await this.#presence.isAlive(owner))) await this.#free(id);
-      else await this.#change(id, signal);
+    try {
+      return await this.#claim(id, use, signal);
+    } catch (error) {
+      // A write that was reported as failed may have been made. Without this line the key would stay taken.
+      if (error instanceof StoreError)
+        void this.#write(id, { of: use.streamId, state: 'freed' }).catch(() => undefined);
+      throw error;
     }
   }
 
-  /** Frees the key of a stream that is deleted. */
-  async forget(id: string): Promise<void> {
-    await this.#free(id);
+  /**
+   * Marks the key as aborted, also if it is unknown. Returns the holder, whose stream or pending create the
+   * caller has to stop; undefined if the key was unknown.
+   */
+  async abort(subject: string | undefined, key: string): Promise<Claim | undefined> {
+    const { store, presence, ttlSeconds } = this.#options;
+    const id = this.idOf({ subject, key });
+    for (;;) {
+      const at = Date.now();
+      const created = await store.create(id, {
+        contentType: 'text/plain',
+        ttlSeconds,
+        metadata: {
+          kind: KIND_CLAIM,
+          fingerprint: '',
+          streamId: randomUUID(),
+          owner: presence.id,
+          abortedAt: String(at),
+        },
+      });
+      if (created) return undefined;
+      const seen = await this.#load(id);
+      if (!seen) continue;
+      // The stream itself is what the caller aborts.
+      if (seen.state === 'kept' && (await store.head(seen.streamId))) return seen;
+      await this.#write(id, { of: seen.streamId, state: 'aborted', at });
+      // If another request took the key in between, that one has to be aborted.
+      if ((await this.#load(id))?.streamId === seen.streamId) return seen;
+    }
   }
 
-  #take(id: string, { fingerprint, streamId }: KeyUse): Promise<boolean> {
-    return this.#store.create(id, {
+  /** Frees the key after the stream was deleted. Does nothing if another stream holds the key by now. */
+  async forget(id: string, streamId: string): Promise<void> {
+    await this.#write(id, { of: streamId, state: 'freed' });
+  }
+
+  async #claim(id: string, use: KeyUse, signal: AbortSignal): Promise<Claimed> {
+    const { store, presence } = this.#options;
+    let told = '';
+    for (;;) {
+      signal.throwIfAborted();
+      if (await this.#create(id, use)) return this.#mine(id, use);
+      const claim = await this.#load(id);
+      if (!claim) continue;
+      const { streamId, owner } = claim;
+      const info = await store.head(streamId);
+      if (!info && claim.state === 'aborted' && Date.now() - claim.abortedAt < ABORT_MEMORY_MS) {
+        throw requestAborted();
+      }
+      if (claim.state !== 'aborted' || info) {
+        if (claim.fingerprint !== use.fingerprint) throw keyReused();
+        if (info) return { mine: false, streamId, info };
+      }
+      if (claim.state === 'open' && (await this.#isHeld(claim))) {
+        if (told !== streamId && owner !== presence.id) await presence.tellWaiting(owner, streamId);
+        told = streamId;
+        await this.#change(id, claim, signal);
+        continue;
+      }
+      await this.#write(id, {
+        of: streamId,
+        state: 'taken',
+        streamId: use.streamId,
+        owner: presence.id,
+        fingerprint: use.fingerprint,
+      });
+      if ((await this.#load(id))?.streamId === use.streamId) return this.#mine(id, use);
+    }
+  }
+
+  #mine(id: string, { streamId: of }: KeyUse): Claimed {
+    return {
+      mine: true,
+      id,
+      keep: () => this.#write(id, { of, state: 'kept' }),
+      free: () => this.#write(id, { of, state: 'freed' }),
+      abort: () => this.#write(id, { of, state: 'aborted', at: Date.now() }),
+    };
+  }
+
+  #create(id: string, { fingerprint, streamId }: KeyUse): Promise<boolean> {
+    const { store, presence, ttlSeconds } = this.#options;
+    return store.create(id, {
       contentType: 'text/plain',
-      ttlSeconds: this.#ttlSeconds,
-      metadata: { kind: KIND_CLAIM, fingerprint, streamId, owner: this.#presence.id },
+      ttlSeconds,
+      metadata: { kind: KIND_CLAIM, fingerprint, streamId, owner: presence.id },
     });
   }
 
-  async #keep(id: string): Promise<void> {
-    await this.#store.close(id, { outcome: 'complete' });
+  #isHeld({ owner, streamId }: Claim): boolean | Promise<boolean> {
+    const { presence, isHere } = this.#options;
+    return owner === presence.id ? isHere(streamId) : presence.isAlive(owner);
   }
 
-  async #free(id: string): Promise<void> {
-    await this.#store.delete(id);
-  }
-
-  /** A key that is asked for lives as long as its stream. */
-  async #touch(id: string): Promise<void> {
-    await this.#store.read(id, '-1', 1).catch(ignoreMissing);
-  }
-
-  /** Waits until the claim is closed or deleted, but not longer than it takes to notice a dead owner. */
-  async #change(id: string, signal: AbortSignal): Promise<void> {
-    const look = AbortSignal.timeout(LOOK_MS);
+  /** Reads the key's log, which also restarts its TTL. */
+  async #load(id: string): Promise<Claim | undefined> {
+    const { store } = this.#options;
+    const info = await store.head(id);
+    if (!info) return undefined;
     try {
-      await followUntil(this.#store, id, AbortSignal.any([signal, look]), () => false);
+      return (await readLines(store, id)).reduce(applyEntry, firstClaim(info.metadata));
+    } catch (error) {
+      ignoreMissing(error);
+      return undefined;
+    }
+  }
+
+  async #write(id: string, entry: ClaimEntry): Promise<void> {
+    await this.#options.store.append(id, Buffer.from(`${JSON.stringify(entry)}\n`)).catch(ignoreMissing);
+  }
+
+  /** Waits until the claim is no longer as seen, but at most until the owner has to be checked again. */
+  async #change(id: string, seen: Claim, signal: AbortSignal): Promise<void> {
+    const look = AbortSignal.timeout(LOOK_MS);
+    const lines = new LineSplitter();
+    let claim: Claim | undefined;
+    try {
+      await followUntil(this.#options.store, id, AbortSignal.any([signal, look]), (frame, { metadata }) => {
+        claim = lines.push(frame.bytes).reduce(applyEntry, claim ?? firstClaim(metadata));
+        return claim.streamId !== seen.streamId || claim.state !== seen.state;
+      });
     } catch (error) {
       signal.throwIfAborted();
       if (!look.aborted) ignoreMissing(error);
@@ -115,11 +215,18 @@ function ignoreMissing(error: unknown): void {
 export function keyReused(): ProxyError {
   return new ProxyError(
     'IDEMPOTENCY_KEY_REUSED',
-    'This Idempotency-Key stands for another request (its URL, method or body differs); take a new key',
+    'This Idempotency-Key belongs to another request (its URL, method or body differs); use a new key',
   );
 }
 
-/** A text for an id: no two lists share one, and nothing of a stranger's text is in it. */
+export function requestAborted(): ProxyError {
+  return new ProxyError(
+    'REQUEST_ABORTED',
+    'This request was aborted; send it again under a new Idempotency-Key',
+  );
+}
+
+/** Returns a hash that is safe in an id. Different lists give different hashes. */
 export function hashOf(parts: readonly (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
 }

@@ -24,24 +24,50 @@ export async function createStream(exchange: Exchange, context: Context): Promis
   const request = parseCreate(req);
   const check = urlChecker(context.allowlist, caller);
   const allowed = check(request.url);
-  const body = await readBody(req, context.options.maxRequestBytes);
+  const { options, running, exactlyOnce } = context;
+  const subject = caller?.subject;
   const streamId = randomUUID();
   const key = request.idempotencyKey;
   const waiting = new AbortController();
-  // Under a key the stream can be found again, so it is worth its price even when the caller has left.
+  const slot = running.take(subject, streamId, waiting);
+  // Under a key the stream can be found again, so the upstream goes on although the caller has left.
   const stay = key === undefined ? abortWhenGone(res, waiting) : () => undefined;
-  const begin = (claim?: string) =>
-    beginStream(context, { req, request, allowed, check, body, caller, streamId, claim, waiting });
+  // From there on, beginStream releases the slot: it can outlive this request.
+  let isBegun = false;
   try {
+    if (key === undefined) slot.start();
+    const body = await readBody(req, options.maxRequestBytes);
+    const begin = (claim?: string) => {
+      isBegun = true;
+      const headersTimeoutMs =
+        key === undefined
+          ? options.upstreamHeadersTimeoutMs
+          : Math.max(options.upstreamHeadersTotalTimeoutMs, options.upstreamHeadersTimeoutMs);
+      return beginStream(context, {
+        req,
+        request,
+        allowed,
+        check,
+        body,
+        caller,
+        streamId,
+        claim,
+        waiting,
+        slot,
+        headersTimeoutMs,
+      });
+    };
     const { begun, replayed } =
       key === undefined
         ? { begun: await begin(), replayed: false }
-        : await context.exactlyOnce.run(
-            { subject: caller?.subject, key, fingerprint: fingerprintOf(request, body), streamId },
+        : await exactlyOnce.run(
+            { subject, key, fingerprint: fingerprintOf(request, body), streamId },
             begin,
+            waiting,
           );
     stay();
-    if (replayed) context.emit({ type: 'replayed', streamId: begun.streamId, subject: caller?.subject });
+    if (replayed) context.emit({ type: 'replayed', streamId: begun.streamId, subject });
+    if (!isBegun) slot.release();
     await answer(exchange, context, request, begun, replayed);
   } catch (error) {
     // Callers that share a key share the failure, but each has preferences of its own.
@@ -49,6 +75,7 @@ export async function createStream(exchange: Exchange, context: Context): Promis
     throw error;
   } finally {
     stay();
+    if (!isBegun) slot.release();
   }
 }
 

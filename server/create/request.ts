@@ -68,8 +68,11 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
   };
 }
 
-/** Header values are bytes; ours are UTF-8, so that a chat may be called what its people call it. */
-function keyHeader(req: IncomingMessage, name: string): string | undefined {
+/**
+ * Returns the `Idempotency-Key` or `Stream-Key` of a request, decoded as UTF-8.
+ * @throws ProxyError `INVALID_REQUEST` if it is there twice or does not have 1 to 512 bytes.
+ */
+export function keyHeader(req: IncomingMessage, name: string): string | undefined {
   const value = singleHeader(req, name);
   if (value === undefined) return undefined;
   const bytes = Buffer.from(value, 'latin1');

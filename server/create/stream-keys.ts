@@ -68,6 +68,17 @@ export class StreamKeys {
     }
   }
 
+  /** Returns the newest stream under a name that did not fail, also if its upstream has not answered yet. */
+  async latest(
+    subject: string | undefined,
+    name: string,
+  ): Promise<{ readonly streamId: string; readonly owner: string } | undefined> {
+    const id = keyId(subject, name);
+    await this.#registering.get(id)?.catch(() => undefined);
+    const entries = await this.#entries(id);
+    return [...entries.values()].filter(({ state }) => state !== 'failed').at(-1);
+  }
+
   async #register(subject: string | undefined, name: string, streamId: string): Promise<void> {
     await this.#store.create(keyId(subject, name), {
       contentType: 'application/x-ndjson',

@@ -99,6 +99,10 @@ export const PROXY_OPTIONS = {
     fallback: 60_000,
     help: "time to wait for an upstream's headers",
   }),
+  upstreamHeadersTotalTimeoutMs: milliseconds({
+    fallback: 600_000,
+    help: "time to wait for an upstream's headers under an Idempotency-Key",
+  }),
   upstreamInactivityTimeoutMs: milliseconds({
     fallback: 600_000,
     help: "longest silence in an upstream's body",

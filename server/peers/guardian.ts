@@ -1,6 +1,6 @@
 import type { Logger } from '../logger.ts';
 import { metadataOf } from '../store/metadata.ts';
-import type { StreamEnd, StreamInfo, StreamStore } from '../store/types.ts';
+import { StoreError, type StreamEnd, type StreamInfo, type StreamStore } from '../store/types.ts';
 import type { Presence } from './presence.ts';
 
 /** How often the owners of streams that are being read are looked at. With the lease: noticed within 6 s. */
@@ -25,6 +25,7 @@ export class Guardian {
   /** Streams of other processes that somebody here waits on, by owner, with the number of those who wait. */
   readonly #watched = new Map<string, Map<string, number>>();
   #timer: NodeJS.Timeout | undefined;
+  #isLooking = false;
 
   constructor(options: GuardianOptions) {
     this.#options = options;
@@ -51,9 +52,7 @@ export class Guardian {
       released = true;
       const left = (streams.get(streamId) ?? 1) - 1;
       if (left > 0) streams.set(streamId, left);
-      else streams.delete(streamId);
-      if (streams.size === 0) this.#watched.delete(owner);
-      if (this.#watched.size === 0) this.stop();
+      else this.#forget(owner, streams, streamId);
     };
   }
 
@@ -67,21 +66,49 @@ export class Guardian {
     return owner === presence.id ? isRunning(streamId) : presence.isAlive(owner);
   }
 
+  /** Checks the owners of all watched streams. At most one pass runs at a time. */
   async #look(): Promise<void> {
-    for (const [owner, streams] of [...this.#watched]) {
-      for (const streamId of [...streams.keys()]) {
-        try {
-          if (await this.#isHeld(owner, streamId)) {
-            // One answer is true for all streams of another process.
-            if (owner !== this.#options.presence.id) break;
-          } else {
-            await this.#options.store.close(streamId, INTERRUPTED);
-            this.#options.logger.warn({ streamId, owner }, 'closed the stream of a process that went away');
-          }
-        } catch (err) {
-          this.#options.logger.warn({ err, streamId }, 'could not look after a stream');
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      for (const [owner, streams] of [...this.#watched]) await this.#lookAfter(owner, streams);
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #lookAfter(owner: string, streams: Map<string, number>): Promise<void> {
+    for (const streamId of [...streams.keys()]) {
+      // Its last reader can leave while the pass waits for the store.
+      if (!streams.has(streamId)) continue;
+      try {
+        if (await this.#isHeld(owner, streamId)) {
+          // One answer is true for all streams of another process.
+          if (owner !== this.#options.presence.id) return;
+          continue;
         }
+        await this.#close(streamId, owner);
+        // Closed streams stay closed: there is nothing left to watch.
+        this.#forget(owner, streams, streamId);
+      } catch (err) {
+        this.#options.logger.warn({ err, streamId }, 'could not check the owner of a stream');
       }
     }
+  }
+
+  async #close(streamId: string, owner: string): Promise<void> {
+    const { store, logger } = this.#options;
+    try {
+      await store.close(streamId, INTERRUPTED);
+      logger.warn({ streamId, owner }, 'closed the stream of a process that no longer exists');
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+    }
+  }
+
+  #forget(owner: string, streams: Map<string, number>, streamId: string): void {
+    streams.delete(streamId);
+    if (streams.size === 0 && this.#watched.get(owner) === streams) this.#watched.delete(owner);
+    if (this.#watched.size === 0) this.stop();
   }
 }

@@ -11,12 +11,15 @@ const LEASE_SECONDS = 5;
 const RENEW_MS = 1_500;
 
 const ABORT = 'abort ';
+const WAITING = 'waiting ';
 
 export interface PresenceOptions {
   readonly store: StreamStore;
   readonly logger: Logger;
   /** A process that took a PATCH or DELETE asks the one that holds the upstream. */
   readonly onAbort: (streamId: string) => void;
+  /** Another process has a caller that waits for the upstream's headers of this stream. */
+  readonly onWaiting: (streamId: string) => void;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface PresenceOptions {
  * vanishes by its TTL when nobody renews it) and its mailbox (others append what they want of it).
  */
 export class Presence {
-  readonly id = randomUUID();
+  readonly id: string = randomUUID();
   readonly #options: PresenceOptions;
   #follower: Follower | undefined;
   #offset: Offset = OFFSET_START;
@@ -47,10 +50,19 @@ export class Presence {
     return owner === this.id || (await this.#options.store.head(logOf(owner))) !== undefined;
   }
 
-  /** Puts a wish into the owner's mailbox; false when there is no such process any more. */
-  async askToAbort(owner: string, streamId: string): Promise<boolean> {
+  /** Asks the owner to abort a stream or a create. Returns false if the process does not exist any more. */
+  askToAbort(owner: string, streamId: string): Promise<boolean> {
+    return this.#send(owner, `${ABORT}${streamId}`);
+  }
+
+  /** Tells the owner that a caller waits here for its create. Returns false if the process does not exist any more. */
+  tellWaiting(owner: string, streamId: string): Promise<boolean> {
+    return this.#send(owner, `${WAITING}${streamId}`);
+  }
+
+  async #send(owner: string, message: string): Promise<boolean> {
     try {
-      await this.#options.store.append(logOf(owner), Buffer.from(`${ABORT}${streamId}\n`));
+      await this.#options.store.append(logOf(owner), Buffer.from(`${message}\n`));
       return true;
     } catch (error) {
       if (error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))
@@ -95,6 +107,7 @@ export class Presence {
         this.#offset = frame.next;
         for (const line of this.#lines.push(frame.bytes)) {
           if (line.startsWith(ABORT)) this.#options.onAbort(line.slice(ABORT.length));
+          if (line.startsWith(WAITING)) this.#options.onWaiting(line.slice(WAITING.length));
         }
       }
     } catch (err) {

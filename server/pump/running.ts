@@ -8,8 +8,13 @@ export interface RunningLimits {
   readonly maxConcurrentStreamsPerSubject: number;
 }
 
-/** A place among the answers in flight, from before the upstream is called until its stream is closed. */
+/** One create, from before its request body is read until its stream is closed. */
 export interface Slot {
+  /**
+   * Counts the create among the running streams instead of the uploads. Idempotent.
+   * @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After.
+   */
+  start(): void;
   /** From now on the slot is the pump's, and is given back when that is done. */
   occupy(streamId: string, pump: Pump): void;
   /** Gives the slot back when nothing came of it. Idempotent. */
@@ -27,21 +32,22 @@ export class RunningStreams {
   /** When a new one may begin. */
   readonly turns = new Turns();
 
-  readonly #limits: RunningLimits;
   readonly #pumps = new Map<string, Pump>();
-  readonly #waiting = new Set<AbortController>();
-  readonly #bySubject = new Map<string, number>();
+  /** Creates that have no stream yet, by the id that it will have. */
+  readonly #waiting = new Map<string, AbortController>();
+  readonly #streams: Count;
+  readonly #uploads: Count;
   readonly #gone = new AbortController();
-  #total = 0;
   #closing = false;
   #onIdle: (() => void) | undefined;
 
   constructor(limits: RunningLimits) {
-    this.#limits = limits;
+    this.#streams = new Count(limits);
+    this.#uploads = new Count(limits);
   }
 
   get size(): number {
-    return this.#total;
+    return this.#streams.total;
   }
 
   /** Aborts when this process stops looking after its streams. */
@@ -53,43 +59,62 @@ export class RunningStreams {
     return this.#pumps.get(streamId);
   }
 
+  /** Whether this process creates or pumps the stream. */
+  has(streamId: string): boolean {
+    return this.#waiting.has(streamId) || this.#pumps.has(streamId);
+  }
+
+  /** Cancels a create that has no stream yet. Does nothing if there is none with this id. */
+  cancel(streamId: string, reason: ProxyError): void {
+    this.#waiting.get(streamId)?.abort(reason);
+  }
+
   /**
-   * @param waiting is aborted when the proxy closes while the upstream is waited for.
+   * Takes a place for an upload, before the request body is read, so that the limits bound memory. Uploads count
+   * apart from running streams: a repeated create must find its stream although that one took the last place.
+   *
+   * @param waiting is aborted if the proxy closes, or the create is canceled, before the stream exists.
    * @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After.
    */
-  take(subject: string | undefined, waiting: AbortController): Slot {
+  take(subject: string | undefined, streamId: string, waiting: AbortController): Slot {
     if (this.#closing) throw shuttingDown();
-    const { maxConcurrentStreams, maxConcurrentStreamsPerSubject } = this.#limits;
-    if (this.#total >= maxConcurrentStreams) throw tooMany(maxConcurrentStreams, 'in all');
-    const ofSubject = subject === undefined ? 0 : (this.#bySubject.get(subject) ?? 0);
-    if (ofSubject >= maxConcurrentStreamsPerSubject)
-      throw tooMany(maxConcurrentStreamsPerSubject, 'for one subject');
-    this.#total += 1;
-    if (subject !== undefined) this.#bySubject.set(subject, ofSubject + 1);
-    this.#waiting.add(waiting);
+    let giveBack = this.#uploads.take(subject);
+    this.#waiting.set(streamId, waiting);
+    let started = false;
     let released = false;
+    const start = (): void => {
+      if (started || released) return;
+      if (this.#closing) throw shuttingDown();
+      const giveBackStream = this.#streams.take(subject);
+      giveBack();
+      started = true;
+      giveBack = () => {
+        giveBackStream();
+        if (this.#streams.total === 0) this.#onIdle?.();
+      };
+    };
     const release = (): void => {
       if (released) return;
       released = true;
-      this.#waiting.delete(waiting);
-      this.#giveBack(subject);
+      this.#waiting.delete(streamId);
+      giveBack();
     };
-    const occupy = (streamId: string, pump: Pump): void => {
-      this.#waiting.delete(waiting);
-      this.#pumps.set(streamId, pump);
+    const occupy = (id: string, pump: Pump): void => {
+      this.#waiting.delete(id);
+      this.#pumps.set(id, pump);
       void pump.done.then(() => {
-        this.#pumps.delete(streamId);
+        this.#pumps.delete(id);
         release();
       });
     };
-    return { occupy, release };
+    return { start, occupy, release };
   }
 
   /** Takes nothing new, waits for what runs, and stops with this end what still runs after `drainMs`. */
   async close(drainMs: number, end: StreamEnd): Promise<void> {
     this.#closing = true;
     await this.#idleWithin(drainMs);
-    for (const waiting of this.#waiting) waiting.abort(shuttingDown());
+    for (const waiting of this.#waiting.values()) waiting.abort(shuttingDown());
     const timer = setTimeout(() => this.#gone.abort(), CLOSE_GRACE_MS);
     await Promise.all([...this.#pumps.values()].map((pump) => pump.stop(end)));
     clearTimeout(timer);
@@ -100,7 +125,7 @@ export class RunningStreams {
   }
 
   #idleWithin(ms: number): Promise<void> {
-    if (this.#total === 0 || ms <= 0) return Promise.resolve();
+    if (this.#streams.total === 0 || ms <= 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#onIdle = () => {
@@ -109,15 +134,34 @@ export class RunningStreams {
       };
     });
   }
+}
 
-  #giveBack(subject: string | undefined): void {
-    this.#total -= 1;
-    if (subject !== undefined) {
+/** Counts what is in progress, in all and by subject. */
+class Count {
+  readonly #limits: RunningLimits;
+  readonly #bySubject = new Map<string, number>();
+  total = 0;
+
+  constructor(limits: RunningLimits) {
+    this.#limits = limits;
+  }
+
+  /** Returns the function that gives the place back, to be called once. */
+  take(subject: string | undefined): () => void {
+    const { maxConcurrentStreams, maxConcurrentStreamsPerSubject } = this.#limits;
+    if (this.total >= maxConcurrentStreams) throw tooMany(maxConcurrentStreams, 'in all');
+    const ofSubject = subject === undefined ? 0 : (this.#bySubject.get(subject) ?? 0);
+    if (ofSubject >= maxConcurrentStreamsPerSubject)
+      throw tooMany(maxConcurrentStreamsPerSubject, 'for one subject');
+    this.total += 1;
+    if (subject !== undefined) this.#bySubject.set(subject, ofSubject + 1);
+    return () => {
+      this.total -= 1;
+      if (subject === undefined) return;
       const left = (this.#bySubject.get(subject) ?? 1) - 1;
       if (left > 0) this.#bySubject.set(subject, left);
       else this.#bySubject.delete(subject);
-    }
-    if (this.#total === 0) this.#onIdle?.();
+    };
   }
 }
 

@@ -1,5 +1,6 @@
 import { ACTION, ACTION_ABORT } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
+import { requestAborted } from '../create/claims.ts';
 import { ProxyError } from '../errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import { INTERRUPTED } from '../peers/guardian.ts';
@@ -17,15 +18,19 @@ const OTHERS_CLOSE_MS = 1_000;
 
 /** PATCH {base}/{id}?action=abort: 204 when nothing runs any more, however often it is asked. */
 export async function abortStream({ res, query, streamId }: Exchange, context: Context): Promise<void> {
-  if (singleParam(query, ACTION) !== ACTION_ABORT) {
-    throw new ProxyError('INVALID_ACTION', `The only action is ?${ACTION}=${ACTION_ABORT}`);
-  }
+  requireAbort(query);
   const info = await context.store.head(streamId);
   if (info && !info.end) {
     await stopUpstream(streamId, info, context);
     context.emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
   }
   res.writeHead(204).end();
+}
+
+/** @throws ProxyError `INVALID_ACTION` unless the query has `action=abort`. */
+export function requireAbort(query: URLSearchParams): void {
+  if (singleParam(query, ACTION) === ACTION_ABORT) return;
+  throw new ProxyError('INVALID_ACTION', `The only action is ?${ACTION}=${ACTION_ABORT}`);
 }
 
 /**
@@ -66,7 +71,8 @@ async function closesWithin(
   }
 }
 
-/** What a mailbox asks of this process. */
+/** Aborts a stream that this process pumps, or the create of one that does not exist yet. */
 export function abortHere(streamId: string, { running }: Pick<Context, 'running'>): void {
   void running.get(streamId)?.stop(ABORTED);
+  running.cancel(streamId, requestAborted());
 }

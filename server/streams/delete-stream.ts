@@ -13,7 +13,7 @@ export async function deleteStream({ res, streamId, caller }: Exchange, context:
     const { subject, claim } = metadataOf(info);
     if (!info.end) await stopUpstream(streamId, info, context);
     await store.delete(streamId);
-    if (claim !== undefined) await claims.forget(claim);
+    if (claim !== undefined) await claims.forget(claim, streamId);
     if (!info.end) context.emit({ type: 'aborted', streamId, subject, by: 'delete' });
   }
   res.writeHead(204).end();

@@ -18,7 +18,11 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
   const { store, streamKeys, guardian, options } = context;
   const limit = new AbortController();
   const timer = setTimeout(() => {
-    limit.abort(new ProxyError('UPSTREAM_TIMEOUT', 'The newest stream under this key got no answer in time'));
+    limit.abort(
+      new ProxyError('UPSTREAM_TIMEOUT', 'The newest stream under this key has no response yet; ask again', {
+        headers: { 'Retry-After': '1' },
+      }),
+    );
   }, options.upstreamHeadersTimeoutMs);
   const onClose = () =>
     limit.abort(new ProxyError('INVALID_REQUEST', 'The caller left before there was an answer'));

@@ -30,6 +30,8 @@ export interface UpstreamRequest {
   readonly method: string;
   readonly headers: Iterable<readonly [string, string]>;
   readonly body: Uint8Array | undefined;
+  /** Overrides `headersTimeoutMs` of the client for this request. */
+  readonly headersTimeoutMs?: number;
   /** Stops the request, and its body later. */
   readonly signal: AbortSignal;
 }
@@ -85,7 +87,9 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       const anyAddress = request.literalHost || allowPrivateNetworks;
       // No lookup is made for what is an address already.
       if (!anyAddress && isIP(host) !== 0 && isPrivateAddress(host)) throw privateAddress(host);
-      return decode(await exchange(anyAddress ? open : guarded, request, headersTimeoutMs));
+      return decode(
+        await exchange(anyAddress ? open : guarded, request, request.headersTimeoutMs ?? headersTimeoutMs),
+      );
     },
     async close() {
       const destroyed = [open.destroy(), guarded.destroy()];

@@ -1,0 +1,124 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ManualStore } from '../../tests/support/manual-store.ts';
+import { StoreError } from '../store/types.ts';
+import { Claims, type Claimed } from './claims.ts';
+
+const KEY = { subject: undefined, key: 'key', fingerprint: 'request' };
+const forever = new AbortController().signal;
+
+let store: ManualStore;
+let alive: Set<string>;
+
+beforeEach(() => {
+  store = new ManualStore();
+  alive = new Set(['a', 'b', 'c']);
+});
+
+function claimsOf(id: string): Claims {
+  const presence = {
+    id,
+    isAlive: (owner: string) => Promise.resolve(alive.has(owner)),
+    tellWaiting: () => Promise.resolve(true),
+  };
+  return new Claims({ store, presence, ttlSeconds: 60, isHere: () => true });
+}
+
+const take = (process: string, streamId = `stream-of-${process}`): Promise<Claimed> =>
+  claimsOf(process).claim({ ...KEY, streamId }, forever);
+
+async function makeStream(streamId: string): Promise<void> {
+  await store.create(streamId, { contentType: '', ttlSeconds: 60, metadata: {} });
+}
+
+/** Takes the key for a process that dies before the upstream answers. */
+async function takeAndDie(process: string): Promise<Extract<Claimed, { mine: true }>> {
+  const claimed = await take(process);
+  alive.delete(process);
+  if (!claimed.mine) throw new Error('the key was not free');
+  return claimed;
+}
+
+describe('a claim whose owner died', () => {
+  it('goes to one of two processes that both saw it dead', async () => {
+    await takeAndDie('a');
+    // Both have read the claim when the first of them writes.
+    store.holds = (name) => name === 'append' || name === 'delete';
+    const takers = [take('b'), take('c')];
+    const writes = [await store.nextHeld(), await store.nextHeld()];
+    store.holds = () => false;
+    writes[0]!.run();
+    const winner = await takers[0]!;
+    expect(winner.mine).toBe(true);
+    writes[1]!.run();
+    await makeStream('stream-of-b');
+    expect(await takers[1]!).toMatchObject({ mine: false, streamId: 'stream-of-b' });
+  });
+
+  it.each(['keep', 'free'] as const)(
+    'stays with its taker if the owner wakes up and calls %s',
+    async (act) => {
+      const sleeper = await takeAndDie('a');
+      expect((await take('b')).mine).toBe(true);
+      await sleeper[act]();
+      const third = take('c');
+      await makeStream('stream-of-b');
+      expect(await third).toMatchObject({ mine: false, streamId: 'stream-of-b' });
+    },
+  );
+});
+
+describe('a claim', () => {
+  it('is not freed by the deletion of an earlier stream of its key', async () => {
+    const first = await take('a');
+    if (first.mine) await first.keep();
+    // Its stream expired, and another create took the key.
+    expect((await take('b')).mine).toBe(true);
+    await claimsOf('a').forget(claimsOf('a').idOf(KEY), 'stream-of-a');
+    const third = take('c');
+    await makeStream('stream-of-b');
+    expect(await third).toMatchObject({ mine: false, streamId: 'stream-of-b' });
+  });
+
+  it('does not stay taken by a write that the store reported as failed', async () => {
+    store.holds = (name) => name === 'create';
+    const failing = take('a');
+    const create = await store.nextHeld();
+    store.holds = () => false;
+    create.run();
+    create.fail(new StoreError('UNAVAILABLE', 'no reply'));
+    await failing.catch(() => undefined);
+    // Not by its own process either, which lives.
+    alive.delete('a');
+    expect((await take('b')).mine).toBe(true);
+  });
+
+  it('costs a new key one operation of the store', async () => {
+    await take('a');
+    expect(store.calls).toHaveLength(1);
+  });
+});
+
+describe('an abort', () => {
+  it('that overtakes the create refuses it, and is idempotent', async () => {
+    expect(await claimsOf('a').abort(undefined, 'key')).toBeUndefined();
+    await claimsOf('b').abort(undefined, 'key');
+    await expect(take('c')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
+  });
+
+  it('during a create ends the wait of other processes, and the owner cannot undo it', async () => {
+    const owner = await take('a');
+    const waiting = take('b');
+    expect(await claimsOf('c').abort(undefined, 'key')).toMatchObject({
+      owner: 'a',
+      streamId: 'stream-of-a',
+    });
+    await expect(waiting).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
+    if (owner.mine) await owner.free();
+    await expect(take('c')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
+  });
+
+  it('leaves the key of another subject alone', async () => {
+    await claimsOf('a').abort('ann', 'key');
+    expect((await take('b')).mine).toBe(true);
+  });
+});

@@ -1,0 +1,45 @@
+import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
+import type { Context } from '../context.ts';
+import { keyHeader } from '../create/request.ts';
+import { ProxyError } from '../errors.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { metadataOf } from '../store/metadata.ts';
+import { abortHere, requireAbort, stopUpstream } from './abort-stream.ts';
+
+/**
+ * PATCH {base}?action=abort: aborts what the caller created under an `Idempotency-Key` or a `Stream-Key`, also
+ * before the upstream has answered. Responds 204, also if there is nothing to abort.
+ * @throws ProxyError `INVALID_ACTION`, `INVALID_REQUEST` if neither header is there.
+ */
+export async function abortByKey({ req, res, query, caller }: Exchange, context: Context): Promise<void> {
+  requireAbort(query);
+  const key = keyHeader(req, IDEMPOTENCY_KEY);
+  const name = keyHeader(req, STREAM_KEY);
+  if (key === undefined && name === undefined) {
+    throw new ProxyError(
+      'INVALID_REQUEST',
+      `Name the request to abort: send ${IDEMPOTENCY_KEY} or ${STREAM_KEY}`,
+    );
+  }
+  const subject = caller?.subject;
+  const targets = await Promise.all([
+    key === undefined ? undefined : context.claims.abort(subject, key),
+    name === undefined ? undefined : context.streamKeys.latest(subject, name),
+  ]);
+  const owners = new Map(
+    targets.flatMap((target) => (target ? [[target.streamId, target.owner] as const] : [])),
+  );
+  await Promise.all([...owners].map(([streamId, owner]) => abortCreate(streamId, owner, context)));
+  res.writeHead(204).end();
+}
+
+async function abortCreate(streamId: string, owner: string, context: Context): Promise<void> {
+  const { store, presence, emit } = context;
+  const info = await store.head(streamId);
+  if (info?.end) return;
+  if (info) {
+    await stopUpstream(streamId, info, context);
+    emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
+  } else if (owner === presence.id) abortHere(streamId, context);
+  else await presence.askToAbort(owner, streamId);
+}

@@ -39,7 +39,7 @@ describe('the standalone server', () => {
 
   it('says by Allow what a path takes', async () => {
     const answer = await request(proxy.url).put('/v1/proxy').expect(405);
-    expect(answer.headers['allow']).toBe('POST, GET, OPTIONS');
+    expect(answer.headers['allow']).toBe('POST, GET, PATCH, OPTIONS');
     expect(answer.body).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
   });
 

@@ -29,8 +29,8 @@ const key = { [IDEMPOTENCY_KEY]: 'a key' };
 const name = { [STREAM_KEY]: 'a name' };
 
 it.each([
-  ['Idempotency-Key', key],
-  ['Stream-Key', name],
+  [IDEMPOTENCY_KEY, key],
+  [STREAM_KEY, name],
 ])(
   '[ABORT-9][ABORT-12] an abort by %s cancels the upstream request and answers the pending create 409',
   async (_title, headers) => {

@@ -7,6 +7,7 @@ import type { Guardian } from './peers/guardian.ts';
 import type { Presence } from './peers/presence.ts';
 import type { RunningStreams } from './pump/running.ts';
 import type { LiveReads } from './read/live-reads.ts';
+import type { ReaderSlots } from './read/reader-slots.ts';
 import type { SseEncoder } from './read/sse-frames.ts';
 import type { StreamStore } from './store/types.ts';
 import type { Allowlist } from './upstream/allowlist.ts';
@@ -30,5 +31,6 @@ export interface Context {
   readonly streamKeys: StreamKeys;
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;
+  readonly readerSlots: ReaderSlots;
   readonly emit: OnEvent;
 }

@@ -8,6 +8,7 @@ import { UpstreamFailure } from './create/upstream-failure.ts';
 import { ProxyError } from './errors.ts';
 import { splitTarget } from './http/exchange.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
+import { ignoreErrors } from './http/response.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { streamNotFound } from './streams/visible.ts';
 
@@ -30,6 +31,7 @@ export function createDispatch({ context, auth, ready }: DispatchOptions) {
     req: IncomingMessage & { baseUrl?: string },
     res: ServerResponse,
   ): Promise<void> {
+    ignoreErrors(res);
     try {
       const { path, query } = splitTarget(req.url ?? '/');
       const { route, streamId } = findRoute(req.method ?? 'GET', path);

@@ -77,6 +77,12 @@ export interface DurableProxyOptions {
   longPollTimeoutMs?: number;
   /** Milliseconds between the comments that keep a silent SSE read alive. Default 15,000. */
   keepAliveMs?: number;
+  /** Milliseconds after which a reader that accepts no bytes is disconnected. Default 120,000. */
+  readerStallTimeoutMs?: number;
+  /** Reads in progress in this process, in any mode. Above: 429 `TOO_MANY_READERS`. Default 20,000. */
+  maxReaders?: number;
+  /** Reads in progress of one stream in this process. Above: 429 `TOO_MANY_READERS`. Default 1,000. */
+  maxReadersPerStream?: number;
 
   /** Let names that resolve to private addresses be upstreams. Default false: only hosts named literally. */
   allowPrivateNetworks?: boolean;

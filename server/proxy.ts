@@ -12,6 +12,7 @@ import { Guardian } from './peers/guardian.ts';
 import { Presence } from './peers/presence.ts';
 import { RunningStreams } from './pump/running.ts';
 import { LiveReads } from './read/live-reads.ts';
+import { ReaderSlots } from './read/reader-slots.ts';
 import { SseEncoder } from './read/sse-frames.ts';
 import { durableStreamsStore } from './store/durable-streams/index.ts';
 import { embeddedStore } from './store/embedded/index.ts';
@@ -94,6 +95,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     streamKeys: new StreamKeys(store, presence, options.streamTtlSeconds),
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
+    readerSlots: new ReaderSlots(options),
     emit: safeEmitter(options.onEvent, logger),
   });
   const ready = store.open().then(() => presence.start());

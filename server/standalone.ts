@@ -5,6 +5,7 @@ import helmet from 'helmet';
 import type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
 import { ProxyError } from './errors.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
+import { ignoreErrors } from './http/response.ts';
 import { durableProxy } from './middleware.ts';
 import type { ProxyServerOptions } from './options.ts';
 import { resolveServerOptions } from './options/resolve.ts';
@@ -31,6 +32,10 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
   app.disable('x-powered-by');
   // The proxy says for itself who may embed what it serves.
   app.use(helmet({ crossOriginResourcePolicy: false }));
+  app.use((_req, res, next) => {
+    ignoreErrors(res);
+    next();
+  });
   app.get('/health', (_req, res) => {
     res.json({ status: 'ok' });
   });

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { ProxyError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { isClosed, respond } from '../http/response.ts';
 import { shuttingDown } from '../pump/running.ts';
 import { liveRead } from '../read/read-stream.ts';
 import { locationHeaders } from '../streams/location.ts';
@@ -91,8 +92,9 @@ async function answer(
     ...locationHeaders(exchange, context, begun),
     ...(replayed && { [IDEMPOTENCY_REPLAYED]: 'true' }),
   };
-  if (!request.wantsBody) {
-    exchange.res.writeHead(status, { ...headers, 'Content-Length': 0 }).end();
+  // The stream was created, so a limit on readers withholds the body only (RFC 7240: a preference may be ignored).
+  if (!request.wantsBody || !context.readerSlots.hasRoom(begun.streamId)) {
+    respond(exchange.res, status, { ...headers, 'Content-Length': 0 });
     return;
   }
   await liveRead(context, {
@@ -112,6 +114,6 @@ function abortWhenGone(res: ServerResponse, waiting: AbortController): () => voi
   const onClose = () =>
     waiting.abort(new ProxyError('INVALID_REQUEST', 'The caller left before the upstream answered'));
   res.once('close', onClose);
-  if (res.destroyed) onClose();
+  if (isClosed(res)) onClose();
   return () => void res.off('close', onClose);
 }

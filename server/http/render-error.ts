@@ -3,6 +3,7 @@ import type { ErrorBody } from '../../protocol/errors.ts';
 import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { UpstreamFailure } from '../create/upstream-failure.ts';
 import { ProxyError } from '../errors.ts';
+import { respond } from './response.ts';
 import { StoreError, type StoreErrorCode } from '../store/types.ts';
 
 const FROM_STORE = {
@@ -40,22 +41,19 @@ export function renderError(
     return;
   }
   if (error instanceof UpstreamFailure) {
-    res.writeHead(error.status, {
-      ...error.headers,
-      'Content-Length': error.body.length,
-      'Cache-Control': 'no-store',
-    });
-    res.end(error.body);
+    const { body } = error;
+    const headers = { ...error.headers, 'Content-Length': body.length, 'Cache-Control': 'no-store' };
+    respond(res, error.status, headers, body);
     return;
   }
   const body: ErrorBody = { error: { code: error.code, message: error.message } };
   const text = JSON.stringify(body);
-  res.writeHead(error.status, {
+  const headers = {
     ...error.headers,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
-  });
-  res.end(req.method === 'HEAD' ? undefined : text);
+  };
+  respond(res, error.status, headers, req.method === 'HEAD' ? undefined : text);
 }

@@ -8,10 +8,13 @@ export function closestName(name: string, known: readonly string[]): string | un
     .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
-  if (best !== undefined && best.distance <= Math.max(2, Math.floor(name.length / 3))) return best.candidate;
-  // Half of a name, such as "secret" for "jwtSecret" or "headersTimeoutMs" for "upstreamHeadersTimeoutMs".
-  const longEnough = wanted.length >= 3;
-  return longEnough ? known.find((candidate) => candidate.toLowerCase().includes(wanted)) : undefined;
+  if (best === undefined) return undefined;
+  if (best.distance <= 2) return best.candidate;
+  // Half of a name, such as "secret" for "jwtSecret" or "headersTimeoutMs" for "upstreamHeadersTimeoutMs", before
+  // a name that only has a common ending.
+  const whole =
+    wanted.length >= 3 ? known.find((candidate) => candidate.toLowerCase().includes(wanted)) : undefined;
+  return whole ?? (best.distance <= Math.floor(name.length / 3) ? best.candidate : undefined);
 }
 
 /** Levenshtein distance: the number of characters to insert, delete or replace. */

@@ -110,6 +110,16 @@ export const PROXY_OPTIONS = {
   maxReadBytes: limit({ fallback: 4_194_304, help: 'most bytes of one catch-up or long-poll response' }),
   longPollTimeoutMs: milliseconds({ fallback: 20_000, help: 'time that a long-poll waits for bytes' }),
   keepAliveMs: milliseconds({ fallback: 15_000, help: 'time between comments of a silent SSE read' }),
+  readerStallTimeoutMs: milliseconds({
+    fallback: 120_000,
+    help: 'time after which a reader that accepts no bytes is disconnected',
+  }),
+  maxReaders: limit({ fallback: 20_000, help: 'reads in progress in a process' }),
+  maxReadersPerStream: limit({
+    fallback: 1_000,
+    min: 1,
+    help: 'reads in progress of one stream in a process',
+  }),
 
   allowPrivateNetworks: flag(false),
   dropRequestHeaders: { ...list("['x-internal-*', 'x-real-ip']"), fallback: DEFAULT_DROP_REQUEST_HEADERS },

@@ -1,5 +1,6 @@
 import { OFFSET_NOW } from '../../protocol/query.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { respond } from '../http/response.ts';
 import type { Offset, StreamInfo, StreamStore } from '../store/types.ts';
 import {
   LIVE_CACHE_CONTROL,
@@ -20,14 +21,13 @@ export async function catchUp(
   maxBytes: number,
 ): Promise<number> {
   if (offset === OFFSET_NOW) {
-    res.writeHead(200, {
+    respond(res, 200, {
       ...readHeaders(info),
       ...positionHeaders({ next: info.tail, upToDate: true, ...(info.end && { end: info.end }) }),
       'Content-Type': STREAM_CONTENT_TYPE,
       'Content-Length': 0,
       'Cache-Control': LIVE_CACHE_CONTROL,
     });
-    res.end();
     return 0;
   }
   const frame = await readPiece(store, streamId, offset, maxBytes);
@@ -40,15 +40,11 @@ export async function catchUp(
     'Cache-Control': STORED_CACHE_CONTROL,
   };
   if (matches(req.headers['if-none-match'], etag)) {
-    res.writeHead(304, headers).end();
+    respond(res, 304, headers);
     return 0;
   }
-  res.writeHead(200, {
-    ...headers,
-    'Content-Type': STREAM_CONTENT_TYPE,
-    'Content-Length': frame.bytes.length,
-  });
-  res.end(frame.bytes);
+  const body = { 'Content-Type': STREAM_CONTENT_TYPE, 'Content-Length': frame.bytes.length };
+  respond(res, 200, { ...headers, ...body }, frame.bytes);
   return frame.bytes.length;
 }
 

@@ -3,6 +3,8 @@ export interface LiveRead {
   beat(): void;
   /** Ends the answer without a closing: its reader comes back, here or at another process. */
   end(): void;
+  /** Disconnects the reader, also one that does not take the last bytes. */
+  destroy(): void;
 }
 
 /** The SSE reads of a proxy: one interval keeps all of them alive, and a shutdown waits for them. */
@@ -19,7 +21,7 @@ export class LiveReads {
   add(read: LiveRead): void {
     this.#reads.add(read);
     this.#timer ??= setInterval(() => {
-      for (const each of this.#reads) each.beat();
+      for (const each of this.#reads) beat(each);
     }, this.#intervalMs).unref();
   }
 
@@ -32,11 +34,12 @@ export class LiveReads {
     this.#onIdle?.();
   }
 
-  /** Waits until every read is over, and ends what still goes on after `graceMs`. */
+  /** Waits until every read is over, ends what still goes on after `graceMs`, and disconnects what stays after as long. */
   async close(graceMs: number): Promise<void> {
     await this.#idleWithin(graceMs);
     for (const read of [...this.#reads]) read.end();
     await this.#idleWithin(graceMs);
+    for (const read of [...this.#reads]) read.destroy();
   }
 
   #idleWithin(ms: number): Promise<void> {
@@ -48,5 +51,14 @@ export class LiveReads {
         resolve();
       };
     });
+  }
+}
+
+/** One response that cannot be written is no other reader's trouble. */
+function beat(read: LiveRead): void {
+  try {
+    read.beat();
+  } catch {
+    read.destroy();
   }
 }

@@ -1,6 +1,7 @@
 import { STREAM_CURSOR } from '../../protocol/headers.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Offset, StreamStore } from '../store/types.ts';
+import { isClosed, respond } from '../http/response.ts';
 import { nextCursor } from './cursor.ts';
 import { readPiece } from './read-piece.ts';
 import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
@@ -25,9 +26,11 @@ export async function longPoll(
   const timer = setTimeout(wake, timeoutMs);
   res.once('close', wake);
   try {
+    if (isClosed(res)) return 0;
     let frame = follower.next();
     if (!frame) {
       await readable;
+      if (isClosed(res)) return 0;
       frame = follower.next();
     }
     // After the time is up a plain read says where the reader is, which "-1" on an empty stream does not; and
@@ -41,11 +44,11 @@ export async function longPoll(
     };
     const { bytes } = frame;
     if (bytes.length === 0) {
-      res.writeHead(204, headers).end();
+      respond(res, 204, headers);
       return 0;
     }
-    res.writeHead(200, { ...headers, 'Content-Type': STREAM_CONTENT_TYPE, 'Content-Length': bytes.length });
-    res.end(bytes);
+    const length = { 'Content-Length': bytes.length };
+    respond(res, 200, { ...headers, 'Content-Type': STREAM_CONTENT_TYPE, ...length }, bytes);
     return bytes.length;
   } finally {
     clearTimeout(timer);

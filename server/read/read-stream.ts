@@ -18,6 +18,7 @@ import { visibleStream } from '../streams/visible.ts';
 import { catchUp } from './catch-up.ts';
 import { longPoll } from './long-poll.ts';
 import { readSse } from './sse.ts';
+import { disconnectStalled } from './stalled.ts';
 
 /** Offsets are text that can stand in a query (base protocol): anything else is no store's business. */
 const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
@@ -41,6 +42,8 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
     await liveRead(context, { res, streamId, offset, cursor, status: 200, headers: {}, subject });
     return;
   }
+  context.readerSlots.take(streamId, res);
+  disconnectStalled(res, options.readerStallTimeoutMs);
   const ended = begin(context, live === undefined ? 'catch-up' : 'long-poll', streamId, subject);
   const release = live === undefined ? () => undefined : context.guardian.watch(streamId, info);
   let bytes = 0;
@@ -71,11 +74,16 @@ export interface LiveReadOptions {
   readonly expecting?: boolean;
 }
 
-/** An SSE read, told of as it begins and ends, whose stream's owner is looked after meanwhile. */
-export function liveRead(context: Context, options: LiveReadOptions): Promise<void> {
-  const { store, encoder, liveReads, guardian } = context;
-  const { logger } = context.options;
-  const { streamId, subject } = options;
+/**
+ * An SSE read, told of as it begins and ends, whose stream's owner is looked after meanwhile.
+ * @throws ProxyError `TOO_MANY_READERS`; what `readSse` throws.
+ */
+export async function liveRead(context: Context, options: LiveReadOptions): Promise<void> {
+  const { store, encoder, liveReads, guardian, readerSlots } = context;
+  const { logger, readerStallTimeoutMs } = context.options;
+  const { res, streamId, subject } = options;
+  readerSlots.take(streamId, res);
+  disconnectStalled(res, readerStallTimeoutMs);
   const onBegun = (info: StreamInfo) => {
     const ended = begin(context, 'sse', streamId, subject);
     const release = guardian.watch(streamId, info);
@@ -84,7 +92,7 @@ export function liveRead(context: Context, options: LiveReadOptions): Promise<vo
       ended(bytes);
     };
   };
-  return readSse({ ...options, store, encoder, liveReads, logger, onBegun });
+  await readSse({ ...options, store, encoder, liveReads, logger, onBegun });
 }
 
 function begin({ emit }: Context, mode: ReadMode, streamId: string, subject: string | undefined) {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
+import { isClosed } from '../http/response.ts';
 import type { Logger } from '../logger.ts';
 import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
 import { nextCursor } from './cursor.ts';
@@ -59,11 +60,17 @@ export async function readSse(options: SseOptions): Promise<void> {
   };
   const read: LiveRead = {
     beat: () => {
-      if (!blocked) send(KEEP_ALIVE);
+      // A response that has ended stays open until its client has taken the last bytes.
+      if (!over && !blocked) send(KEEP_ALIVE);
     },
     end: () => {
+      if (over) return;
       finish();
       res.end();
+    },
+    destroy: () => {
+      finish();
+      res.destroy();
     },
   };
   const send = (text: string): void => {
@@ -97,8 +104,8 @@ export async function readSse(options: SseOptions): Promise<void> {
       // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
       if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
       else {
-        logger.warn({ err, streamId }, 'a live read lost its store');
         res.destroy();
+        logger.warn({ err, streamId }, 'a live read lost its store');
       }
     }
   };
@@ -106,7 +113,7 @@ export async function readSse(options: SseOptions): Promise<void> {
   const follower = await store.follow(streamId, options.offset, step, FRAME_BYTES);
   const { info } = follower;
   const ended = options.onBegun(info);
-  if (res.destroyed) return finish();
+  if (isClosed(res)) return finish();
   res.on('drain', () => {
     blocked = false;
     step();

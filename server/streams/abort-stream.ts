@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import { requestAborted } from '../create/claims.ts';
 import { ProxyError } from '../errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
+import { respond } from '../http/response.ts';
 import { INTERRUPTED } from '../peers/guardian.ts';
 import { followUntil } from '../store/log.ts';
 import { metadataOf } from '../store/metadata.ts';
@@ -24,7 +25,7 @@ export async function abortStream({ res, query, streamId }: Exchange, context: C
     await stopUpstream(streamId, info, context);
     context.emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
   }
-  res.writeHead(204).end();
+  respond(res, 204, {});
 }
 
 /** @throws ProxyError `INVALID_ACTION` unless the query has `action=abort`. */

@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { respond } from '../http/response.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { stopUpstream } from './abort-stream.ts';
 import { isVisible, streamNotFound } from './visible.ts';
@@ -16,5 +17,5 @@ export async function deleteStream({ res, streamId, caller }: Exchange, context:
     if (claim !== undefined) await claims.forget(claim, streamId);
     if (!info.end) context.emit({ type: 'aborted', streamId, subject, by: 'delete' });
   }
-  res.writeHead(204).end();
+  respond(res, 204, {});
 }

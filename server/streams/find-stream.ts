@@ -3,6 +3,7 @@ import { KEY } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { ProxyError } from '../errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
+import { isClosed, respond } from '../http/response.ts';
 import { locationHeaders } from './location.ts';
 import { isVisible } from './visible.ts';
 
@@ -27,6 +28,7 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
   const onClose = () =>
     limit.abort(new ProxyError('INVALID_REQUEST', 'The caller left before there was an answer'));
   res.once('close', onClose);
+  if (isClosed(res)) onClose();
   try {
     const streamId = await streamKeys.newest(caller?.subject, name, limit.signal);
     const found = streamId === undefined ? undefined : await store.head(streamId);
@@ -35,14 +37,12 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
       return;
     }
     const info = await guardian.settle(streamId, found);
-    res
-      .writeHead(200, {
-        ...locationHeaders(exchange, context, { streamId, contentType: info.contentType }),
-        [STREAM_NEXT_OFFSET]: info.tail,
-        ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
-        'Content-Length': 0,
-      })
-      .end();
+    respond(res, 200, {
+      ...locationHeaders(exchange, context, { streamId, contentType: info.contentType }),
+      [STREAM_NEXT_OFFSET]: info.tail,
+      ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
+      'Content-Length': 0,
+    });
   } finally {
     clearTimeout(timer);
     res.off('close', onClose);

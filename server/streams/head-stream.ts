@@ -1,10 +1,11 @@
 import type { Context } from '../context.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { respond } from '../http/response.ts';
 import { headHeaders } from '../read/headers.ts';
 import { visibleStream } from './visible.ts';
 
 /** HEAD {base}/{id}: what the stream is, without its bytes. */
 export async function headStream(exchange: Exchange, context: Context): Promise<void> {
   const info = await visibleStream(exchange, context);
-  exchange.res.writeHead(200, headHeaders(info)).end();
+  respond(exchange.res, 200, headHeaders(info));
 }

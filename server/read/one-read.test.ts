@@ -1,0 +1,65 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { FakeResponse } from '../../tests/support/fake-response.ts';
+import { FakeStream } from '../../tests/support/fake-stream.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { catchUp } from './catch-up.ts';
+import { longPoll } from './long-poll.ts';
+
+const responses: FakeResponse[] = [];
+afterEach(() => {
+  for (const { faults } of responses.splice(0)) expect(faults).toEqual([]);
+});
+
+function begin() {
+  const res = new FakeResponse();
+  responses.push(res);
+  const exchange = { req: res.req, res: res.response } as Exchange;
+  return { res, exchange, stream: new FakeStream() };
+}
+
+const POLL = { timeoutMs: 60_000, maxBytes: 1_000, cursor: undefined };
+const FRAME = { bytes: Buffer.from('late'), next: '4', upToDate: true };
+
+it('a catch-up read writes nothing if the client left while the store was asked', async () => {
+  const { res, exchange, stream } = begin();
+  const reading = catchUp(exchange, stream.store, stream.info, 'id', '0', 1_000);
+  res.close();
+  stream.reads[0]?.(FRAME);
+  await reading;
+  expect(res.headersSent).toBe(false);
+});
+
+it('a long-poll writes nothing if the client left while it waited, and asks the store for nothing', async () => {
+  const { res, exchange, stream } = begin();
+  const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
+  await vi.waitFor(() => expect(res.listenerCount('close')).toBe(1));
+  res.close();
+  await reading;
+  expect(stream.reads).toHaveLength(0);
+  expect(res.headersSent).toBe(false);
+  expect(stream.stopped).toBe(true);
+});
+
+it('a long-poll does not wait if the client left while the stream was opened', async () => {
+  const { res, exchange, stream } = begin();
+  const letGo = stream.holdFollow();
+  const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
+  res.close();
+  letGo();
+  await reading;
+  expect(res.headersSent).toBe(false);
+  expect(stream.stopped).toBe(true);
+});
+
+it('a long-poll writes nothing if the client left while the rest was read', async () => {
+  const { res, exchange, stream } = begin();
+  const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
+  await vi.waitFor(() => expect(res.listenerCount('close')).toBe(1));
+  stream.add('first');
+  stream.add('second');
+  await vi.waitFor(() => expect(stream.reads).toHaveLength(1));
+  res.close();
+  stream.reads[0]?.(FRAME);
+  await reading;
+  expect(res.headersSent).toBe(false);
+});

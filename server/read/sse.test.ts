@@ -1,0 +1,141 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { FakeResponse } from '../../tests/support/fake-response.ts';
+import { FakeStream } from '../../tests/support/fake-stream.ts';
+import { silentLogger } from '../logger.ts';
+import { StoreError } from '../store/types.ts';
+import { LiveReads } from './live-reads.ts';
+import { SseEncoder } from './sse-frames.ts';
+import { readSse } from './sse.ts';
+
+const KEEP_ALIVE_MS = 1_000;
+
+const responses: FakeResponse[] = [];
+afterEach(() => {
+  vi.useRealTimers();
+  for (const { faults } of responses.splice(0)) expect(faults).toEqual([]);
+});
+
+async function begin({ res = new FakeResponse(), stream = new FakeStream() } = {}) {
+  vi.useFakeTimers();
+  responses.push(res);
+  const liveReads = new LiveReads(KEEP_ALIVE_MS);
+  const onEnded = vi.fn();
+  const reading = readSse({
+    res: res.response,
+    store: stream.store,
+    streamId: 'id',
+    offset: '0',
+    cursor: undefined,
+    status: 200,
+    headers: {},
+    encoder: new SseEncoder(),
+    liveReads,
+    logger: silentLogger,
+    onBegun: () => onEnded,
+  });
+  const beat = () => vi.advanceTimersByTime(KEEP_ALIVE_MS);
+  return { res, stream, liveReads, onEnded, reading, beat };
+}
+
+it('writes nothing after the end while the client has not taken the last bytes', async () => {
+  const { res, stream, reading, beat, onEnded } = await begin();
+  await reading;
+  stream.add('first');
+  res.accepts = false;
+  stream.add('last', { outcome: 'complete' });
+  expect(res.writableEnded).toBe(true);
+  const { length } = res.written;
+  // `close` has not been emitted: it comes when the client takes the rest.
+  beat();
+  res.drain();
+  beat();
+  stream.wake();
+  beat();
+  expect(res.written).toHaveLength(length);
+  expect(onEnded).toHaveBeenCalledOnce();
+});
+
+it('writes nothing after the end when the stream is closed and the client takes everything', async () => {
+  const { res, stream, reading, beat } = await begin();
+  await reading;
+  stream.add('last', { outcome: 'complete' });
+  const { length } = res.written;
+  beat();
+  expect(res.written).toHaveLength(length);
+});
+
+it('writes nothing after the end when the store fails or the stream is deleted', async () => {
+  for (const code of ['UNAVAILABLE', 'NOT_FOUND'] as const) {
+    const { res, stream, reading, beat, onEnded } = await begin();
+    await reading;
+    const { length } = res.written;
+    stream.fail(new StoreError(code, 'gone'));
+    expect(code === 'NOT_FOUND' ? res.writableEnded : res.destroyed).toBe(true);
+    beat();
+    res.drain();
+    expect(res.written).toHaveLength(length);
+    expect(stream.stopped).toBe(true);
+    expect(onEnded).toHaveBeenCalledOnce();
+  }
+});
+
+it('writes nothing and releases the follower if the client left before the stream was opened', async () => {
+  const stream = new FakeStream();
+  const letGo = stream.holdFollow();
+  const { res, reading, onEnded, beat } = await begin({ stream });
+  res.close();
+  letGo();
+  await reading;
+  beat();
+  expect(res.headersSent).toBe(false);
+  expect(stream.stopped).toBe(true);
+  expect(onEnded).toHaveBeenCalledOnce();
+});
+
+it('releases the follower when the client leaves, and ignores a wake that comes late', async () => {
+  const { res, stream, reading, beat, onEnded } = await begin();
+  await reading;
+  const { length } = res.written;
+  res.close();
+  stream.add('late');
+  beat();
+  expect(res.written).toHaveLength(length);
+  expect(stream.stopped).toBe(true);
+  expect(onEnded).toHaveBeenCalledOnce();
+});
+
+it('keeps a silent client alive, and not one that takes nothing', async () => {
+  const { res, stream, reading, beat } = await begin();
+  await reading;
+  const before = res.written.length;
+  beat();
+  expect(res.written).toHaveLength(before + 1);
+  res.accepts = false;
+  stream.add('more');
+  const { length } = res.written;
+  beat();
+  expect(res.written).toHaveLength(length);
+});
+
+it('one response that cannot be written does not disturb the others at a keep-alive', async () => {
+  const broken = await begin();
+  await broken.reading;
+  const { res } = broken;
+  broken.res.write = () => {
+    throw new Error('a middleware');
+  };
+  expect(() => broken.beat()).not.toThrow();
+  expect(res.destroyed).toBe(true);
+  expect(broken.stream.stopped).toBe(true);
+});
+
+it('a shutdown disconnects a client that does not take the last bytes', async () => {
+  const { res, stream, reading, liveReads } = await begin();
+  await reading;
+  res.accepts = false;
+  stream.add('last', { outcome: 'complete' });
+  const closing = liveReads.close(100);
+  await vi.advanceTimersByTimeAsync(200);
+  await closing;
+  expect(res.destroyed).toBe(true);
+});

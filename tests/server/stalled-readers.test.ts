@@ -1,0 +1,165 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import express from 'express';
+import { afterEach, describe, expect, it } from 'vitest';
+import { PREFER, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../../protocol/headers.ts';
+import { durableProxy, type DurableProxyOptions } from '../../server/index.ts';
+import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
+import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** More than any socket buffers. */
+const LARGE = 32 * 1_048_576;
+const STALL_MS = 300;
+
+/** A proxy in an app whose connections the test can see from the server's side. */
+async function begin(options: Partial<DurableProxyOptions>, handler: (call: UpstreamCall) => void) {
+  const upstream = await startUpstream(handler);
+  const folder = await temporaryFolder();
+  const proxy = durableProxy({
+    jwtSecret: SECRET,
+    allowlist: ['http://127.0.0.1:*/**'],
+    dataDir: folder.path,
+    durability: 'process',
+    ...options,
+  });
+  const sockets: Socket[] = [];
+  const app = express().use('/v1/proxy', proxy);
+  const server = createServer(app).on('connection', (socket) => sockets.push(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(
+    () => folder.remove(),
+    () => upstream.close(),
+    () => proxy.close({ drainMs: 0 }),
+    async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const target = { url, base: `${url}/v1/proxy` };
+  const create = async () => locationOf(target, await post(target, `${upstream.url}/x`));
+
+  /** A client that sends a GET and reads nothing; with the server's end of its connection. */
+  async function stalled(address: string) {
+    const { pathname, search, port, hostname } = new URL(address);
+    const before = sockets.length;
+    const client = connect(Number(port), hostname).on('error', () => undefined);
+    cleanups.push(async () => client.destroy());
+    await once(client, 'connect');
+    client.pause().write(`GET ${pathname}${search} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await expect.poll(() => sockets.length).toBe(before + 1);
+    const served = sockets[before]!;
+    return { client, closed: once(served, 'close') };
+  }
+  return { upstream, target, create, stalled };
+}
+
+describe('readerStallTimeoutMs', () => {
+  it.each([['live=sse'], ['live=long-poll'], ['offset=-1']])(
+    '[READ-19] disconnects a client of %s that accepts no bytes for so long',
+    async (query) => {
+      const options = { readerStallTimeoutMs: STALL_MS, maxReadBytes: LARGE };
+      const { create, stalled } = await begin(options, ({ res }) => res.end(Buffer.alloc(LARGE, 'x')));
+      const location = await create();
+      await readSse(await fetch(withQuery(location, { live: 'sse' })));
+      const { closed } = await stalled(`${location}&${query}`);
+      await closed;
+    },
+  );
+
+  it('[READ-19] disconnects a client that stalls before the stream is closed, and one after', async () => {
+    const { create, stalled, upstream } = await begin({ readerStallTimeoutMs: STALL_MS }, ({ res }) => {
+      void write(res, Buffer.alloc(LARGE, 'x'));
+    });
+    const location = await create();
+    await (
+      await stalled(`${location}&live=sse`)
+    ).closed;
+    (await upstream.call(0)).res.end();
+    await (
+      await stalled(`${location}&live=sse`)
+    ).closed;
+  });
+
+  it('[READ-19] leaves a slow client, which takes a part of a large write now and then', async () => {
+    const options = { readerStallTimeoutMs: STALL_MS, maxReadBytes: LARGE };
+    const { create, stalled } = await begin(options, ({ res }) => res.end(Buffer.alloc(LARGE, 'x')));
+    const location = await create();
+    await readSse(await fetch(withQuery(location, { live: 'sse' })));
+    const { client } = await stalled(location);
+    let bytes = 0;
+    let next = LARGE / 32;
+    client.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes < next) return;
+      next += LARGE / 32;
+      client.pause();
+      void delay(STALL_MS / 6).then(() => client.resume());
+    });
+    client.resume();
+    await expect.poll(() => bytes > LARGE, { timeout: 20_000 }).toBe(true);
+  });
+
+  it('leaves a reader that waits for the upstream longer than that', async () => {
+    const options = { readerStallTimeoutMs: 50, keepAliveMs: 60_000 };
+    const { create, upstream } = await begin(options, ({ res }) => void write(res, 'a'));
+    const reading = fetch(withQuery(await create(), { live: 'sse' })).then((response) => readSse(response));
+    await delay(200);
+    (await upstream.call(0)).res.end('b');
+    expect((await reading).bytes.toString()).toBe('ab');
+  });
+});
+
+describe('limits on readers', () => {
+  it('[READ-18] maxReadersPerStream refuses the next read of that stream with Retry-After', async () => {
+    const { create } = await begin({ maxReadersPerStream: 1 }, ({ res }) => void write(res, 'a'));
+    const [location, other] = [await create(), await create()];
+    const leaving = new AbortController();
+    await fetch(withQuery(location, { live: 'sse' }), { signal: leaving.signal });
+    for (const query of [{ live: 'sse' }, { live: 'long-poll' }, { offset: '-1' }] as Record<
+      string,
+      string
+    >[]) {
+      const over = await fetch(withQuery(location, query));
+      expect(over.status).toBe(429);
+      expect(over.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(await codeOf(over)).toBe('TOO_MANY_READERS');
+    }
+    expect((await fetch(other)).status).toBe(200);
+    leaving.abort();
+    await expect.poll(async () => (await fetch(location)).status).toBe(200);
+  });
+
+  it('[READ-18] maxReaders withholds the body of a create, not the stream', async () => {
+    const { create, target, upstream } = await begin({ maxReaders: 1 }, ({ res }) => void write(res, 'a'));
+    await fetch(withQuery(await create(), { live: 'sse' }));
+    const headers = { [PREFER]: RETURN_REPRESENTATION };
+    const created = await post(target, `${upstream.url}/x`, { headers });
+    expect(created.status).toBe(201);
+    expect(created.headers.get(PREFERENCE_APPLIED)).toBeNull();
+    expect(await created.text()).toBe('');
+    expect((await fetch(locationOf(target, created))).status).toBe(429);
+  });
+
+  it('a finished read frees its place, also on a connection that is kept alive', async () => {
+    const { create } = await begin({ maxReaders: 1 }, ({ res }) => res.end('a'));
+    const location = await create();
+    for (let i = 0; i < 5; i += 1) {
+      await expect
+        .poll(async () => {
+          const response = await fetch(location);
+          return [response.status, await response.text()];
+        })
+        .toEqual([200, 'a']);
+    }
+  });
+});

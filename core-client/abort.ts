@@ -1,7 +1,8 @@
 import { RETRY_CAP_MS } from './backoff.ts';
 import { createCall } from './call.ts';
+import type { Credentials } from './credentials.ts';
 import { isExpired, isGone, type ErrorTarget } from './errors.ts';
-import { ABORT, abortUrl } from './proxy-client.ts';
+import { ABORT, abortUrl, type ProxyClient } from './proxy-client.ts';
 import { refusal } from './refusal.ts';
 
 /** How long a stop is retried, in milliseconds: a stop that is lost costs money. */
@@ -63,4 +64,46 @@ export async function abortStream(
   } finally {
     call.end('stop', 'aborted');
   }
+}
+
+/**
+ * Stops the stream of an `Idempotency-Key`, also while the upstream has not responded to its create.
+ *
+ * @throws DurableNetworkError, DurableStreamError if it could not be stopped, as by a server that does not
+ * support this request.
+ */
+export async function abortKey(
+  proxy: ProxyClient,
+  idempotencyKey: string,
+  target: ErrorTarget,
+  timeoutMs = RETRY_MS,
+): Promise<void> {
+  const call = createCall({ reconnectTimeoutMs: timeoutMs, heartbeatTimeoutMs: timeoutMs }, target);
+  const ask = async () => {
+    const response = await proxy.abortKey(idempotencyKey);
+    if (response.status !== 204) throw await refusal(response, target);
+  };
+  try {
+    await call.persist(ask, { capMs: RETRY_CAP_MS });
+  } finally {
+    call.end('stop', 'aborted');
+  }
+}
+
+/** Stops the answer that these credentials belong to: by its URL, else by its key. Throws as `abortKey`. */
+export async function abortStored(
+  proxy: ProxyClient,
+  { streamUrl, idempotencyKey }: Credentials,
+  timeoutMs = RETRY_MS,
+): Promise<void> {
+  try {
+    if (streamUrl) {
+      await abortStream(() => proxy.abort(streamUrl), {}, undefined, timeoutMs);
+      return;
+    }
+  } catch (error) {
+    // A new signature would be a second request. The key needs none.
+    if (!isExpired(error)) throw error;
+  }
+  await abortKey(proxy, idempotencyKey, {}, timeoutMs);
 }

@@ -1,12 +1,13 @@
 import { IDEMPOTENCY_KEY } from '../protocol/headers.ts';
-import { abortStream, once } from './abort.ts';
+import { abortKey, abortStream, once } from './abort.ts';
 import { openBody, type Stopper } from './body.ts';
 import type { Context } from './context.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
-import { createStream, type MadeStream } from './create.ts';
+import { createStream, type MadeStream, type Refused } from './create.ts';
 import type { Credentials, Entry } from './credentials.ts';
-import { isDurableNetworkError, isExpired, isGone } from './errors.ts';
+import { DurableStreamError, isDurableNetworkError, isExpired, isGone, type ErrorTarget } from './errors.ts';
 import { fingerprint, randomId } from './fingerprint.ts';
+import { refusal } from './refusal.ts';
 import type { SseReader } from './reader.ts';
 import type { UpstreamRequest } from './request.ts';
 import { errorResponse, streamResponse } from './response.ts';
@@ -102,12 +103,18 @@ export function createAnswer(context: Context): Answer {
       trim(memory.unsettled.set(await fingerprint(request), key));
     };
     const represent = offsetOf(entry) === undefined && traits.pollUntil < Date.now();
+    call.abortCreate = async () => {
+      await abortKey(proxy, key, call.target, settings.retryTimeoutMs);
+      await entry?.finish();
+    };
     let made: MadeStream;
     try {
       made = await createOnce(request, key, shareKey, represent);
     } catch (error) {
       if (isDurableNetworkError(error)) await keepKey();
       throw error;
+    } finally {
+      call.abortCreate = undefined;
     }
     if ('handle' in made) {
       const { handle, reader, wasThere } = made;
@@ -115,6 +122,11 @@ export function createAnswer(context: Context): Answer {
     }
     if (!made.isSettled) await keepKey();
     else await entry?.finish();
+    const aborted = await abortOf(made, call.target);
+    if (aborted) {
+      call.end('stop', 'aborted', { outcome: 'aborted' });
+      throw aborted;
+    }
     call.end('fail', 'upstream-error');
     return errorResponse(call, request.url, made);
   }
@@ -185,6 +197,18 @@ const MAX_REMEMBERED = 100;
 
 function trim<T>(items: Map<T, unknown> | Set<T>): void {
   if (items.size > MAX_REMEMBERED) items.delete(items.keys().next().value!);
+}
+
+/** The create was stopped, by this page or another, before the upstream responded. */
+async function abortOf(
+  { status, headers, body }: Refused,
+  target: ErrorTarget,
+): Promise<DurableStreamError | undefined> {
+  if (status !== 409) return undefined;
+  const text = new TextDecoder().decode(body);
+  const { code, message } = await refusal(new Response(null, { status, headers }), target, text);
+  if (code !== 'REQUEST_ABORTED') return undefined;
+  return new DurableStreamError(code, message, { outcome: 'aborted', status, target });
 }
 
 function hasUrl(credentials: Credentials): credentials is Credentials & StreamHandle {

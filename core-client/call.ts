@@ -23,6 +23,8 @@ export interface Call {
   readonly resumption: Resumption;
   /** Told when the network or the page came back. */
   onWake: (() => void) | undefined;
+  /** Stops the upstream of a create that has no response yet. Set while there is one. */
+  abortCreate: (() => Promise<void>) | undefined;
   dispatch(event: StateEvent, change?: Change): void;
   warn(warning: Error): void;
   /** Ends the call when the caller's signal does. Gives what a promise gives, unless the caller leaves first. */
@@ -116,6 +118,7 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     signal,
     outcome: new Promise((resolve) => (settle = resolve)),
     onWake: undefined,
+    abortCreate: undefined,
     get resumption() {
       return resumption;
     },
@@ -146,8 +149,9 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
         wake?.();
         onStop?.(reason);
       };
-      // To stop the upstream its URL must be known: a POST is waited for, though not by its caller.
       if (onStop || !settings.abortUpstream) leave();
+      // A server that knows no stop by key is stopped by the URL in the response, which is waited for.
+      else void call.abortCreate?.().then(leave, call.warn);
     },
     opened(listener) {
       onStop = listener;
@@ -175,6 +179,8 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     },
     async retry(cause, { timeoutMs = settings.reconnectTimeoutMs, capMs } = {}) {
       signal.throwIfAborted();
+      // After a stop another attempt could make the stream anew.
+      if (leave && call.abortCreate) throw cause;
       const { maxReconnectAttempts = Infinity, heartbeatTimeoutMs } = settings;
       // An attempt that hangs, or in which the machine sleeps, must not use up all of the time.
       count(Math.min(heartbeatTimeoutMs, timeoutMs / 4));

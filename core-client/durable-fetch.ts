@@ -1,3 +1,4 @@
+import { abortStored } from './abort.ts';
 import { createAnswer, type Answer } from './answer.ts';
 import { createCall } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
@@ -5,8 +6,9 @@ import { createCredentialStore } from './credentials.ts';
 import type { ErrorTarget } from './errors.ts';
 import { createProxyClient, discard } from './proxy-client.ts';
 import { readRequest } from './request.ts';
-import { mergeSettings } from './settings.ts';
+import { mergeSettings, type Settings } from './settings.ts';
 import { defaultStorage } from './storage.ts';
+import { streamIdOf } from './stream-link.ts';
 import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from './types.ts';
 
 /** How often a client looks for entries past their time, in milliseconds. */
@@ -36,6 +38,12 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
   const refused = new Map<string, string>();
   let sweptAt = 0;
 
+  function open(settings: Settings, warn: (warning: Error) => void) {
+    const proxy = createProxyClient(settings, options.fetch);
+    const prefix = `${settings.storagePrefix}:answer:${proxy.url.href}:`;
+    return { proxy, store: createCredentialStore(settings.storage, prefix, refused, warn) };
+  }
+
   /** Runs one call: its caller hears at once of its own signal, and of every other end once. */
   async function run<T extends DurableResponse | null>(
     init: DurableRequestInit,
@@ -45,9 +53,7 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
   ): Promise<T> {
     const settings = mergeSettings(storage, options, init);
     const call = createCall(settings, target);
-    const proxy = createProxyClient(settings, options.fetch);
-    const prefix = `${settings.storagePrefix}:answer:${proxy.url.href}:`;
-    const store = createCredentialStore(settings.storage, prefix, refused, call.warn);
+    const { proxy, store } = open(settings, call.warn);
     const answer = work(createAnswer({ call, settings, proxy, store, memory })).then(
       (response) => {
         if (signal?.aborted && response) discard(response);
@@ -71,5 +77,18 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
   };
   const resume = (requestId: string, init: DurableRequestInit = {}) =>
     run({ ...init, requestId }, {}, init.signal ?? undefined, (answer) => answer.of(requestId));
-  return Object.assign(durableFetch, { resume });
+
+  const abort = async (requestId: string, init: DurableRequestInit = {}) => {
+    const settings = mergeSettings(storage, options, { ...init, requestId });
+    const { proxy, store } = open(settings, (warning) => settings.onWarning?.(warning));
+    const { entry } = await store.find(requestId);
+    if (!entry) return false;
+    const { streamUrl } = entry.credentials;
+    const id = streamUrl && streamIdOf(streamUrl);
+    if (init.streamId !== undefined && init.streamId !== id) return false;
+    await abortStored(proxy, entry.credentials, settings.retryTimeoutMs);
+    await entry.finish(id);
+    return true;
+  };
+  return Object.assign(durableFetch, { resume, abort });
 }

@@ -40,6 +40,8 @@ export interface ProxyClient {
    * clones the response, and then canceling one body leaves the connection open.
    */
   release(response: Response): undefined;
+  /** Stops the stream that a create with this key makes or has made, also while the upstream has not responded. */
+  abortKey(idempotencyKey: string): Promise<Response>;
 }
 
 export function createProxyClient(settings: Settings, fetch?: typeof globalThis.fetch): ProxyClient {
@@ -119,13 +121,15 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
     read: (streamUrl, query, signal, timeoutMs) => send(withQuery(streamUrl, query), {}, signal, timeoutMs),
     abort: (streamUrl) => send(abortUrl(streamUrl), ABORT, undefined, settings.heartbeatTimeoutMs),
     release,
+    abortKey: (idempotencyKey) =>
+      sendAuthorized(abortUrl(base), { ...ABORT, headers: { [IDEMPOTENCY_KEY]: idempotencyKey } }),
   };
 }
 
 /** `keepalive`: a stop outlives the page that sends it. */
 export const ABORT = { method: 'PATCH', keepalive: true } as const satisfies RequestInit;
 
-export function abortUrl(streamUrl: string): URL {
+export function abortUrl(streamUrl: string | URL): URL {
   return withQuery(streamUrl, { [ACTION]: ACTION_ABORT });
 }
 

@@ -120,4 +120,13 @@ export interface DurableFetch {
   (input: RequestInfo | URL, init?: DurableRequestInit): Promise<DurableResponse>;
   /** Attaches to the answer of an earlier call without a request; null when nothing is known under the id. */
   resume(requestId: string, init?: DurableRequestInit): Promise<DurableResponse | null>;
+  /**
+   * Stops the unfinished answer of an earlier call on the server, also while the upstream has not responded, and
+   * forgets it. With `init.streamId`, only that stream. The request outlives the page (`keepalive`).
+   *
+   * @returns false if nothing is stored under the id.
+   * @throws DurableNetworkError, DurableStreamError if the server could not be told, or does not know of stops
+   * before the response.
+   */
+  abort(requestId: string, init?: DurableRequestInit): Promise<boolean>;
 }

@@ -8,7 +8,8 @@ import type { ResumptionSource } from '../core-client/transports/resumption-stor
 import type { ToolResult, Turn } from '../core-client/transports/turns.ts';
 import { onWake } from '../core-client/wake.ts';
 import { openChatChannel, type ChatChannel } from './chat-channel.ts';
-import { messagesBefore } from './chat-messages.ts';
+import { hasMovedOn, messagesBefore } from './chat-messages.ts';
+import { DataParts } from './data-parts.ts';
 import { TurnLock } from './turn-lock.ts';
 
 /** Of whichever `ai` is installed. */
@@ -27,8 +28,11 @@ type Found = 'answer' | 'nothing' | 'unknown';
 export class ChatController<MESSAGE extends UIMessage> {
   readonly chat: Chat<MESSAGE>;
   readonly resumption: ResumptionSource;
+  /** What a user decides about a tool, where the installed SDK has such decisions (6 and 7). */
+  readonly decisions: object;
   readonly #connection: ChatConnection<MESSAGE>;
   readonly #lookUp: boolean;
+  readonly #onTaken: ((id: string) => void) | undefined;
   #options: ChatControllerOptions<MESSAGE>;
   #channel: ChatChannel | undefined;
   #mounts = 0;
@@ -42,17 +46,31 @@ export class ChatController<MESSAGE extends UIMessage> {
   /** Client-side tools of the turn: those asked for, and what they gave. */
   readonly #called = new Set<string>();
   readonly #results = new Map<string, ToolResult>();
+  readonly #data = new DataParts();
+  /** The id that the answer's message has until the answer ends, and the backend's own. */
+  #lateName: readonly [given: string, messageId: string] | undefined;
 
-  /** `lookUp`: other devices know the chat by its id, so the proxy is asked for what they began. */
-  constructor(id: string, lookUp: boolean, options: ChatControllerOptions<MESSAGE>) {
+  /**
+   * @param lookUp other devices know the chat by its id, so the proxy is asked for what they began.
+   * @param onTaken called when another tab has the id, which should be this tab's own. Without `lookUp` only.
+   */
+  constructor(
+    id: string,
+    lookUp: boolean,
+    options: ChatControllerOptions<MESSAGE>,
+    onTaken?: (id: string) => void,
+  ) {
     this.#options = options;
     this.#lookUp = lookUp;
+    this.#onTaken = onTaken;
     this.#connection = new ChatConnection<MESSAGE>(() => this.#options, {
       keepMessages: true,
       onBegan: (_, turn) => {
+        this.#data.begin(turn.streamId);
         this.#lock.begin(turn.streamId);
         this.#channel?.tell(turn);
       },
+      onLateName: (given, messageId) => (this.#lateName = [given, messageId]),
     });
     this.resumption = this.#connection.resumption;
     this.chat = new Chat<MESSAGE>({
@@ -64,9 +82,10 @@ export class ChatController<MESSAGE extends UIMessage> {
         reconnectToStream: async () => this.#takeHandover() ?? null,
       },
       onToolCall: (call) => this.#onToolCall(call),
-      onData: (part) => this.#options.onData?.(part),
+      onData: (part) => this.#data.isNew() && this.#options.onData?.(part),
       onError: (error) => this.#options.onError?.(error),
       onFinish: (event) => {
+        event = this.#renamed(event);
         // Letting go is no end: the answer goes on without us.
         if (this.#mounts === 0) return undefined;
         // The SDK calls it before it is done.
@@ -76,6 +95,7 @@ export class ChatController<MESSAGE extends UIMessage> {
       sendAutomaticallyWhen: (state) =>
         this.#lock.isOwner && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
     } as ChatInit<MESSAGE>);
+    this.decisions = this.#claiming(this.chat);
   }
 
   /** The options of the newest render. `proxyUrl`, the storage and the chat's own settings stay as they were. */
@@ -86,7 +106,10 @@ export class ChatController<MESSAGE extends UIMessage> {
   /** Shows that somebody looks on: takes up what is under way, now and whenever there may be something. */
   readonly mount = (): (() => void) => {
     this.#mounts++;
-    this.#channel ??= openChatChannel(`durable-proxy:${this.chat.id}`, (turn) => this.#lookAgain(turn));
+    this.#channel ??= openChatChannel(`durable-proxy:${this.chat.id}`, {
+      onTurn: (turn) => this.#lookAgain(turn),
+      onTaken: this.#lookUp ? undefined : () => this.#onTaken?.(this.chat.id),
+    });
     const stopWaking = onWake(() => this.#lookAgain());
     this.#lookAgain();
     return () => {
@@ -158,7 +181,12 @@ export class ChatController<MESSAGE extends UIMessage> {
     const { id } = this.chat;
     let attached: Attached | null;
     try {
-      attached = await this.#connection.attach(id, { lookUp: this.#lookUp, turn: told, signal });
+      attached = await this.#connection.attach(id, {
+        lookUp: this.#lookUp,
+        turn: told,
+        isCurrent: (turn) => !turn.openTools || !hasMovedOn(turn, this.chat.messages),
+        signal,
+      });
     } catch (error) {
       if (!signal.aborted) this.#warn(error as Error);
       return 'unknown';
@@ -171,6 +199,7 @@ export class ChatController<MESSAGE extends UIMessage> {
       return 'unknown';
     }
     for (const result of turn.toolResults ?? []) this.#results.set(result.toolCallId, result);
+    this.#data.begin(turn.streamId);
     this.chat.messages = messagesBefore(turn, this.chat.messages);
     this.#handover = stream;
     // The SDK's own way back rebuilds a whole message, and would lose what stood in it before.
@@ -192,6 +221,32 @@ export class ChatController<MESSAGE extends UIMessage> {
     const stream = this.#handover;
     this.#handover = undefined;
     return stream;
+  }
+
+  /** A decision is for this tab to go on with, whichever tab began the answer. */
+  #claiming(chat: { readonly addToolApprovalResponse?: (...given: never[]) => unknown }): object {
+    const { addToolApprovalResponse: respond } = chat;
+    if (!respond) return {};
+    return {
+      addToolApprovalResponse: (...given: never[]) => {
+        this.#lock.claim();
+        return respond(...given);
+      },
+    };
+  }
+
+  /** Gives the answer's message the backend's own id, which came too late to begin with it. */
+  #renamed<EVENT extends { message: MESSAGE; messages?: MESSAGE[] }>(event: EVENT): EVENT {
+    const [given, id] = this.#lateName ?? [];
+    this.#lateName = undefined;
+    if (id === undefined || event.message.id !== given) return event;
+    const rename = (message: MESSAGE) => (message.id === given ? { ...message, id } : message);
+    this.chat.messages = this.chat.messages.map(rename);
+    return {
+      ...event,
+      message: rename(event.message),
+      ...(event.messages && { messages: event.messages.map(rename) }),
+    };
   }
 
   /** A replay asks again for what was asked for before: who has the result gives it, who is at it goes on. */

@@ -18,6 +18,22 @@ export function messagesBefore<MESSAGE extends ChatMessage>(
   return sent.length < current.length ? [...withoutPartial(current), last] : [...sent];
 }
 
+/**
+ * Returns true if a chat has gone on since an answer ended with tools to be run in the page: another device
+ * sent their results, or another question.
+ */
+export function hasMovedOn(turn: Turn, current: readonly ChatMessage[]): boolean {
+  const last = turn.messages?.at(-1);
+  const index = current.findIndex(({ id }) => id === last?.id);
+  if (last && index < 0) return false;
+  const since = last ? current.slice(turn.continues ? index : index + 1) : current.slice(-1);
+  return since.length > 1 || since.some((message) => !message.parts.some(isWaiting));
+}
+
+function isWaiting(part: { readonly type: string }): boolean {
+  return Reflect.get(part, 'state') === 'input-available';
+}
+
 function withoutPartial<MESSAGE extends ChatMessage>(messages: readonly MESSAGE[]): MESSAGE[] {
   const last = messages.at(-1);
   const partial = last?.role === 'assistant' && last.parts.some(isOpen);

@@ -1,8 +1,9 @@
 import { useChat, type UIMessage, type UseChatHelpers } from '@ai-sdk/react';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { IDLE } from '../core-client/state.ts';
 import type { Resumption } from '../core-client/types.ts';
 import { ChatController, type ChatControllerOptions } from './chat-controller.ts';
+import { throttledSource } from './throttled-source.ts';
 import { useChatId } from './useChatId.ts';
 
 /** What `useChat` takes, but for `chat`, `transport` and `resume`, and what the transport takes. */
@@ -12,7 +13,7 @@ export type UseDurableChatOptions<MESSAGE extends UIMessage = UIMessage> = ChatC
    * devices cannot know it.
    */
   id?: string | undefined;
-  /** Milliseconds between two renders for new parts. Default: none. */
+  /** Milliseconds between two renders for new parts and for progress of the resumption. Default: no limit. */
   throttle?: number | undefined;
   /** The same, by its name in 5 and 6. */
   experimental_throttle?: number | undefined;
@@ -38,11 +39,11 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<MESSAGE>,
 ): UseDurableChatHelpers<MESSAGE> {
   const { id: givenId, throttle, experimental_throttle: oldThrottle, ...rest } = options;
-  const id = useChatId(givenId, rest.api, rest.storagePrefix);
+  const [id, replaceId] = useChatId(givenId, rest.api, rest.storagePrefix);
   const create = () => ({
     id,
     proxyUrl: rest.proxyUrl,
-    controller: new ChatController<MESSAGE>(id, givenId !== undefined, rest),
+    controller: new ChatController<MESSAGE>(id, givenId !== undefined, rest, replaceId),
   });
   const [held, hold] = useState(create);
   let current = held;
@@ -55,12 +56,12 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
   useEffect(() => controller.update(rest));
   useEffect(() => controller.mount(), [controller]);
 
-  const resumption = useSyncExternalStore(
-    controller.resumption.subscribe,
-    controller.resumption.getSnapshot,
-    () => IDLE,
-  );
   const wait = throttle ?? oldThrottle;
+  const { subscribe, getSnapshot } = useMemo(
+    () => throttledSource(controller.resumption, wait),
+    [controller, wait],
+  );
+  const resumption = useSyncExternalStore(subscribe, getSnapshot, () => IDLE);
   const helpers = useChat<MESSAGE>({
     chat: controller.chat,
     // Whichever of the two the installed SDK knows.
@@ -69,6 +70,7 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
   const { stop, retry, resume, addToolOutput } = controller;
   return {
     ...helpers,
+    ...controller.decisions,
     resumption,
     stop,
     retry,

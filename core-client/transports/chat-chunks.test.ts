@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DurableStreamError } from '../errors.ts';
 import { chatChunks, type ChatChunk, type ChatChunksOptions } from './chat-chunks.ts';
 
@@ -64,11 +64,34 @@ describe('chatChunks', () => {
     expect(chunks).toEqual([{ type: 'start', messageId: 'msg-1' }, data, text('a'), FINISH]);
   });
 
-  it('moves early data behind a late start, but passes transient data at once', async () => {
+  it('passes early data on in order and at once, under its own id, whatever id a late start has', async () => {
     const early = { type: 'data-plan', data: 1 };
     const passing = { type: 'data-note', data: 2, transient: true };
-    const { chunks } = await read(bodyOf(sse(early, passing, { type: 'start', messageId: 'x' }, FINISH)));
-    expect(chunks).toEqual([passing, { type: 'start', messageId: 'x' }, early, FINISH]);
+    const late = { type: 'start', messageId: 'x', messageMetadata: { model: 'm' } };
+    const body = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = body.writable.getWriter();
+    const send = (...events: object[]) => void writer.write(new TextEncoder().encode(sse(...events)));
+    const names: string[] = [];
+    const reader = chatChunks(body.readable, {
+      answerId: 'msg-1',
+      requireFinish: true,
+      onLateName: (id) => names.push(id),
+    }).getReader();
+    const next = async () => (await reader.read()).value;
+    send(passing);
+    expect(await next()).toEqual(passing);
+    send(early, passing);
+    expect([await next(), await next(), await next()]).toEqual([
+      { type: 'start', messageId: 'msg-1' },
+      early,
+      passing,
+    ]);
+    send(late, FINISH);
+    expect([await next(), await next()]).toEqual([
+      { type: 'start', messageMetadata: { model: 'm' } },
+      FINISH,
+    ]);
+    expect(names).toEqual(['x']);
   });
 
   it('passes types through that no SDK knows yet, and later starts as they are', async () => {
@@ -145,6 +168,32 @@ describe('chatChunks', () => {
     const left = chatChunks(bodyOf(sse(START)), { answerId: 'a', requireFinish: true, onEnd });
     await left.cancel();
     expect(ends.map((error) => error?.name)).toEqual([undefined, 'TruncatedAnswerError']);
+  });
+
+  it('tells an error chunk as its end, and reads the rest when the SDK leaves', async () => {
+    const ends: (Error | undefined)[] = [];
+    const events = [START, { type: 'error', errorText: 'Overloaded.' }, FINISH];
+    let isRead = false;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => controller.enqueue(new TextEncoder().encode(sse(...events))),
+        pull(controller) {
+          isRead = true;
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const stream = chatChunks(body, {
+      answerId: 'a',
+      requireFinish: true,
+      onEnd: (error) => ends.push(error),
+    }).getReader();
+    await stream.read();
+    await stream.read();
+    await stream.cancel();
+    await vi.waitFor(() => expect(isRead).toBe(true));
+    expect(ends).toMatchObject([{ name: 'ModelError', message: 'Overloaded.', code: 'MODEL_FAILED' }]);
   });
 
   it('reads the same chunks however the bytes are cut', async () => {

@@ -1,13 +1,10 @@
-import { MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
+import { MalformedAnswerError, ModelError, TruncatedAnswerError } from './errors.ts';
+import { foldChunks, type ChatChunk } from './fold-chunks.ts';
 import { isError } from './is-error.ts';
-import { readJsonEvents } from './json-events.ts';
+import { readJsonEvents, type JsonEvents } from './json-events.ts';
 import { abortReason } from './unless-aborted.ts';
 
-/** A `UIMessageChunk` of any major of `ai`. Types that we do not know pass through. */
-export interface ChatChunk {
-  readonly type: string;
-  readonly [field: string]: unknown;
-}
+export type { ChatChunk } from './fold-chunks.ts';
 
 export interface ChatChunksOptions {
   /** What `start.messageId` becomes when the backend sends none. The same at every replay of the stream. */
@@ -16,11 +13,21 @@ export interface ChatChunksOptions {
   readonly requireFinish: boolean;
   /** Stops reading; the upstream goes on. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once, when the body was read to its end: whole, aborted on the server, or with this error. */
+  /**
+   * Called once: when the body was read to its end, was aborted on the server, or failed with this error. An
+   * `error` chunk counts as the end (`ModelError`), for it is one to the SDK.
+   */
   readonly onEnd?: ((error: Error | undefined) => void) | undefined;
+  /** Called with each chunk before the SDK gets it. */
+  readonly onChunk?: ((chunk: ChatChunk) => void) | undefined;
+  /** Called with the id in a `start` that comes too late to name the message. */
+  readonly onLateName?: ((messageId: string) => void) | undefined;
 }
 
 const TERMINAL = new Set(['finish', 'abort', 'error']);
+
+/** Milliseconds that the rest of an answer is read after an `error` chunk, for its end. */
+const DRAIN_MS = 5_000;
 
 /**
  * Turns the body of an AI SDK UI message stream into its chunks, pulled one by one. Sees to what the SDK
@@ -29,18 +36,21 @@ const TERMINAL = new Set(['finish', 'abort', 'error']);
  */
 export function chatChunks(
   body: ReadableStream<Uint8Array>,
-  { answerId, requireFinish, signal, onEnd }: ChatChunksOptions,
+  { answerId, requireFinish, signal, onEnd, onChunk, onLateName }: ChatChunksOptions,
 ): ReadableStream<ChatChunk> {
   const events = readJsonEvents(body);
-  const named = nameAnswer(answerId);
+  const folded = foldChunks(events, asChunk);
+  const name = nameAnswer(answerId, onLateName);
   let terminal = false;
+  let hasError = false;
   let left = false;
+  let isSettled = false;
   let onAbort: (() => void) | undefined;
 
   const settle = (error: Error | undefined) => {
     if (onAbort) signal?.removeEventListener('abort', onAbort);
-    if (!left) onEnd?.(error);
-    left = true;
+    if (!isSettled && !left) onEnd?.(error);
+    isSettled = true;
   };
 
   return new ReadableStream<ChatChunk>(
@@ -57,29 +67,29 @@ export function chatChunks(
         else signal.addEventListener('abort', onAbort, { once: true });
       },
       async pull(controller) {
-        const emit = (chunks: readonly ChatChunk[]) => {
-          for (const chunk of chunks) controller.enqueue(chunk);
-          return chunks.length > 0;
-        };
         try {
-          for (;;) {
-            const next = await events.next();
-            if (left) return;
-            if (next.done) break;
-            const chunk = asChunk(next.value);
+          const chunk = await folded.next();
+          if (left) return;
+          if (chunk) {
             terminal ||= TERMINAL.has(chunk.type);
-            if (emit(named.next(chunk))) return;
+            for (const named of name(chunk)) {
+              onChunk?.(named);
+              controller.enqueue(named);
+            }
+            if (chunk.type === 'error') {
+              hasError = true;
+              settle(new ModelError(String(chunk['errorText'])));
+            }
+            return;
           }
           if (!terminal && (requireFinish || !events.sawDone)) {
             throw new TruncatedAnswerError('The answer ended before its last part.');
           }
-          emit(named.rest());
           settle(undefined);
           controller.close();
         } catch (cause) {
           if (left) return;
           if (wasAborted(cause)) {
-            emit(named.rest());
             if (!terminal) controller.enqueue({ type: 'abort' });
             settle(undefined);
             controller.close();
@@ -94,6 +104,9 @@ export function chatChunks(
       cancel(reason) {
         left = true;
         settle(undefined);
+        // The SDK reads nothing after an error. Read to the end, or the answer would count as unfinished and
+        // be resumed, its error included.
+        if (hasError) return void drain(events);
         return events.cancel(reason);
       },
     },
@@ -101,33 +114,40 @@ export function chatChunks(
   );
 }
 
+/** Reads the rest of an answer, for at most 5 s. */
+async function drain(events: JsonEvents): Promise<void> {
+  const timer = setTimeout(() => void events.cancel().catch(() => undefined), DRAIN_MS);
+  try {
+    while (!(await events.next()).done);
+  } catch {
+    // How it ends is known already.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
- * Puts a message id into the first `start`, and a `start` in front when the backend sends none. Data parts
- * that come before `start` wait for it: the SDK would begin a message under a random id of its own, and a
- * second one when the id comes.
+ * Puts a message id into the first `start`, and a `start` in front of the first chunk if the backend sends it
+ * later or not at all. Without, the SDK would begin a message under a random id, and a second one when the id
+ * comes. So a later `start` does not name the message any more.
  */
-function nameAnswer(answerId: string) {
-  let started = false;
-  let held: ChatChunk[] = [];
-  const begin = (start: ChatChunk): ChatChunk[] => {
-    started = true;
-    const chunks = [{ ...start, messageId: start['messageId'] ?? answerId }, ...held];
-    held = [];
-    return chunks;
-  };
-  return {
-    next(chunk: ChatChunk): readonly ChatChunk[] {
-      if (started || chunk['transient'] === true) return [chunk];
-      if (chunk.type === 'start') return begin(chunk);
-      if (chunk.type.startsWith('data-') || chunk.type === 'message-metadata') {
-        held.push(chunk);
-        return [];
-      }
-      // Nothing to show: a `start` of ours would make an empty bubble.
-      if (TERMINAL.has(chunk.type) && held.length === 0) return [chunk];
-      return [...begin({ type: 'start' }), chunk];
-    },
-    rest: (): readonly ChatChunk[] => (held.length > 0 ? begin({ type: 'start' }) : []),
+function nameAnswer(answerId: string, onLateName: ((messageId: string) => void) | undefined) {
+  let isStarted = false;
+  let isOurs = false;
+  return (chunk: ChatChunk): readonly ChatChunk[] => {
+    if (!isStarted) {
+      // A transient chunk makes no message, and neither does an answer that is nothing but its end.
+      if (chunk['transient'] === true || TERMINAL.has(chunk.type)) return [chunk];
+      isStarted = true;
+      if (chunk.type === 'start') return [{ ...chunk, messageId: chunk['messageId'] ?? answerId }];
+      isOurs = true;
+      return [{ type: 'start', messageId: answerId }, chunk];
+    }
+    if (chunk.type !== 'start' || !isOurs) return [chunk];
+    isOurs = false;
+    const { messageId, ...rest } = chunk;
+    if (typeof messageId === 'string' && messageId !== answerId) onLateName?.(messageId);
+    return [rest];
   };
 }
 
@@ -150,4 +170,14 @@ export function wasAborted(error: unknown): boolean {
 export function asChatError(error: unknown): Error {
   if (isError(error) && error.name !== 'TypeError') return error;
   return new TruncatedAnswerError('The answer was lost on its way.', { cause: error });
+}
+
+/** Returns what is left of an answer that was stopped before it began. */
+export function abortedAnswer(): ReadableStream<ChatChunk> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue({ type: 'abort' });
+      controller.close();
+    },
+  });
 }

@@ -1,19 +1,16 @@
 import { createDurableFetch } from '../durable-fetch.ts';
 import { isDurableNetworkError, isDurableStreamError } from '../errors.ts';
 import { defaultStorage } from '../storage.ts';
-import type {
-  DurableFetch,
-  DurableFetchOptions,
-  DurableRequestInit,
-  DurableResponse,
-  Resumption,
-} from '../types.ts';
-import { asChatError, chatChunks, type ChatChunk } from './chat-chunks.ts';
+import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
+import { startChatCall, type ChatCall } from './chat-call.ts';
+import { abortedAnswer, asChatError, chatChunks, wasAborted, type ChatChunk } from './chat-chunks.ts';
 import { chatRequest, type ChatRequestOptions, type SendMessagesOptions } from './chat-request.ts';
-import { AnswerRequestError } from './errors.ts';
+import { AnswerRequestError, isModelError } from './errors.ts';
+import { contentsFor } from './page-contents.ts';
 import { ResumptionStore } from './resumption-store.ts';
-import { TurnStore, type ChatMessage, type ToolResult, type Turn } from './turns.ts';
-import { unlessAborted } from './unless-aborted.ts';
+import { TurnStore } from './turn-store.ts';
+import { isStopped, type ChatMessage, type ToolResult, type Turn } from './turns.ts';
+import { abortReason, unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
 
 export interface ChatConnectionOptions<MESSAGE extends ChatMessage>
@@ -35,6 +32,8 @@ export interface ConnectionHooks {
   readonly keepMessages?: boolean;
   /** Called when an answer has begun and can be taken up by others. */
   readonly onBegan?: (chatId: string, turn: Turn) => void;
+  /** Called with the id that the backend gave a message after its first chunk, which had to have one. */
+  readonly onLateName?: (given: string, messageId: string) => void;
 }
 
 export interface AttachOptions {
@@ -42,6 +41,8 @@ export interface AttachOptions {
   readonly lookUp: boolean;
   /** What another tab told of the turn; by default what the storage knows. */
   readonly turn?: Turn | undefined;
+  /** Returns false for a stored turn that the chat has moved on from. */
+  readonly isCurrent?: ((turn: Turn) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,23 +51,20 @@ export interface Attached {
   readonly turn: Turn;
 }
 
-interface Call {
-  readonly chatId: string;
-  turn: Turn;
-  response: Promise<DurableResponse | null>;
-  /** From now on the connection's resumption is that of this call. */
-  readonly show: () => void;
-}
-
 /** Chats behind the proxy: sends, takes up again, stops. The transport and the hook both stand on it. */
 export class ChatConnection<MESSAGE extends ChatMessage> {
   readonly resumption = new ResumptionStore();
   readonly #options: () => ChatConnectionOptions<MESSAGE>;
   readonly #client: DurableFetch;
   readonly #turns: TurnStore;
-  readonly #calls = new Map<string, Call>();
+  /** The calls under way, by chat. */
+  readonly #calls = new Map<string, ChatCall>();
+  /** By chat, the newest call whose answer is complete, while a tool of the page still runs. */
+  readonly #waiting = new Map<string, ChatCall>();
+  /** By chat, the stream of an answer that the model's error ended. It is read, and not resumed. */
+  readonly #failed = new Map<string, string | undefined>();
   readonly #hooks: ConnectionHooks;
-  #latest: Call | undefined;
+  #latest: ChatCall | undefined;
 
   /** `options` is asked at each call, but for `proxyUrl`, the storage and `credentials`, which stay. */
   constructor(options: () => ChatConnectionOptions<MESSAGE>, hooks: ConnectionHooks = {}) {
@@ -80,9 +78,12 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       credentials,
       fetch: (input, init) => (options().fetch ?? fetch)(input, init),
     });
-    this.#turns = new TurnStore(storage, `${storagePrefix}:turn:${proxyUrl}`, (warning) =>
-      options().onWarning?.(warning),
-    );
+    this.#turns = new TurnStore({
+      storage,
+      contents: contentsFor(storage),
+      prefix: `${storagePrefix}:turn:${proxyUrl}`,
+      warn: (warning) => options().onWarning?.(warning),
+    });
   }
 
   /** @throws AnswerRequestError when the endpoint or the proxy refuses, and what the client throws. */
@@ -90,6 +91,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     const options = this.#options();
     const { chatId, messages, abortSignal } = call;
     const { url, init } = await chatRequest(options, call);
+    if (abortSignal?.aborted) throw abortReason(abortSignal);
     const continues = continuedMessage(call);
     const turn: Turn = {
       requestId: options.getRequestId?.(messages, { chatId }) ?? chatId,
@@ -97,10 +99,21 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       ...(this.#hooks.keepMessages && { messages }),
     };
     await this.#turns.set(chatId, turn);
+    // What the model answered with an error is asked again, also when the client is still reading its end.
+    const isAgain = this.#failed.delete(chatId);
+    this.#waiting.delete(chatId);
     const active = this.#start(chatId, turn, { quiet: false }, (own) =>
-      this.#client(url, { ...init, ...own }),
+      this.#client(url, { ...init, ...own, ...(isAgain && { autoResume: false }) }),
     );
-    const response = await this.#settle(active, abortSignal);
+    let response: DurableResponse | null;
+    try {
+      response = await this.#settle(active, abortSignal);
+    } catch (error) {
+      // Another tab stopped it before there was anything to read.
+      if (abortSignal?.aborted || !wasAborted(error)) throw error;
+      this.#end(active);
+      return abortedAnswer();
+    }
     if (!response?.ok || !response.body) {
       this.#end(active);
       const text = (await response?.text().catch(() => '')) ?? '';
@@ -114,20 +127,27 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /** Null when nothing is known, when it is over and was read, and when it was stopped here. */
-  async attach(chatId: string, { lookUp, turn: told, signal }: AttachOptions): Promise<Attached | null> {
+  async attach(
+    chatId: string,
+    { lookUp, turn: told, isCurrent, signal }: AttachOptions,
+  ): Promise<Attached | null> {
     const kept = told ?? (await this.#turns.get(chatId));
-    if (!lookUp && (!kept || kept.stopped)) return null;
-    const turn = kept && !kept.stopped ? kept : { requestId: chatId };
+    if (kept?.stopped) void this.#stopKept(chatId, kept);
+    const isUsable = kept && !kept.stopped && !this.#isShown(chatId, kept) && isCurrent?.(kept) !== false;
+    if (!lookUp && !isUsable) return null;
+    const turn = isUsable ? kept : { requestId: chatId };
+    // An answer that is over is asked for by its id; one under way need not be.
+    const streamId = told || turn.openTools ? turn.streamId : undefined;
     const active = this.#start(chatId, turn, { quiet: turn !== kept }, (own) =>
-      this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }), streamId: told?.streamId }),
+      this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }), streamId }),
     );
     try {
       const response = await this.#settle(active, signal);
-      if (response?.body && !isStopped(kept, response)) {
+      if (response?.body && !isStopped(kept, response) && !this.#hasFailed(chatId, response)) {
         // The newest answer under this name need not be the one that was kept here.
         if (turn.streamId && turn.streamId !== response.streamId) active.turn = { requestId: turn.requestId };
         active.show();
-        await this.#note(active, { streamId: response.streamId });
+        await this.#note(active, { streamId: response.streamId, openTools: undefined });
         return { stream: this.#open(active, response, signal), turn: active.turn };
       }
       await response?.body?.cancel();
@@ -136,29 +156,74 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       throw error;
     }
     this.#leave(active);
-    await this.#turns.remove(chatId, kept?.streamId);
+    if (!kept || !this.#isShown(chatId, kept)) await this.#turns.remove(chatId, kept?.streamId);
     return null;
   }
 
   /**
-   * Stops the answer under way on the server, and sees to it that no later page takes it up. Does nothing
-   * when there is none. Rejects when the server could not be told.
+   * Stops the answer under way on the server, and sees to it that no later page resumes it. Does nothing when
+   * there is none. Rejects when the server could not be told.
    */
   async abort(chatId: string): Promise<void> {
     const active = this.#calls.get(chatId);
     if (!active) return;
     await this.#note(active, { stopped: true, messages: undefined, toolResults: undefined });
-    // A POST that is on its way has made, or will make, a stream: it is stopped as soon as it has a name.
+    if (!active.turn.streamId && (await this.#abortUnanswered(active))) return;
     const response = await active.response.catch(() => null);
     if (!response?.ok) return;
     await this.#note(active, { streamId: response.streamId });
     await response.abort();
+    await this.#turns.removeStopped(chatId, response.streamId);
   }
 
-  /** Notes a tool's result, for a replay after a reload that would ask for it again. */
+  /**
+   * Notes a tool's result, for a replay after a reload that would ask for it again, also while the answer that
+   * asked for it is complete.
+   */
   async keepToolResult(chatId: string, result: ToolResult): Promise<void> {
-    const active = this.#calls.get(chatId);
-    if (active) await this.#note(active, { toolResults: [...(active.turn.toolResults ?? []), result] });
+    const active = this.#calls.get(chatId) ?? this.#waiting.get(chatId);
+    if (!active) return;
+    active.turn = { ...active.turn, toolResults: [...(active.turn.toolResults ?? []), result] };
+    await this.#turns.set(chatId, active.turn);
+  }
+
+  /**
+   * Stops an answer whose URL is not known yet, by its `Idempotency-Key`: with the request under way, the
+   * server need not have responded, and the page may be closed at once.
+   * @returns false when the server does not know of such requests.
+   */
+  async #abortUnanswered(active: ChatCall): Promise<boolean> {
+    const { chatId, turn, stop } = active;
+    try {
+      if (!(await this.#client.abort(turn.requestId, this.#own()))) return false;
+    } catch (error) {
+      this.#options().onWarning?.(error as Error);
+      return false;
+    }
+    stop.abort(new DOMException('The answer was stopped', 'AbortError'));
+    this.#leave(active);
+    await this.#turns.removeStopped(chatId, undefined);
+    return true;
+  }
+
+  /** Stops what an earlier page wanted to stop: it may have been closed before the server was told. */
+  async #stopKept(chatId: string, { requestId, streamId }: Turn): Promise<void> {
+    try {
+      await this.#client.abort(requestId, { ...this.#own(), streamId });
+      await this.#turns.removeStopped(chatId, streamId);
+    } catch (error) {
+      this.#options().onWarning?.(error as Error);
+    }
+  }
+
+  /** The options of one request to the proxy, as they are now. */
+  #own(): DurableRequestInit {
+    const options = this.#options();
+    return {
+      proxyAuthorization: options.proxyAuthorization,
+      authorizationInQuery: options.authorizationInQuery,
+      onWarning: options.onWarning,
+    };
   }
 
   /** `quiet`: nothing is shown of it until it turned out to be something. */
@@ -167,84 +232,109 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     turn: Turn,
     { quiet }: { readonly quiet: boolean },
     fetch: (own: DurableRequestInit) => Promise<DurableResponse | null>,
-  ): Call {
+  ): ChatCall {
     const options = this.#options();
-    let newest: Resumption | undefined;
-    const show = () => {
-      quiet = false;
-      this.#latest = active;
-      if (newest) this.resumption.set(newest);
-    };
-    const active: Call = { chatId, turn, response: Promise.resolve(null), show };
-    this.#calls.set(chatId, active);
-    if (!quiet) show();
-    active.response = fetch({
-      proxyAuthorization: options.proxyAuthorization,
-      authorizationInQuery: options.authorizationInQuery,
-      autoResume: options.autoResume,
-      abortUpstream: options.abortUpstream,
-      maxReconnectAttempts: options.maxReconnectAttempts,
-      reconnectTimeoutMs: options.reconnectTimeoutMs,
-      retryTimeoutMs: options.retryTimeoutMs,
-      heartbeatTimeoutMs: options.heartbeatTimeoutMs,
-      onWarning: options.onWarning,
-      onResumption: (resumption) => {
-        newest = resumption;
-        if (quiet) return;
-        if (this.#latest === active) this.resumption.set(resumption);
-        options.onResumption?.(resumption);
+    const call = startChatCall(
+      chatId,
+      turn,
+      {
+        quiet,
+        resumption: this.resumption,
+        onResumption: options.onResumption,
+        isLatest: (one) => this.#latest === one,
+        onShow: (one) => (this.#latest = one),
       },
-      requestId: turn.requestId,
-      streamKey: chatId,
-      resumeFrom: 'start',
-    });
-    // Those who wait for it are told; when the reader left, nobody waits.
-    active.response.catch(() => undefined);
-    return active;
+      (own) =>
+        fetch({
+          ...this.#own(),
+          ...own,
+          autoResume: options.autoResume,
+          abortUpstream: options.abortUpstream,
+          maxReconnectAttempts: options.maxReconnectAttempts,
+          reconnectTimeoutMs: options.reconnectTimeoutMs,
+          retryTimeoutMs: options.retryTimeoutMs,
+          heartbeatTimeoutMs: options.heartbeatTimeoutMs,
+          requestId: turn.requestId,
+          streamKey: chatId,
+          resumeFrom: 'start',
+        }),
+    );
+    this.#calls.set(chatId, call);
+    return call;
   }
 
-  async #settle(active: Call, signal: AbortSignal | undefined): Promise<DurableResponse | null> {
+  async #settle(active: ChatCall, signal: AbortSignal | undefined): Promise<DurableResponse | null> {
     try {
       return await unlessAborted(active.response, signal);
     } catch (error) {
       if (signal?.aborted) {
         // The POST goes on: its answer is found again, or stopped, by its name.
-        void active.response
-          .then(async (response) => {
-            if (this.#options().abortUpstream) await response?.abort();
-            await response?.body?.cancel();
-          })
-          .catch(() => undefined);
+        void this.#leaveUnanswered(active).catch(() => undefined);
       }
       throw asChatError(error);
     }
   }
 
-  #open(active: Call, response: DurableResponse, signal: AbortSignal | undefined): ReadableStream<ChatChunk> {
+  #open(
+    active: ChatCall,
+    response: DurableResponse,
+    signal: AbortSignal | undefined,
+  ): ReadableStream<ChatChunk> {
+    const answerId = active.turn.continues ?? `msg-${response.streamId}`;
     const stream = chatChunks(response.body as ReadableStream<Uint8Array>, {
-      answerId: active.turn.continues ?? `msg-${response.streamId}`,
+      answerId,
       requireFinish: this.#options().requireFinish ?? true,
       signal,
+      onChunk: active.tools.note,
       onEnd: (error) => this.#end(active, error),
+      onLateName: (messageId) => this.#hooks.onLateName?.(answerId, messageId),
     });
     return markResumed(stream, response.wasResumed);
   }
 
-  /** The answer is over, unless it is only the network that failed: then it can be taken up later. */
-  #end(active: Call, error?: Error): void {
-    this.#leave(active);
-    if (isDurableNetworkError(error)) return;
-    void this.#turns.remove(active.chatId, active.turn.streamId);
-    if (error && !isDurableStreamError(error) && this.#latest === active) {
-      this.resumption.set({ ...this.resumption.getSnapshot(), status: 'failed', error });
+  async #leaveUnanswered(active: ChatCall): Promise<void> {
+    const isStop = this.#options().abortUpstream;
+    if (isStop && (await this.#abortUnanswered(active))) {
+      await this.#turns.remove(active.chatId, undefined);
+      return;
     }
+    const response = await active.response;
+    if (isStop) await response?.abort();
+    await response?.body?.cancel();
   }
 
-  #leave(active: Call): void {
+  /** The answer is over, unless it is only the network that failed: then it can be resumed later. */
+  #end(active: ChatCall, error?: Error): void {
+    this.#leave(active);
+    if (isDurableNetworkError(error)) return;
+    const { chatId, turn } = active;
+    if (isModelError(error)) this.#failed.set(chatId, turn.streamId);
+    if (error && !isDurableStreamError(error)) active.fail(error);
+    const done = new Set(turn.toolResults?.map(({ toolCallId }) => toolCallId));
+    const tools = active.tools.ids().filter((id) => !done.has(id));
+    if (error || turn.stopped || tools.length === 0 || !this.#hooks.keepMessages) {
+      void this.#turns.remove(chatId, turn.streamId);
+      return;
+    }
+    // A page that is reloaded before these tools are done calls them again.
+    active.turn = { ...turn, openTools: tools };
+    this.#waiting.set(chatId, active);
+    void this.#turns.set(chatId, active.turn);
+  }
+
+  #isShown(chatId: string, { streamId, openTools }: Turn): boolean {
+    return openTools !== undefined && this.#waiting.get(chatId)?.turn.streamId === streamId;
+  }
+
+  #hasFailed(chatId: string, { streamId }: DurableResponse): boolean {
+    return this.#failed.has(chatId) && this.#failed.get(chatId) === streamId;
+  }
+
+  #leave(active: ChatCall): void {
     if (this.#calls.get(active.chatId) === active) this.#calls.delete(active.chatId);
   }
 
-  async #note(active: Call, change: Partial<Turn>): Promise<void> {
+  async #note(active: ChatCall, change: Partial<Turn>): Promise<void> {
     active.turn = { ...active.turn, ...change };
     if (this.#calls.get(active.chatId) === active) await this.#turns.set(active.chatId, active.turn);
   }
@@ -257,9 +347,4 @@ function continuedMessage<MESSAGE extends ChatMessage>(
   if (call.trigger !== 'submit-message') return undefined;
   const message = call.messages.find(({ id }) => id === call.messageId) ?? call.messages.at(-1);
   return message?.role === 'assistant' ? message.id : undefined;
-}
-
-/** A turn stopped before its stream had a name could be any stream. */
-function isStopped(turn: Turn | undefined, response: DurableResponse): boolean {
-  return turn?.stopped === true && (turn.streamId ?? response.streamId) === response.streamId;
 }

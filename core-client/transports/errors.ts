@@ -45,3 +45,13 @@ interface AnswerRequestErrorOptions extends ErrorOptions {
   readonly code?: string | undefined;
   readonly retryAfterMs?: number | undefined;
 }
+
+/** The answer is complete and contains an error: the model, or the backend that called it, failed. */
+export class ModelError extends Error {
+  override readonly name = 'ModelError';
+  readonly code = 'MODEL_FAILED';
+}
+
+export function isModelError(error: Error | undefined): error is ModelError {
+  return error?.name === 'ModelError';
+}

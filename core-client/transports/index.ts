@@ -3,7 +3,7 @@ export {
   type DurableChatTransport,
   type DurableChatTransportOptions,
 } from './chat-transport.ts';
-export { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
+export { AnswerRequestError, MalformedAnswerError, ModelError, TruncatedAnswerError } from './errors.ts';
 export type { ChatConnectionOptions } from './chat-connection.ts';
 export type {
   PreparedRequest,

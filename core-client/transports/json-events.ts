@@ -13,6 +13,8 @@ const MAX_EVENT_CHARS = 64 * 1024 * 1024;
 /** The JSON events of an SSE body, pulled one by one. */
 export interface JsonEvents {
   next(): Promise<IteratorResult<unknown, undefined>>;
+  /** Removes and returns the next event that is parsed already; `undefined` if there is none. Reads nothing. */
+  poll(): unknown;
   /** True once `[DONE]` was read. The body is read on to its end all the same. */
   readonly sawDone: boolean;
   cancel(reason?: unknown): Promise<void>;
@@ -23,6 +25,8 @@ export function readJsonEvents(body: ReadableStream<Uint8Array>): JsonEvents {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   const queue: unknown[] = [];
+  /** Position in the queue. `shift()` on a queue of a whole replay would copy it for each event. */
+  let at = 0;
   let sawDone = false;
   let failure: MalformedAnswerError | undefined;
 
@@ -49,13 +53,22 @@ export function readJsonEvents(body: ReadableStream<Uint8Array>): JsonEvents {
     },
   });
 
+  const poll = (): unknown => {
+    if (at < queue.length) return queue[at++];
+    queue.length = 0;
+    at = 0;
+    return undefined;
+  };
+
   return {
     get sawDone() {
       return sawDone;
     },
+    poll,
     async next() {
       for (;;) {
-        if (queue.length > 0) return { done: false, value: queue.shift() };
+        const event = poll();
+        if (event !== undefined) return { done: false, value: event };
         if (failure) {
           await reader.cancel(failure).catch(() => undefined);
           throw failure;

@@ -9,7 +9,7 @@ import { readJsonEvents } from './json-events.ts';
 import { defaultStorage } from '../storage.ts';
 import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
 import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
-import { TurnStore } from './turns.ts';
+import { TurnStore } from './turn-store.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
 
@@ -70,10 +70,14 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const resumption = new ResumptionStore();
   const client = createDurableFetch({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' });
   /** Under which request a run is found, where that is not its own id. */
-  const turns = new TurnStore(storage, `${storagePrefix}:run:${proxyUrl}`, (warning) =>
-    clientOptions.onWarning?.(warning),
-  );
+  const turns = new TurnStore({
+    storage,
+    prefix: `${storagePrefix}:run:${proxyUrl}`,
+    warn: (warning) => clientOptions.onWarning?.(warning),
+  });
   let newest: Promise<DurableResponse | null> | undefined;
+  /** Of the newest run, while it has no response. */
+  let unanswered: { readonly requestId: string; readonly stop: AbortController } | undefined;
 
   const forget = (runId: string) => void turns.remove(runId, undefined);
 
@@ -91,6 +95,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
       },
     });
     newest = response;
+    unanswered = undefined;
     // Whoever reads is told; nobody may be reading any more.
     response.catch(() => undefined);
     return response;
@@ -129,7 +134,12 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
         data: forwardedProps,
       }),
     };
-    return client(absoluteUrl(apiUrl), init);
+    if (own.signal) return client(absoluteUrl(apiUrl), init);
+    const stop = new AbortController();
+    const asked = (unanswered = { requestId, stop });
+    return client(absoluteUrl(apiUrl), { ...init, signal: stop.signal }).finally(() => {
+      if (unanswered === asked) unanswered = undefined;
+    });
   };
 
   const rejoin = async (runId: string, own: DurableRequestInit): Promise<DurableResponse | null> => {
@@ -157,6 +167,11 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
         () => forget(runId),
       ),
     async abort() {
+      const asked = unanswered;
+      if (asked && (await client.abort(asked.requestId).catch(clientOptions.onWarning))) {
+        asked.stop.abort(new DOMException('The run was stopped', 'AbortError'));
+        return;
+      }
       const response = await newest?.catch(() => null);
       await response?.abort();
     },

@@ -1,5 +1,3 @@
-import type { StorageLike } from '../types.ts';
-
 /** What a chat transport needs to know of a message, in any major of `ai`. */
 export interface ChatMessage {
   readonly id: string;
@@ -31,62 +29,11 @@ export interface Turn {
   /** True once someone on this machine stopped it: it is not taken up again. */
   readonly stopped?: boolean | undefined;
   readonly toolResults?: readonly ToolResult[] | undefined;
-}
-
-/** Keeps one turn per chat. What a full or blocked storage refuses is reported and survived. */
-export class TurnStore {
-  readonly #storage: StorageLike;
-  readonly #prefix: string;
-  readonly #warn: (warning: Error) => void;
-
-  constructor(storage: StorageLike, prefix: string, warn: (warning: Error) => void) {
-    this.#storage = storage;
-    this.#prefix = prefix;
-    this.#warn = warn;
-  }
-
-  async get(chatId: string): Promise<Turn | undefined> {
-    try {
-      const text = await this.#storage.getItem(this.#key(chatId));
-      if (text === null) return undefined;
-      const turn: unknown = JSON.parse(text);
-      return isTurn(turn) ? turn : undefined;
-    } catch (cause) {
-      this.#report('read', cause);
-      return undefined;
-    }
-  }
-
-  async set(chatId: string, turn: Turn): Promise<void> {
-    // Pictures in a long chat can outgrow a storage: the last message is what a page misses first.
-    for (const messages of [turn.messages, turn.messages?.slice(-1)]) {
-      try {
-        await this.#storage.setItem(this.#key(chatId), JSON.stringify({ ...turn, messages }));
-        return;
-      } catch (cause) {
-        this.#report('keep', cause);
-      }
-    }
-  }
-
-  /** Forgets the turn of this stream; leaves a newer one, of this page or of another, alone. */
-  async remove(chatId: string, streamId: string | undefined): Promise<void> {
-    const turn = await this.get(chatId);
-    if (!turn || turn.stopped || turn.streamId !== streamId) return;
-    try {
-      await this.#storage.removeItem(this.#key(chatId));
-    } catch (cause) {
-      this.#report('forget', cause);
-    }
-  }
-
-  #key(chatId: string): string {
-    return `${this.#prefix}:turn:${chatId}`;
-  }
-
-  #report(what: string, cause: unknown): void {
-    this.#warn(new Error(`The storage could not ${what} the turn of a chat.`, { cause }));
-  }
+  /**
+   * Ids of the calls of client-side tools that had no result when the answer ended. Set only then: the answer
+   * is complete, and a page that replays it runs these tools again.
+   */
+  readonly openTools?: readonly string[] | undefined;
 }
 
 /** Storages and channels are open to every script of the origin: what has a wrong shape gets no further. */
@@ -100,7 +47,8 @@ export function isTurn(value: unknown): value is Turn {
     isOptional(turn['stopped'], 'boolean') &&
     (turn['messages'] === undefined ||
       (Array.isArray(turn['messages']) && turn['messages'].every(isMessage))) &&
-    (turn['toolResults'] === undefined || Array.isArray(turn['toolResults']))
+    (turn['toolResults'] === undefined || Array.isArray(turn['toolResults'])) &&
+    (turn['openTools'] === undefined || Array.isArray(turn['openTools']))
   );
 }
 
@@ -115,4 +63,12 @@ function isMessage(value: unknown): boolean {
     typeof message['role'] === 'string' &&
     Array.isArray(message['parts'])
   );
+}
+
+/** A turn stopped before its stream had a name could be any stream. */
+export function isStopped(
+  turn: Turn | undefined,
+  { streamId }: { readonly streamId: string | undefined },
+): boolean {
+  return turn?.stopped === true && (turn.streamId ?? streamId) === streamId;
 }

@@ -1,0 +1,54 @@
+/** An asynchronous `StorageLike` that can list its keys. */
+export interface DatabaseStorage {
+  getItem(key: string): Promise<string | null>;
+  setItem(key: string, value: string): Promise<void>;
+  removeItem(key: string): Promise<void>;
+  keys(): Promise<readonly string[]>;
+}
+
+/**
+ * Creates a storage in IndexedDB, which has room for attachments where `localStorage` ends at 5 MB.
+ *
+ * Opens the database for each operation: a browser may close it at any time, and an open one delays an upgrade
+ * in another tab. A chat has few operations, each of some milliseconds.
+ *
+ * @param name of the database.
+ * @returns `undefined` where there is no IndexedDB: in Node, and where the browser forbids it.
+ */
+export function indexedDbStorage(name: string): DatabaseStorage | undefined {
+  if (typeof indexedDB === 'undefined') return undefined;
+  const TABLE = 'items';
+
+  function open(): Promise<IDBDatabase> {
+    return new Promise((resolve, reject) => {
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error as Error);
+    });
+  }
+
+  /** Runs one request in a transaction of its own; resolves when the transaction is committed. */
+  async function run<T>(mode: IDBTransactionMode, ask: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+    const database = await open();
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        const transaction = database.transaction(TABLE, mode);
+        const request = ask(transaction.objectStore(TABLE));
+        transaction.oncomplete = () => resolve(request.result);
+        // A full disk fails the commit after the request has succeeded.
+        transaction.onabort = () => reject(transaction.error ?? new DOMException('Aborted', 'AbortError'));
+      });
+    } finally {
+      database.close();
+    }
+  }
+
+  return {
+    getItem: async (key) =>
+      ((await run('readonly', (table) => table.get(key))) as string | undefined) ?? null,
+    setItem: async (key, value) => void (await run('readwrite', (table) => table.put(value, key))),
+    removeItem: (key) => run('readwrite', (table) => table.delete(key)),
+    keys: async () => (await run('readonly', (table) => table.getAllKeys())).map(String),
+  };
+}

@@ -1,0 +1,156 @@
+// @vitest-environment jsdom
+import type { UIMessage } from '@ai-sdk/react';
+import { act, cleanup, waitFor } from '@testing-library/react';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { answerWith, textAnswer } from './support/answers.ts';
+import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
+import './support/patience.ts';
+import { openWorld, type World } from './support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  sessionStorage.clear();
+  world.upstream.reset();
+});
+
+afterAll(() => world.close());
+
+const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
+
+const toolCall = (...ids: readonly string[]): object[] => [
+  { type: 'start' },
+  { type: 'start-step' },
+  ...ids.flatMap((toolCallId) => [
+    { type: 'tool-input-start', toolCallId, toolName: 'where' },
+    { type: 'tool-input-available', toolCallId, toolName: 'where', input: {} },
+  ]),
+  { type: 'finish-step' },
+  { type: 'finish' },
+];
+
+const states = (message: UIMessage | undefined): unknown[] =>
+  (message?.parts ?? [])
+    .filter(({ type }) => type === 'tool-where')
+    .map((part) => Reflect.get(part, 'state') as unknown);
+
+/** As the SDK's own helpers: send when every tool has what it needs. */
+const whenDone = ({ messages }: { messages: UIMessage[] }): boolean => {
+  const all = states(messages.at(-1));
+  return (
+    messages.at(-1)?.parts.at(-1)?.type === 'tool-where' &&
+    all.length > 0 &&
+    all.every((state) => state === 'output-available' || state === 'approval-responded')
+  );
+};
+
+interface ToolCall {
+  readonly toolCall: { readonly toolCallId: string };
+}
+
+const giveResult = (page: Page, toolCallId: string) =>
+  act(async () =>
+    page.result.current.addToolOutput({ tool: 'where' as never, toolCallId, output: `at ${toolCallId}` }),
+  );
+
+describe('a tool of the page whose answer has ended', () => {
+  it.each(['no history', 'a history'])('is called again after a reload with %s', async (kind) => {
+    const id = uniqueId();
+    const calls: string[] = [];
+    const options = {
+      id,
+      sendAutomaticallyWhen: whenDone,
+      onToolCall: ({ toolCall }: ToolCall) => void calls.push(toolCall.toolCallId),
+    };
+    const first = open(options);
+    send(first, 'Where?');
+    answerWith(await world.upstream.next(), toolCall('a', 'b'));
+    await waitFor(() => expect(calls).toEqual(['a', 'b']));
+    await untilStatus(first, 'ready');
+    // One result is there when the page goes away.
+    await giveResult(first, 'a');
+    const messages = kind === 'a history' ? [...first.result.current.messages] : [];
+    first.unmount();
+
+    const second = open({ ...options, messages });
+    await waitFor(() => expect(calls).toEqual(['a', 'b', 'b']));
+    await untilStatus(second, 'ready');
+    await waitFor(() =>
+      expect(states(second.result.current.messages[1])).toEqual(['output-available', 'input-available']),
+    );
+    // Waking up is no reason to run it once more.
+    act(() => void window.dispatchEvent(new Event('online')));
+    await act(() => second.result.current.resumeStream());
+    await giveResult(second, 'b');
+    const rest = await world.upstream.next();
+    expect(JSON.stringify(rest.body)).toContain('at a');
+    expect(JSON.stringify(rest.body)).toContain('at b');
+    answerWith(rest, textAnswer('There.'));
+    await untilText(second, 'There.');
+    await untilStatus(second, 'ready');
+    expect(calls).toEqual(['a', 'b', 'b']);
+    expect(second.result.current.messages).toHaveLength(2);
+    // It is over and read: nothing is kept of it.
+    await waitFor(() =>
+      expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain('Where?'),
+    );
+  });
+
+  it('is not called again in a chat that went on elsewhere', async () => {
+    const id = uniqueId();
+    const calls: string[] = [];
+    const options = { id, onToolCall: ({ toolCall }: ToolCall) => void calls.push(toolCall.toolCallId) };
+    const first = open(options);
+    send(first);
+    answerWith(await world.upstream.next(), toolCall('a'));
+    await untilStatus(first, 'ready');
+    const answer = first.result.current.messages[1] as UIMessage;
+    first.unmount();
+    const done = {
+      ...answer,
+      parts: answer.parts.map((part) =>
+        part.type === 'tool-where' ? { ...part, state: 'output-available', output: 1 } : part,
+      ),
+    } as UIMessage;
+    const messages = [{ id: 'u', role: 'user', parts: [{ type: 'text', text: 'Hello' }] } as UIMessage, done];
+    const sent = { ...messages[0], id: (first.result.current.messages[0] as UIMessage).id } as UIMessage;
+    const second = open({ ...options, messages: [sent, done] });
+    await act(() => second.result.current.resumeStream());
+    expect(calls).toEqual(['a']);
+    expect(states(second.result.current.messages[1])).toEqual(['output-available']);
+  });
+});
+
+describe('an approval of a tool', () => {
+  it('is sent by the tab in which it was given', async () => {
+    const id = uniqueId();
+    const first = open({ id, sendAutomaticallyWhen: whenDone });
+    if (!('addToolApprovalResponse' in first.result.current)) return; // AI SDK 5 has no approvals.
+    const second = open({ id, sendAutomaticallyWhen: whenDone });
+    send(first);
+    answerWith(await world.upstream.next(), [
+      ...toolCall('a').slice(0, 4),
+      { type: 'tool-approval-request', approvalId: 'ask-1', toolCallId: 'a' },
+      ...toolCall('a').slice(4),
+    ]);
+    for (const page of [first, second]) {
+      await waitFor(() => expect(states(page.result.current.messages[1])).toEqual(['approval-requested']));
+      await untilStatus(page, 'ready');
+    }
+    act(() => void second.result.current.addToolApprovalResponse({ id: 'ask-1', approved: true }));
+    const rest = await world.upstream.next();
+    expect(JSON.stringify(rest.body)).toContain('approval-responded');
+    answerWith(rest, textAnswer('Done.'));
+    for (const page of [first, second]) {
+      await waitFor(() => expect(textOf(page.result.current.messages[1])).toBe('Done.'));
+      await untilStatus(page, 'ready');
+    }
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+});

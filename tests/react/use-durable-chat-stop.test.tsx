@@ -1,0 +1,107 @@
+// @vitest-environment jsdom
+import { act, cleanup } from '@testing-library/react';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createDurableChatTransport } from '../../core-client/transports/index.ts';
+import { openPage, send, uniqueId, untilStatus } from './support/chat.tsx';
+import './support/patience.ts';
+import { openWorld, type World } from './support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  sessionStorage.clear();
+  world.upstream.reset();
+});
+
+afterAll(() => world.close());
+
+describe('a stop before the upstream has responded', () => {
+  it('ends the upstream request within a second', async () => {
+    const page = openPage({ id: uniqueId(), api: world.upstream.url, ...world.client });
+    send(page);
+    const exchange = await world.upstream.next();
+    const since = performance.now();
+    let stopped: Promise<void> | undefined;
+    act(() => void (stopped = page.result.current.stop()));
+    await exchange.closed;
+    expect(performance.now() - since).toBeLessThan(1000);
+    await act(async () => stopped);
+    await untilStatus(page, 'ready');
+    expect(page.result.current.error).toBeUndefined();
+    expect(JSON.stringify({ ...localStorage })).not.toContain('stopped');
+  });
+
+  it('ends it too when the page is closed at once', async () => {
+    const id = uniqueId();
+    const patches: RequestInit[] = [];
+    let isClosed = false;
+    const page = openPage({
+      id,
+      api: world.upstream.url,
+      ...world.client,
+      fetch: (input: RequestInfo | URL, init?: RequestInit) => {
+        // A closed page sends nothing more; `keepalive` requests that were begun go on.
+        if (isClosed) return new Promise(() => undefined);
+        if (init?.method === 'PATCH') {
+          patches.push(init);
+          isClosed = true;
+        }
+        return fetch(input, init);
+      },
+    });
+    send(page);
+    const exchange = await world.upstream.next();
+    act(() => void page.result.current.stop());
+    await exchange.closed;
+    expect(patches).toMatchObject([{ keepalive: true }]);
+  });
+
+  it('is repeated by the next page when the proxy could not be told', async () => {
+    const id = uniqueId();
+    let isClosed = false;
+    const page = openPage({
+      id,
+      api: world.upstream.url,
+      ...world.client,
+      fetch: (input: RequestInfo | URL, init?: RequestInit) => {
+        if (init?.method === 'PATCH') isClosed = true;
+        return isClosed ? new Promise(() => undefined) : fetch(input, init);
+      },
+    });
+    send(page);
+    const exchange = await world.upstream.next();
+    act(() => void page.result.current.stop());
+    page.unmount();
+    const again = openPage({ id, api: world.upstream.url, ...world.client });
+    await exchange.closed;
+    await act(() => again.result.current.resumeStream());
+    expect(again.result.current).toMatchObject({ status: 'ready', error: undefined });
+  });
+
+  it('ends it for abortUpstream and an aborted signal', async () => {
+    const controller = new AbortController();
+    const transport = createDurableChatTransport({
+      api: world.upstream.url,
+      ...world.client,
+      abortUpstream: true,
+    });
+    const message = { id: 'u', role: 'user', parts: [{ type: 'text' }] };
+    const sent = transport.sendMessages({
+      trigger: 'submit-message',
+      chatId: uniqueId(),
+      messageId: undefined,
+      messages: [message],
+      abortSignal: controller.signal,
+    });
+    const exchange = await world.upstream.next();
+    controller.abort();
+    await expect(sent).rejects.toMatchObject({ name: 'AbortError' });
+    await exchange.closed;
+  });
+});

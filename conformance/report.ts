@@ -15,7 +15,8 @@ export function renderReport(result: ConformanceResult): string {
   }
   const failures = result.tests.filter(({ status }) => status === 'failed');
   for (const { title, reason = '' } of failures) {
-    lines.push('', `✗ ${title}`, ...reason.split('\n').map((line) => `    ${line}`));
+    lines.push('', `✗ ${title}`);
+    for (const line of reason.split('\n')) lines.push(`    ${line}`);
   }
   const { passed, failed, skipped, milliseconds, extensions, url } = result;
   lines.push(

@@ -109,8 +109,7 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
       headers.set(UPSTREAM_URL, request.url);
       headers.set(UPSTREAM_METHOD, request.method);
       headers.set(IDEMPOTENCY_KEY, idempotencyKey);
-      // A header's value is bytes; these are UTF-8.
-      if (streamKey) headers.set(STREAM_KEY, String.fromCharCode(...new TextEncoder().encode(streamKey)));
+      if (streamKey) headers.set(STREAM_KEY, utf8Header(streamKey));
       headers.set(
         PREFER,
         represent ? `${RETURN_REPRESENTATION}, ${PREFER_UPSTREAM_STATUS}` : PREFER_UPSTREAM_STATUS,
@@ -137,6 +136,13 @@ function withQuery(base: string | URL, query: Record<string, string>): URL {
   const url = new URL(base, pageUrl());
   for (const name in query) url.searchParams.set(name, query[name]!);
   return url;
+}
+
+/** Returns the UTF-8 bytes of a text as a header value, in which each character is one byte. */
+function utf8Header(text: string): string {
+  let value = '';
+  for (const byte of new TextEncoder().encode(text)) value += String.fromCharCode(byte);
+  return value;
 }
 
 /** Cancels a body that nobody reads. */

@@ -168,7 +168,7 @@ export class FetchSession {
   #parse(parse: () => readonly unknown[]): void {
     if (this.#failure) return;
     try {
-      this.#events.push(...parse());
+      for (const event of parse()) this.#events.push(event);
     } catch (error) {
       this.#failure = error as Error;
     }

@@ -25,7 +25,7 @@ async function missingExports(file) {
 
 const problems = [];
 for (const [entry, file] of Object.entries(ENTRIES)) {
-  problems.push(...(await missingExports(file)).map((message) => `${entry}: ${message}`));
+  for (const message of await missingExports(file)) problems.push(`${entry}: ${message}`);
 }
 if (problems.length > 0) {
   console.error(`${problems.join('\n')}\nExport these types from the entry point that uses them.`);

@@ -41,7 +41,7 @@ function run({ name, command }) {
 const failed = [];
 async function lane() {
   for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
-    if (await run(step)) steps.unshift(...(step.then ?? []));
+    if (await run(step)) for (const next of (step.then ?? []).toReversed()) steps.unshift(next);
     else failed.push(step.name);
   }
 }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { embeddedStore } from '../../server/store/embedded/index.ts';
+import { lockDirectory, privateDirectory } from '../../server/store/embedded/lock.ts';
 import type { StreamStore } from '../../server/store/types.ts';
 import { COMPLETE, init, storeError, textOf } from './contract/support.ts';
 import { Child } from './embedded-support.ts';
@@ -103,6 +104,41 @@ describe('the lock of a data directory', () => {
     await store.create('a', init());
     await store.close('a', COMPLETE, Buffer.from('deep'));
     expect(await textOf(store, 'a')).toBe('deep');
+  });
+
+  it('names the process that holds the directory', async () => {
+    const child = await hold();
+    await expect(newStore().open()).rejects.toThrow(`(pid ${child.pid}) holds "${dataDir}"`);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'creates nothing outside a data directory with a long path',
+    async () => {
+      const deep = join(parent, 'd'.repeat(120), 'data');
+      await mkdir(deep, { recursive: true });
+      const lock = await lockDirectory(deep);
+      const names = await readdir(deep);
+      expect(names.filter((name) => name.endsWith('.sock'))).toHaveLength(1);
+      await lock.release();
+      expect(await readdir(deep)).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['that others can write to', (path: string) => mkdir(path).then(() => chmod(path, 0o777))],
+    ['that is a symbolic link', (path: string) => symlink(parent, path)],
+  ])('refuses a directory of its own name %s', async (_, squat) => {
+    const path = join(parent, 'squatted');
+    await squat(path);
+    await expect(privateDirectory(path)).rejects.toThrow(/shorter `dataDir`/);
+  });
+
+  it('creates its private directory with mode 0700, and removes it', async () => {
+    const path = join(parent, 'private');
+    const directory = await privateDirectory(path);
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+    await directory.release();
+    expect(await readdir(parent)).not.toContain('private');
   });
 
   it('is not taken before open, and the directory is for its owner only', async () => {

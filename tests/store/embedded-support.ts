@@ -34,6 +34,10 @@ export class Child {
     );
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   /** Resolves when so many lines that begin with one of these words have come; rejects when it ends before. */
   async told(words: string, count = 1): Promise<void> {
     const told = (): number => words.split(' ').reduce((sum, word) => sum + this.all(word).length, 0);

@@ -1,84 +1,136 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
-import { mkdir, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError } from '../types.ts';
 
 /**
- * An exclusive hold on a directory that ends with its process, however that ends: a listening socket. (A pid
- * in a file is no use in containers, where every process is number 1.) Whoever can connect to it knows that
- * its owner lives; a refused connection means a leftover.
+ * An exclusive lock on a directory that is released when its process ends, even by a crash: a listening
+ * socket. (A pid in a file does not work in containers, where every process is number 1.) A successful
+ * connection means that the owner is alive; a refused one means that the socket is a leftover.
  *
- * Without two winners: a candidate first listens on a socket of its own name, then looks at all others, and
- * has won when none of them answers. Of two that race, both are to be seen before either looks, so at least
- * one sees the other and steps back, to try again after a random pause. The winner removes the leftovers; a
- * name is never used twice, so nobody can remove a successor by mistake.
+ * How two candidates cannot both win: a candidate first listens on a socket with a name of its own, then
+ * connects to all others, and has won if none answers. Of two that race, both listen before either connects,
+ * so at least one sees the other, steps back and tries again after a random pause. The winner removes the
+ * leftovers. A name is never used twice, so nobody removes a successor's socket by mistake.
  */
 export interface Lock {
   release(): Promise<void>;
 }
 
 const ATTEMPTS = 8;
-/** Grows with every attempt, so that many rivals come apart. */
+/** Multiplied by the number of the attempt, so that many candidates spread out. */
 const PAUSE_MS = 40;
-/** The path of a socket address holds 104 bytes on some systems, 108 on others. */
+/** Milliseconds to wait for the pid of a holder that accepted the connection. Its event loop may be busy. */
+const PID_MS = 500;
+/** The path of a Unix socket has room for 104 bytes on macOS and the BSDs, 108 on Linux. */
 const LONGEST_PATH = 100;
 const NAME = /^lock-[0-9a-f]{16}\.sock$/;
 
 const newName = (): string => `lock-${randomBytes(8).toString('hex')}.sock`;
 
-/** @throws StoreError `UNAVAILABLE` that names the ways out, when another holds the directory. */
+/** Where the sockets of a data directory are, by a path that is short enough. */
+interface SocketDirectory {
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+/** Who answers at a socket. `pid` is undefined if the holder did not send it in time. */
+interface Holder {
+  readonly pid: number | undefined;
+}
+
+/** @throws StoreError `UNAVAILABLE` that names the directory, the holder's pid and what to do. */
 export async function lockDirectory(dataDir: string): Promise<Lock> {
   const real = await realpath(dataDir);
-  const hash = createHash('sha256').update(real).digest('hex').slice(0, 16);
   if (process.platform === 'win32') {
-    const pipe = await listen(`\\\\.\\pipe\\durable-proxy-${hash}`);
-    if (!pipe) throw held(dataDir);
+    const path = `\\\\.\\pipe\\durable-proxy-${hashOf(real)}`;
+    const pipe = await listen(path);
+    if (!pipe) throw held(dataDir, await holderAt(path));
     return { release: () => close(pipe) };
   }
-  let directory = real;
-  if (Buffer.byteLength(join(real, newName())) > LONGEST_PATH) {
-    directory = join(tmpdir(), `durable-proxy-${hash}`);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  }
-  for (let attempt = 1; ; attempt += 1) {
-    const lock = await tryLock(directory);
-    if (lock && directory === real) return lock;
-    if (lock) return { release: () => lock.release().then(() => rmdir(directory).catch(() => undefined)) };
-    if (attempt === ATTEMPTS) throw held(dataDir);
-    await delay(randomInt(PAUSE_MS * attempt));
+  const directory = await socketDirectory(real);
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      const { lock, holder } = await tryLock(directory.path);
+      if (lock) return { release: () => lock.release().then(() => directory.release()) };
+      if (attempt === ATTEMPTS) throw held(dataDir, holder);
+      await delay(randomInt(PAUSE_MS * attempt));
+    }
+  } catch (error) {
+    await directory.release();
+    throw error;
   }
 }
 
-/** Undefined when somebody else is there. */
-async function tryLock(directory: string): Promise<Lock | undefined> {
+const hashOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
+
+/**
+ * The data directory itself. If its path is too long for a socket: on Linux the same directory by a short
+ * path, elsewhere a private directory below `tmpdir()`.
+ */
+async function socketDirectory(real: string): Promise<SocketDirectory> {
+  if (Buffer.byteLength(join(real, newName())) <= LONGEST_PATH) {
+    return { path: real, release: () => Promise.resolve() };
+  }
+  if (process.platform === 'linux') {
+    const handle = await open(real, 'r');
+    return { path: `/proc/self/fd/${handle.fd}`, release: () => handle.close() };
+  }
+  return privateDirectory(join(tmpdir(), `durable-proxy-${hashOf(real)}`));
+}
+
+/**
+ * Creates a directory under a name that others can predict, or takes it if it is ours alone.
+ * @throws Error if another user could have made it or can write to it: a socket there would prove nothing.
+ */
+export async function privateDirectory(path: string): Promise<SocketDirectory> {
+  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  });
+  // Not stat(): a symbolic link leads to wherever its author wants.
+  const found = await lstat(path);
+  if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
+    throw new Error(
+      `"${path}" is not a directory that only this user can write to. Remove it, set TMPDIR to a private ` +
+        'directory, or choose a shorter `dataDir` (its lock is then inside it)',
+    );
+  }
+  return { path, release: () => rmdir(path).catch(() => undefined) };
+}
+
+/** Returns the lock, or who else is there. */
+async function tryLock(directory: string): Promise<{ lock?: Lock; holder?: Holder | undefined }> {
   const name = newName();
   const server = await listen(join(directory, name));
-  if (!server) return undefined;
+  if (!server) return {};
   try {
     const names = await readdir(directory);
     const others = names
       .filter((other) => other !== name && NAME.test(other))
       .map((other) => join(directory, other));
-    const alive = await Promise.all(others.map(answers));
-    if (!alive.includes(true)) {
+    const holders = (await Promise.all(others.map(holderAt))).filter((holder) => holder !== undefined);
+    if (holders.length === 0) {
       await Promise.all(others.map((other) => unlink(other).catch(() => undefined)));
-      return { release: () => close(server) };
+      return { lock: { release: () => close(server) } };
     }
+    await close(server);
+    return { holder: holders.find(({ pid }) => pid !== undefined) ?? holders[0] };
   } catch (error) {
     await close(server);
     throw error;
   }
-  await close(server);
-  return undefined;
 }
 
-/** Undefined when the path is taken. */
+/** Sends its pid to whoever connects. Resolves with undefined if the path is taken. */
 function listen(path: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end(`${process.pid}\n`, () => socket.destroy());
+    });
     server.unref();
     server.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined);
@@ -91,23 +143,36 @@ function listen(path: string): Promise<Server | undefined> {
 /** Removes the socket's file too. */
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
-/** A refused connection, or nothing to connect to, says that nobody is there. Any other failure may be load. */
-function answers(path: string): Promise<boolean> {
+/**
+ * Resolves with undefined if nobody is there: the connection is refused, or there is nothing to connect to.
+ * Any other failure may be load, and counts as a holder.
+ */
+function holderAt(path: string): Promise<Holder | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(path, () => {
-      resolve(true);
+    let text = '';
+    const socket = connect(path, () => void socket.setTimeout(PID_MS));
+    const connected = (): void => {
       socket.destroy();
+      resolve({ pid: /^\d{1,10}\n$/.test(text) ? Number(text) : undefined });
+    };
+    socket.on('data', (bytes: Buffer) => {
+      text += bytes.toString('latin1');
+      if (text.length > 16 || text.endsWith('\n')) connected();
     });
+    socket.on('end', connected);
+    socket.on('timeout', connected);
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
+      const isGone = error.code === 'ECONNREFUSED' || error.code === 'ENOENT';
+      resolve(isGone ? undefined : { pid: undefined });
     });
   });
 }
 
-function held(dataDir: string): StoreError {
+function held(dataDir: string, holder: Holder | undefined): StoreError {
+  const who = holder?.pid === undefined ? 'Another process' : `Another process (pid ${holder.pid})`;
   return new StoreError(
     'UNAVAILABLE',
-    `Another process holds "${dataDir}", or another store in this one. Stop it, or set \`dataDir\` to a ` +
+    `${who} holds "${dataDir}", or another store in this one. Stop it, or set \`dataDir\` to a ` +
       'directory of its own; two proxies in one process share one store object by their `store` option.',
   );
 }

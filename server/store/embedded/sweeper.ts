@@ -82,7 +82,7 @@ export class Sweeper {
       const room = CHUNKS_PER_COMMIT - remove.length;
       const sid = trashSid(key);
       const chunks = disk.keys(chunksOf(sid), room);
-      remove.push(...chunks);
+      for (const chunk of chunks) remove.push(chunk);
       if (chunks.length === room) break;
       remove.push(trashKey(sid));
     }

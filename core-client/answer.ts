@@ -3,6 +3,7 @@ import { abortKey, abortStream, once } from './abort.ts';
 import { openBody, type Stopper } from './body.ts';
 import type { Context } from './context.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
+import type { SharedCreate } from './client-memory.ts';
 import { createStream, type MadeStream, type Refused } from './create.ts';
 import type { Credentials, Entry } from './credentials.ts';
 import { DurableStreamError, isDurableNetworkError, isExpired, isGone, type ErrorTarget } from './errors.ts';
@@ -24,7 +25,7 @@ export interface Answer {
 }
 
 export function createAnswer(context: Context): Answer {
-  const { call, settings, proxy, store, memory } = context;
+  const { call, settings, proxy, store, memory, startedAt } = context;
   const { traits } = memory;
   const { requestId, autoResume, resumeFrom, streamId } = settings;
 
@@ -74,22 +75,38 @@ export function createAnswer(context: Context): Answer {
     key: string,
     shareKey: string | undefined,
     represent: boolean,
-  ): Promise<MadeStream> {
+  ): Promise<{ made: MadeStream; usedKey: string }> {
     for (;;) {
-      const shared = shareKey && memory.creates.get(shareKey);
-      if (!shared) break;
+      const shared = shareKey === undefined ? undefined : memory.creates.get(shareKey);
+      if (!shared || (shared.settledAt !== undefined && shared.settledAt < startedAt)) break;
       call.dispatch('create');
-      const made = await shared.catch((error: unknown) => {
+      const made = await shared.made.catch((error: unknown) => {
         if (isDurableNetworkError(error)) throw error;
       });
       call.signal.throwIfAborted();
       // If the other caller has left, this call creates the stream.
-      if (made) return 'handle' in made ? { handle: made.handle, reader: undefined, wasThere: true } : made;
+      if (!made) {
+        if (memory.creates.get(shareKey!) === shared) memory.creates.delete(shareKey!);
+        continue;
+      }
+      const usedKey = shared.key;
+      if (!('handle' in made)) return { made, usedKey };
+      return { made: { handle: made.handle, reader: undefined, wasThere: true }, usedKey };
     }
     const making = createStream(context, request, key, represent);
-    if (!shareKey) return making;
-    memory.creates.set(shareKey, making);
-    return making.finally(() => memory.creates.delete(shareKey));
+    if (shareKey === undefined) return { made: await making, usedKey: key };
+    const shared: SharedCreate = {
+      key,
+      // The reader belongs to the first call.
+      made: making.then((made) => ('handle' in made ? { ...made, reader: undefined } : made)),
+      settledAt: undefined,
+    };
+    memory.creates.delete(shareKey);
+    trim(memory.creates.set(shareKey, shared));
+    // Set before any caller continues, so that no later call takes the create for one in progress.
+    const settle = () => void (shared.settledAt ??= memory.calls);
+    shared.made.then(settle, settle);
+    return { made: await making.finally(settle), usedKey: key };
   }
 
   async function create(
@@ -108,8 +125,9 @@ export function createAnswer(context: Context): Answer {
       await entry?.finish();
     };
     let made: MadeStream;
+    let usedKey: string;
     try {
-      made = await createOnce(request, key, shareKey, represent);
+      ({ made, usedKey } = await createOnce(request, key, shareKey, represent));
     } catch (error) {
       if (isDurableNetworkError(error)) await keepKey();
       throw error;
@@ -118,7 +136,7 @@ export function createAnswer(context: Context): Answer {
     }
     if ('handle' in made) {
       const { handle, reader, wasThere } = made;
-      return open(handle, wasThere || !!entry?.found, entry, request, key, reader);
+      return open(handle, wasThere || !!entry?.found, entry, request, usedKey, reader);
     }
     if (!made.isSettled) await keepKey();
     else await entry?.finish();
@@ -154,19 +172,20 @@ export function createAnswer(context: Context): Answer {
         return create(request, kept ?? randomId());
       }
       const known = { fingerprint: await fingerprint(request), autoResume, key };
+      const shareKey = autoResume
+        ? JSON.stringify([settings.storagePrefix, requestId, key, known.fingerprint])
+        : undefined;
       for (let staleKey: string | undefined; ;) {
         const entry = await store.open(requestId, known, staleKey);
         const { credentials, found } = entry;
         const { idempotencyKey } = credentials;
-        if (!found || !hasUrl(credentials))
-          return create(request, idempotencyKey, entry, `${idempotencyKey} ${known.fingerprint}`);
+        if (!found || !hasUrl(credentials)) return create(request, idempotencyKey, entry, shareKey);
         try {
           return await attach(credentials, entry, request);
         } catch (error) {
           if (!isGone(error)) throw error;
           // A URL that nobody renews: the same key finds the stream again. A stream that is gone: nothing does.
-          if (isExpired(error))
-            return create(request, idempotencyKey, entry, `${idempotencyKey} ${known.fingerprint}`);
+          if (isExpired(error)) return create(request, idempotencyKey, entry, shareKey);
           staleKey = idempotencyKey;
         }
       }

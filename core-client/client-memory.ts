@@ -9,11 +9,24 @@ export interface ProxyTraits {
   pollUntil: number;
 }
 
+/** A create that calls for the same request share. */
+export interface SharedCreate {
+  readonly key: string;
+  readonly made: Promise<MadeStream>;
+  /** Value of `ClientMemory.calls` when the create settled. Undefined while it is in progress. */
+  settledAt: number | undefined;
+}
+
 /** State that all calls of a client share. Clients of one proxy may share it too (`createDurableFetch`). */
 export interface ClientMemory {
   readonly traits: ProxyTraits;
-  /** Creates in progress, by idempotency key and fingerprint. Calls for the same request share one. */
-  readonly creates: Map<string, Promise<MadeStream>>;
+  /** Number of calls so far. It orders the start of a call and the end of a create. */
+  calls: number;
+  /**
+   * Latest creates, by request id and fingerprint. A call shares a create that was in progress when the call
+   * started, also if the create has settled by the time the call has read its request.
+   */
+  readonly creates: Map<string, SharedCreate>;
   /**
    * Idempotency keys of creates without a known result, by fingerprint: calls without a `requestId` that failed.
    * SDKs repeat such a call, which must not become a second upstream request.
@@ -27,6 +40,7 @@ export interface ClientMemory {
 export function createClientMemory(): ClientMemory {
   return {
     traits: { isPlain: false, pollUntil: 0 },
+    calls: 0,
     creates: new Map(),
     unsettled: new Map(),
     links: new Set(),

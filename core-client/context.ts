@@ -11,4 +11,6 @@ export interface Context {
   readonly proxy: ProxyClient;
   readonly store: CredentialStore;
   readonly memory: ClientMemory;
+  /** Value of `ClientMemory.calls` when the call started. */
+  readonly startedAt: number;
 }

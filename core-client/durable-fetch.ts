@@ -46,6 +46,7 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
 
   /** Runs one call: its caller hears at once of its own signal, and of every other end once. */
   async function run<T extends DurableResponse | null>(
+    startedAt: number,
     init: DurableRequestInit,
     target: ErrorTarget,
     signal: AbortSignal | undefined,
@@ -54,7 +55,7 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
     const settings = mergeSettings(storage, options, init);
     const call = createCall(settings, target);
     const { proxy, store } = open(settings, call.warn);
-    const answer = work(createAnswer({ call, settings, proxy, store, memory })).then(
+    const answer = work(createAnswer({ call, settings, proxy, store, memory, startedAt })).then(
       (response) => {
         if (signal?.aborted && response) discard(response);
         return response;
@@ -71,12 +72,15 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
   }
 
   const durableFetch = async (input: RequestInfo | URL, init: DurableRequestInit = {}) => {
+    const startedAt = (memory.calls += 1);
     const request = await readRequest(input, init);
     request.signal?.throwIfAborted();
-    return run(init, request, request.signal, (answer) => answer.to(request));
+    return run(startedAt, init, request, request.signal, (answer) => answer.to(request));
   };
   const resume = (requestId: string, init: DurableRequestInit = {}) =>
-    run({ ...init, requestId }, {}, init.signal ?? undefined, (answer) => answer.of(requestId));
+    run((memory.calls += 1), { ...init, requestId }, {}, init.signal ?? undefined, (answer) =>
+      answer.of(requestId),
+    );
 
   const abort = async (requestId: string, init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, { ...init, requestId });

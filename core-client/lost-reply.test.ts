@@ -253,6 +253,34 @@ describe('two calls of one client for the same request at once', () => {
     expect(rig.standIn.upstreamCalls).toBe(2);
   });
 
+  it.each(['before-answer', undefined] as const)(
+    'share a create that ended before the second call was read (fault: %s)',
+    async (fault) => {
+      rig.standIn.extensions = false;
+      const call = rig.client();
+      await (await call(UPSTREAM, { body: 'learns' })).text();
+      rig.standIn.faults.create.push(fault);
+      const first = call(UPSTREAM, { body: 'x', requestId: 'id' }).then(
+        (response) => response.text(),
+        (error: unknown) => (error as Error).name,
+      );
+      const body = new ReadableStream<Uint8Array>({
+        async start(controller) {
+          await first;
+          controller.enqueue(new TextEncoder().encode('x'));
+          controller.close();
+        },
+      });
+      const second = call(UPSTREAM, { body, requestId: 'id' }).then(
+        (response) => response.text(),
+        (error: unknown) => (error as Error).name,
+      );
+      const result = fault ? 'DurableNetworkError' : 'hello';
+      expect(await Promise.all([first, second])).toEqual([result, result]);
+      expect(rig.standIn.upstreamCalls).toBe(2);
+    },
+  );
+
   it('share an error, and each can read its body', async () => {
     rig.standIn.upstream = () => ({ status: 502, headers: { 'upstream-status': '429' }, body: 'slow down' });
     const responses = await both();

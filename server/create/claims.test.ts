@@ -98,6 +98,34 @@ describe('a claim', () => {
   });
 });
 
+describe('a log that version 0.1 closed', () => {
+  beforeEach(async () => {
+    const id = claimsOf('a').idOf(KEY);
+    const metadata = { kind: 'claim', fingerprint: KEY.fingerprint, streamId: 'old', owner: 'dead' };
+    await store.create(id, { contentType: '', ttlSeconds: 60, metadata });
+    await store.close(id, { outcome: 'complete' });
+  });
+
+  it('leads to its stream, and the deletion of that stream does not fail', async () => {
+    await makeStream('old');
+    expect(await take('a')).toMatchObject({ mine: false, streamId: 'old' });
+    await claimsOf('a').forget(claimsOf('a').idOf(KEY), 'old');
+  });
+
+  it('can be taken by one process once its stream does not exist any more', async () => {
+    const first = await take('a');
+    expect(first.mine).toBe(true);
+    if (first.mine) await first.keep();
+    await makeStream('stream-of-a');
+    expect(await take('b')).toMatchObject({ mine: false, streamId: 'stream-of-a' });
+  });
+
+  it('does not keep an abort from being remembered', async () => {
+    await claimsOf('a').abort(undefined, 'key');
+    await expect(take('b')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
+  });
+});
+
 describe('an abort', () => {
   it('that overtakes the create refuses it, and is idempotent', async () => {
     expect(await claimsOf('a').abort(undefined, 'key')).toBeUndefined();

@@ -69,14 +69,16 @@ export class Claims {
    * was aborted; StoreError; the signal's reason.
    */
   async claim(use: KeyUse, signal: AbortSignal): Promise<Claimed> {
-    const id = this.idOf(use);
-    try {
-      return await this.#claim(id, use, signal);
-    } catch (error) {
-      // A write that was reported as failed may have been made. Without this line the key would stay taken.
-      if (error instanceof StoreError)
-        void this.#write(id, { of: use.streamId, state: 'freed' }).catch(() => undefined);
-      throw error;
+    for (let id = this.idOf(use); ; id = successorOf(id)) {
+      try {
+        const claimed = await this.#claim(id, use, signal);
+        if (claimed) return claimed;
+      } catch (error) {
+        // A write that was reported as failed may have been made. Without this line the key would stay taken.
+        if (error instanceof StoreError)
+          void this.#write(id, { of: use.streamId, state: 'freed' }).catch(() => undefined);
+        throw error;
+      }
     }
   }
 
@@ -86,7 +88,7 @@ export class Claims {
    */
   async abort(subject: string | undefined, key: string): Promise<Claim | undefined> {
     const { store, presence, ttlSeconds } = this.#options;
-    const id = this.idOf({ subject, key });
+    let id = this.idOf({ subject, key });
     for (;;) {
       const at = Date.now();
       const created = await store.create(id, {
@@ -104,7 +106,11 @@ export class Claims {
       const seen = await this.#load(id);
       if (!seen) continue;
       // The stream itself is what the caller aborts.
-      if (seen.state === 'kept' && (await store.head(seen.streamId))) return seen;
+      if ((seen.state === 'kept' || seen.isClosed) && (await store.head(seen.streamId))) return seen;
+      if (seen.isClosed) {
+        id = successorOf(id);
+        continue;
+      }
       await this.#write(id, { of: seen.streamId, state: 'aborted', at });
       // If another request took the key in between, that one has to be aborted.
       if ((await this.#load(id))?.streamId === seen.streamId) return seen;
@@ -116,7 +122,8 @@ export class Claims {
     await this.#write(id, { of: streamId, state: 'freed' });
   }
 
-  async #claim(id: string, use: KeyUse, signal: AbortSignal): Promise<Claimed> {
+  /** Returns undefined if the log is closed and its stream does not exist any more. */
+  async #claim(id: string, use: KeyUse, signal: AbortSignal): Promise<Claimed | undefined> {
     const { store, presence } = this.#options;
     let told = '';
     for (;;) {
@@ -133,6 +140,7 @@ export class Claims {
         if (claim.fingerprint !== use.fingerprint) throw keyReused();
         if (info) return { mine: false, streamId, info };
       }
+      if (claim.isClosed) return undefined;
       if (claim.state === 'open' && (await this.#isHeld(claim))) {
         if (told !== streamId && owner !== presence.id) await presence.tellWaiting(owner, streamId);
         told = streamId;
@@ -175,12 +183,13 @@ export class Claims {
   }
 
   /** Reads the key's log, which also restarts its TTL. */
-  async #load(id: string): Promise<Claim | undefined> {
+  async #load(id: string): Promise<(Claim & { readonly isClosed: boolean }) | undefined> {
     const { store } = this.#options;
     const info = await store.head(id);
     if (!info) return undefined;
     try {
-      return (await readLines(store, id)).reduce(applyEntry, firstClaim(info.metadata));
+      const claim = (await readLines(store, id)).reduce(applyEntry, firstClaim(info.metadata));
+      return { ...claim, isClosed: info.end !== undefined };
     } catch (error) {
       ignoreMissing(error);
       return undefined;
@@ -208,8 +217,17 @@ export class Claims {
   }
 }
 
+/** A log that is missing or closed belongs to no create in progress, so nothing has to be written to it. */
 function ignoreMissing(error: unknown): void {
-  if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+  if (!(error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))) throw error;
+}
+
+/**
+ * Returns the id of the log that replaces a closed one. Version 0.1 closed the logs of finished creates. A closed log
+ * never changes, so all processes move on to the same id; deleting it would race with a process that already did.
+ */
+function successorOf(id: string): string {
+  return `${id}-n`;
 }
 
 export function keyReused(): ProxyError {

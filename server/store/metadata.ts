@@ -10,13 +10,19 @@ export interface StreamMetadata {
   readonly claim?: string;
 }
 
-/**
- * Logs that are no answers say what they are in their metadata's `kind`: a recovering store leaves them open
- * (and drops those of a process, which is dead then).
- */
+/** Values of `kind` in the metadata of logs that are not streams of an upstream's response. */
 export const KIND_CLAIM = 'claim';
 export const KIND_KEY = 'key';
 export const KIND_PROCESS = 'process';
+
+/**
+ * Returns whether a log stays open when its process ends: those of an `Idempotency-Key` and of a `Stream-Key`. They
+ * expire by their TTL. Recovery has nothing to do for them, so a store need not look for them at startup.
+ */
+export function outlivesProcess(metadata: Readonly<Record<string, string>>): boolean {
+  const { kind } = metadata;
+  return kind !== undefined && kind !== KIND_PROCESS;
+}
 
 export function toMetadata(metadata: StreamMetadata): Record<string, string> {
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)) as Record<

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { STREAM_KEY, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { IDEMPOTENCY_KEY, STREAM_KEY, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
 import { startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
 import { startProxyProcess } from '../support/process.ts';
 import { startUpstream, write, type Upstream } from '../support/upstream.ts';
@@ -113,6 +113,33 @@ describe('a restart on the same dataDir', () => {
     );
     expect(bytes.toString()).toBe('acknowledged');
     expect(controls.at(-1)).toMatchObject({ streamClosed: true, upstreamOutcome: 'interrupted' });
+  });
+
+  it('[LIFE-4] after kill -9: a key leads to its stream, and one whose create was pending can be used again', async () => {
+    const folder = await temporaryFolder();
+    cleanups.push(() => folder.remove());
+    const upstream = await startUpstream(({ res, body }) => {
+      if (body.toString() !== 'pending' || upstream.calls.length > 2) void write(res, 'x');
+    });
+    cleanups.push(() => upstream.close());
+    const url = `${upstream.url}/answer`;
+    const child = await startProxyProcess({ dataDir: folder.path });
+    cleanups.push(() => child.kill('SIGKILL'));
+    const running = { body: 'running', headers: { [IDEMPOTENCY_KEY]: 'running' } };
+    const pending = { body: 'pending', headers: { [IDEMPOTENCY_KEY]: 'pending' } };
+    const first = locationOf(child, await post(child, url, running));
+    const lost = post(child, url, pending).catch(() => 'lost');
+    await upstream.call(1);
+    await child.kill('SIGKILL');
+    expect(await lost).toBe('lost');
+
+    const after = await startProxy({ dataDir: folder.path });
+    cleanups.push(() => after.stop({ drainMs: 0 }));
+    const found = await post(after, url, running);
+    expect(found.status).toBe(200);
+    expect(new URL(locationOf(after, found)).pathname).toBe(new URL(first).pathname);
+    expect((await post(after, url, pending)).status).toBe(201);
+    expect(upstream.calls).toHaveLength(3);
   });
 
   it('a second process on the same dataDir is refused with what to do', async () => {

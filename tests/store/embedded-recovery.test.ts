@@ -2,8 +2,10 @@ import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Disk } from '../../server/store/embedded/disk.ts';
 import { embeddedStore } from '../../server/store/embedded/index.ts';
+import { OPEN_STREAMS, openKey } from '../../server/store/embedded/keys.ts';
 import type { StreamStore } from '../../server/store/types.ts';
 import {
   COMPLETE,
@@ -103,6 +105,44 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     expect(await textOf(found, 'key-1', tail)).toBe('two');
     expect(await found.head('proxy-1')).toBeUndefined();
     expect(await found.create('proxy-1', init())).toBe(true);
+  });
+
+  it('reads no record of keys and claims at startup, and leaves their logs open', async () => {
+    const store = await opened('data');
+    const names = Array.from({ length: 20 }, (_, i) => [`claim-${i}`, `key-${i}`]).flat();
+    for (const name of names) {
+      await store.create(name, init({ metadata: { kind: name.split('-')[0]! } }));
+      await store.append(name, Buffer.from('line\n'));
+    }
+    await store.create('running', init());
+    await store.append('running', Buffer.from('x'));
+    const records = vi.spyOn(Disk.prototype, 'record');
+    const found = await afterDeath();
+    expect(records.mock.calls).toEqual([['running']]);
+    records.mockRestore();
+    for (const name of names) {
+      expect((await found.head(name))?.end).toBeUndefined();
+      await found.append(name, Buffer.from('next\n'));
+      expect(await textOf(found, name)).toBe('line\nnext\n');
+    }
+    expect((await found.head('running'))?.end?.outcome).toBe('interrupted');
+  });
+
+  it('removes keys and claims from the index of open streams that version 0.1 wrote, and leaves them open', async () => {
+    const store = await opened('data');
+    await store.create('claim-1', init({ metadata: { kind: 'claim' } }));
+    await store.append('claim-1', Buffer.from('line\n'));
+    await store.dispose();
+    const dataDir = join(parent, 'data');
+    const disk = new Disk(dataDir);
+    const { sid } = disk.record('claim-1')!;
+    await disk.commit((to) => to.put(openKey(sid), Buffer.from('claim-1')));
+    await disk.close();
+    await (await opened('data')).dispose();
+    const after = new Disk(dataDir);
+    expect(after.keys(OPEN_STREAMS, 10)).toEqual([]);
+    await after.close();
+    expect((await (await opened('data')).head('claim-1'))?.end).toBeUndefined();
   });
 
   it('expires when its time comes, with or without a process', async () => {

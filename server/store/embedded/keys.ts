@@ -6,7 +6,7 @@ import { StoreError, type Offset } from '../types.ts';
  *
  *     c sid offset     a chunk: bytes of the stream from that offset on
  *     s id             the stream's record
- *     o sid        id  streams that are open: what a restart has to look at
+ *     o sid        id  streams that recovery has to close or remove: open ones, but not logs of keys and claims
  *     e time sid   id  when a stream may go, in milliseconds: what the sweeper has to look at
  *     t sid            chunks of a stream that is gone: what is left to remove
  *     m                of the store as a whole

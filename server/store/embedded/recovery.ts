@@ -1,5 +1,5 @@
 import type { StreamEnd } from '../types.ts';
-import { KIND_PROCESS } from '../metadata.ts';
+import { KIND_PROCESS, outlivesProcess } from '../metadata.ts';
 import type { Disk } from './disk.ts';
 import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
 import { encodeRecord } from './record.ts';
@@ -14,9 +14,9 @@ const INTERRUPTED: StreamEnd = {
 const IS_URGENT = true;
 
 /**
- * Makes a directory that a process has left ready for the next: closes the streams that it left open. It
- * looks at those only, so it takes as long as there were streams running, however many are stored.
- * Gives the epoch of this opening.
+ * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, and removes
+ * its lease. Reads the records in the index of open streams only, so its duration does not depend on how many
+ * streams, keys and claims are stored. Returns the epoch of this opening.
  */
 export async function recover(disk: Disk): Promise<number> {
   const epoch = disk.epoch() + 1;
@@ -25,16 +25,15 @@ export async function recover(disk: Disk): Promise<number> {
   await disk.commit((to) => {
     disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
-      const kind = record?.metadata['kind'];
-      if (record?.sid !== sid) {
+      // Version 0.1 has the logs of keys and claims in the index: they leave it once, and stay open.
+      if (record?.sid !== sid || outlivesProcess(record.metadata)) {
         to.remove(openKey(sid));
-      } else if (kind === undefined) {
-        to.put(recordKey(id), encodeRecord({ ...record, end: INTERRUPTED, tail: disk.chunksEnd(sid) }));
-        to.remove(openKey(sid));
-      } else if (kind === KIND_PROCESS) {
-        // It told others that its process lived.
+      } else if (record.metadata['kind'] === KIND_PROCESS) {
         to.remove(recordKey(id));
         eraseStream(to, sid, id, record.expiresAt);
+      } else {
+        to.put(recordKey(id), encodeRecord({ ...record, end: INTERRUPTED, tail: disk.chunksEnd(sid) }));
+        to.remove(openKey(sid));
       }
     }
   }, IS_URGENT);

@@ -1,3 +1,4 @@
+import { outlivesProcess } from '../metadata.ts';
 import { StoreError, type Frame, type StreamEnd, type StreamInfo, type StreamInit } from '../types.ts';
 import { ChunkWriter, type Piece } from './chunks.ts';
 import type { Committer, Participant } from './committer.ts';
@@ -258,7 +259,7 @@ export class EmbeddedStream implements Participant {
       expiresAt = deadline + slackMs(init.ttlSeconds);
       to.put(expiryKey(expiresAt, sid), Buffer.from(id));
     } else if (!end) return expiresAt;
-    if (isNew && !end) to.put(openKey(sid), Buffer.from(id));
+    if (isNew && !end && !outlivesProcess(init.metadata)) to.put(openKey(sid), Buffer.from(id));
     if (!isNew && end) to.remove(openKey(sid));
     const closing = end ?? this.end;
     const record = {

@@ -6,6 +6,10 @@ export async function POST(request: Request): Promise<Response> {
   const result = streamText({
     model: openai('gpt-4.1-mini'),
     messages: await convertToModelMessages(messages),
+    // Aborts when the proxy closes the request, which it does on Stop.
+    abortSignal: request.signal,
   });
-  return result.toUIMessageStreamResponse();
+  return result.toUIMessageStreamResponse({
+    onError: () => 'The model could not answer. Try again later.',
+  });
 }

@@ -1,7 +1,6 @@
 // app/api/proxy-token/route.ts
 import { createServiceToken } from 'durable-proxy';
-
-declare function currentUser(request: Request): Promise<{ id: string } | null>;
+import { currentUser } from './session.ts'; // Your own: returns the user of a request, or null.
 
 export async function GET(request: Request): Promise<Response> {
   const user = await currentUser(request);

@@ -3,12 +3,18 @@ import { useState } from 'react';
 
 export function Chat({ id }: { id: string }) {
   const [input, setInput] = useState('');
-  const { messages, sendMessage, status, stop, resumption, retry } = useDurableChat({
+  const { messages, sendMessage, status, stop, error, resumption, retry } = useDurableChat({
     id,
     api: '/api/chat',
     proxyUrl: '/v1/proxy',
   });
   const isBusy = status === 'submitted' || status === 'streaming';
+  const send = () => {
+    const text = input.trim();
+    if (text === '' || isBusy) return;
+    setInput('');
+    void sendMessage({ text });
+  };
   return (
     <>
       {messages.map((message) => (
@@ -19,21 +25,31 @@ export function Chat({ id }: { id: string }) {
           )}
         </p>
       ))}
-      <StreamStatus resumption={resumption} onRetry={() => void retry()} />
+      {error && (
+        <p role="alert">
+          {error.message}{' '}
+          <button type="button" onClick={() => void retry()}>
+            Try again
+          </button>
+        </p>
+      )}
+      <StreamStatus resumption={resumption} />
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void sendMessage({ text: input });
-          setInput('');
+          send();
         }}
       >
         <input aria-label="Message" value={input} onChange={(event) => setInput(event.target.value)} />
+        {/* The keys keep React from turning the Stop button into the Send button during a click. */}
         {isBusy ? (
-          <button type="button" onClick={() => void stop()}>
+          <button key="stop" type="button" onClick={() => void stop()}>
             Stop
           </button>
         ) : (
-          <button>Send</button>
+          <button key="send" type="submit">
+            Send
+          </button>
         )}
       </form>
     </>

@@ -12,9 +12,20 @@ function Essay({ topic }: { topic: string }) {
   return (
     <article aria-busy={status === 'loading' || status === 'streaming'}>
       <p>{text}</p>
-      {error && <p role="alert">{error.message}</p>}
-      <StreamStatus resumption={resumption} onRetry={() => void refetch()} />
-      {status === 'streaming' && <button onClick={() => void abort()}>Stop</button>}
+      {error && (
+        <p role="alert">
+          {error.message}{' '}
+          <button type="button" onClick={() => void refetch()}>
+            Try again
+          </button>
+        </p>
+      )}
+      <StreamStatus resumption={resumption} />
+      {status === 'streaming' && (
+        <button type="button" onClick={() => void abort()}>
+          Stop
+        </button>
+      )}
     </article>
   );
 }

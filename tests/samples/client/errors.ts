@@ -1,0 +1,35 @@
+import {
+  createDurableFetch,
+  isDurableNetworkError,
+  isDurableStreamError,
+  type DurableRequestInit,
+} from 'durable-proxy/client';
+
+const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy' });
+
+export interface App {
+  readonly read: (body: ReadableStream<Uint8Array>) => Promise<void>;
+  readonly showProviderError: (error: unknown) => void;
+  readonly offerToContinue: () => void;
+  readonly offerToTryAgain: (outcome: string | undefined) => void;
+}
+
+export async function ask(
+  url: string,
+  init: DurableRequestInit,
+  { read, showProviderError, offerToContinue, offerToTryAgain }: App,
+): Promise<void> {
+  // #region
+  try {
+    const response = await durableFetch(url, init);
+    if (response.ok) await read(response.body!);
+    else showProviderError(await response.json());
+  } catch (error) {
+    if (isDurableNetworkError(error))
+      offerToContinue(); // The same call resumes the answer.
+    else if (isDurableStreamError(error))
+      offerToTryAgain(error.outcome); // The same call creates a new answer.
+    else throw error;
+  }
+  // #endregion
+}

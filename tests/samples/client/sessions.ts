@@ -1,0 +1,22 @@
+import { createDurableFetch, createSessionStore, type SessionSnapshot } from 'durable-proxy/client';
+
+const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy' });
+
+export async function view(
+  url: string,
+  body: string,
+  render: (snapshot: SessionSnapshot) => void,
+): Promise<SessionSnapshot> {
+  // #region
+  const sessions = createSessionStore(); // One per application.
+  const session = sessions.acquire('essay', (init) =>
+    durableFetch(url, { body, requestId: 'essay', ...init }),
+  );
+  const unsubscribe = session.subscribe(() => render(session.getSnapshot()));
+
+  const { text, error } = await session.done; // Never rejects.
+  unsubscribe();
+  session.release();
+  // #endregion
+  return { ...session.getSnapshot(), text, error };
+}

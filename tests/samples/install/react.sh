@@ -1,0 +1,1 @@
+npm install durable-proxy @ai-sdk/react ai @tanstack/react-query

@@ -1,0 +1,1 @@
+npm install durable-proxy express ai @ai-sdk/openai

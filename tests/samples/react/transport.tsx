@@ -1,0 +1,24 @@
+import { useChat } from '@ai-sdk/react';
+import { createDurableChatTransport } from 'durable-proxy/transports';
+
+const transport = createDurableChatTransport({ api: '/api/chat', proxyUrl: '/v1/proxy' });
+
+export function Chat({ id }: { id: string }) {
+  const { messages, sendMessage, stop, error } = useChat({ id, transport, resume: true });
+  const stopAnswer = async () => {
+    await transport.abort(id);
+    await stop();
+  };
+  return (
+    <>
+      {messages.map(({ id, role, parts }) => (
+        <p key={id}>
+          {role}: {parts.map((part) => (part.type === 'text' ? part.text : ''))}
+        </p>
+      ))}
+      {error && <p role="alert">{error.message}</p>}
+      <button onClick={() => void sendMessage({ text: 'Why is water wet?' })}>Ask</button>
+      <button onClick={() => void stopAnswer()}>Stop</button>
+    </>
+  );
+}

@@ -1,0 +1,15 @@
+// #region
+import { createServiceToken } from 'durable-proxy';
+// #endregion
+
+export async function tokenFor(user: { id: string }, jwtSecret: string): Promise<string> {
+  // #region
+  const token = await createServiceToken({
+    jwtSecret,
+    subject: user.id, // Scopes streams, keys and limits.
+    expiresInSeconds: 600,
+    allow: ['https://api.example.com/chat'], // Optional: narrows the allowlist of the proxy.
+  });
+  // #endregion
+  return token;
+}

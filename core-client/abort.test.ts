@@ -147,19 +147,19 @@ describe('abortUpstream', () => {
 
   it('holds on to no error that comes after its caller has left', async () => {
     const controller = new AbortController();
-    const late = new Promise<Response>((resolve) => {
-      const own: typeof fetch = async (url, init) => {
-        const response = await fetch(url, init);
-        resolve(response);
-        return response;
-      };
-      rig.standIn.upstream = async () => {
-        controller.abort();
-        return { status: 403, body: 'x'.repeat(1_000) };
-      };
-      const call = rig.client({ abortUpstream: true, fetch: own })(UPSTREAM, { signal: controller.signal });
-      void expect(call).rejects.toMatchObject({ name: 'AbortError' });
-    });
+    let arrive!: (response: Response) => void;
+    const late = new Promise<Response>((resolve) => (arrive = resolve));
+    const own: typeof fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      arrive(response);
+      return response;
+    };
+    rig.standIn.upstream = async () => {
+      controller.abort();
+      return { status: 403, body: 'x'.repeat(1_000) };
+    };
+    const call = rig.client({ abortUpstream: true, fetch: own })(UPSTREAM, { signal: controller.signal });
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
     const response = await late;
     // The client reads the body of an error whole, which frees the connection.
     await vi.waitFor(() => expect(response.bodyUsed).toBe(true));

@@ -15,8 +15,12 @@ export function contentsFor(storage: StorageLike): StorageLike & { keys?(): Prom
   const database = indexedDbStorage('durable-proxy');
   if (!database) return session;
   return {
-    getItem: async (key) => (await database.getItem(key).catch(() => null)) ?? session.getItem(key),
-    setItem: (key, value) => database.setItem(key, value).catch(() => session.setItem(key, value)),
+    // What this tab could not write to the database is newer than what the database has.
+    getItem: async (key) => session.getItem(key) ?? (await database.getItem(key).catch(() => null)),
+    async setItem(key, value) {
+      session.removeItem(key);
+      await database.setItem(key, value).catch(() => session.setItem(key, value));
+    },
     async removeItem(key) {
       session.removeItem(key);
       await database.removeItem(key);

@@ -88,7 +88,9 @@ describe('an error of the model in a complete answer', () => {
 describe('throttle', () => {
   it('limits how often progress renders', async () => {
     let renders = 0;
-    const options = { id: uniqueId(), api: world.upstream.url, ...world.client, throttle: 300 };
+    let arrived: (() => void) | undefined;
+    const onResumption = () => arrived?.();
+    const options = { id: uniqueId(), api: world.upstream.url, ...world.client, throttle: 300, onResumption };
     const page = renderHook(() => {
       renders++;
       return useDurableChat(options);
@@ -99,8 +101,8 @@ describe('throttle', () => {
     const before = { renders, at: performance.now(), bytes: page.result.current.resumption.receivedBytes };
     for (let index = 0; index < 60; index++) {
       exchange.send({ type: 'text-delta', id: 't', delta: 'x' });
-      // One frame each: what is sent together may arrive together.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      // The next frame is sent when this one has arrived: each makes a new resumption.
+      await new Promise<void>((resolve) => (arrived = resolve));
     }
     exchange.send(...textAnswer().slice(-3)).done();
     await waitFor(() => expect(page.result.current.status).toBe('ready'));

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
-import { parseCommand, UsageError } from './cli/arguments.ts';
+import { parseCommand } from './cli/arguments.ts';
 import { HELP } from './cli/help.ts';
+import { UsageError } from './cli/usage-error.ts';
 
 /** Runs the command and gives its exit code: 0 well, 1 failed, 2 cannot be done as written. */
 async function main(): Promise<number> {

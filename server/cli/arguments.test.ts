@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { parseCommand, UsageError, type ServeCommand } from './arguments.ts';
+import { parseCommand, type ServeCommand } from './arguments.ts';
+import { PROXY_OPTIONS } from '../options/table.ts';
+import { HELP } from './help.ts';
+import { NUMBER_FLAGS } from './number-flags.ts';
+import { UsageError } from './usage-error.ts';
 
 const env = { JWT_SECRET: 'one' };
 
@@ -116,5 +120,24 @@ describe('parseCommand', () => {
       kind: 'conformance',
       args: ['--url', 'http://localhost:1'],
     });
+  });
+
+  it('has a flag with a line in --help for every number among the options', () => {
+    const numbers = Object.entries(PROXY_OPTIONS).filter(([, spec]) => 'unlimited' in spec);
+    for (const [option] of numbers) {
+      const { flag, spec } = NUMBER_FLAGS.find((each) => each.option === option)!;
+      expect(serveCommand([`--${flag}`, String(spec.min)]).options).toMatchObject({ [option]: spec.min });
+      expect(HELP).toContain(`--${flag} <`);
+    }
+    expect(numbers.length).toBeGreaterThan(10);
+  });
+
+  it('takes Infinity for a limit, and not for a timeout', () => {
+    expect(serveCommand(['--max-readers', 'Infinity']).options).toMatchObject({ maxReaders: Infinity });
+    expect(() => serveCommand(['--keep-alive-ms', 'Infinity'])).toThrow(UsageError);
+  });
+
+  it('refuses a number below the smallest', () => {
+    expect(() => serveCommand(['--max-concurrent-streams', '0'])).toThrow('at least 1');
   });
 });

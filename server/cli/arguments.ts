@@ -1,5 +1,8 @@
 import { parseArgs } from 'node:util';
 import type { ProxyServerOptions } from 'durable-proxy';
+import { NUMBER_FLAGS, type NumberFlag } from './number-flags.ts';
+import { upstreamHeaders } from './upstream-headers.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What the command line asks for, before anything is opened or imported. */
 export interface ServeCommand {
@@ -21,15 +24,10 @@ export type Command =
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** The command cannot be carried out as it was written: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 const FLAGS = {
-  port: { type: 'string' },
   host: { type: 'string' },
   allow: { type: 'string', multiple: true },
+  'upstream-header': { type: 'string', multiple: true },
   'allow-private-networks': { type: 'boolean' },
   'data-dir': { type: 'string' },
   durability: { type: 'string' },
@@ -38,8 +36,6 @@ const FLAGS = {
   'durable-streams-header': { type: 'string', multiple: true },
   'public-url': { type: 'string' },
   'cors-origin': { type: 'string', multiple: true },
-  ttl: { type: 'string' },
-  'url-expiration': { type: 'string' },
   drain: { type: 'string' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -60,7 +56,7 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
   if (backends.length > 1) {
     throw new UsageError(`Give one of --${backends.join(', --')}: each says where streams are kept`);
   }
-  const port = flags.port ?? env['PORT'];
+  const numbers = numberOptions(flags, env);
   return {
     kind: 'serve',
     redis: flags.redis,
@@ -69,7 +65,7 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
     options: {
       jwtSecret: secrets(env['JWT_SECRET']),
       allowlist: flags.allow ?? [],
-      ...(port !== undefined && { port: wholeNumber('--port', port, 65_535) }),
+      ...numbers,
       ...(flags.host !== undefined && { host: flags.host }),
       ...(flags['allow-private-networks'] && { allowPrivateNetworks: true }),
       ...(flags['data-dir'] !== undefined && { dataDir: flags['data-dir'] }),
@@ -82,22 +78,36 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
       }),
       ...(flags['public-url'] !== undefined && { publicUrl: flags['public-url'] }),
       ...(flags['cors-origin'] && { cors: { origin: flags['cors-origin'] } }),
-      ...(flags.ttl !== undefined && {
-        streamTtlSeconds: wholeNumber('--ttl', flags.ttl),
-      }),
-      ...(flags['url-expiration'] !== undefined && {
-        urlExpirationSeconds: wholeNumber('--url-expiration', flags['url-expiration']),
-      }),
+      ...(flags['upstream-header'] && { prepareUpstream: upstreamHeaders(flags['upstream-header'], env) }),
     },
   };
 }
 
 function parseFlags(args: readonly string[]) {
+  const numbers = Object.fromEntries(NUMBER_FLAGS.map(({ flag }) => [flag, { type: 'string' as const }]));
   try {
-    return parseArgs({ args: [...args], options: FLAGS, allowPositionals: false, strict: true }).values;
+    const options = { ...numbers, ...FLAGS };
+    return parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }
+}
+
+/** The numbers that flags set, and the port that `$PORT` sets. */
+function numberOptions(flags: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv) {
+  return Object.fromEntries(
+    NUMBER_FLAGS.flatMap(({ option, flag, spec }) => {
+      const text = flags[flag] ?? (option === 'port' ? env['PORT'] : undefined);
+      return typeof text === 'string' ? [[option, numberOf(flag, text, spec)]] : [];
+    }),
+  ) as Partial<Pick<ProxyServerOptions, 'port'>>;
+}
+
+function numberOf(flag: string, text: string, { min, max, unlimited }: NumberFlag['spec']): number {
+  if (unlimited && text === 'Infinity') return Infinity;
+  const value = wholeNumber(`--${flag}`, text, max);
+  if (value >= min) return value;
+  throw new UsageError(`--${flag} must be at least ${min}, not "${text}"`);
 }
 
 /** Base64 and hex have no comma, so that one can stand between the secrets of a rotation. */
@@ -114,7 +124,7 @@ function wholeNumber(flag: string, text: string, max = Number.MAX_SAFE_INTEGER):
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= max) return value;
   throw new UsageError(
-    `${flag} must be a whole number${max === 65_535 ? ' up to 65535' : ''}, not "${text}"`,
+    `${flag} must be a whole number${max === Number.MAX_SAFE_INTEGER ? '' : ` up to ${max}`}, not "${text}"`,
   );
 }
 

@@ -1,4 +1,13 @@
-export const HELP = `durable-proxy: keeps streamed AI answers across dropped connections, reloads and deploys.
+import { NUMBER_FLAGS, numberFlagsHelp } from './number-flags.ts';
+
+const numbers = (kind: 'limits' | 'timeouts'): string =>
+  numberFlagsHelp(
+    NUMBER_FLAGS.filter(
+      ({ option }) => option !== 'port' && /(Ms|Seconds)$/.test(option) === (kind === 'timeouts'),
+    ),
+  );
+
+export const HELP = `durable-proxy: keeps streamed AI responses across dropped connections, reloads and deploys.
 
 Usage
   JWT_SECRET=… npx durable-proxy --allow 'https://api.openai.com/**' [options]
@@ -7,14 +16,16 @@ Usage
 Upstreams
   --allow <pattern>               URLs that may be called, such as 'https://api.openai.com/**'. Repeatable.
                                   Without one, every upstream is refused.
-  --allow-private-networks        let names that resolve to private addresses be upstreams
+  --allow-private-networks        allow upstream names that resolve to private addresses
+  --upstream-header <header>      adds a header to requests to a host. Repeatable. $NAME is replaced by the
+                                  environment variable: 'api.openai.com: Authorization: Bearer $OPENAI_API_KEY'
 
 Server
   --port <number>                 default $PORT, else 4440; 0 takes a free one
   --host <name>                   default localhost; 0.0.0.0 for every interface
   --public-url <url>              public URL of the mount, path included; default: relative URLs
   --cors-origin <origin>          origins whose pages may call. Repeatable. Default: any
-  --drain <seconds>               time for answers in flight after SIGTERM or SIGINT. Default 10
+  --drain <seconds>               time for running responses after SIGTERM or SIGINT. Default 10
   --log-level <level>             debug, info (default), warn, error, silent. JSON lines, as pino writes them
 
 Storage (one of)
@@ -22,17 +33,21 @@ Storage (one of)
   --redis <url>                   Redis or Valkey; needs 'npm install redis'
   --durable-streams-url <url>     a Durable Streams server
 
-  --durability <disk|process>     when the embedded store calls bytes safe: flushed to disk (default), or
+  --durability <disk|process>     when the embedded store acknowledges bytes: flushed to disk (default), or
                                   committed, which survives the process but not a power cut
-  --durable-streams-header <h>    header of each request to it: 'Authorization: Bearer …'. Repeatable
-  --ttl <seconds>                 how long an answer is kept after its last read or write. Default 86400
-  --url-expiration <seconds>      how long a signed URL is good for. Default 86400
+  --durable-streams-header <h>    header of each request to that server: 'Authorization: Bearer …'. Repeatable
 
-  -h, --help                      this text
-  -v, --version                   the version
+Limits (Infinity disables one)
+${numbers('limits')}
+
+Timeouts
+${numbers('timeouts')}
+
+  -h, --help                      print this text
+  -v, --version                   print the version
 
 Environment
-  JWT_SECRET   the service secret: openssl rand -base64 32. To rotate it, give the new one first and the old
-               one behind a comma (new,old): the first signs, both are accepted.
-  PORT         the port, when --port is not given
+  JWT_SECRET   the service secret: openssl rand -base64 32. To rotate it, give the new secret, a comma and the
+               old secret (new,old): the first signs, both are accepted.
+  PORT         the port, if --port is not given
 `;

@@ -1,6 +1,7 @@
 import { createProxyServer, type ProxyEvent, type StreamStore } from 'durable-proxy';
-import { UsageError, type ServeCommand } from './arguments.ts';
+import type { ServeCommand } from './arguments.ts';
 import { jsonLogger } from './json-logger.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What happens to answers; the rest (each read, each first byte) is for `--log-level debug`. */
 const NEWS: ReadonlySet<ProxyEvent['type']> = new Set([

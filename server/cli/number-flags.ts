@@ -1,0 +1,41 @@
+import { PROXY_OPTIONS, SERVER_OPTIONS } from '../options/table.ts';
+import type { NumberSpec } from '../options/spec.ts';
+
+/** A command line flag that sets a number among the options. */
+export interface NumberFlag {
+  /** Name of the option, such as `maxRequestBytes`. */
+  readonly option: string;
+  /** Name of the flag without dashes, such as `max-request-bytes`. */
+  readonly flag: string;
+  readonly spec: NumberSpec & { readonly help: string };
+}
+
+/** Every number of the options table that has a line for `--help`, in the table's order. */
+export const NUMBER_FLAGS: readonly NumberFlag[] = Object.entries({
+  ...SERVER_OPTIONS,
+  ...PROXY_OPTIONS,
+}).flatMap(([option, spec]) =>
+  'help' in spec ? [{ option, flag: spec.flag ?? kebabCase(option), spec: spec as NumberFlag['spec'] }] : [],
+);
+
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** Returns the lines of `--help` for these flags, with units and defaults. */
+export function numberFlagsHelp(flags: readonly NumberFlag[]): string {
+  return flags
+    .map(({ flag, option, spec }) => {
+      const unit = /Ms$/.test(option)
+        ? 'ms'
+        : /Seconds$/.test(option)
+          ? 'seconds'
+          : /Bytes$/.test(option)
+            ? 'bytes'
+            : 'number';
+      const name = `--${flag} <${unit}>`;
+      const gap = name.length < 38 ? ' '.repeat(38 - name.length) : `\n${' '.repeat(40)}`;
+      return `  ${name}${gap}${spec.help}; default ${spec.fallback}`;
+    })
+    .join('\n');
+}

@@ -1,7 +1,7 @@
 import { MalformedAnswerError, ModelError, TruncatedAnswerError } from './errors.ts';
 import { foldChunks, type ChatChunk } from './fold-chunks.ts';
 import { isError } from './is-error.ts';
-import { readJsonEvents, type JsonEvents } from './json-events.ts';
+import { drainEvents, readJsonEvents } from './json-events.ts';
 import { abortReason } from './unless-aborted.ts';
 
 export type { ChatChunk } from './fold-chunks.ts';
@@ -25,9 +25,6 @@ export interface ChatChunksOptions {
 }
 
 const TERMINAL = new Set(['finish', 'abort', 'error']);
-
-/** Milliseconds that the rest of an answer is read after an `error` chunk, for its end. */
-const DRAIN_MS = 5_000;
 
 /**
  * Turns the body of an AI SDK UI message stream into its chunks, pulled one by one. Sees to what the SDK
@@ -106,24 +103,12 @@ export function chatChunks(
         settle(undefined);
         // The SDK reads nothing after an error. Read to the end, or the answer would count as unfinished and
         // be resumed, its error included.
-        if (hasError) return void drain(events);
+        if (hasError) return void drainEvents(events);
         return events.cancel(reason);
       },
     },
     { highWaterMark: 0 },
   );
-}
-
-/** Reads the rest of an answer, for at most 5 s. */
-async function drain(events: JsonEvents): Promise<void> {
-  const timer = setTimeout(() => void events.cancel().catch(() => undefined), DRAIN_MS);
-  try {
-    while (!(await events.next()).done);
-  } catch {
-    // How it ends is known already.
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /**

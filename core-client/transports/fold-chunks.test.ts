@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { foldChunks, type ChatChunk } from './fold-chunks.ts';
 import { readJsonEvents } from './json-events.ts';
+import { nextTurn } from './next-turn.ts';
 
 const encoder = new TextEncoder();
 const sse = (chunks: readonly object[]): Uint8Array =>
@@ -78,6 +79,44 @@ describe('foldChunks', () => {
     }
     clearInterval(timer);
     expect(turns).toBeGreaterThanOrEqual(8);
+  });
+
+  it('makes few updates of a replay of 20,000 deltas, and few of them in a turn of the event loop', async () => {
+    const deltas = Array.from({ length: 20_000 }, (_, index) => text('1', `word ${index} `));
+    const bytes = sse(deltas);
+    let at = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (at >= bytes.length) return controller.close();
+        controller.enqueue(bytes.subarray(at, (at += 64 * 1024)));
+      },
+    });
+    // Each update takes 4 ms of this clock, and nothing else takes any.
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const folded = foldChunks(readJsonEvents(body), (event) => event as ChatChunk);
+    let [updates, inTurn, mostInTurn, isOver] = [0, 0, 0, false];
+    const counting = (async () => {
+      while (!isOver) {
+        await nextTurn();
+        mostInTurn = Math.max(mostInTurn, inTurn);
+        inTurn = 0;
+      }
+    })();
+    let received = '';
+    for (let chunk = await folded.next(); chunk; chunk = await folded.next()) {
+      received += String(chunk['delta']);
+      updates++;
+      inTurn++;
+      now += 4;
+    }
+    isOver = true;
+    await counting;
+    vi.restoreAllMocks();
+    expect(received).toBe(deltas.map(({ delta }) => delta).join(''));
+    expect(updates).toBeLessThanOrEqual(Math.ceil(bytes.length / (64 * 1024)) + 1);
+    // 16 ms are four updates; one more may be under way.
+    expect(mostInTurn).toBeLessThanOrEqual(6);
   });
 
   it('loses and reorders nothing, however chunks arrive', async () => {

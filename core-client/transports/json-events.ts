@@ -10,6 +10,9 @@ const DONE = '[DONE]';
  */
 const MAX_EVENT_CHARS = 64 * 1024 * 1024;
 
+/** Milliseconds that the rest of an answer is read after an error of the model, for its end. */
+const DRAIN_MS = 5_000;
+
 /** The JSON events of an SSE body, pulled one by one. */
 export interface JsonEvents {
   next(): Promise<IteratorResult<unknown, undefined>>;
@@ -80,4 +83,16 @@ export function readJsonEvents(body: ReadableStream<Uint8Array>): JsonEvents {
     },
     cancel: (reason) => reader.cancel(reason),
   };
+}
+
+/** Reads the rest of an answer, for at most 5 s. Never rejects. */
+export async function drainEvents(events: JsonEvents): Promise<void> {
+  const timer = setTimeout(() => void events.cancel().catch(() => undefined), DRAIN_MS);
+  try {
+    while (!(await events.next()).done);
+  } catch {
+    // How it ends is known already.
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -5,7 +5,7 @@ import type { DurableFetchOptions, DurableRequestInit, DurableResponse } from '.
 import { asChatError, wasAborted } from './chat-chunks.ts';
 import { absoluteUrl, resolve, type Resolvable } from './chat-request.ts';
 import { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
-import { readJsonEvents } from './json-events.ts';
+import { drainEvents, readJsonEvents } from './json-events.ts';
 import { defaultStorage } from '../storage.ts';
 import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
 import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
@@ -79,7 +79,15 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   /** Of the newest run, while it has no response. */
   let unanswered: { readonly requestId: string; readonly stop: AbortController } | undefined;
 
+  /** Runs that the model ended with an error. They are read to their end, and not resumed. */
+  const failed = new Set<string>();
+
   const forget = (runId: string) => void turns.remove(runId, undefined);
+  const over = (runId: string) => (hasFailed: boolean) => {
+    if (hasFailed) failed.add(runId);
+    else failed.delete(runId);
+    forget(runId);
+  };
 
   /** Begins a call, which is the newest from now on. */
   const start = (
@@ -143,6 +151,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   };
 
   const rejoin = async (runId: string, own: DurableRequestInit): Promise<DurableResponse | null> => {
+    if (failed.has(runId)) return null;
     const kept = await turns.get(runId);
     const response = await client.resume(kept?.requestId ?? runId, { ...own, streamKey: runId });
     if (!response) forget(runId);
@@ -154,18 +163,10 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     connect(messages, data, signal, given) {
       const run = given ?? newRun();
       const open = (own: DurableRequestInit) => request(messages, data, run, own);
-      return events(
-        () => start(open, signal),
-        signal,
-        () => forget(run.runId),
-      );
+      failed.delete(run.runId);
+      return events(() => start(open, signal), signal, over(run.runId));
     },
-    joinRun: (runId, signal) =>
-      events(
-        () => start((own) => rejoin(runId, own), signal),
-        signal,
-        () => forget(runId),
-      ),
+    joinRun: (runId, signal) => events(() => start((own) => rejoin(runId, own), signal), signal, over(runId)),
     async abort() {
       const asked = unanswered;
       if (asked && (await client.abort(asked.requestId).catch(clientOptions.onWarning))) {
@@ -178,21 +179,28 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   };
 }
 
+const RUN_EVENTS: ReadonlySet<string> = new Set(['RUN_STARTED', 'RUN_FINISHED', 'RUN_ERROR']);
+
 /** For those who use the adapter without TanStack's client, which gives its runs names. */
 function newRun(): RunContext {
   return { threadId: `thread-${randomId()}`, runId: `run-${randomId()}` };
 }
 
-/** Reads on from the first `next()`, as TanStack's own adapters do. Ends without a word when the reader left. */
+/**
+ * Reads on from the first `next()`, as TanStack's own adapters do. Ends without an error when the reader left.
+ *
+ * @param onOver called when the run is over, at its `RUN_ERROR` at the latest (`hasFailed`).
+ */
 function events(
   open: () => Promise<DurableResponse | null>,
   signal: AbortSignal | undefined,
-  onOver: () => void,
+  onOver: (hasFailed: boolean) => void,
 ): AsyncIterable<unknown> {
   const iterable = {
     async *[Symbol.asyncIterator]() {
       const opening = open();
       let reading: ReturnType<typeof readJsonEvents> | undefined;
+      let last: string | undefined;
       const leave = () => void reading?.cancel().catch(() => undefined);
       try {
         const response = await unlessAborted(opening, signal);
@@ -203,36 +211,43 @@ function events(
         markResumed(iterable, response.wasResumed);
         reading = readJsonEvents(response.body);
         signal?.addEventListener('abort', leave, { once: true });
-        yield* untilTerminal(reading, signal);
-        if (!signal?.aborted) onOver();
+        for await (const event of untilTerminal(reading, signal)) {
+          if (RUN_EVENTS.has(event.type)) last = event.type;
+          if (last === 'RUN_ERROR') onOver(true);
+          yield event;
+        }
+        if (!signal?.aborted) onOver(last === 'RUN_ERROR');
       } catch (cause) {
-        if (!signal?.aborted && !isDurableNetworkError(cause)) onOver();
+        if (!signal?.aborted && !isDurableNetworkError(cause)) onOver(false);
         if (signal?.aborted) void opening.then((late) => late?.body?.cancel()).catch(() => undefined);
         else if (!wasAborted(cause)) throw asChatError(cause);
       } finally {
         signal?.removeEventListener('abort', leave);
-        leave();
+        // A reader may leave at the error. Read to the end, or the run would count as unfinished.
+        if (reading && last === 'RUN_ERROR' && !signal?.aborted) void drainEvents(reading);
+        else leave();
       }
     },
   };
   return iterable;
 }
 
+/** @throws TruncatedAnswerError if the body ends before the run's last event. */
 async function* untilTerminal(
   reading: ReturnType<typeof readJsonEvents>,
   signal: AbortSignal | undefined,
-): AsyncGenerator {
-  // An agent's loop may finish one run and start the next in the same stream: the last word counts.
+): AsyncGenerator<{ readonly type: string }> {
+  // An agent's loop may finish one run and start the next in the same stream: the last of them counts.
   let finished = false;
   for (;;) {
     const next = await reading.next();
     if (signal?.aborted) return;
     if (next.done) break;
-    const type = (next.value as { type?: unknown } | null)?.type;
-    if (typeof type !== 'string') throw new MalformedAnswerError('An event of the run has no type.');
-    if (type === 'RUN_STARTED') finished = false;
-    if (type === 'RUN_FINISHED' || type === 'RUN_ERROR') finished = true;
-    yield next.value;
+    const event = next.value as { readonly type?: unknown } | null;
+    if (typeof event?.type !== 'string') throw new MalformedAnswerError('An event of the run has no type.');
+    if (event.type === 'RUN_STARTED') finished = false;
+    if (event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR') finished = true;
+    yield event as { readonly type: string };
   }
   if (!finished) throw new TruncatedAnswerError('The run ended before its last event.');
 }

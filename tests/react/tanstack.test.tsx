@@ -43,6 +43,13 @@ function run(exchange: Exchange, ...deltas: readonly string[]): object[] {
   ];
 }
 
+const runError = ({ body: { threadId, runId } }: Exchange): object => ({
+  type: 'RUN_ERROR',
+  threadId,
+  runId,
+  message: 'Overloaded.',
+});
+
 function openPage(connection = adapter(), threadId = 'thread-1') {
   const page = renderHook(() => useChat({ threadId, connection, persistence: localStoragePersistence() }), {
     reactStrictMode: true,
@@ -142,6 +149,46 @@ describe('createDurableAdapter', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
+  it('ends the upstream request by a stop before the first byte, and sends the next message', async () => {
+    const page = openPage();
+    page.send('Hello');
+    const exchange = await world.upstream.next();
+    act(() => page.result.current.stop());
+    await act(() => page.connection.abort());
+    await exchange.closed;
+    await waitFor(() => expect(page.result.current.status).toBe('ready'));
+    expect(page.result.current.error).toBeUndefined();
+    page.send('Again');
+    const next = await world.upstream.next();
+    next
+      .begin()
+      .send(...run(next, 'Hi'))
+      .done();
+    await waitFor(() => expect(page.texts()).toEqual(['Hello', 'Again', 'Hi']));
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+
+  it('shows an error of the model, and asks the model again at a reload of the answer', async () => {
+    const page = openPage();
+    page.send('Hello');
+    const exchange = await world.upstream.next();
+    exchange
+      .begin()
+      .send(...run(exchange, 'half').slice(0, 3), runError(exchange))
+      .done();
+    await waitFor(() => expect(page.result.current.error?.message).toBe('Overloaded.'));
+    act(() => void page.result.current.reload());
+    const next = await world.upstream.next();
+    next
+      .begin()
+      .send(...run(next, 'whole'))
+      .done();
+    await waitFor(() => expect(page.texts()).toEqual(['Hello', 'whole']));
+    await waitFor(() => expect(page.result.current.status).toBe('ready'));
+    expect(page.result.current.error).toBeUndefined();
+    expect(world.upstream.exchanges).toHaveLength(2);
+  });
+
   it('takes no run for whole that is not', async () => {
     const page = openPage();
     page.send('Hello');
@@ -192,6 +239,25 @@ describe('joinRun', () => {
     await witness;
     expect(await readAll(adapter({ getRequestId }).joinRun(context.runId))).toHaveLength(events.length);
     await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain(context.runId));
+  });
+
+  it('resumes no run that the model ended with an error, also if its reader left at the error', async () => {
+    const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
+    const first = adapter();
+    const reading = (async () => {
+      for await (const event of first.connect([], undefined, undefined, context)) {
+        if ((event as { type: string }).type === 'RUN_ERROR') break;
+      }
+    })();
+    const exchange = (await world.upstream.next()).begin();
+    exchange.send(...run(exchange, 'a').slice(0, 2), runError(exchange));
+    await reading;
+    await expect(readAll(first.joinRun(context.runId))).rejects.toMatchObject({ status: 404 });
+    exchange.done();
+    await exchange.closed;
+    // The rest is read, so another page finds nothing either.
+    await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain('streamUrl'));
+    await expect(readAll(adapter().joinRun(context.runId))).rejects.toMatchObject({ status: 404 });
   });
 
   it('stops the answer with the reader where `abortUpstream` says so, even before it began', async () => {

@@ -9,6 +9,7 @@ import { ProxyError } from './errors.ts';
 import { splitTarget } from './http/exchange.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
+import type { Opener } from './opener.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { streamNotFound } from './streams/visible.ts';
 
@@ -16,15 +17,17 @@ import { streamNotFound } from './streams/visible.ts';
 const STREAM_PATH = /^\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\/?$/i;
 const ANY_ID_PATH = /^\/[^/]+\/?$/;
 
+/** Milliseconds that a request waits for a store that is not open yet. */
+const OPEN_WAIT_MS = 5_000;
+
 export interface DispatchOptions {
   readonly context: Context;
   readonly auth: ServiceAuth;
-  /** Resolves when the store can be used. */
-  readonly ready: Promise<void>;
+  readonly opener: Pick<Opener, 'wait'>;
 }
 
 /** Finds the route, checks who asks, lets the handler answer; one place turns what is thrown into an answer. */
-export function createDispatch({ context, auth, ready }: DispatchOptions) {
+export function createDispatch({ context, auth, opener }: DispatchOptions) {
   const { options, emit } = context;
 
   return async function dispatch(
@@ -36,7 +39,7 @@ export function createDispatch({ context, auth, ready }: DispatchOptions) {
       const { path, query } = splitTarget(req.url ?? '/');
       const { route, streamId } = findRoute(req.method ?? 'GET', path);
       const caller = await authorize(route, req, query, streamId);
-      await ready;
+      await opener.wait(OPEN_WAIT_MS);
       const base = options.publicUrl ?? (req.baseUrl ?? '').replace(/\/+$/, '');
       await route.handle({ req, res, query, base, streamId, caller }, context);
     } catch (error) {

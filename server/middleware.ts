@@ -9,8 +9,9 @@ import { createProxy, type CloseOptions } from './proxy.ts';
 export interface DurableProxyRouter {
   (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void): void;
   /**
-   * Resolves when the store is open; rejects when it cannot be, as when another process holds `dataDir`.
-   * Requests wait for it by themselves.
+   * Resolves when the store is open. Rejects if the first attempt to open it fails, for example because another
+   * process holds `dataDir`. The proxy then keeps trying, with a backoff of at most 2 s. A request waits up to 5 s
+   * for the store, then gets 502 `STORAGE_ERROR` with `Retry-After`.
    */
   readonly ready: Promise<void>;
   /**

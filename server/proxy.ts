@@ -7,6 +7,7 @@ import { ExactlyOnce } from './create/exactly-once.ts';
 import { StreamKeys } from './create/stream-keys.ts';
 import { createDispatch } from './dispatch.ts';
 import { safeEmitter } from './events.ts';
+import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import { Guardian } from './peers/guardian.ts';
 import { Presence } from './peers/presence.ts';
@@ -41,7 +42,7 @@ export interface CloseOptions {
 /** One proxy: everything behind the middleware, put together. */
 export interface Proxy {
   readonly dispatch: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
-  /** Resolves when the store can be used; rejects when it never will. */
+  /** Settles with the first attempt to open the store. Further attempts follow if it rejects. */
   readonly ready: Promise<void>;
   /** Takes no new streams, drains, and lets go of everything. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
@@ -98,14 +99,16 @@ export function createProxy(options: ResolvedOptions): Proxy {
     readerSlots: new ReaderSlots(options),
     emit: safeEmitter(options.onEvent, logger),
   });
-  const ready = store.open().then(() => presence.start());
-  ready.catch((err: unknown) => logger.error({ err }, 'the store of streams could not be opened'));
+  const opener = new Opener({
+    logger,
+    open: async () => {
+      await store.open();
+      await presence.start();
+    },
+  });
 
   const closeAll = async (drainMs: number): Promise<void> => {
-    const opened = await ready.then(
-      () => true,
-      () => false,
-    );
+    const opened = await opener.stop();
     await running.close(drainMs, SHUT_DOWN);
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();
@@ -117,8 +120,8 @@ export function createProxy(options: ResolvedOptions): Proxy {
   let closing: Promise<void> | undefined;
 
   return {
-    dispatch: createDispatch({ context, auth, ready }),
-    ready,
+    dispatch: createDispatch({ context, auth, opener }),
+    ready: opener.first,
     close: ({ drainMs = DEFAULT_DRAIN_MS } = {}) => (closing ??= closeAll(drainMs)),
   };
 }

@@ -1,0 +1,107 @@
+import { ConfigurationError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import { StoreError } from './store/types.ts';
+
+/** Milliseconds between two attempts to open the store: doubled up to the second number. */
+const RETRY_MS = [250, 2_000] as const;
+
+export interface OpenerOptions {
+  /** Makes the store usable. Called again after it rejected. */
+  readonly open: () => Promise<void>;
+  readonly logger: Logger;
+}
+
+/**
+ * Opens the store and keeps trying while it fails, for example while another process holds the data directory.
+ * Logs the first failure and the success after it, not each attempt.
+ */
+export class Opener {
+  /** Settles with the first attempt. */
+  readonly first: Promise<void>;
+  readonly #options: OpenerOptions;
+  readonly #waiting = new Set<(error?: unknown) => void>();
+  #attempt: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #failure: unknown;
+  #isOpen = false;
+  /** True if no attempt follows. */
+  #isOver = false;
+
+  constructor(options: OpenerOptions) {
+    this.#options = options;
+    this.first = this.#try(RETRY_MS[0]);
+    this.first.catch(() => undefined);
+  }
+
+  /**
+   * Resolves when the store is open.
+   * @param ms longest wait in milliseconds.
+   * @throws StoreError `UNAVAILABLE`, with the failure of the latest attempt as its cause; ConfigurationError if no
+   * further attempt can succeed.
+   */
+  async wait(ms: number): Promise<void> {
+    if (this.#isOpen) return;
+    if (this.#isOver) throw this.#error();
+    let timer: NodeJS.Timeout | undefined;
+    let settle!: (error?: unknown) => void;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an error of the store, as it is
+        settle = (error) => (error === undefined ? resolve() : reject(error));
+        this.#waiting.add(settle);
+        timer = setTimeout(() => settle(this.#error()), ms);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(settle);
+    }
+  }
+
+  /** Ends the attempts. Resolves when none is in progress, with whether the store is open. */
+  async stop(): Promise<boolean> {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#settleAll(this.#error());
+    await this.#attempt.catch(() => undefined);
+    return this.#isOpen;
+  }
+
+  #try(retryMs: number): Promise<void> {
+    this.#attempt = this.#run(retryMs);
+    return this.#attempt;
+  }
+
+  async #run(retryMs: number): Promise<void> {
+    const { open, logger } = this.#options;
+    try {
+      await open();
+    } catch (error) {
+      const isFirst = this.#failure === undefined;
+      this.#failure = error;
+      this.#isOver ||= error instanceof ConfigurationError;
+      if (isFirst)
+        logger.error({ err: error }, this.#isOver ? FAILED : `${FAILED}; trying again until it can`);
+      if (this.#isOver) {
+        this.#settleAll(this.#error());
+      } else {
+        const next = Math.min(retryMs * 2, RETRY_MS[1]);
+        this.#timer = setTimeout(() => void this.#try(next).catch(() => undefined), retryMs).unref();
+      }
+      throw error;
+    }
+    this.#isOpen = true;
+    if (this.#failure !== undefined) logger.warn({}, 'the store of streams is open now');
+    this.#settleAll();
+  }
+
+  #settleAll(error?: unknown): void {
+    for (const settle of this.#waiting) settle(error);
+  }
+
+  #error(): unknown {
+    if (this.#failure instanceof ConfigurationError) return this.#failure;
+    return new StoreError('UNAVAILABLE', 'The store is not open yet', { cause: this.#failure });
+  }
+}
+
+const FAILED = 'the store of streams could not be opened';

@@ -1,9 +1,13 @@
 import { ConfigurationError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { inTime } from './store/bounded.ts';
 import { StoreError } from './store/types.ts';
 
 /** Milliseconds between two attempts to open the store: doubled up to the second number. */
 const RETRY_MS = [250, 2_000] as const;
+
+/** Milliseconds after which the first attempt counts as failed. It goes on: attempts do not overlap. */
+const FIRST_MS = 10_000;
 
 export interface OpenerOptions {
   /** Makes the store usable. Called again after it rejected. */
@@ -16,7 +20,7 @@ export interface OpenerOptions {
  * Logs the first failure and the success after it, not each attempt.
  */
 export class Opener {
-  /** Settles with the first attempt. */
+  /** Settles with the first attempt, after 10 s at the latest. */
   readonly first: Promise<void>;
   readonly #options: OpenerOptions;
   readonly #waiting = new Set<(error?: unknown) => void>();
@@ -29,7 +33,7 @@ export class Opener {
 
   constructor(options: OpenerOptions) {
     this.#options = options;
-    this.first = this.#try(RETRY_MS[0]);
+    this.first = inTime(this.#try(RETRY_MS[0]), FIRST_MS);
     this.first.catch(() => undefined);
   }
 

@@ -15,6 +15,7 @@ import { RunningStreams } from './pump/running.ts';
 import { LiveReads } from './read/live-reads.ts';
 import { ReaderSlots } from './read/reader-slots.ts';
 import { SseEncoder } from './read/sse-frames.ts';
+import { boundStore } from './store/bounded.ts';
 import { durableStreamsStore } from './store/durable-streams/index.ts';
 import { embeddedStore } from './store/embedded/index.ts';
 import type { StreamEnd, StreamStore } from './store/types.ts';
@@ -75,7 +76,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
   const guardian = new Guardian({ store, presence, logger, isRunning });
   const claims = new Claims({
-    store,
+    store: boundStore(store),
     presence,
     ttlSeconds: options.streamTtlSeconds,
     isHere: (streamId) => running.has(streamId),

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { Pump } from '../pump/pump.ts';
 import type { Slot } from '../pump/running.ts';
 import { toMetadata } from '../store/metadata.ts';
+import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { StoreError } from '../store/types.ts';
 import { discardBody, type UpstreamAnswer } from '../upstream/client.ts';
 import { callUpstream } from './answer.ts';
@@ -65,7 +66,7 @@ async function answered(context: Context, begin: BeginOptions, accepted: Promise
       prepare: options.prepareUpstream,
       caller,
     }),
-    accepted,
+    inTime(accepted, CREATE_STORE_MS),
   ]);
   const answer = await callUpstream(
     upstream,
@@ -73,8 +74,9 @@ async function answered(context: Context, begin: BeginOptions, accepted: Promise
     options,
   );
   const contentType = answer.headers['content-type'] ?? '';
+  let creation: Promise<boolean> | undefined;
   try {
-    const created = await store.create(streamId, {
+    creation = store.create(streamId, {
       contentType,
       ttlSeconds: options.streamTtlSeconds,
       metadata: toMetadata({
@@ -83,11 +85,16 @@ async function answered(context: Context, begin: BeginOptions, accepted: Promise
         ...(claim !== undefined && { claim }),
       }),
     });
+    const created = await inTime(creation, CREATE_STORE_MS);
     if (!created) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
     signal.throwIfAborted();
   } catch (error) {
     discardBody(answer.body);
-    await store.delete(streamId).catch(() => undefined);
+    // Not awaited: the store may not answer. A create that succeeds late is deleted then.
+    const remove = () => store.delete(streamId);
+    creation?.then(remove, remove).catch((err: unknown) => {
+      options.logger.warn({ err, streamId }, 'could not delete the stream of a failed create; it expires');
+    });
     throw error;
   }
   const subject = caller?.subject;

@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { ProxyError } from '../errors.ts';
 import type { Presence } from '../peers/presence.ts';
+import type { CreateStore } from '../store/bounded.ts';
 import { followUntil, LineSplitter, readLines } from '../store/log.ts';
 import { KIND_CLAIM } from '../store/metadata.ts';
-import { StoreError, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { StoreError, type StreamInfo } from '../store/types.ts';
 import { applyEntry, firstClaim, type Claim, type ClaimEntry } from './claim-log.ts';
 
 /** An `Idempotency-Key` as one request uses it. */
@@ -29,7 +30,7 @@ export type Claimed =
   | { readonly mine: false; readonly streamId: string; readonly info: StreamInfo };
 
 export interface ClaimsOptions {
-  readonly store: StreamStore;
+  readonly store: CreateStore;
   readonly presence: Pick<Presence, 'id' | 'isAlive' | 'tellWaiting'>;
   /** Seconds that a key is remembered after its last use. */
   readonly ttlSeconds: number;

@@ -1,6 +1,6 @@
 import { ProxyError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { StreamEnd } from '../store/types.ts';
+import { StoreError, type StreamEnd } from '../store/types.ts';
 import { keyReused, type Claimed, type Claims, type KeyUse } from './claims.ts';
 
 /** A stream that a create made, or found. */
@@ -133,7 +133,10 @@ export class ExactlyOnce {
     } catch (error) {
       const isAborted = error instanceof ProxyError && error.code === 'REQUEST_ABORTED';
       // A failed create frees the key for the next one. An aborted one does not.
-      await (isAborted ? claimed.abort() : claimed.free()).catch(this.#onLost);
+      const freed = (isAborted ? claimed.abort() : claimed.free()).catch(this.#onLost);
+      // A store that just failed may not answer, and the caller gets its error now. The next create takes the key
+      // over from a process that no longer creates its stream.
+      if (!(error instanceof StoreError)) await freed;
       throw error;
     }
   }

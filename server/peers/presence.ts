@@ -10,6 +10,12 @@ const LEASE_SECONDS = 5;
 /** Three signs of life a lease, so that one lost request or a long pause kills nobody. */
 const RENEW_MS = 1_500;
 
+/**
+ * Milliseconds without a renewal that count as an outage of the store. In an outage that let the lease of another
+ * process run out, this process could not renew its own for at least a lease minus one interval.
+ */
+const OUTAGE_MS = 2 * RENEW_MS;
+
 const ABORT = 'abort ';
 const WAITING = 'waiting ';
 
@@ -34,6 +40,10 @@ export class Presence {
   #lines = new LineSplitter();
   #timer: NodeJS.Timeout | undefined;
   #renewing = false;
+  /** When this process last renewed its lease (`performance.now()`). */
+  #renewedAt: number | undefined;
+  /** Until then, no other process counts as dead. */
+  #unsureUntil = 0;
   #stopped = false;
 
   constructor(options: PresenceOptions) {
@@ -42,11 +52,17 @@ export class Presence {
 
   async start(): Promise<void> {
     await this.#join();
+    this.#renewed();
     this.#timer = setInterval(() => void this.#renew(), RENEW_MS);
     this.#timer.unref();
   }
 
+  /**
+   * Returns whether a process exists. Also true while, and for one lease after, this process could not renew its
+   * own lease: others could not renew theirs either, and need time to do so once the store is back.
+   */
   async isAlive(owner: string): Promise<boolean> {
+    if (this.#isUnsure()) return true;
     return owner === this.id || (await this.#options.store.head(logOf(owner))) !== undefined;
   }
 
@@ -79,6 +95,21 @@ export class Presence {
     await this.#options.store.delete(logOf(this.id)).catch((err: unknown) => {
       this.#options.logger.warn({ err }, 'could not give up the lease; it runs out by itself');
     });
+  }
+
+  #isUnsure(): boolean {
+    const now = performance.now();
+    if (this.#renewedAt === undefined) return false;
+    // Looked at before the timer could run, for example after the process was suspended, this is an outage too.
+    if (now - this.#renewedAt > OUTAGE_MS) this.#unsureUntil = Infinity;
+    return now < this.#unsureUntil;
+  }
+
+  #renewed(): void {
+    const now = performance.now();
+    const isLate = this.#renewedAt !== undefined && now - this.#renewedAt > OUTAGE_MS;
+    if (isLate || this.#unsureUntil === Infinity) this.#unsureUntil = now + LEASE_SECONDS * 1_000;
+    this.#renewedAt = now;
   }
 
   async #join(): Promise<void> {
@@ -125,12 +156,14 @@ export class Presence {
     try {
       await this.#options.store.read(logOf(this.id), this.#offset, 1);
       if (!this.#follower) await this.#listen();
+      this.#renewed();
     } catch (err) {
       this.#options.logger.warn({ err }, 'could not renew the lease');
       if (err instanceof StoreError && err.code === 'NOT_FOUND' && !this.#stopped) {
         // Paused past the lease: others may have closed our streams meanwhile, which our appends will be told.
-        await this.#join().catch((error: unknown) =>
-          this.#options.logger.error({ err: error }, 'could not rejoin'),
+        await this.#join().then(
+          () => this.#renewed(),
+          (error: unknown) => this.#options.logger.error({ err: error }, 'could not rejoin'),
         );
       }
     } finally {

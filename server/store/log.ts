@@ -9,7 +9,7 @@ const READ_BYTES = 262_144;
  * @throws StoreError when the stream is not there, vanishes, or the store fails; the signal's reason.
  */
 export async function followUntil(
-  store: StreamStore,
+  store: Pick<StreamStore, 'follow'>,
   id: string,
   signal: AbortSignal,
   onFrame: (frame: Frame, info: StreamInfo) => boolean,
@@ -36,7 +36,7 @@ export async function followUntil(
 }
 
 /** The lines of a small log, whole. A line that has no end yet is left out. */
-export async function readLines(store: StreamStore, id: string): Promise<string[]> {
+export async function readLines(store: Pick<StreamStore, 'read'>, id: string): Promise<string[]> {
   const chunks: Uint8Array[] = [];
   let offset = OFFSET_START;
   for (;;) {

@@ -55,18 +55,23 @@ export class Backend {
 
   /**
    * Sends a request until it has an answer that is no failure of the server, whatever its status.
-   * @throws StoreError `UNAVAILABLE` when there was none within `retryTimeoutMs`.
+   * @param limitMs milliseconds for all attempts. Default `retryTimeoutMs`.
+   * @throws StoreError `UNAVAILABLE` when there was none within `limitMs`.
    */
-  send(request: BackendRequest): Promise<Answer> {
-    return this.#retry(async (uncertain) => {
-      const timeout = this.#timeout();
-      try {
-        const { statusCode, headers, body } = await this.#dispatch(this.#short, request, timeout.signal);
-        return { status: statusCode, headers, body: await whole(body), uncertain };
-      } finally {
-        timeout.clear();
-      }
-    });
+  send(request: BackendRequest, limitMs = this.#config.retryTimeoutMs): Promise<Answer> {
+    return this.#retry(
+      async (uncertain, leftMs) => {
+        const timeout = this.#timeout(undefined, leftMs);
+        try {
+          const { statusCode, headers, body } = await this.#dispatch(this.#short, request, timeout.signal);
+          return { status: statusCode, headers, body: await whole(body), uncertain };
+        } finally {
+          timeout.clear();
+        }
+      },
+      undefined,
+      limitMs,
+    );
   }
 
   /** As `send`, but hands on the body as it comes. `signal` ends the waiting for the headers. */
@@ -85,6 +90,11 @@ export class Backend {
     }, signal);
   }
 
+  /** Where the streams are. */
+  get url(): string {
+    return this.#config.origin + this.#config.basePath;
+  }
+
   /** Milliseconds that one attempt may take. */
   get requestTimeoutMs(): number {
     return this.#config.requestTimeoutMs;
@@ -97,17 +107,18 @@ export class Backend {
   }
 
   async #retry<T extends Attempt>(
-    attempt: (uncertain: boolean) => Promise<T>,
+    attempt: (uncertain: boolean, leftMs: number) => Promise<T>,
     signal?: AbortSignal,
+    limitMs = this.#config.retryTimeoutMs,
   ): Promise<T> {
-    const deadline = performance.now() + this.#config.retryTimeoutMs;
+    const deadline = performance.now() + limitMs;
     let uncertain = false;
     for (let count = 0; ; count += 1) {
       let failure: { readonly message: string; readonly cause?: unknown };
       let retryAfterMs: number | undefined;
       this.#check(signal);
       try {
-        const answer = await attempt(uncertain);
+        const answer = await attempt(uncertain, deadline - performance.now());
         if (!isRetryable(answer.status)) return answer;
         failure = { message: `answered ${answer.status}` };
         retryAfterMs = parseRetryAfter(headerOf(answer.headers, 'Retry-After'), Date.now());
@@ -145,9 +156,9 @@ export class Backend {
   }
 
   /** One timer for all of an attempt: waiting for a connection, connecting, headers, body. */
-  #timeout(signal?: AbortSignal): { signal: AbortSignal; clear: () => void } {
+  #timeout(signal?: AbortSignal, leftMs = Infinity): { signal: AbortSignal; clear: () => void } {
     const controller = new AbortController();
-    const ms = this.#config.requestTimeoutMs;
+    const ms = Math.ceil(Math.min(this.#config.requestTimeoutMs, Math.max(leftMs, 1)));
     const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ms} ms`)), ms);
     const clear = this.#until(() => controller.abort(), signal);
     return {

@@ -22,6 +22,8 @@ import { Writer } from './writer.ts';
 
 /** Streams whose writing end is kept. One that is idle may be dropped at any time: the next is another producer. */
 const MAX_WRITERS = 4_096;
+/** Milliseconds that the server is given to answer when the store opens. */
+const OPEN_MS = 9_500;
 /** Milliseconds that a delete waits for a write of this process that has begun. */
 const ABANDON_MS = 1_000;
 
@@ -58,8 +60,15 @@ export class DurableStreamsStore implements StreamStore {
   /** Asks the backend for a stream that nobody has, which finds a wrong URL or credential before users do. */
   async open(): Promise<void> {
     this.#checkUsable();
-    const { status } = await this.#backend.send({ method: 'HEAD', path: 'durable-proxy-probe' });
-    if (status === 401 || status === 403) throw unexpected('HEAD', status);
+    try {
+      const { status } = await this.#backend.send({ method: 'HEAD', path: 'durable-proxy-probe' }, OPEN_MS);
+      if (status === 401 || status === 403) throw unexpected('HEAD', status);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const { cause } = error;
+      const reason = cause instanceof Error ? ` (${(cause as { code?: string }).code ?? cause.message})` : '';
+      throw new StoreError(error.code, `${this.#backend.url}: ${error.message}${reason}`, { cause: error });
+    }
   }
 
   async create(id: string, init: StreamInit): Promise<boolean> {

@@ -80,13 +80,8 @@ export class Commands {
 
   async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<Appended> {
     const number = String((this.#number += 1));
-    const [status, epoch, tail] = await this.#run(this.#scripts.append, id, [
-      this.#who,
-      number,
-      fence?.epoch ?? '',
-      String(fence?.tail ?? 0),
-      ...entriesOf(bytes),
-    ]);
+    const args = [this.#who, number, fence?.epoch ?? '', String(fence?.tail ?? 0), ...entriesOf(bytes)];
+    const [status, epoch, tail] = await this.#run(this.#scripts.append, id, args, { isWrite: true });
     return { again: status === 'AGAIN', epoch: text(epoch), tail: Number(text(tail)) };
   }
 
@@ -108,6 +103,7 @@ export class Commands {
     ];
     const [status, epoch, tail, stands] = await this.#run(this.#scripts.close, id, args, {
       tolerate: 'LOST',
+      isWrite: true,
     });
     return {
       added: status === 'OK',

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../errors.ts';
+import { StoreError } from '../types.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { RedisClient } from './clients.ts';
 import { ClusterConnection } from './cluster.ts';
@@ -10,7 +11,7 @@ import { StandaloneConnection } from './standalone.ts';
 import { ignore, PING_MS, SILENCE_MS } from './subscriber.ts';
 
 /** Milliseconds that Redis is given to be there when the store opens. */
-const OPEN_MS = 10_000;
+const OPEN_MS = 9_500;
 /** Scripts with flags and sharded channels came with this version; every Valkey has them. */
 const OLDEST_MAJOR = 7;
 /** Replies to a wrong password or a missing right: trying again changes nothing. */
@@ -44,6 +45,17 @@ export async function connect(options: CheckedOptions, onGap: () => void): Promi
 }
 
 async function connectTo(url: string, signal: AbortSignal, onGap: () => void): Promise<Connection> {
+  try {
+    return await connectByUrl(url, signal, onGap);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const { protocol, host, pathname } = new URL(url);
+    // Without the credentials of the URL.
+    throw new StoreError(error.code, `${protocol}//${host}${pathname}: ${error.message}`, { cause: error });
+  }
+}
+
+async function connectByUrl(url: string, signal: AbortSignal, onGap: () => void): Promise<Connection> {
   const { createClient, createCluster } = await loadRedis();
   const socket = { reconnectStrategy: backoffMs, socketTimeout: SILENCE_MS };
   const settings = { name: 'durable-proxy', pingInterval: PING_MS };

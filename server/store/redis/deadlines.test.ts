@@ -8,7 +8,7 @@ describe('a deadline', () => {
   afterEach(() => void vi.useRealTimers());
 
   it('is shared by operations that begin together, and not by later ones', () => {
-    const deadlines = new Deadlines(() => undefined);
+    const deadlines = new Deadlines(() => undefined, 10_000);
     const first = deadlines.next();
     vi.advanceTimersByTime(400);
     expect(deadlines.next()).toBe(first);
@@ -19,7 +19,7 @@ describe('a deadline', () => {
   });
 
   it('rejects what has no answer, and unsends what was not sent', async () => {
-    const deadline = new Deadlines(() => undefined).next();
+    const deadline = new Deadlines(() => undefined, 10_000).next();
     const pending = deadline.race(never);
     const rejected = expect(pending).rejects.toThrow('no answer within 10 s');
     vi.advanceTimersByTime(9_999);
@@ -32,7 +32,7 @@ describe('a deadline', () => {
 
   it('tells of a silence, again and again, and only while somebody waits', async () => {
     const onStall = vi.fn();
-    const deadline = new Deadlines(onStall).next();
+    const deadline = new Deadlines(onStall, 10_000).next();
     await deadline.race(Promise.resolve());
     vi.advanceTimersByTime(3_000);
     expect(onStall).not.toHaveBeenCalled();

@@ -1,7 +1,5 @@
 import { setMaxListeners } from 'node:events';
 
-/** Milliseconds after which an operation that Redis did not answer has failed. */
-const LIMIT_MS = 10_000;
 /** Milliseconds without an answer after which the connection is doubted, again and again. */
 const STALL_MS = 2_000;
 /** Operations that begin within this time share their timers and their signal. */
@@ -18,11 +16,11 @@ export class Deadline {
   readonly #limit: NodeJS.Timeout;
   readonly #stall: NodeJS.Timeout;
 
-  constructor(onStall: () => void) {
+  constructor(onStall: () => void, limitMs: number) {
     // One listener for each command that waits to be sent.
     setMaxListeners(0, this.#controller.signal);
-    const limit = new DeadlineError(`no answer within ${LIMIT_MS / 1000} s`);
-    this.#limit = setTimeout(() => this.end(limit), LIMIT_MS).unref();
+    const limit = new DeadlineError(`no answer within ${limitMs / 1_000} s`);
+    this.#limit = setTimeout(() => this.end(limit), limitMs).unref();
     this.#stall = setInterval(() => this.#pending.size > 0 && onStall(), STALL_MS).unref();
   }
 
@@ -61,17 +59,20 @@ export class Deadline {
 /** Gives out deadlines without a timer for each operation. */
 export class Deadlines {
   readonly #onStall: () => void;
+  readonly #limitMs: number;
   readonly #live = new Set<Deadline>();
   #current: { readonly deadline: Deadline; readonly until: number } | undefined;
 
-  constructor(onStall: () => void) {
+  /** @param limitMs milliseconds after which an operation that Redis did not answer has failed. */
+  constructor(onStall: () => void, limitMs: number) {
     this.#onStall = onStall;
+    this.#limitMs = limitMs;
   }
 
   next(): Deadline {
     const now = performance.now();
     if (!this.#current || this.#current.until < now) {
-      const deadline = new Deadline(this.#onStall);
+      const deadline = new Deadline(this.#onStall, this.#limitMs);
       this.#live.add(deadline);
       deadline.signal.addEventListener('abort', () => this.#live.delete(deadline), { once: true });
       this.#current = { deadline, until: now + SHARE_MS };

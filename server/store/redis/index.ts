@@ -18,5 +18,5 @@ export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/out
  */
 export function redisStore(options: RedisStoreOptions): StreamStore {
   const checked = checkOptions(options);
-  return new RedisStore((onGap) => connect(checked, onGap), checked.keyPrefix);
+  return new RedisStore((onGap) => connect(checked, onGap), checked.keyPrefix, checked);
 }

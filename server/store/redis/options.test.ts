@@ -19,7 +19,12 @@ describe('the options of a Redis store', () => {
         kind: 'sentinel',
       });
     }
-    expect(checkOptions({ url: URL })).toEqual({ keyPrefix: 'durable-proxy:', url: URL });
+    expect(checkOptions({ url: URL })).toEqual({
+      keyPrefix: 'durable-proxy:',
+      requestTimeoutMs: 10_000,
+      appendTimeoutMs: 30_000,
+      url: URL,
+    });
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../errors.ts';
+import { milliseconds } from '../../options/spec.ts';
 import { checkNames } from '../../options/check.ts';
 import type { AnyClient, RedisClient, RedisCluster, RedisSentinel } from './clients.ts';
 
@@ -11,6 +12,13 @@ interface CommonOptions {
    * Default `durable-proxy:`.
    */
   readonly keyPrefix?: string;
+  /** Milliseconds after which an operation that Redis did not answer fails. Default 10,000. */
+  readonly requestTimeoutMs?: number;
+  /**
+   * Milliseconds that a write to a running stream waits for Redis before the stream ends `interrupted`. Longer than
+   * a failover: Redis Cluster takes about 15 s by default. Default 30,000.
+   */
+  readonly appendTimeoutMs?: number;
 }
 
 export interface RedisUrlOptions extends CommonOptions {
@@ -33,7 +41,11 @@ export interface RedisClientOptions extends CommonOptions {
 /** Options of `redisStore`: one of `url` and `client`. */
 export type RedisStoreOptions = RedisUrlOptions | RedisClientOptions;
 
-export type CheckedOptions = { readonly keyPrefix: string } & (
+export type CheckedOptions = {
+  readonly keyPrefix: string;
+  readonly requestTimeoutMs: number;
+  readonly appendTimeoutMs: number;
+} & (
   | { readonly url: string }
   | { readonly kind: 'client'; readonly client: RedisClient }
   | { readonly kind: 'cluster'; readonly client: RedisCluster }
@@ -42,14 +54,31 @@ export type CheckedOptions = { readonly keyPrefix: string } & (
 
 /** @throws ConfigurationError that shows a right form, and no credentials. */
 export function checkOptions(options: RedisStoreOptions): CheckedOptions {
-  checkNames('redisStore', ['url', 'client', 'keyPrefix'], options, RIGHT);
-  const { url, client, keyPrefix = KEY_PREFIX } = options as Partial<RedisUrlOptions & RedisClientOptions>;
+  checkNames(
+    'redisStore',
+    ['url', 'client', 'keyPrefix', 'requestTimeoutMs', 'appendTimeoutMs'],
+    options,
+    RIGHT,
+  );
+  const {
+    url,
+    client,
+    keyPrefix = KEY_PREFIX,
+    requestTimeoutMs = 10_000,
+    appendTimeoutMs = 30_000,
+  } = options as Partial<RedisUrlOptions & RedisClientOptions>;
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix)) {
     throw wrong('keyPrefix is a text without braces (a cluster finds the slot by what stands in braces)');
   }
   if ((url === undefined) === (client === undefined)) throw wrong('takes either url or client');
-  if (url !== undefined) return Object.freeze({ keyPrefix, url: checkUrl(url) });
-  return Object.freeze({ keyPrefix, ...kindOf(client) });
+  const time = milliseconds({ fallback: 10_000 });
+  const common = {
+    keyPrefix,
+    requestTimeoutMs: time.check('requestTimeoutMs', requestTimeoutMs),
+    appendTimeoutMs: time.check('appendTimeoutMs', appendTimeoutMs),
+  };
+  if (url !== undefined) return Object.freeze({ ...common, url: checkUrl(url) });
+  return Object.freeze({ ...common, ...kindOf(client) });
 }
 
 function checkUrl(url: unknown): string {

@@ -7,6 +7,14 @@ import type { Script } from './scripts.ts';
 export interface RunOptions {
   /** Called before a second try of a command that Redis may have carried out already. */
   readonly onRepeat?: () => void;
+  /** True for a write to a running stream: it may take `appendTimeoutMs`. */
+  readonly isWrite?: boolean;
+}
+
+/** Milliseconds after which an operation that Redis did not answer has failed. */
+export interface Limits {
+  readonly requestTimeoutMs: number;
+  readonly appendTimeoutMs: number;
 }
 
 /**
@@ -16,11 +24,14 @@ export interface RunOptions {
 export class Requests {
   readonly #connection: Connection;
   readonly #deadlines: Deadlines;
+  readonly #writeDeadlines: Deadlines;
   #token = 0;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
-    this.#deadlines = new Deadlines(() => void connection.recover(new SilenceError('Redis does not answer')));
+    const onStall = () => void connection.recover(new SilenceError('Redis does not answer'));
+    this.#deadlines = new Deadlines(onStall, limits.requestTimeoutMs);
+    this.#writeDeadlines = new Deadlines(onStall, limits.appendTimeoutMs);
   }
 
   /** Runs a script by its digest, and by its text where Redis does not know it yet. */
@@ -44,6 +55,7 @@ export class Requests {
   /** Rejects what is pending. */
   end(error: Error): void {
     this.#deadlines.end(error);
+    this.#writeDeadlines.end(error);
   }
 
   async #send(
@@ -53,7 +65,7 @@ export class Requests {
     whenUnknown: readonly Argument[],
     options?: RunOptions,
   ): Promise<readonly Reply[]> {
-    const deadline = this.#deadlines.next();
+    const deadline = (options?.isWrite ? this.#writeDeadlines : this.#deadlines).next();
     let args = first;
     for (let attempt = 0; ; attempt += 1) {
       try {

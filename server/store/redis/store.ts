@@ -7,7 +7,7 @@ import { notFound } from './failures.ts';
 import { Feeds, infoOf } from './feeds.ts';
 import { EPOCH_LENGTH } from './messages.ts';
 import { formatOffset, parseOffset } from './offsets.ts';
-import { Requests } from './requests.ts';
+import { Requests, type Limits } from './requests.ts';
 import { scriptsFor } from './scripts.ts';
 import { Writers } from './writers.ts';
 
@@ -36,14 +36,16 @@ interface Parts {
 export class RedisStore implements StreamStore {
   readonly #connect: Connect;
   readonly #prefix: string;
+  readonly #limits: Limits;
   readonly #writers = new Writers();
   #opening: Promise<void> | undefined;
   #parts: Parts | undefined;
   #disposed = false;
 
-  constructor(connect: Connect, prefix: string) {
+  constructor(connect: Connect, prefix: string, limits: Limits) {
     this.#connect = connect;
     this.#prefix = prefix;
+    this.#limits = limits;
   }
 
   open(): Promise<void> {
@@ -131,7 +133,7 @@ export class RedisStore implements StreamStore {
   async #start(): Promise<void> {
     const connection = await this.#connect(() => this.#parts?.feeds.lookAtAll());
     const who = randomName();
-    const requests = new Requests(connection);
+    const requests = new Requests(connection, this.#limits);
     const commands = new Commands(requests, scriptsFor(connection.publish), this.#prefix, who);
     const feeds = new Feeds({ commands, connection, who });
     this.#parts = { connection, requests, commands, feeds };

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { ManualStore, type HeldOperation } from '../../tests/support/manual-store.ts';
+import { silentLogger } from '../logger.ts';
+import { StoreError } from '../store/types.ts';
+import { Guardian } from './guardian.ts';
+import { Presence } from './presence.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const INIT = { contentType: '', ttlSeconds: 60, metadata: {} };
+const presenceOn = (store: ManualStore) =>
+  new Presence({ store, logger: silentLogger, onAbort: () => undefined, onWaiting: () => undefined });
+
+it('[LIFE-9] a process does not close the stream of another one that had no chance to renew its lease in an outage', async () => {
+  const store = new ManualStore();
+  const [owner, other] = [presenceOn(store), presenceOn(store)];
+  await owner.start();
+  await vi.advanceTimersByTimeAsync(100);
+  await other.start();
+  await store.create('stream', { ...INIT, metadata: { owner: owner.id } });
+  const guardian = new Guardian({
+    store,
+    presence: other,
+    logger: silentLogger,
+    isRunning: () => false,
+  });
+  const release = guardian.watch('stream', (await store.head('stream'))!);
+  // The store is away for longer than the lease, then answers what it was asked.
+  store.holds = () => true;
+  await vi.advanceTimersByTimeAsync(7_000);
+  store.holds = () => false;
+  store.logs.delete(`proxy-${owner.id}`);
+  store.logs.delete(`proxy-${other.id}`);
+  // The other process is the first to be answered.
+  const late = store.held.splice(0);
+  const expired = new StoreError('NOT_FOUND', 'the lease has expired');
+  const isRenewal = ({ name, id }: HeldOperation) => name === 'read' && id === `proxy-${owner.id}`;
+  for (const operation of late) if (!isRenewal(operation)) operation.fail(expired);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(store.logs.get('stream')?.end).toBeUndefined();
+  expect(late.filter(isRenewal)).toHaveLength(1);
+  for (const operation of late) if (isRenewal(operation)) operation.fail(expired);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(store.logs.get('stream')?.end).toBeUndefined();
+  expect(await other.isAlive(owner.id)).toBe(true);
+
+  // A process that is dead is noticed.
+  await owner.stop();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(store.logs.get('stream')?.end?.outcome).toBe('interrupted');
+  release();
+  guardian.stop();
+  await other.stop();
+});
+
+it('a process counts as alive for one lease after an outage, although its lease has expired', async () => {
+  const store = new ManualStore();
+  const here = presenceOn(store);
+  await here.start();
+  expect(await here.isAlive('another')).toBe(false);
+  store.holds = () => true;
+  await vi.advanceTimersByTimeAsync(5_000);
+  store.holds = () => false;
+  expect(await here.isAlive('another')).toBe(true);
+  for (const operation of store.held.splice(0)) operation.run();
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(await here.isAlive('another')).toBe(true);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await here.isAlive('another')).toBe(false);
+  await here.stop();
+});

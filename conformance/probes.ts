@@ -8,7 +8,7 @@ import {
   STREAM_KEY,
   UPSTREAM_OUTCOME,
 } from '../protocol/headers.ts';
-import { KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
+import { ACTION, ACTION_ABORT, KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
 import { randomUUID } from 'node:crypto';
 import type { Context } from './context.ts';
 import { serviceToken } from './tokens.ts';
@@ -27,6 +27,11 @@ const PROBES: Record<Extension, Probe> = {
     const headers = { [IDEMPOTENCY_KEY]: randomUUID() };
     await t.create(upstream, { headers });
     return (await t.create(upstream, { headers })).header(IDEMPOTENCY_REPLAYED) !== undefined;
+  },
+  'abort-by-key': async (t) => {
+    const url = new URL(`${t.base}?${ACTION}=${ACTION_ABORT}`);
+    const headers = { [IDEMPOTENCY_KEY]: randomUUID() };
+    return (await t.service(url, { method: 'PATCH', headers })).status === 204;
   },
   prefer: async (t) => {
     const answer = await t.create(t.reply('probe'), { headers: { [PREFER]: RETURN_REPRESENTATION } });

@@ -4,6 +4,7 @@ import { PREFER_UPSTREAM_STATUS } from '../protocol/headers.ts';
 export const EXTENSIONS = [
   'outcomes',
   'idempotency',
+  'abort-by-key',
   'prefer',
   PREFER_UPSTREAM_STATUS,
   'find',
@@ -30,6 +31,7 @@ export const SECTION_NAMES = [
   'limits',
   'outcomes',
   'idempotency',
+  'abort-by-key',
   'prefer',
   'find',
   'scope',

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Outcome } from '../protocol/outcomes.ts';
-import type { Logger } from './logger.ts';
+import { callGuarded, type Logger } from './logger.ts';
 
 /** Fields of every event about one stream. */
 export interface StreamEvent {
@@ -30,14 +30,12 @@ export type ReadMode = 'catch-up' | 'long-poll' | 'sse';
 
 export type OnEvent = (event: ProxyEvent) => void;
 
-/** Wraps the option so that an observer can never break what it observes. */
+/** Wraps the option so that an exception or a rejected promise in it is logged, and disturbs no stream. */
 export function safeEmitter(onEvent: OnEvent | undefined, logger: Logger): OnEvent {
   if (!onEvent) return () => undefined;
-  return (event) => {
-    try {
-      onEvent(event);
-    } catch (err) {
-      logger.error({ err, event: event.type }, 'onEvent threw');
-    }
-  };
+  return (event) =>
+    callGuarded(
+      () => onEvent(event),
+      (err) => logger.error({ err, event: event.type }, 'onEvent threw'),
+    );
 }

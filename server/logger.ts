@@ -54,3 +54,34 @@ export function faultLogger(
     },
   });
 }
+
+/**
+ * Wraps a logger so that an exception or a rejected promise in it changes nothing: it is reported to `fallback`.
+ * @param fallback default: a `faultLogger`, so the fault is visible in `console.error`.
+ */
+export function guardedLogger(logger: Logger, fallback: Logger = faultLogger()): Logger {
+  const report = (err: unknown): void => fallback.error({ err }, 'the logger threw');
+  const guarded =
+    (level: keyof Logger) =>
+    (fields: object, message: string): void =>
+      callGuarded(() => logger[level](fields, message), report);
+  return Object.freeze({
+    debug: guarded('debug'),
+    info: guarded('info'),
+    warn: guarded('warn'),
+    error: guarded('error'),
+  });
+}
+
+/**
+ * Calls a function of the operator. An exception, or the rejection of a promise that the function returns, goes to
+ * `report` instead of to the caller or to `unhandledRejection`.
+ */
+export function callGuarded(call: () => unknown, report: (error: unknown) => void): void {
+  try {
+    const result = call();
+    if (result instanceof Promise) result.catch(report);
+  } catch (error) {
+    report(error);
+  }
+}

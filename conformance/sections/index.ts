@@ -1,4 +1,5 @@
 import type { Section } from '../define.ts';
+import { abortByKey } from './abort-by-key.ts';
 import { abort } from './abort.ts';
 import { allowlist } from './allowlist.ts';
 import { auth } from './auth.ts';
@@ -36,6 +37,7 @@ export const SECTIONS: readonly Section[] = [
   limits,
   outcomes,
   idempotency,
+  abortByKey,
   prefer,
   finding,
   scope,

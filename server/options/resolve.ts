@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { DurableProxyOptions, ProxyServerOptions } from '../options.ts';
-import { faultLogger } from '../logger.ts';
+import { faultLogger, guardedLogger } from '../logger.ts';
 import { checkNames, checkOptions, type Checked } from './check.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
@@ -21,8 +21,9 @@ export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
       'Give one of store, durableStreamsUrl and dataDir: each says where streams are kept',
     );
   }
-  // A logger that remembers what it printed is made for each proxy.
-  return options.logger ? resolved : Object.freeze({ ...resolved, logger: faultLogger() });
+  // Made for each proxy: a logger that remembers what it printed.
+  const logger = options.logger ? guardedLogger(options.logger) : faultLogger();
+  return Object.freeze({ ...resolved, logger });
 }
 
 /**

@@ -62,7 +62,16 @@ describe('the suite', () => {
   });
 
   it('passes through a front that spoils nothing', async () => {
-    const result = await run(['read', 'sse', 'head', 'abort', 'cors', 'outcomes', 'idempotency']);
+    const result = await run([
+      'read',
+      'sse',
+      'head',
+      'abort',
+      'cors',
+      'outcomes',
+      'idempotency',
+      'abort-by-key',
+    ]);
     expect(failed(result)).toEqual([]);
     expect(result.passed).toBe(result.tests.length);
   });
@@ -118,6 +127,16 @@ describe('the suite', () => {
       'idempotency',
       { answer: ({ headers }) => without(headers, IDEMPOTENCY_REPLAYED) },
       ['IDEM-1', 'IDEM-2', 'IDEM-6'],
+    ],
+    [
+      'accepts an abort of nothing',
+      'abort-by-key',
+      {
+        answer: (passing) => {
+          if (passing.status === 400 && passing.method === 'PATCH') passing.status = 204;
+        },
+      },
+      ['ABORT-13'],
     ],
     [
       'sends redirects on',

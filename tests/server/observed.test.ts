@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   IDEMPOTENCY_KEY,
+  STREAM_KEY,
   UPSTREAM_AUTHORIZATION,
   UPSTREAM_METHOD,
   UPSTREAM_URL,
@@ -84,6 +85,53 @@ describe('onEvent', () => {
     );
     const location = locationOf(proxy, await post(proxy, url));
     expect((await readSse(await fetch(withQuery(location, { live: 'sse' })))).bytes.toString()).toBe('fine');
+  });
+});
+
+describe('a logger and an onEvent that fail', () => {
+  const bug = new Error('the bug of an operator');
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown): void => void rejections.push(reason);
+  beforeEach(() => {
+    rejections.length = 0;
+    process.on('unhandledRejection', onRejection);
+    vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  });
+  afterEach(() => {
+    process.off('unhandledRejection', onRejection);
+    vi.restoreAllMocks();
+  });
+
+  it.each<[how: string, fail: () => never | Promise<never>]>([
+    [
+      'by an exception',
+      () => {
+        throw bug;
+      },
+    ],
+    ['by a rejected promise', () => Promise.reject(bug)],
+  ])('disturb no create, stream, read, abort or error %s, and are reported', async (_how, fail) => {
+    const failing = fail as () => never;
+    const logger: Logger = { debug: failing, info: failing, warn: failing, error: failing };
+    const { proxy, upstream, url } = await begin({ logger, onEvent: failing }, ({ req, res }) => {
+      if (req.method === 'PUT') res.writeHead(500).end();
+      else void write(res, 'half');
+    });
+    const headers = { [IDEMPOTENCY_KEY]: 'key', [STREAM_KEY]: 'name' };
+    const location = locationOf(proxy, await post(proxy, url, { headers }));
+    expect((await post(proxy, url, { headers })).status).toBe(200);
+    const live = fetch(withQuery(location, { live: 'sse' }));
+    (await upstream.call(0)).res.end(' and half');
+    expect((await readSse(await live)).bytes.toString()).toBe('half and half');
+    const failed = await post(proxy, url, { headers: { [UPSTREAM_METHOD]: 'PUT' } });
+    expect(failed.status).toBe(502);
+    const other = locationOf(proxy, await post(proxy, url));
+    expect((await fetch(withQuery(other, { action: 'abort' }), { method: 'PATCH' })).status).toBe(204);
+    await upstream.calls.at(-1)!.closed;
+    // An unhandled rejection is reported after the microtasks of its turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejections).toEqual([]);
+    expect(vi.mocked(console.error).mock.calls.join('\n')).toContain(bug.message);
   });
 });
 

@@ -1,9 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { IDEMPOTENCY_KEY, STREAM_KEY, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
-import { SECRET } from '../support/proxy.ts';
+import {
+  IDEMPOTENCY_KEY,
+  IDEMPOTENCY_REPLAYED,
+  STREAM_KEY,
+  STREAM_NEXT_OFFSET,
+  UPSTREAM_OUTCOME,
+} from '../../protocol/headers.ts';
+import { redisStore } from '../../server/store/redis/index.ts';
+import { SECRET, startProxy } from '../support/proxy.ts';
 import { startProxyProcess, type ProxyProcess, type ProxyProcessOptions } from '../support/process.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
-import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
+import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
 
 export interface Backend {
   readonly options: ProxyProcessOptions;
@@ -38,6 +45,11 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
   const via = (proxy: ProxyProcess, url: string): string => url.replace(/^http:\/\/[^/]+/, proxy.url);
   const idOf = (response: Response): string =>
     response.headers.get('location')!.split('?')[0]!.split('/').at(-1)!;
+  const abortByKey = (proxy: ProxyProcess, headers: Record<string, string>): Promise<Response> =>
+    fetch(withQuery(proxy.base, { action: 'abort' }), {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${SECRET}`, ...headers },
+    });
   const replace = async (index: number): Promise<void> => {
     proxies[index] = await startProxyProcess(backend.options);
   };
@@ -78,6 +90,90 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect(answers.map(({ status }) => status).filter((status) => status !== 200)).toEqual([201]);
     expect(new Set(answers.map(idOf)).size).toBe(1);
     expect(upstream!.calls).toHaveLength(1);
+  });
+
+  it.each([IDEMPOTENCY_KEY, STREAM_KEY])(
+    '[LIFE-6][ABORT-9] aborts a create by %s at another process within a second, while the upstream is silent',
+    async (name) => {
+      const url = await serve(() => undefined);
+      const headers = { [name]: crypto.randomUUID() };
+      const creating = post(at(0), url, { headers });
+      const { closed } = await upstream!.call(0);
+      const asked = performance.now();
+      expect((await abortByKey(at(1), headers)).status).toBe(204);
+      await closed;
+      expect(performance.now() - asked).toBeLessThan(1_000);
+      const created = await creating;
+      expect([created.status, await codeOf(created)]).toEqual([409, 'REQUEST_ABORTED']);
+    },
+  );
+
+  it('[LIFE-6][ABORT-11] an aborted key refuses creates at all of them, before and after its create arrived', async () => {
+    const url = await serve(({ res }) => res.end('paid'));
+    const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+    expect((await abortByKey(at(0), headers)).status).toBe(204);
+    for (const index of [1, 2])
+      expect(await codeOf(await post(at(index), url, { headers }))).toBe('REQUEST_ABORTED');
+    expect(upstream!.calls).toHaveLength(0);
+  });
+
+  it('[LIFE-6][ABORT-9] aborts a running stream by its key at another process', async () => {
+    const url = await serve(({ res }) => void write(res, 'half'));
+    const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+    const location = locationOf(at(0), await post(at(0), url, { headers }));
+    const live = await fetch(via(at(2), withQuery(location, { live: 'sse' })));
+    expect((await abortByKey(at(1), headers)).status).toBe(204);
+    await (
+      await upstream!.call(0)
+    ).closed;
+    expect((await readSse(live)).controls.at(-1)?.upstreamOutcome).toBe('aborted');
+  });
+
+  it('[LIFE-6][IDEM-11] a retry of a 504 at another proxy attaches to the same upstream request', async () => {
+    const { redis, durableStreamsUrl } = backend.options;
+    const stores = redis === undefined ? [] : [redisStore({ url: redis }), redisStore({ url: redis })];
+    const pair = await Promise.all(
+      [0, 1].map((index) =>
+        startProxy({
+          upstreamHeadersTimeoutMs: 1_500,
+          ...(stores[index] && { store: stores[index] }),
+          ...(durableStreamsUrl !== undefined && { durableStreamsUrl }),
+        }),
+      ),
+    );
+    try {
+      const url = await serve(() => undefined);
+      const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+      expect((await post(pair[0]!, url, { headers })).status).toBe(504);
+      // A retry that waits in vain keeps the upstream request as well.
+      expect((await post(pair[1]!, url, { headers })).status).toBe(504);
+      const retry = post(pair[1]!, url, { headers });
+      (await upstream!.call(0)).res.end('in the end');
+      const found = await retry;
+      expect([found.status, found.headers.get(IDEMPOTENCY_REPLAYED)]).toEqual([200, 'true']);
+      expect(await (await fetch(locationOf(pair[1]!, found))).text()).toBe('in the end');
+      expect(upstream!.calls).toHaveLength(1);
+    } finally {
+      await Promise.all(pair.map((proxy) => proxy.stop({ drainMs: 0 })));
+      await Promise.all(stores.map((store) => store.dispose()));
+    }
+  });
+
+  it('[LIFE-7][IDEM-2] killed while its upstream is silent: of 20 retries elsewhere one calls the upstream', async () => {
+    const url = await serve(({ res }) => {
+      if (upstream!.calls.length > 1) res.end('second call');
+    });
+    const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+    const lost = post(at(0), url, { headers }).catch(() => 'lost');
+    await upstream!.call(0);
+    await at(0).kill('SIGKILL');
+    expect(await lost).toBe('lost');
+    const retries = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => post(at(1 + (index % 2)), url, { headers })),
+    );
+    expect(new Set(retries.map(idOf)).size).toBe(1);
+    expect(upstream!.calls).toHaveLength(2);
+    await replace(0);
   });
 
   it('a failed create frees its key at all of them', async () => {

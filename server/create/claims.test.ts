@@ -38,6 +38,21 @@ async function takeAndDie(process: string): Promise<Extract<Claimed, { mine: tru
   return claimed;
 }
 
+/** Checks that another process waits for the holder, and writes nothing to the log. */
+async function expectHeldBy(process: string): Promise<void> {
+  store.holds = (name) => name === 'follow' || name === 'append';
+  const third = take('c');
+  const next = await store.nextHeld();
+  store.holds = () => false;
+  expect(next.name).toBe('follow');
+  await makeStream(`stream-of-${process}`);
+  // Any entry of the holder ends the wait.
+  const entry = { of: `stream-of-${process}`, state: 'kept' };
+  await store.append(next.id, Buffer.from(`${JSON.stringify(entry)}\n`));
+  next.run();
+  expect(await third).toMatchObject({ mine: false, streamId: `stream-of-${process}` });
+}
+
 describe('a claim whose owner died', () => {
   it('goes to one of two processes that both saw it dead', async () => {
     await takeAndDie('a');
@@ -60,23 +75,47 @@ describe('a claim whose owner died', () => {
       const sleeper = await takeAndDie('a');
       expect((await take('b')).mine).toBe(true);
       await sleeper[act]();
-      const third = take('c');
-      await makeStream('stream-of-b');
-      expect(await third).toMatchObject({ mine: false, streamId: 'stream-of-b' });
+      await expectHeldBy('b');
     },
   );
 });
 
 describe('a claim', () => {
+  it('that was freed can be taken by another request', async () => {
+    const first = await take('a');
+    if (first.mine) await first.free();
+    const other = { ...KEY, fingerprint: 'another request', streamId: 'stream-of-b' };
+    expect((await claimsOf('b').claim(other, forever)).mine).toBe(true);
+  });
+
+  it('stays free if its stream is deleted while the create stores its result', async () => {
+    const first = await take('a');
+    await makeStream('stream-of-a');
+    await store.delete('stream-of-a');
+    await claimsOf('b').forget(claimsOf('b').idOf(KEY), 'stream-of-a');
+    if (first.mine) await first.keep();
+    expect((await take('b')).mine).toBe(true);
+  });
+
+  it('is taken at once if its process ends between the check and the message to it', async () => {
+    await take('a');
+    const presence = {
+      id: 'b',
+      isAlive: (owner: string) => Promise.resolve(alive.has(owner)),
+      tellWaiting: (owner: string) => Promise.resolve(!alive.delete(owner)),
+    };
+    const claims = new Claims({ store, presence, ttlSeconds: 60, isHere: () => true });
+    expect((await claims.claim({ ...KEY, streamId: 'stream-of-b' }, forever)).mine).toBe(true);
+    expect(store.calls.some((call) => call.startsWith('follow'))).toBe(false);
+  });
+
   it('is not freed by the deletion of an earlier stream of its key', async () => {
     const first = await take('a');
     if (first.mine) await first.keep();
     // Its stream expired, and another create took the key.
     expect((await take('b')).mine).toBe(true);
     await claimsOf('a').forget(claimsOf('a').idOf(KEY), 'stream-of-a');
-    const third = take('c');
-    await makeStream('stream-of-b');
-    expect(await third).toMatchObject({ mine: false, streamId: 'stream-of-b' });
+    await expectHeldBy('b');
   });
 
   it('does not stay taken by a write that the store reported as failed', async () => {

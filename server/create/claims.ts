@@ -137,14 +137,17 @@ export class Claims {
       if (!info && claim.state === 'aborted' && Date.now() - claim.abortedAt < ABORT_MEMORY_MS) {
         throw requestAborted();
       }
-      if (claim.state !== 'aborted' || info) {
+      if (claim.state === 'open' || claim.state === 'kept' || info) {
         if (claim.fingerprint !== use.fingerprint) throw keyReused();
         if (info) return { mine: false, streamId, info };
       }
       if (claim.isClosed) return undefined;
       if (claim.state === 'open' && (await this.#isHeld(claim))) {
-        if (told !== streamId && owner !== presence.id) await presence.tellWaiting(owner, streamId);
-        told = streamId;
+        if (told !== streamId && owner !== presence.id) {
+          told = streamId;
+          // Its process has ended since it was checked.
+          if (!(await presence.tellWaiting(owner, streamId))) continue;
+        }
         await this.#change(id, claim, signal);
         continue;
       }

@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { beforeEach, expect, it } from 'vitest';
+import { ManualStore } from '../../tests/support/manual-store.ts';
+import { IDEMPOTENCY_KEY } from '../../protocol/headers.ts';
+import type { Context } from '../context.ts';
+import { Claims } from '../create/claims.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { silentLogger } from '../logger.ts';
+import { Presence } from '../peers/presence.ts';
+import { RunningStreams } from '../pump/running.ts';
+import { abortByKey } from './abort-by-key.ts';
+import { deleteStream } from './delete-stream.ts';
+
+const LIMITS = { maxConcurrentStreams: 1, maxConcurrentStreamsPerSubject: 1 };
+const forever = new AbortController().signal;
+
+let store: ManualStore;
+let status: number | undefined;
+
+beforeEach(() => {
+  store = new ManualStore();
+  status = undefined;
+});
+
+function contextOf(): Context {
+  const presence = new Presence({
+    store,
+    logger: silentLogger,
+    onAbort: () => undefined,
+    onWaiting: () => undefined,
+  });
+  const running = new RunningStreams(LIMITS);
+  const claims = new Claims({ store, presence, ttlSeconds: 60, isHere: (id) => running.has(id) });
+  return { store, presence, running, claims, emit: () => undefined } as unknown as Context;
+}
+
+function exchangeOf(query: string, streamId = '', headers: Record<string, string[]> = {}): Exchange {
+  const res = {
+    writeHead: (code: number) => {
+      status = code;
+      return res;
+    },
+    end: () => res,
+  };
+  return {
+    req: { headersDistinct: headers } as unknown as IncomingMessage,
+    res: res as unknown as ServerResponse,
+    query: new URLSearchParams(query),
+    base: '',
+    streamId,
+    caller: undefined,
+  };
+}
+
+/** Takes a key on a process whose mailbox exists only as long as `die` was not called. */
+async function takeElsewhere() {
+  const elsewhere = contextOf();
+  const mailbox = `proxy-${elsewhere.presence.id}`;
+  await store.create(mailbox, { contentType: '', ttlSeconds: 5, metadata: { kind: 'process' } });
+  const use = { subject: undefined, key: 'key', fingerprint: 'request', streamId: 'stream' };
+  await elsewhere.claims.claim(use, forever);
+  return { owner: elsewhere.presence.id, use, die: () => store.delete(mailbox) };
+}
+
+it('an abort by key succeeds if its owner dies before the message arrives, and the key stays aborted', async () => {
+  const { use, die } = await takeElsewhere();
+  const here = contextOf();
+  store.holds = (name, id) => name === 'append' && id.startsWith('proxy-');
+  const headers = { [IDEMPOTENCY_KEY.toLowerCase()]: ['key'] };
+  const aborting = abortByKey(exchangeOf('action=abort', '', headers), here);
+  const message = await store.nextHeld();
+  await die();
+  message.run();
+  await aborting;
+  expect(status).toBe(204);
+  await expect(here.claims.claim({ ...use, streamId: 'next' }, forever)).rejects.toMatchObject({
+    code: 'REQUEST_ABORTED',
+  });
+});
+
+it('a deletion succeeds if the owner dies before the message arrives, and frees the key', async () => {
+  const { owner, use, die } = await takeElsewhere();
+  const here = contextOf();
+  const claim = here.claims.idOf(use);
+  await store.create('stream', { contentType: '', ttlSeconds: 60, metadata: { owner, claim } });
+  store.holds = (name, id) => name === 'append' && id.startsWith('proxy-');
+  const deleting = deleteStream(exchangeOf('', 'stream'), here);
+  const message = await store.nextHeld();
+  await die();
+  message.run();
+  await deleting;
+  expect(status).toBe(204);
+  expect(store.logs.has('stream')).toBe(false);
+  expect((await here.claims.claim({ ...use, streamId: 'next' }, forever)).mine).toBe(true);
+});

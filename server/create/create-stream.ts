@@ -37,7 +37,7 @@ export async function createStream(exchange: Exchange, context: Context): Promis
   let isBegun = false;
   try {
     if (key === undefined) slot.start();
-    const body = await readBody(req, options.maxRequestBytes);
+    const body = await readBody(req, options.maxRequestBytes, options.upstreamInactivityTimeoutMs);
     const begin = (claim?: string) => {
       isBegun = true;
       const headersTimeoutMs =

@@ -8,17 +8,22 @@ const LINGER_MS = 2_000;
 /**
  * The request's body, whole: its fingerprint has to be known before the upstream is called.
  * Returns undefined for an empty body. Of a body that an earlier middleware has consumed it returns the exact bytes.
- * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` if the sender broke off or a body parser
+ * @param silenceMs milliseconds without a byte after which the request is refused: Node's own `requestTimeout` may be 0.
+ * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` if the sender broke off or fell silent, or a body parser
  * in front has lost the bytes.
  */
-export async function readBody(req: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  const body = consumedBody(req) ?? (await receive(req, limit));
+export async function readBody(
+  req: IncomingMessage,
+  limit: number,
+  silenceMs: number,
+): Promise<Buffer | undefined> {
+  const body = consumedBody(req) ?? (await receive(req, limit, silenceMs));
   if (body.length > limit) throw tooLarge(limit);
   if (body.length === 0) return undefined;
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
-function receive(req: IncomingMessage, limit: number): Promise<Buffer> {
+function receive(req: IncomingMessage, limit: number, silenceMs: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(req.headers['content-length']) > limit) {
       discardRest(req);
@@ -27,11 +32,19 @@ function receive(req: IncomingMessage, limit: number): Promise<Buffer> {
     }
     const chunks: Buffer[] = [];
     let size = 0;
+    const silence = setTimeout(() => {
+      settle(() =>
+        reject(new ProxyError('INVALID_REQUEST', `No byte of the body arrived for ${silenceMs} ms`)),
+      );
+      discardRest(req);
+    }, silenceMs);
     const settle = (act: () => void) => {
+      clearTimeout(silence);
       req.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut);
       act();
     };
     const onData = (chunk: Buffer) => {
+      silence.refresh();
       size += chunk.length;
       if (size <= limit) {
         chunks.push(chunk);

@@ -52,6 +52,70 @@ describe('maxRequestBytes', () => {
   });
 });
 
+/** Sends the head of a create and nothing of its body. Returns the socket. */
+function startUpload(proxy: TestProxy, url: string, contentLength: number) {
+  const { hostname, port, pathname } = new URL(proxy.base);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  socket.write(
+    [
+      `POST ${pathname} HTTP/1.1`,
+      `Host: ${hostname}`,
+      `Authorization: Bearer ${SECRET}`,
+      `Upstream-URL: ${url}`,
+      'Upstream-Method: POST',
+      `Content-Length: ${contentLength}\r\n\r\n`,
+    ].join('\r\n'),
+  );
+  return socket;
+}
+
+describe('an upload', () => {
+  it('[LIMIT-1] is refused before a byte of it arrives if its Content-Length is over the limit', async () => {
+    const { proxy, url } = await begin({ maxRequestBytes: 10 }, echo);
+    const socket = startUpload(proxy, url, 11);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 413 /);
+    socket.destroy();
+  });
+
+  it('is refused if no byte arrives for upstreamInactivityTimeoutMs', async () => {
+    const { proxy, url } = await begin({ upstreamInactivityTimeoutMs: 200 }, echo);
+    const socket = startUpload(proxy, url, 10);
+    socket.write('01234');
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
+  });
+
+  it.each([undefined, 'key'])('gives its place back on every failure (Idempotency-Key: %s)', async (key) => {
+    const { proxy, upstream, url } = await begin(
+      { maxConcurrentStreams: 1, maxRequestBytes: 10, upstreamInactivityTimeoutMs: 200 },
+      ({ req, res }) => {
+        if (req.url === '/500') res.writeHead(500).end();
+        else if (req.url === '/reset') res.socket!.resetAndDestroy();
+        else if (req.url === '/302') res.writeHead(302, { location: '/' }).end();
+        else res.end('fine');
+      },
+    );
+    const headers = key === undefined ? {} : { [IDEMPOTENCY_KEY]: key };
+    const refused = async (status: number, target: string, body?: string): Promise<void> =>
+      expect((await post(proxy, target, { headers, ...(body && { body }) })).status).toBe(status);
+    await refused(413, url, '0123456789a');
+    await refused(403, 'http://127.0.0.2:1/');
+    await refused(502, `${upstream.url}/500`);
+    await refused(502, `${upstream.url}/reset`);
+    await refused(400, `${upstream.url}/302`);
+    const silent = startUpload(proxy, url, 10);
+    await once(silent, 'data');
+    silent.destroy();
+    const cut = startUpload(proxy, url, 10);
+    await new Promise((resolve) => cut.write('0', resolve));
+    cut.destroy();
+    await expect.poll(async () => (await post(proxy, url, { headers })).status).toBe(201);
+  });
+});
+
 describe('maxConcurrentStreams', () => {
   it('[LIMIT-4] refuses the next one with Retry-After, and takes it when one has ended', async () => {
     const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 2 }, hold);

@@ -14,8 +14,8 @@ import { ROUTES, type Route } from './routes.ts';
 import { streamNotFound } from './streams/visible.ts';
 
 /** Stream ids are UUIDs (RFC 9562): no other text, in whatever encoding, reaches a store. */
-const STREAM_PATH = /^\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\/?$/i;
-const ANY_ID_PATH = /^\/[^/]+\/?$/;
+const STREAM_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const STREAM_PATH = /^\/([^/]+)\/?$/;
 
 /** Milliseconds that a request waits for a store that is not open yet. */
 const OPEN_WAIT_MS = 5_000;
@@ -39,6 +39,8 @@ export function createDispatch({ context, auth, opener }: DispatchOptions) {
       const { path, query } = splitTarget(req.url ?? '/');
       const { route, streamId } = findRoute(req.method ?? 'GET', path);
       const caller = await authorize(route, req, query, streamId);
+      // After the credentials: without them, the response is 401 whatever the id (AUTH-15).
+      if (route.at === 'stream' && !STREAM_ID.test(streamId)) throw streamNotFound();
       await opener.wait(OPEN_WAIT_MS);
       const base = options.publicUrl ?? (req.baseUrl ?? '').replace(/\/+$/, '');
       await route.handle({ req, res, query, base, streamId, caller }, context);
@@ -76,10 +78,7 @@ export function createDispatch({ context, auth, opener }: DispatchOptions) {
 function findRoute(method: string, path: string): { route: Route; streamId: string } {
   const id = STREAM_PATH.exec(path)?.[1];
   const at = path === '/' ? 'base' : id === undefined ? undefined : 'stream';
-  if (!at) {
-    if (ANY_ID_PATH.test(path)) throw streamNotFound();
-    throw new ProxyError('NOT_FOUND', 'There is nothing under this path');
-  }
+  if (!at) throw new ProxyError('NOT_FOUND', 'There is nothing under this path');
   const routes = ROUTES.filter((route) => route.at === at);
   const route = routes.find((candidate) => candidate.method === method);
   if (!route) {

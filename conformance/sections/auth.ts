@@ -45,6 +45,16 @@ export const auth = section('auth', [
     }
   }),
 
+  test('[AUTH-15] an id that is no UUID needs credentials like any other', async (t) => {
+    for (const id of ['some-stream-id', '..%2F..%2Fetc', 'a%00b']) {
+      await expectError(await t.send(id), 'MISSING_SECRET');
+      assert.equal((await t.send(id, { method: 'HEAD' })).status, 401);
+      await expectError(await t.send(id, { method: 'DELETE' }), 'MISSING_SECRET');
+      await expectError(await t.send(`${id}?action=abort`, { method: 'PATCH' }), 'MISSING_SIGNATURE');
+      await expectError(await t.send(`${id}?${EXPIRES}=9999999999&${SIGNATURE}=wrong`), 'SIGNATURE_INVALID');
+    }
+  }),
+
   test('[AUTH-2] without credentials, or with wrong ones, nothing is done', async (t) => {
     const upstream = t.reply('never');
     const stream = await t.start(t.reply('kept'));

@@ -12,30 +12,37 @@ type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unkno
 
 /**
  * CORS for every route. A preflight allows whatever headers it asks for: SDKs add their own (`x-api-key`,
- * `anthropic-version`, `x-stainless-*`), and which of them an upstream gets is not decided here.
+ * `anthropic-version`, `x-stainless-*`), and the proxy decides separately which of them an upstream receives.
+ * Lists of the operator are added to those that the protocol needs, and never replace them.
  */
 export function corsMiddleware(options: CorsOptions | false): Middleware {
   if (options === false) return (_req, _res, next) => next();
+  const { methods, allowedHeaders, exposedHeaders, ...others } = options;
+  const merged = {
+    methods: union(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'], methods),
+    exposedHeaders: union(EXPOSED_HEADERS, exposedHeaders),
+    maxAge: 86_400,
+    ...others,
+  };
+  const allowed = union(
+    ['Authorization', 'Content-Type', UPSTREAM_URL, UPSTREAM_METHOD, UPSTREAM_AUTHORIZATION],
+    allowedHeaders,
+  );
   return cors<IncomingMessage>((req, done) => {
-    const asked = String(req.headers['access-control-request-headers'] ?? '')
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name));
-    done(null, {
-      methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
-      allowedHeaders: [
-        ...new Set([
-          'Authorization',
-          'Content-Type',
-          UPSTREAM_URL,
-          UPSTREAM_METHOD,
-          UPSTREAM_AUTHORIZATION,
-          ...asked,
-        ]),
-      ],
-      exposedHeaders: [...EXPOSED_HEADERS],
-      maxAge: 86_400,
-      ...options,
-    });
+    const asked = names(req.headers['access-control-request-headers'] ?? '').filter((name) =>
+      /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name),
+    );
+    done(null, { ...merged, allowedHeaders: union(allowed, asked) });
   }) as Middleware;
+}
+
+/** The names of both lists, each once; header names compare without case (RFC 9110, section 5.1). */
+function union(ours: readonly string[], more: string | readonly string[] = []): string[] {
+  const byName = new Map([...ours, ...names(more)].map((name) => [name.toLowerCase(), name]));
+  return [...byName.values()];
+}
+
+function names(list: string | readonly string[]): string[] {
+  const parts = typeof list === 'string' ? list.split(',') : list;
+  return parts.map((name) => name.trim()).filter((name) => name !== '');
 }

@@ -1,3 +1,4 @@
+import { notifyReader } from '../notify-reader.ts';
 import type { Follower, Frame, Offset, StoreError, StreamEnd, StreamInfo } from '../types.ts';
 import type { Backend } from './backend.ts';
 import { afterBreak, CatchUp, type Piece } from './catch-up.ts';
@@ -200,13 +201,6 @@ export class StreamFollower implements Follower {
       this.#failure = toStoreError(error);
     }
     this.#waiting = false;
-    try {
-      this.#options.onReadable();
-    } catch (error) {
-      // A reader's bug is the process's, and no other reader's.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    notifyReader(this.#options.onReadable);
   }
 }

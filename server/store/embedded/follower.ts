@@ -1,3 +1,4 @@
+import { notifyReader } from '../notify-reader.ts';
 import type { Follower, Frame, StreamInfo } from '../types.ts';
 import type { EmbeddedStream } from './stream.ts';
 
@@ -41,14 +42,7 @@ export class EmbeddedFollower implements Follower {
   wake(): void {
     if (!this.#isWaiting || this.#isDone) return;
     this.#isWaiting = false;
-    try {
-      this.#onReadable();
-    } catch (error) {
-      // A reader's mistake is to be seen, yet not to be other readers' trouble.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    notifyReader(this.#onReadable);
   }
 
   stop(): void {

@@ -1,3 +1,4 @@
+import { notifyReader } from '../notify-reader.ts';
 import type { Follower, Frame, StreamInfo } from '../types.ts';
 import type { StoreError } from '../types.ts';
 import { unavailable } from './failures.ts';
@@ -63,14 +64,7 @@ export class RedisFollower implements Follower, Reader {
     // While its own bytes are on their way, newer ones are no news.
     if (this.#fetching && !this.#feed.failure) return;
     this.#waiting = false;
-    try {
-      this.#onReadable();
-    } catch (error) {
-      // A bug of one reader must reach neither the other readers nor the client's parser.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    notifyReader(this.#onReadable);
   }
 
   #fetch(): void {

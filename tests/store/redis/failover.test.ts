@@ -77,7 +77,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
       'gives up after about ten seconds when there is no Redis, or not any more',
       scoped(async ({ own, open }) => {
         const gone = await own(startRedis());
-        const store = await open({ url: gone.url });
+        const store = await open({ url: gone.url, appendTimeoutMs: 10_000 });
         const id = await streamOf(store, 'x');
         const tail = await Tail.open(store, id);
         const url = `redis://127.0.0.1:${await freePort()}`;

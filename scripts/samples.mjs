@@ -29,7 +29,8 @@ function sampleText(file) {
 function dedent(text) {
   const lines = text.split('\n');
   const indents = lines.filter((line) => line.trim() !== '').map((line) => /^ */.exec(line)[0].length);
-  return lines.map((line) => line.slice(Math.min(...indents))).join('\n');
+  const shared = indents.reduce((least, indent) => Math.min(least, indent), Infinity);
+  return lines.map((line) => line.slice(shared)).join('\n');
 }
 
 /** Files of tests/samples that are samples: not the tests, not their helpers. */

@@ -41,7 +41,8 @@ export class AnswerRequestError extends Error {
   }
 }
 
-interface AnswerRequestErrorOptions extends ErrorOptions {
+/** Details of a refused response: its error code, and milliseconds to wait if the response said so. */
+export interface AnswerRequestErrorOptions extends ErrorOptions {
   readonly code?: string | undefined;
   readonly retryAfterMs?: number | undefined;
 }

@@ -3,7 +3,13 @@ export {
   type DurableChatTransport,
   type DurableChatTransportOptions,
 } from './chat-transport.ts';
-export { AnswerRequestError, MalformedAnswerError, ModelError, TruncatedAnswerError } from './errors.ts';
+export {
+  type AnswerRequestErrorOptions,
+  AnswerRequestError,
+  MalformedAnswerError,
+  ModelError,
+  TruncatedAnswerError,
+} from './errors.ts';
 export type { ChatConnectionOptions } from './chat-connection.ts';
 export type {
   PreparedRequest,

@@ -20,6 +20,7 @@ describe('the journal', () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'durable-proxy-journal-'));
     journal = new Journal(directory);
+    journal.begin();
   });
 
   afterEach(() => {

@@ -2,7 +2,6 @@ import {
   closeSync,
   constants,
   fdatasync,
-  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -34,7 +33,8 @@ const LARGEST_BYTES = 16_777_216;
  * Two files that take turns. A commit is appended to one of them by a plain write, which survives this
  * process as soon as it returns; one flush more, of blocks that are the file's own already, and it survives a
  * power cut. When LMDB holds, flushed, all that a file does, it is begun anew: written over from the start.
- * What is left of an earlier turn is told by its numbers, and so is what a power cut brings back.
+ * What is left of an earlier turn is told by its numbers, and so is what a power cut brings back. Files hold entries
+ * of one session only: `begin` removes those of earlier ones.
  */
 export class Journal {
   readonly #files: readonly [JournalFile, JournalFile];
@@ -69,6 +69,15 @@ export class Journal {
     if (this.#files[other].isEmpty) this.#active = other;
   }
 
+  /**
+   * Makes both files ready for this session, once LMDB holds all that `entries` returned. Removes every entry of
+   * earlier sessions, flushed: behind a gap that a power cut left there may be some that were not replayed. This
+   * session gives their numbers again, and a later replay would take them for its own.
+   */
+  begin(): void {
+    for (const file of this.#files) file.begin();
+  }
+
   /** Begins the file anew that takes nothing now. */
   retire(): void {
     this.#files[this.#active === 0 ? 1 : 0].restart();
@@ -89,12 +98,18 @@ class JournalFile {
   constructor(path: string) {
     this.#path = path;
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    const { size } = fstatSync(this.#fd);
+  }
+
+  /** Overwrites in place: on a full disk the file keeps the blocks that it has. */
+  begin(): void {
+    const zeros = Buffer.alloc(FIRST_BYTES);
+    let done = 0;
     try {
-      if (size < FIRST_BYTES) writeWhole(this.#fd, Buffer.alloc(FIRST_BYTES - size), size);
+      while (done < FIRST_BYTES) done += writeSync(this.#fd, zeros, 0, FIRST_BYTES - done, done);
     } catch {
-      // A full disk is no reason not to open.
+      // The store can open on a full disk.
     }
+    ftruncateSync(this.#fd, done);
     fsyncSync(this.#fd);
   }
 

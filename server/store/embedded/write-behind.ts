@@ -70,6 +70,7 @@ export class WriteBehind implements CommitLog {
       const left = new LastOperations();
       for (const entry of journal.entries(disk.journalled())) left.add(entry);
       if (!left.isEmpty) await disk.commit((to) => left.write(to), IS_URGENT);
+      journal.begin();
       return new WriteBehind(disk, journal, durability);
     } catch (error) {
       journal.close(false);

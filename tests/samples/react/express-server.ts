@@ -67,7 +67,7 @@ app.post('/api/chat', requireProxy, express.json({ limit: '32mb' }), async (requ
   }
 });
 
-const server = app.listen(3000);
+const server = app.listen(Number(process.env.PORT ?? 3000));
 
 // A second SIGTERM ends the process at once. In development a restart does not wait for answers.
 process.once('SIGTERM', async () => {

@@ -113,4 +113,9 @@ export interface ProxyServerOptions extends DurableProxyOptions {
   port?: number;
   /** Host name or address to listen on. Default "localhost". */
   host?: string;
+  /**
+   * Milliseconds that an idle connection stays open. Default 75,000: longer than the 60 s of most load balancers, which
+   * otherwise send requests into connections that are closing. Node's own default is 5,000.
+   */
+  keepAliveTimeoutMs?: number;
 }

@@ -1,9 +1,10 @@
-import { createServer, STATUS_CODES, type Server } from 'node:http';
+import { STATUS_CODES, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
 import { ProxyError } from './errors.ts';
+import { createHttpServer } from './http/http-server.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import { durableProxy } from './middleware.ts';
@@ -26,7 +27,7 @@ export interface ProxyServer {
  * @throws ConfigurationError, what `listen` fails with (a port in use), what the store fails with.
  */
 export async function createProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { port, host, proxyOptions } = resolveServerOptions(options);
+  const { port, host, proxyOptions, ...serverOptions } = resolveServerOptions(options);
   const proxy = durableProxy(proxyOptions);
   const app = express();
   app.disable('x-powered-by');
@@ -51,7 +52,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
       bad ? new ProxyError('INVALID_REQUEST', 'The request target is malformed') : toProxyError(error),
     );
   });
-  const server = createServer(app);
+  const server = createHttpServer(app, serverOptions);
   server.on('clientError', answerMalformed);
   try {
     await proxy.ready;

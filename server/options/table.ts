@@ -137,5 +137,6 @@ export const PROXY_OPTIONS = {
 export const SERVER_OPTIONS = {
   port: number({ fallback: 4440, min: 0, max: 65_535, help: 'port to listen on; 0 takes a free one' }),
   host: { ...text("'0.0.0.0'"), fallback: 'localhost' },
+  keepAliveTimeoutMs: milliseconds({ fallback: 75_000, help: 'time that an idle connection stays open' }),
 } as const satisfies OptionTable &
   Record<Exclude<keyof ProxyServerOptions, keyof DurableProxyOptions>, unknown>;

@@ -1,9 +1,13 @@
-import pino from 'pino';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Writable } from 'node:stream';
+import pino from 'pino';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProxyServer } from '../../server/index.ts';
 import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
+import { startUpstream } from '../support/upstream.ts';
+import { locationOf, post } from '../support/wire.ts';
 
 let proxy: TestProxy;
 const lines: string[] = [];
@@ -57,6 +61,31 @@ describe('the standalone server', () => {
     const other = await createProxyServer({ ...options, port: 0 });
     await other.stop();
     await folder.remove();
+  });
+
+  it('keeps an idle connection for 75 s by default, longer than load balancers do', async () => {
+    const { headers } = await request(proxy.url).get('/health').set('connection', 'keep-alive');
+    expect(headers['keep-alive']).toBe('timeout=75');
+  });
+
+  it('closes an idle connection after keepAliveTimeoutMs', async () => {
+    const other = await startProxy({ keepAliveTimeoutMs: 1_000 });
+    const socket = connect(Number(new URL(other.url).port), '127.0.0.1');
+    socket.write('GET /health HTTP/1.1\r\nhost: x\r\n\r\n');
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 200 [^]*\r\nkeep-alive: timeout=1\r\n/i);
+    await once(socket.resume(), 'close');
+    await other.stop();
+  });
+
+  it('closes an idle connection after a read, also if readerStallTimeoutMs is the same time', async () => {
+    const upstream = await startUpstream(({ res }) => res.end('it'));
+    const other = await startProxy({ keepAliveTimeoutMs: 1_000, readerStallTimeoutMs: 1_000 });
+    const { pathname, search, port } = new URL(locationOf(other, await post(other, `${upstream.url}/x`)));
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(`GET ${pathname}${search} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await once(socket.resume(), 'close');
+    await Promise.all([other.stop(), upstream.close()]);
   });
 
   it.each([-1, 65_536, 1.5, '80' as unknown as number])('refuses %s as a port', async (port) => {

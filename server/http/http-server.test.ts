@@ -1,0 +1,16 @@
+import { createServer } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { serverTimeouts } from './http-server.ts';
+
+describe('serverTimeouts', () => {
+  it.each([1, 75_000, 3_600_000, 2 ** 31 - 1])(
+    'leaves a connection that never sent a request open longer than one that is idle for %i ms',
+    (keepAliveTimeoutMs) => {
+      const timeouts = serverTimeouts(keepAliveTimeoutMs);
+      expect(timeouts.keepAliveTimeout).toBe(keepAliveTimeoutMs);
+      expect(timeouts.headersTimeout).toBeGreaterThan(keepAliveTimeoutMs);
+      // Throws ERR_OUT_OF_RANGE if headersTimeout exceeds requestTimeout.
+      createServer(timeouts);
+    },
+  );
+});

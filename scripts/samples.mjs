@@ -15,7 +15,7 @@ const documents = [
 
 /** A marker, a blank line and a code block; or a code block alone. `text` is for diagrams and output. */
 const BLOCK =
-  /(?:<!-- (?<kind>sample|not a sample): (?<what>[^\n]+?) -->\n\n)?^```(?<language>\w*)\n(?<code>[^]*?)\n```$/gm;
+  /(?:<!-- (?<kind>sample|not a sample): (?<what>[^\n]+?) -->\n\n)?^```(?<language>\w*)\n(?:(?<code>[^]*?)\n)??```$/gm;
 const NAMED = /\[([\w./-]+\.\w+)\]/g;
 const REGION = /^[ \t]*(?:\/\/|#) #region\n([^]*?)\n[ \t]*(?:\/\/|#) #endregion$/gm;
 
@@ -68,7 +68,8 @@ for (const document of documents) {
     if (code === expected) return block;
     if (!process.argv.includes('--write'))
       problems.push(`${place}: differs from ${what}. Run: node scripts/samples.mjs --write`);
-    return block.replace(`\n${code}\n`, () => `\n${expected}\n`);
+    const start = block.indexOf('```');
+    return `${block.slice(0, start)}\`\`\`${language}\n${expected}\n\`\`\``;
   });
   if (process.argv.includes('--write') && written !== text) writeFileSync(path, written);
   for (const [, line] of text.matchAll(/\n\n( {4}(?:npm|npx|node|curl|docker|[A-Z_]+=).*)/g))

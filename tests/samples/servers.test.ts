@@ -140,6 +140,39 @@ it('[server/mount.ts] forwards requests once the store is open', async () => {
   expect(await response.text()).toBe(ANSWER);
 });
 
+describe('[server/body-parser.ts]', () => {
+  const post = async (body: string) => {
+    const token = await createServiceToken({ jwtSecret: JWT_SECRET, subject: 'ada', expiresInSeconds: 60 });
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'upstream-url': `${front.origin}/api/chat`,
+      'upstream-method': 'POST',
+    };
+    return fetch(`${front.origin}/v1/proxy`, { method: 'POST', headers, body });
+  };
+  const api = () => ({ 'https://api.openai.com/**': `${front.origin}/**` });
+
+  it('forwards the exact bytes, also of a body that is larger than 100 kB', async () => {
+    await start('server/body-parser.ts', { replace: api() });
+    for (const body of ['{ "id": 9007199254740993 }', JSON.stringify({ text: 'x'.repeat(200_000) })]) {
+      model.reset();
+      expect((await post(body)).status).toBe(201);
+      expect((await model.call(0)).text).toBe(body);
+    }
+  });
+
+  it('is needed: without it the proxy responds 400 and says how to mount', async () => {
+    await start('server/body-parser.ts', { replace: { ...api(), rawBody: 'otherName' } });
+    const response = await post('{ "id": 9007199254740993 }');
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      error: { code: 'INVALID_REQUEST', message: expect.stringContaining('before express.json()') as string },
+    });
+    expect(model.calls).toHaveLength(0);
+  });
+});
+
 describe('[server/provider-key.ts]', () => {
   const host = () => ({
     'https://api.openai.com/**': `${front.origin}/**`,

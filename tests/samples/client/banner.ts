@@ -4,8 +4,8 @@ export function withBanner(proxyUrl: string, banner: HTMLElement): DurableFetch 
   // #region
   const durableFetch = createDurableFetch({
     proxyUrl,
-    onResumption: ({ status, attempt }) => {
-      banner.textContent = status === 'reconnecting' ? `Connection lost, attempt ${attempt} …` : '';
+    onResumption: ({ status }) => {
+      banner.textContent = status === 'reconnecting' ? 'Connection lost. Reconnecting …' : '';
     },
   });
   // #endregion

@@ -26,7 +26,7 @@ export async function ask(
     else showProviderError(await response.json());
   } catch (error) {
     if (isDurableNetworkError(error))
-      offerToContinue(); // The same call resumes the answer.
+      offerToContinue(); // The same call resumes the answer, if it has a requestId.
     else if (isDurableStreamError(error))
       offerToTryAgain(error.outcome); // The same call creates a new answer.
     else throw error;

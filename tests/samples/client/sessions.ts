@@ -9,9 +9,11 @@ export async function view(
 ): Promise<SessionSnapshot> {
   // #region
   const sessions = createSessionStore(); // One per application.
-  const session = sessions.acquire('essay', (init) =>
-    durableFetch(url, { body, requestId: 'essay', ...init }),
-  );
+  const session = sessions.acquire('essay', async (init) => {
+    const response = await durableFetch(url, { body, requestId: 'essay', ...init });
+    if (!response.ok) throw new Error(`The request failed with status ${response.status}`);
+    return response;
+  });
   const unsubscribe = session.subscribe(() => render(session.getSnapshot()));
 
   const { text, error } = await session.done; // Never rejects.

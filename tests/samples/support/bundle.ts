@@ -4,6 +4,7 @@ import { build, type Plugin } from 'esbuild';
 import { SOURCE_ALIASES } from '../../../scripts/entries.ts';
 
 export const SAMPLES = join(import.meta.dirname, '..');
+export const ROOT = join(SAMPLES, '../..');
 
 /** The majors of the AI SDK that samples run on: 6 is installed as `ai`, the others under aliases. */
 export type AiMajor = 5 | 6 | 7;

@@ -17,6 +17,8 @@ export interface ModelCall {
   readonly path: string | undefined;
   readonly authorization: string | undefined;
   readonly body: unknown;
+  /** The body, exactly as it arrived. */
+  readonly text: string;
   /** Resolves with `true` if the model ended the response, with `false` if the caller closed the connection. */
   readonly closed: Promise<boolean>;
 }
@@ -46,6 +48,7 @@ export async function startModel(): Promise<StandInModel> {
         path: request.url,
         authorization: request.headers.authorization,
         body: parse(text),
+        text,
         closed,
       });
       events.emit('call');

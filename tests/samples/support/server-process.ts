@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleServer, type BundleOptions } from './bundle.ts';
+import { sampleFolder } from './load.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
 const PRELOAD = join(import.meta.dirname, 'report-port.mjs');
 
 /** A sample's server in a process of its own. */
@@ -29,10 +29,7 @@ export async function startSample(
   env: Readonly<Record<string, string>>,
   options: BundleOptions = {},
 ): Promise<SampleProcess> {
-  // Below node_modules, so that the sample finds its packages.
-  const cache = join(ROOT, 'node_modules/.cache');
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, 'durable-proxy-sample-'));
+  const folder = await sampleFolder();
   const script = join(folder, 'server.mjs');
   await bundleServer(sample, script, options);
 

@@ -18,7 +18,7 @@ export default defineConfig([
   {
     ...common,
     name: 'server',
-    entry: pick('index', 'redis', 'conformance'),
+    entry: pick('index', 'tokens', 'embedded', 'redis', 'durable-streams', 'conformance'),
     format: ['esm', 'cjs'],
     dts: true,
     platform: 'node',
@@ -27,7 +27,7 @@ export default defineConfig([
   {
     ...common,
     name: 'client',
-    entry: pick('client', 'transports', 'react'),
+    entry: pick('client', 'transports', 'react', 'react/status', 'react/chat', 'react/query'),
     format: ['esm', 'cjs'],
     dts: true,
     platform: 'neutral',

@@ -25,7 +25,10 @@ if (!(process.argv.includes('--if-stale') && (await isFresh()))) {
   await rm('dist', { recursive: true, force: true });
   await build({ config: 'tsup.config.ts' });
   // Bundling moves a module's directive away from the first line, where frameworks look for it.
-  for (const file of ['dist/react.js', 'dist/react.cjs']) {
+  const entries = (await readdir('dist', { recursive: true })).filter((file) =>
+    /^react(\/\w+)?\.c?js$/.test(file),
+  );
+  for (const file of entries.map((name) => join('dist', name))) {
     await writeFile(file, `"use client";${await readFile(file, 'utf8')}`);
   }
   await writeFile(STAMP, '');

@@ -3,11 +3,17 @@ import { fileURLToPath } from 'node:url';
 /** The package's entry points and their sources: the one list that the build, the tests and the demo read. */
 export const ENTRIES = {
   index: 'server/index.ts',
+  tokens: 'server/tokens.ts',
+  embedded: 'server/store/embedded/index.ts',
   redis: 'server/store/redis/index.ts',
+  'durable-streams': 'server/store/durable-streams/index.ts',
   conformance: 'conformance/index.ts',
   client: 'core-client/index.ts',
   transports: 'core-client/transports/index.ts',
   react: 'react/index.ts',
+  'react/status': 'react/status.ts',
+  'react/chat': 'react/chat.ts',
+  'react/query': 'react/query.ts',
 } as const satisfies Record<string, string>;
 
 export type Entry = keyof typeof ENTRIES;

@@ -25,12 +25,17 @@ const RESOLUTIONS = {
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
 } as const;
 
+/** Returns an identifier for an entry point such as `react/status`. */
+function nameOf(entry: string): string {
+  return entry.replaceAll(/\W/g, '_');
+}
+
 /** Imports everything from every entry point, and uses a type that was lost with `@types/cors`. */
 const PROGRAM = `
 ${Object.keys(ENTRIES)
-  .map((entry) => `import * as ${entry} from 'durable-proxy${entry === 'index' ? '' : `/${entry}`}';`)
+  .map((entry) => `import * as ${nameOf(entry)} from 'durable-proxy${entry === 'index' ? '' : `/${entry}`}';`)
   .join('\n')}
-export const entries = { ${Object.keys(ENTRIES).join(', ')} };
+export const entries = { ${Object.keys(ENTRIES).map(nameOf).join(', ')} };
 export const cors: index.DurableProxyOptions['cors'] = { origin: ['https://chat.example.com'] };
 // @ts-expect-error -- an origin cannot be a number; if the option were \`any\`, this line would be no error
 export const wrong: index.DurableProxyOptions['cors'] = { origin: 1 };

@@ -3,6 +3,8 @@ import { parseOptions, type DurableStreamsStoreOptions } from './options.ts';
 import { DurableStreamsStore } from './store.ts';
 
 export type { DurableStreamsStoreOptions } from './options.ts';
+export type * from '../types.ts';
+export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 
 /**
  * Keeps streams in a server of the Durable Streams base protocol, which any number of proxies may share:

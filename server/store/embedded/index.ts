@@ -4,6 +4,9 @@ import { milliseconds, oneOf, text } from '../../options/spec.ts';
 import type { StreamStore } from '../types.ts';
 import { EmbeddedStore } from './store.ts';
 
+export type * from '../types.ts';
+export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
+
 export interface EmbeddedStoreOptions {
   /** Where the bytes lie. Made with mode 0700 when it is not there. Default `.durable-proxy`. */
   readonly dataDir?: string | undefined;

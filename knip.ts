@@ -1,0 +1,30 @@
+import type { KnipConfig } from 'knip';
+import { ENTRIES } from './scripts/entries.ts';
+
+const config: KnipConfig = {
+  entry: [
+    ...Object.values(ENTRIES),
+    'demo/server/{main,start}.ts',
+    'demo/vite.config.ts',
+    'demo/web/main.tsx',
+    'bench/**/*.ts',
+    'examples/**/*.{ts,tsx,mjs,js}',
+    'scripts/*.mjs',
+    '**/*.test.{ts,tsx}',
+    'tests/**/*.{ts,tsx}',
+    'tests/samples/support/*.mjs',
+  ],
+  project: ['**/*.{ts,tsx,mjs,js}'],
+  ignoreDependencies: [
+    'publint',
+    '@arethetypeswrong/cli',
+    'ai-openai5',
+    'ai-openai7',
+    'ai-react5',
+    'ai-react7',
+  ],
+  ignoreBinaries: ['unshare'],
+  ignoreExportsUsedInFile: true,
+};
+
+export default config;

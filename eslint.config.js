@@ -75,7 +75,13 @@ const disableNeedsReason = {
 };
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', '**/.durable-proxy/**'] },
+  {
+    ignores: [
+      ...['**/dist/**', '**/node_modules/**', 'coverage/**', '**/.durable-proxy/**'],
+      // Examples have packages and a tsconfig.json of their own. tests/package/examples-*.test.ts checks their types.
+      'examples/**/*.{ts,tsx}',
+    ],
+  },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -164,6 +170,15 @@ export default tseslint.config(
     extends: [reactHooks.configs.flat['recommended-latest']],
   },
 
+  {
+    files: ['examples/**'],
+    rules: {
+      // Scripts for Node.js and scripts for pages are side by side.
+      'no-undef': 'off',
+      'no-restricted-syntax': 'off',
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+    },
+  },
   {
     files: ['**/*.{test,test-d}.{ts,tsx}', 'tests/**/*.{ts,tsx}'],
     rules: {

@@ -12,10 +12,12 @@ export interface Command {
   output(): string;
   /** Resolves when the command has written text that matches. Rejects if it exits before. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Resolves when the port on 127.0.0.1 accepts connections. Rejects if the command exits before. */
+  /** Resolves when the port of localhost accepts connections. Rejects if the command exits before. */
   listens(port: number): Promise<void>;
   /** Resolves with the exit code, or null if a signal ended the command. */
   readonly exited: Promise<number | null>;
+  /** Sends a signal to the command and everything that it started: with SIGINT, as Ctrl+C in a terminal does. */
+  signal(name: NodeJS.Signals): void;
   /** Kills the command and everything that it started. */
   stop(): Promise<void>;
 }
@@ -61,6 +63,13 @@ export function startCommand(script: string, { cwd, env = {} }: CommandOptions):
   const exited = once(child, 'close').then(([code]) => code as number | null);
   let isOver = false;
   void exited.then(() => (isOver = true));
+  const signal = (name: NodeJS.Signals): void => {
+    try {
+      process.kill(-child.pid!, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
   const failed = (): Error => new Error(`The command ended: ${script}\n${output}`);
   return {
     output: () => output,
@@ -80,12 +89,9 @@ export function startCommand(script: string, { cwd, env = {} }: CommandOptions):
         await Promise.race([delay(50), exited]);
       }
     },
+    signal,
     async stop() {
-      try {
-        process.kill(-child.pid!, 'SIGKILL');
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-      }
+      signal('SIGKILL');
       await exited;
     },
   };
@@ -103,7 +109,7 @@ export async function runCommand(script: string, options: CommandOptions): Promi
 }
 
 async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect({ port, host: 'localhost', autoSelectFamily: true });
   try {
     await once(socket, 'connect');
     return true;

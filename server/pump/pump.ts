@@ -162,12 +162,18 @@ export class Pump {
 function endOf(error: Error): StreamEnd {
   const code = (error as { code?: unknown }).code;
   return classifyBodyError(error) === 'timeout'
-    ? { outcome: 'timeout', error: { code: 'UPSTREAM_TIMEOUT', message: 'The upstream fell silent' } }
+    ? {
+        outcome: 'timeout',
+        error: {
+          code: 'UPSTREAM_TIMEOUT',
+          message: 'The answer was cut off: the upstream sent nothing for too long',
+        },
+      }
     : {
         outcome: 'upstream-error',
         error: {
           code: 'UPSTREAM_ERROR',
-          message: `The upstream's answer broke off${typeof code === 'string' ? ` (${code})` : ''}`,
+          message: `The answer was cut off: the connection to the upstream broke${typeof code === 'string' ? ` (${code})` : ''}`,
         },
       };
 }

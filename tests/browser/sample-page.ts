@@ -1,5 +1,6 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { needs } from '../requirements.ts';
 import { bundlePage, type BundleOptions } from '../samples/support/bundle.ts';
 import { startFront, type Front } from '../samples/support/front.ts';
@@ -8,6 +9,7 @@ import { launchBrowser } from './page.ts';
 
 /** What the tests of one sample's page share. */
 export interface SampleParts {
+  readonly context: BrowserContext;
   readonly page: Page;
   readonly front: Front;
   readonly model: StandInModel;
@@ -15,14 +17,27 @@ export interface SampleParts {
   readonly errors: readonly string[];
 }
 
-export interface SamplePage {
-  /** The script of the page, which imports samples such as `./react/chat.tsx`. */
-  readonly entry: string | ((front: Front) => string);
-  readonly html?: string;
-  readonly bundle?: (front: Front) => BundleOptions;
-  /** Starts what the page talks to, and routes the front to it. */
-  readonly start: (front: Front, model: StandInModel) => Promise<{ dispose(): Promise<void> }>;
+/** What a page talks to. */
+export interface Started {
+  dispose(): Promise<void>;
 }
+
+export interface PageFiles<App extends Started = Started> {
+  /** The script of the page, which imports samples such as `./react/chat.tsx`. Without it, `start` serves the page. */
+  readonly entry?: string | ((front: Front, app: App) => string);
+  readonly html?: string;
+  /** Script of a service worker, served as `/worker.js`. */
+  readonly worker?: string;
+  readonly bundle?: (front: Front, app: App) => BundleOptions;
+}
+
+export interface SamplePage extends PageFiles {
+  /** Starts what the page talks to, and routes the front to it. */
+  readonly start: (front: Front, model: StandInModel) => Promise<Started>;
+}
+
+type Suite = (parts: () => SampleParts) => void;
+type DescribePage<App extends Started> = (title: string, files: PageFiles<App>, suite: Suite) => void;
 
 export const SECRET = 'a-secret-of-the-samples-that-is-long-enough';
 const HTML =
@@ -36,50 +51,66 @@ import { ${name} } from './${file}';
 createRoot(document.getElementById('root')!).render(<StrictMode>${jsx}</StrictMode>);`;
 }
 
-/** A suite about a sample's page in Chromium, with a stand-in model behind it. Each test gets a new page. */
-export function describeSample(
+/**
+ * A suite about pages of samples in Chromium. They share a browser, a stand-in model and what `start` starts; each
+ * test gets a browser profile of its own.
+ */
+export function describePages<App extends Started>(
   title: string,
-  sample: SamplePage,
-  suite: (parts: () => SampleParts) => void,
+  start: (front: Front, model: StandInModel) => Promise<App>,
+  suite: (describePage: DescribePage<App>) => void,
 ): void {
   needs('chromium')(title, () => {
     let browser: Browser;
     let front: Front;
     let model: StandInModel;
-    let started: { dispose(): Promise<void> };
-    let parts: SampleParts;
+    let app: App;
 
     beforeAll(async () => {
       [browser, front, model] = await Promise.all([launchBrowser(), startFront(), startModel()]);
-      started = await sample.start(front, model);
-      const entry = typeof sample.entry === 'string' ? sample.entry : sample.entry(front);
-      front.page(sample.html ?? HTML, await bundlePage(entry, sample.bundle?.(front)));
+      app = await start(front, model);
     });
     afterAll(async () => {
       await browser?.close();
-      await started?.dispose();
+      await app?.dispose();
       await Promise.all([front.close(), model.close()]);
     });
 
-    beforeEach(async () => {
-      const context = await browser.newContext();
-      const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
-      const errors: string[] = [];
-      page.on('pageerror', (error) => errors.push(String(error)));
-      page.on('console', (message) => {
-        if (message.type() === 'error') errors.push(`${message.text()} ${message.location().url}`);
+    suite((pageTitle, files, pageSuite) => {
+      describe(pageTitle, () => {
+        let parts: SampleParts;
+        beforeAll(async () => {
+          const entry = typeof files.entry === 'function' ? files.entry(front, app) : files.entry;
+          if (entry === undefined) return;
+          front.page(files.html ?? HTML, await bundlePage(entry, files.bundle?.(front, app)), files.worker);
+        });
+        beforeEach(async () => {
+          const context = await browser.newContext();
+          // Each profile is a visitor of its own, whose request ids are not those of an earlier test.
+          await context.addCookies([{ name: 'visitor', value: randomUUID(), url: front.origin }]);
+          const errors: string[] = [];
+          context.on('weberror', (error) => errors.push(String(error.error())));
+          context.on('console', (message) => {
+            if (message.type() === 'error') errors.push(`${message.text()} ${message.location().url}`);
+          });
+          context.setDefaultTimeout(15_000);
+          parts = { context, page: await context.newPage(), front, model, errors };
+        });
+        afterEach(async () => {
+          await parts.context.close();
+          model.finish();
+          model.reset();
+          front.reset();
+        });
+        pageSuite(() => parts);
       });
-      parts = { page, front, model, errors };
     });
-    afterEach(async () => {
-      await parts.page.context().close();
-      model.finish();
-      model.reset();
-      front.reset();
-    });
-    suite(() => parts);
   });
+}
+
+/** A suite about one sample's page. */
+export function describeSample(title: string, { start, ...files }: SamplePage, suite: Suite): void {
+  describePages(title, start, (describePage) => describePage('in Chromium', files, suite));
 }
 
 /** Resolves when the page shows the text. */

@@ -11,5 +11,10 @@ export async function POST(request: Request): Promise<Response> {
   });
   return result.toUIMessageStreamResponse({
     onError: () => 'The model could not answer. Try again later.',
+    messageMetadata({ part }) {
+      // The SDK finishes an answer that ended too early with one of these reasons (AI SDK 5, 6 and 7).
+      if (part.type === 'finish' && /^(unknown|other|interrupted)$/.test(part.finishReason))
+        throw new Error(`The model’s answer is incomplete: ${part.finishReason}`);
+    },
   });
 }

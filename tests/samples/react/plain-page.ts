@@ -7,11 +7,13 @@ const output = document.querySelector('output')!;
 const alert = document.querySelector('[role=alert]')!;
 let stopper = new AbortController();
 
-form.onsubmit = (event) => {
+form.onsubmit = async (event) => {
   event.preventDefault();
   const prompt = String(new FormData(form).get('prompt')).trim();
   if (prompt === '' || ask!.disabled) return;
-  void show((signal) =>
+  ask!.disabled = true;
+  stopper.abort(); // A new question stops a resumed answer.
+  await show((signal) =>
     durableFetch('/api/essay', {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ prompt }),
@@ -20,16 +22,16 @@ form.onsubmit = (event) => {
       abortUpstream: true, // An abort of the signal also stops the model.
     }),
   );
+  ask!.disabled = false;
 };
 stop!.onclick = () => stopper.abort();
 
 async function show(fetchAnswer: (signal: AbortSignal) => Promise<Response | null>): Promise<void> {
-  stopper = new AbortController();
-  ask!.disabled = true;
+  const { signal } = (stopper = new AbortController());
   stop!.disabled = false;
   alert.textContent = '';
   try {
-    const response = await fetchAnswer(stopper.signal);
+    const response = await fetchAnswer(signal);
     if (response === null) return;
     if (!response.ok) throw new Error(`The request failed with status ${response.status}.`);
     output.textContent = '';
@@ -38,10 +40,11 @@ async function show(fetchAnswer: (signal: AbortSignal) => Promise<Response | nul
     for (let next = await reader.read(); !next.done; next = await reader.read())
       output.textContent += next.value;
   } catch (error) {
-    alert.textContent = stopper.signal.aborted ? 'Stopped.' : (error as Error).message;
+    console.info(error);
+    if (stopper.signal === signal)
+      alert.textContent = signal.aborted ? 'Stopped.' : 'The answer is incomplete. Ask again.';
   } finally {
-    ask!.disabled = false;
-    stop!.disabled = true;
+    if (stopper.signal === signal) stop!.disabled = true;
   }
 }
 

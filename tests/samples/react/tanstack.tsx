@@ -6,7 +6,11 @@ const connection = createDurableAdapter('/api/chat', { proxyUrl: '/v1/proxy' });
 const persistence = localStoragePersistence();
 
 export function Chat({ threadId }: { threadId: string }) {
-  const { messages, sendMessage, stop, reload, error } = useChat({ threadId, connection, persistence });
+  const { messages, sendMessage, isLoading, stop, reload, error } = useChat({
+    threadId,
+    connection,
+    persistence,
+  });
   const stopAnswer = async () => {
     // TanStack's stop() only stops reading. Leaving the page calls it too.
     stop();
@@ -21,7 +25,9 @@ export function Chat({ threadId }: { threadId: string }) {
       ))}
       {error && <p role="alert">{error.message}</p>}
       <StreamStatus resumption={connection.resumption} onRetry={() => void reload()} />
-      <button onClick={() => void sendMessage('Why is water wet?')}>Ask</button>
+      <button disabled={isLoading} onClick={() => void sendMessage('Why is water wet?')}>
+        Ask
+      </button>
       <button onClick={() => void stopAnswer()}>Stop</button>
     </>
   );

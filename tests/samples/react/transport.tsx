@@ -4,7 +4,8 @@ import { createDurableChatTransport } from 'durable-proxy/transports';
 const transport = createDurableChatTransport({ api: '/api/chat', proxyUrl: '/v1/proxy' });
 
 export function Chat({ id }: { id: string }) {
-  const { messages, sendMessage, stop, error } = useChat({ id, transport, resume: true });
+  const { messages, sendMessage, status, stop, error } = useChat({ id, transport, resume: true });
+  const isBusy = status === 'submitted' || status === 'streaming';
   const stopAnswer = async () => {
     await transport.abort(id);
     await stop();
@@ -17,7 +18,9 @@ export function Chat({ id }: { id: string }) {
         </p>
       ))}
       {error && <p role="alert">{error.message}</p>}
-      <button onClick={() => void sendMessage({ text: 'Why is water wet?' })}>Ask</button>
+      <button disabled={isBusy} onClick={() => void sendMessage({ text: 'Why is water wet?' })}>
+        Ask
+      </button>
       <button onClick={() => void stopAnswer()}>Stop</button>
     </>
   );

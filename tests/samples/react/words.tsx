@@ -1,11 +1,14 @@
-import { StreamStatus, useDurableChat, useResumption } from 'durable-proxy/react';
+import { StreamStatus, useResumption, type UseDurableChatHelpers } from 'durable-proxy/react';
 
-export function Ready() {
-  const { resumption, retry } = useDurableChat({ proxyUrl: '/v1/proxy' });
+interface Props {
+  chat: Pick<UseDurableChatHelpers, 'resumption' | 'retry'>; // What useDurableChat returns.
+}
+
+export function Ready({ chat }: Props) {
   return (
     <StreamStatus
-      resumption={resumption}
-      onRetry={() => void retry()}
+      resumption={chat.resumption}
+      onRetry={() => void chat.retry()}
       retryLabel="Noch einmal"
       words={{ reconnecting: 'Verbindung weg, ich versuche es weiter …', aborted: '' }}
       style={{ '--stream-status-dot-lost': 'orange' } as React.CSSProperties}
@@ -13,8 +16,7 @@ export function Ready() {
   );
 }
 
-export function Own() {
-  const chat = useDurableChat({ proxyUrl: '/v1/proxy' });
+export function Own({ chat }: Props) {
   const { message, isInterrupted, canRetry } = useResumption(chat.resumption);
   return (
     <footer role="status" data-lost={isInterrupted}>

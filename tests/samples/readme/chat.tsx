@@ -2,6 +2,7 @@ import { StreamStatus, useDurableChat } from 'durable-proxy/react';
 
 export function Chat() {
   const chat = useDurableChat({ api: '/api/chat', proxyUrl: '/v1/proxy' });
+  const isBusy = chat.status === 'submitted' || chat.status === 'streaming';
   return (
     <>
       {chat.messages.map(({ id, role, parts }) => (
@@ -11,7 +12,9 @@ export function Chat() {
       ))}
       {chat.error && <p role="alert">{chat.error.message}</p>}
       <StreamStatus resumption={chat.resumption} onRetry={() => void chat.retry()} />
-      <button onClick={() => void chat.sendMessage({ text: 'Why is water wet?' })}>Ask</button>
+      <button disabled={isBusy} onClick={() => void chat.sendMessage({ text: 'Why is water wet?' })}>
+        Ask
+      </button>
       <button onClick={() => void chat.stop()}>Stop</button>
     </>
   );

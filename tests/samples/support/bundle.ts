@@ -22,6 +22,8 @@ export async function bundlePage(entry: string, options: BundleOptions = {}): Pr
     stdin: { contents: entry, resolveDir: SAMPLES, loader: 'tsx', sourcefile: 'entry.tsx' },
     bundle: true,
     write: false,
+    // package.json has `sideEffects: false`, which samples without exports do not obey.
+    ignoreAnnotations: true,
     platform: 'browser',
     format: 'esm',
     jsx: 'automatic',

@@ -9,8 +9,10 @@ export interface Front {
   readonly methods: readonly string[];
   /** Sets where requests are forwarded to, by the beginning of their path. */
   route(targets: Readonly<Record<string, string>>): void;
-  /** Sets the HTML and script of `/`. */
-  page(html: string, script: string): void;
+  /** Sets the HTML and script of `/`, and the script of a service worker. */
+  page(html: string, script: string, worker?: string): void;
+  /** Resets the connections of the requests to the proxy that are being answered. */
+  cut(): void;
   /** Removes the recorded requests. */
   reset(): void;
   close(): Promise<void>;
@@ -18,6 +20,7 @@ export interface Front {
 
 export async function startFront(): Promise<Front> {
   const methods: string[] = [];
+  const open = new Set<ServerResponse>();
   let targets: Readonly<Record<string, string>> = {};
   let files: Readonly<Record<string, readonly [type: string, text: string]>> = {};
   const server = createServer((request, response) => {
@@ -32,7 +35,11 @@ export async function startFront(): Promise<Front> {
       response.writeHead(404).end();
       return;
     }
-    if (path.startsWith('/v1/proxy')) methods.push(request.method!);
+    if (path.startsWith('/v1/proxy')) {
+      methods.push(request.method!);
+      open.add(response);
+      response.once('close', () => open.delete(response));
+    }
     forward(target, request, response);
   });
   server.listen(0, '127.0.0.1');
@@ -41,12 +48,16 @@ export async function startFront(): Promise<Front> {
     origin: `http://localhost:${(server.address() as AddressInfo).port}`,
     methods,
     route: (next) => void (targets = next),
-    page(html, script) {
+    page(html, script, worker = '') {
       files = {
         '/': ['text/html; charset=utf-8', html],
         '/page.js': ['text/javascript; charset=utf-8', script],
+        '/worker.js': ['text/javascript; charset=utf-8', worker],
         '/favicon.ico': ['image/x-icon', ''],
       };
+    },
+    cut() {
+      for (const response of open) response.socket?.resetAndDestroy();
     },
     reset: () => void (methods.length = 0),
     async close() {

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 /**
  * How the stand-in model answers: with an answer (`ok`), with an HTTP error, with half an answer after which it
  * resets the connection (`breaks`) or ends the response (`short`), or with half an answer after which it waits for
- * `finish()` (`slow`).
+ * `finish()` (`slow`), or not at all (`silent`).
  */
-export type Behavior = 'ok' | 401 | 429 | 500 | 'breaks' | 'short' | 'slow';
+export type Behavior = 'ok' | 401 | 429 | 500 | 'breaks' | 'short' | 'slow' | 'silent';
 
 export const FIRST_HALF = 'Drops of water';
 export const ANSWER = 'Drops of water hold together by surface tension.';
@@ -32,12 +32,14 @@ export interface StandInModel {
   call(index: number): Promise<ModelCall>;
   /** Completes the answers that are waiting since `slow`. */
   finish(): void;
+  /** Resets the connections of the answers that are waiting since `slow`. */
+  cut(): void;
   /** Removes the recorded calls and returns to `ok`. */
   reset(): void;
   close(): Promise<void>;
 }
 
-/** Starts a server that speaks OpenAI's streaming APIs (Responses and Chat Completions) and plain text. */
+/** Starts a server that speaks OpenAI's streaming APIs (Responses and Chat Completions), AG-UI and plain text. */
 export async function startModel(): Promise<StandInModel> {
   const calls: ModelCall[] = [];
   const events = new EventEmitter().setMaxListeners(0);
@@ -52,22 +54,26 @@ export async function startModel(): Promise<StandInModel> {
         closed,
       });
       events.emit('call');
-      void answer(request, response);
+      void answer(request.url, text, response);
     });
   });
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(path: string | undefined, body: string, response: ServerResponse): Promise<void> {
     const { behavior } = model;
+    if (behavior === 'silent') return;
     if (typeof behavior === 'number') {
       // Without `retry-after-ms`, SDKs wait for seconds before they try again.
       response.writeHead(behavior, { 'content-type': 'application/json', 'retry-after-ms': '1' });
       response.end(JSON.stringify({ error: { message: `The stand-in model says ${behavior}.` } }));
       return;
     }
-    const format = formatOf(request.url);
+    const format = formatOf(path, body);
     response.writeHead(200, { 'content-type': format.contentType });
     response.write(format.begin() + format.delta(FIRST_HALF));
-    if (behavior === 'slow') await Promise.race([once(events, 'finish'), once(response, 'close')]);
+    if (behavior === 'slow') {
+      events.once('cut', () => response.destroy());
+      await Promise.race([once(events, 'finish'), once(response, 'close')]);
+    }
     if (behavior === 'breaks') {
       // The first half has to leave before the reset.
       setTimeout(() => response.destroy(), 50);
@@ -89,6 +95,7 @@ export async function startModel(): Promise<StandInModel> {
       }
     },
     finish: () => void events.emit('finish'),
+    cut: () => void events.emit('cut'),
     reset() {
       calls.length = 0;
       model.behavior = 'ok';
@@ -149,9 +156,24 @@ const TEXT: Format = {
   end: () => '',
 };
 
-function formatOf(path = ''): Format {
-  if (path.endsWith('/responses')) return RESPONSES;
-  return path.endsWith('/chat/completions') ? CHAT_COMPLETIONS : TEXT;
+/** AG-UI, which TanStack AI speaks, in answer to the body of a run. */
+function agUi({ threadId, runId }: { threadId: string; runId: string }): Format {
+  const messageId = `message-of-${runId}`;
+  return {
+    contentType: 'text/event-stream',
+    begin: () =>
+      event({ type: 'RUN_STARTED', threadId, runId }) +
+      event({ type: 'TEXT_MESSAGE_START', messageId, role: 'assistant' }),
+    delta: (text) => event({ type: 'TEXT_MESSAGE_CONTENT', messageId, delta: text }),
+    end: () =>
+      event({ type: 'TEXT_MESSAGE_END', messageId }) + event({ type: 'RUN_FINISHED', threadId, runId }),
+  };
+}
+
+function formatOf(path: string | undefined, body: string): Format {
+  if (path?.endsWith('/run')) return agUi(JSON.parse(body) as { threadId: string; runId: string });
+  if (path?.endsWith('/responses')) return RESPONSES;
+  return path?.endsWith('/chat/completions') ? CHAT_COMPLETIONS : TEXT;
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

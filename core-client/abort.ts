@@ -1,7 +1,7 @@
 import { RETRY_CAP_MS } from './backoff.ts';
 import { createCall } from './call.ts';
 import type { Credentials } from './credentials.ts';
-import { isExpired, isGone, type ErrorTarget } from './errors.ts';
+import { isExpired, isGone, type DurableError, type ErrorTarget } from './errors.ts';
 import { ABORT, abortUrl, type ProxyClient } from './proxy-client.ts';
 import { refusal } from './refusal.ts';
 
@@ -47,23 +47,30 @@ export async function abortStream(
   renew?: () => Promise<boolean>,
   timeoutMs = RETRY_MS,
 ): Promise<void> {
+  // A stream that does not exist does not run.
+  const isOver = (error: DurableError) => isGone(error) && !isExpired(error);
+  const stop = () => persistStop(send, target, timeoutMs, isOver);
+  await stop().catch(async (error: unknown) => {
+    if (!isExpired(error) || !(await renew?.())) throw error;
+    await stop();
+  });
+}
+
+/** Sends a stop until the proxy confirms it, or responds with an error that counts as a confirmation. */
+async function persistStop(
+  send: () => Promise<Response>,
+  target: ErrorTarget,
+  timeoutMs: number,
+  isOver?: (error: DurableError) => boolean,
+): Promise<void> {
   const call = createCall({ reconnectTimeoutMs: timeoutMs, heartbeatTimeoutMs: timeoutMs }, target);
   const ask = async () => {
     const response = await send();
     if (response.status === 204) return;
     const refused = await refusal(response, target);
-    // A stream that does not exist does not run.
-    if (isExpired(refused) || !isGone(refused)) throw refused;
+    if (!isOver?.(refused)) throw refused;
   };
-  const persist = () => call.persist(ask, { capMs: RETRY_CAP_MS });
-  try {
-    await persist();
-  } catch (error) {
-    if (!isExpired(error) || !(await renew?.())) throw error;
-    await persist();
-  } finally {
-    call.end('stop', 'aborted');
-  }
+  await call.persist(ask, { capMs: RETRY_CAP_MS }).finally(() => call.end('stop', 'aborted'));
 }
 
 /**
@@ -72,22 +79,13 @@ export async function abortStream(
  * @throws DurableNetworkError, DurableStreamError if it could not be stopped, as by a server that does not
  * support this request.
  */
-export async function abortKey(
+export function abortKey(
   proxy: ProxyClient,
   idempotencyKey: string,
   target: ErrorTarget,
   timeoutMs = RETRY_MS,
 ): Promise<void> {
-  const call = createCall({ reconnectTimeoutMs: timeoutMs, heartbeatTimeoutMs: timeoutMs }, target);
-  const ask = async () => {
-    const response = await proxy.abortKey(idempotencyKey);
-    if (response.status !== 204) throw await refusal(response, target);
-  };
-  try {
-    await call.persist(ask, { capMs: RETRY_CAP_MS });
-  } finally {
-    call.end('stop', 'aborted');
-  }
+  return persistStop(() => proxy.abortKey(idempotencyKey), target, timeoutMs);
 }
 
 /** Stops the answer that these credentials belong to: by its URL, else by its key. Throws as `abortKey`. */

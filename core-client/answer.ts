@@ -4,15 +4,15 @@ import { openBody, type Stopper } from './body.ts';
 import type { Context } from './context.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
 import type { SharedCreate } from './client-memory.ts';
-import { createStream, type MadeStream, type Refused } from './create.ts';
+import { createStream, type MadeStream } from './create.ts';
 import type { Credentials, Entry } from './credentials.ts';
-import { DurableStreamError, isDurableNetworkError, isExpired, isGone, type ErrorTarget } from './errors.ts';
+import { DurableStreamError, isDurableNetworkError, isExpired, isGone } from './errors.ts';
 import { fingerprint, randomId } from './fingerprint.ts';
-import { refusal } from './refusal.ts';
 import type { SseReader } from './reader.ts';
 import type { UpstreamRequest } from './request.ts';
 import { errorResponse, streamResponse } from './response.ts';
 import { makeRoom } from './make-room.ts';
+import { trim } from './trim.ts';
 import { createLink, handleFrom, streamIdOf, type StreamHandle } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 
@@ -55,7 +55,7 @@ export function createAnswer(context: Context): Answer {
     const abort = once(async () => {
       stopper.isAborted = true;
       // Browsers queue the request if all connections to the origin are in use, perhaps by reads.
-      const resume = makeRoom(link, memory.links);
+      const resume = makeRoom(link, memory.open);
       const send = () => proxy.abort(link.url);
       await abortStream(send, call.target, link.renew, settings.retryTimeoutMs).finally(resume);
       // Nobody takes up what was stopped.
@@ -64,8 +64,7 @@ export function createAnswer(context: Context): Answer {
     });
     const stopper: Stopper = { abort: () => void abort().catch(call.warn), isAborted: false };
     const body = openBody(context, link, stopper, entry);
-    trim(memory.links.add(link));
-    void call.outcome.then(() => memory.links.delete(link));
+    call.link = link;
     return streamResponse(call, link, body, abort, request?.url ?? '');
   }
 
@@ -117,7 +116,7 @@ export function createAnswer(context: Context): Answer {
   ): Promise<DurableResponse> {
     const keepKey = async () => {
       if (entry || request.headers.has(IDEMPOTENCY_KEY)) return;
-      trim(memory.unsettled.set(await fingerprint(request), key));
+      trim(memory.unsettled.set(store.prefix + (await fingerprint(request)), key));
     };
     const represent = offsetOf(entry) === undefined && traits.pollUntil < Date.now();
     call.abortCreate = async () => {
@@ -140,12 +139,15 @@ export function createAnswer(context: Context): Answer {
     }
     if (!made.isSettled) await keepKey();
     else await entry?.finish();
-    const aborted = await abortOf(made, call.target);
-    if (aborted) {
-      call.end('stop', 'aborted', { outcome: 'aborted' });
-      throw aborted;
+    const { error } = made;
+    // The create was stopped, by this page or another, before the upstream responded.
+    if (error?.code === 'REQUEST_ABORTED') {
+      const { code, message, status } = error;
+      const outcome = 'aborted';
+      call.end('stop', outcome, { outcome });
+      throw new DurableStreamError(code, message, { outcome, status, target: call.target });
     }
-    call.end('fail', 'upstream-error');
+    call.end('fail', 'upstream-error', { error });
     return errorResponse(call, request.url, made);
   }
 
@@ -166,14 +168,14 @@ export function createAnswer(context: Context): Answer {
       const key = request.headers.get(IDEMPOTENCY_KEY) ?? undefined;
       if (requestId === undefined) {
         if (key !== undefined || !memory.unsettled.size) return create(request, key ?? randomId());
-        const print = await fingerprint(request);
+        const print = store.prefix + (await fingerprint(request));
         const kept = memory.unsettled.get(print);
         memory.unsettled.delete(print);
         return create(request, kept ?? randomId());
       }
       const known = { fingerprint: await fingerprint(request), autoResume, key };
       const shareKey = autoResume
-        ? JSON.stringify([settings.storagePrefix, requestId, key, known.fingerprint])
+        ? store.prefix + JSON.stringify([requestId, key, known.fingerprint])
         : undefined;
       for (let staleKey: string | undefined; ;) {
         const entry = await store.open(requestId, known, staleKey);
@@ -209,25 +211,6 @@ export function createAnswer(context: Context): Answer {
       return null;
     },
   };
-}
-
-/** Most open reads, and keys of creates without a known result, that a client remembers. */
-const MAX_REMEMBERED = 100;
-
-function trim<T>(items: Map<T, unknown> | Set<T>): void {
-  if (items.size > MAX_REMEMBERED) items.delete(items.keys().next().value!);
-}
-
-/** The create was stopped, by this page or another, before the upstream responded. */
-async function abortOf(
-  { status, headers, body }: Refused,
-  target: ErrorTarget,
-): Promise<DurableStreamError | undefined> {
-  if (status !== 409) return undefined;
-  const text = new TextDecoder().decode(body);
-  const { code, message } = await refusal(new Response(null, { status, headers }), target, text);
-  if (code !== 'REQUEST_ABORTED') return undefined;
-  return new DurableStreamError(code, message, { outcome: 'aborted', status, target });
 }
 
 function hasUrl(credentials: Credentials): credentials is Credentials & StreamHandle {

@@ -9,6 +9,7 @@ import {
 } from './errors.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
+import type { StreamLink } from './stream-link.ts';
 import type { Resumption } from './types.ts';
 import { isOffline, onWake } from './wake.ts';
 
@@ -22,15 +23,23 @@ export interface Call {
   readonly signal: AbortSignal;
   readonly resumption: Resumption;
   /** Told when the network or the page came back. */
-  onWake: (() => void) | undefined;
+  onWake?: (() => void) | undefined;
   /** Stops the upstream of a create that has no response yet. Set while there is one. */
-  abortCreate: (() => Promise<void>) | undefined;
+  abortCreate?: (() => Promise<void>) | undefined;
+  /** The stream that the body reads. Set once there is one. */
+  link?: StreamLink | undefined;
+  /** What the keys of the caller's scope begin with. Undefined until it is known. */
+  root?: string | undefined;
+  /** True after `release`: nothing may be stored any more. */
+  isReleased?: boolean;
   dispatch(event: StateEvent, change?: Change): void;
   warn(warning: Error): void;
   /** Ends the call when the caller's signal does. Gives what a promise gives, unless the caller leaves first. */
   attend<T>(caller: AbortSignal | undefined, promise: Promise<T>): Promise<T>;
   /** The caller leaves: nothing is waited for, read or kept any more. */
   stop(reason: unknown): void;
+  /** Ends the call without stopping the upstream, whatever `abortUpstream` says. */
+  release(): void;
   /** The body is there. The listener is told within the turn when the caller leaves, to let go of what is open. */
   opened(onStop: (reason: unknown) => void): void;
   /** The answer is over, one way or another: lets go of the caller's signal and of the page's events. */
@@ -117,8 +126,6 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     target,
     signal,
     outcome: new Promise((resolve) => (settle = resolve)),
-    onWake: undefined,
-    abortCreate: undefined,
     get resumption() {
       return resumption;
     },
@@ -152,6 +159,11 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
       if (onStop || !settings.abortUpstream) leave();
       // A server that knows no stop by key is stopped by the URL in the response, which is waited for.
       else void call.abortCreate?.().then(leave, call.warn);
+    },
+    release() {
+      call.isReleased = true;
+      settings.abortUpstream = false;
+      call.stop(new DOMException('The answer was released', 'AbortError'));
     },
     opened(listener) {
       onStop = listener;

@@ -1,5 +1,6 @@
+import type { Call } from './call.ts';
 import type { MadeStream } from './create.ts';
-import type { StreamLink } from './stream-link.ts';
+import type { ScopeKeys } from './scope.ts';
 
 /** What a client has learned about its proxy. */
 export interface ProxyTraits {
@@ -23,17 +24,20 @@ export interface ClientMemory {
   /** Number of calls so far. It orders the start of a call and the end of a create. */
   calls: number;
   /**
-   * Latest creates, by request id and fingerprint. A call shares a create that was in progress when the call
+   * Latest creates, by scope, request id and fingerprint. A call shares a create that was in progress when the call
    * started, also if the create has settled by the time the call has read its request.
    */
   readonly creates: Map<string, SharedCreate>;
   /**
-   * Idempotency keys of creates without a known result, by fingerprint: calls without a `requestId` that failed.
+   * Idempotency keys of creates without a known result, by scope and fingerprint: calls without a `requestId` that failed.
    * SDKs repeat such a call, which must not become a second upstream request.
    */
   readonly unsettled: Map<string, string>;
-  /** Open reads. They give up their connection while a stop waits for one. */
-  readonly links: Set<StreamLink>;
+  /** What the storage refused, by its key there. */
+  readonly refused: Map<string, string>;
+  /** Calls that are not over. Their reads are paused while a stop waits for a connection. */
+  readonly open: Set<Call>;
+  readonly scopes: ScopeKeys;
 }
 
 /** Creates the memory of a client. */
@@ -43,6 +47,8 @@ export function createClientMemory(): ClientMemory {
     calls: 0,
     creates: new Map(),
     unsettled: new Map(),
-    links: new Set(),
+    refused: new Map(),
+    open: new Set(),
+    scopes: new Map(),
   };
 }

@@ -1,7 +1,12 @@
 import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../protocol/headers.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
 import type { Context } from './context.ts';
-import { DurableNetworkError, isDurableNetworkError, isDurableStreamError } from './errors.ts';
+import {
+  DurableNetworkError,
+  isDurableNetworkError,
+  isDurableStreamError,
+  type DurableStreamError,
+} from './errors.ts';
 import { readSse, type SseReader } from './reader.ts';
 import { isUpstreamError, refusal } from './refusal.ts';
 import type { UpstreamRequest } from './request.ts';
@@ -22,6 +27,8 @@ export interface Refused {
   readonly body: ArrayBuffer;
   /** False if the upstream may be working on the request: the key must be kept. */
   readonly isSettled: boolean;
+  /** The error of the proxy. Undefined if the upstream refused the request. */
+  readonly error?: DurableStreamError;
 }
 
 export type MadeStream = Created | Refused;
@@ -73,7 +80,7 @@ export async function createStream(
     // Only a server with keys sends `Retry-After` with these and keeps, or never began, the upstream request. 429 is
     // the caller's to handle at first: the wait may be long.
     const canRetry = !!error.retryAfterMs && !traits.isPlain && (status !== 429 || !isFirst);
-    refused = { status, headers, body, isSettled: !canRetry && status !== 401 && status !== 429 };
+    refused = { status, headers, body, isSettled: !canRetry && status !== 401 && status !== 429, error };
     if (!canRetry) return refused;
     // The proxy says that the upstream is still at work: this is contact, not a failure.
     if (error.code === 'UPSTREAM_TIMEOUT') call.progress();

@@ -3,7 +3,7 @@ import { createCredentialStore } from './credentials.ts';
 import { MemoryStorage } from './storage.ts';
 import type { StorageLike } from './types.ts';
 
-const PREFIX = 'p:answer:https://proxy.test/v1/proxy:';
+const PREFIX = 'p:anyone:answer:https://proxy.test/v1/proxy:';
 const CALL = { fingerprint: 'f1', autoResume: true, key: undefined };
 
 function open(storage: StorageLike) {
@@ -214,22 +214,30 @@ describe('sweeping', () => {
   it.each([
     ['a Map-like storage', new MemoryStorage(), (storage: object) => [...(storage as MemoryStorage).keys()]],
     ['a Storage', asStorage(), (storage: object) => Object.keys(storage)],
-  ])('removes what is past its time from %s, and leaves the rest', async (_, storage, keys) => {
+  ])('removes what is past its time in any scope from %s, and leaves the rest', async (_, storage, keys) => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { store } = open(storage);
     await store.open('old', CALL);
-    await storage.setItem('p:turn:old', 'not ours');
+    const other = createCredentialStore(storage, 'p:other:answer:', new Map(), () => undefined);
+    await other.open('old', CALL);
+    for (const name of ['p:anyone:turn:old', 'p:turn:old', 'pp:answer:old'])
+      await storage.setItem(name, 'not ours');
     vi.setSystemTime(Date.now() + WEEK_MS - 1000);
     const young = await store.open('young', CALL);
     vi.setSystemTime(Date.now() + 2000);
-    await store.sweep();
-    expect(keys(storage).sort()).toEqual([`${PREFIX}young`, 'p:turn:old']);
+    await store.sweep('p');
+    expect(keys(storage).sort()).toEqual([
+      `${PREFIX}young`,
+      'p:anyone:turn:old',
+      'p:turn:old',
+      'pp:answer:old',
+    ]);
     expect((await store.find('young')).entry?.credentials).toEqual(young.credentials);
   });
 
   it('passes over keys that are no text', async () => {
     const storage = { ...plain(), keys: async () => [1, new Date(), `${PREFIX}x`] };
-    await expect(open(storage).store.sweep()).resolves.toBeUndefined();
+    await expect(open(storage).store.sweep('p')).resolves.toBeUndefined();
   });
 
   it('counts from the last change, and never gives what is past its time', async () => {
@@ -248,6 +256,7 @@ describe('sweeping', () => {
   /** As the browser's: items are properties. */
   function asStorage(): StorageLike {
     const items = Object.create({
+      length: 0,
       getItem: (key: string) => items[key] ?? null,
       setItem: (key: string, value: string) => void (items[key] = value),
       removeItem: (key: string) => void delete items[key],

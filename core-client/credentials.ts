@@ -1,6 +1,6 @@
 import { DurableStorageError } from './errors.ts';
 import { digestText, randomId } from './fingerprint.ts';
-import { pageStorage } from './storage.ts';
+import { keysOf, pageStorage } from './storage.ts';
 import { streamIdOf } from './stream-link.ts';
 import type { MaybePromise, StorageLike } from './types.ts';
 
@@ -47,6 +47,8 @@ export interface Entry {
 
 /** Keeps the credentials of a client's answers. A storage that fails is replaced by memory, with a warning. */
 export interface CredentialStore {
+  /** Of the keys in the storage. Another scope has another. */
+  readonly prefix: string;
   /**
    * Takes up what is stored for a request, or stores a new idempotency key for it.
    *
@@ -59,19 +61,25 @@ export interface CredentialStore {
   open(requestId: string, options: OpenOptions, staleKey?: string): Promise<Entry>;
   /** The unfinished answer of an id, whatever its request was, and the stream that is known not to be it. */
   find(requestId: string): Promise<{ readonly entry?: Entry; readonly done?: string | undefined }>;
-  /** Removes what is past its time, where the storage tells what it holds: a Storage, or by a `keys()`. */
-  sweep(): Promise<void>;
+  /**
+   * Removes what is past its time in all scopes, if the storage lists its keys. What version 0.1 stored, which had no
+   * scopes, is never read otherwise, because it does not say whose it is.
+   * @param storagePrefix of the keys of all scopes.
+   */
+  sweep(storagePrefix: string): Promise<void>;
 }
 
 /**
  * @param prefix of this client's keys in the storage.
  * @param refused keeps what the storage refuses, for as long as the page lives.
+ * @param isForgotten returns true once nothing may be stored any more.
  */
 export function createCredentialStore(
   storage: StorageLike,
   prefix: string,
   refused: Map<string, string>,
   warn: (warning: Error) => void,
+  isForgotten?: () => boolean | undefined,
 ): CredentialStore {
   const fail = (cause: unknown): undefined => {
     const message = 'The storage failed; memory is used';
@@ -94,6 +102,7 @@ export function createCredentialStore(
 
   /** At once where the storage does it at once. */
   function write(name: string, stored: Stored | undefined): MaybePromise<unknown> {
+    if (isForgotten?.()) return;
     const text = JSON.stringify([stored, Date.now() + LIFETIME_MS]);
     const isNews = !refused.delete(name);
     return attempt<unknown>(
@@ -138,6 +147,7 @@ export function createCredentialStore(
   const isShared = (reading: unknown) => isPromise(reading) || storage === pageStorage();
 
   return {
+    prefix,
     async open(requestId, { fingerprint, autoResume, key }, staleKey) {
       const name = prefix + requestId;
       const reading = read(name);
@@ -151,7 +161,7 @@ export function createCredentialStore(
       const idempotencyKey =
         key ??
         (shared && autoResume
-          ? await digestText(JSON.stringify([requestId, fingerprint, generation]))
+          ? await digestText(JSON.stringify([name, fingerprint, generation]))
           : randomId());
       const done = stored?.streamUrl ? streamIdOf(stored.streamUrl) : stored?.done;
       const fresh = { generation, fingerprint, idempotencyKey, done };
@@ -168,10 +178,10 @@ export function createCredentialStore(
       return { entry: entryOf(name, stored, isShared(reading), true), done: stored.done };
     },
 
-    async sweep() {
-      const { keys } = storage as { keys?: () => MaybePromise<Iterable<unknown>> };
-      const names = await attempt(() => keys?.call(storage) ?? Object.keys(storage), fail);
-      for (const name of Array.from(names ?? [], String)) if (name.startsWith(prefix)) await read(name);
+    async sweep(storagePrefix) {
+      for (const name of (await attempt(() => keysOf(storage), fail)) ?? []) {
+        if (name.startsWith(`${storagePrefix}:`) && name.includes(':answer:')) await read(name);
+      }
     },
   };
 }

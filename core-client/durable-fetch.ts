@@ -1,14 +1,17 @@
 import { abortStored } from './abort.ts';
+import { RETRY_CAP_MS } from './backoff.ts';
 import { createAnswer, type Answer } from './answer.ts';
 import { createCall } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
 import { createCredentialStore } from './credentials.ts';
-import type { ErrorTarget } from './errors.ts';
+import { DurableStorageError, type ErrorTarget } from './errors.ts';
 import { createProxyClient, discard } from './proxy-client.ts';
 import { readRequest } from './request.ts';
+import { callerOf, scopeKey } from './scope.ts';
 import { mergeSettings, type Settings } from './settings.ts';
-import { defaultStorage } from './storage.ts';
+import { defaultStorage, keysOf } from './storage.ts';
 import { streamIdOf } from './stream-link.ts';
+import { trim } from './trim.ts';
 import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from './types.ts';
 
 /** How often a client looks for entries past their time, in milliseconds. */
@@ -35,13 +38,25 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
     throw new TypeError("A proxyUrl is needed, such as '/v1/proxy'");
   }
   const storage = options.storage ?? defaultStorage();
-  const refused = new Map<string, string>();
+  const { refused } = memory;
   let sweptAt = 0;
 
-  function open(settings: Settings, warn: (warning: Error) => void) {
+  /** Returns what all that is stored for the caller begins with. */
+  async function enter(settings: Settings): Promise<string> {
+    const { scope, proxyAuthorization } = await callerOf(settings);
+    settings.proxyAuthorization = proxyAuthorization;
+    return `${settings.storagePrefix}:${await scopeKey(scope, memory.scopes)}:`;
+  }
+
+  function open(
+    settings: Settings,
+    root: string,
+    warn = (warning: Error) => settings.onWarning?.(warning),
+    isForgotten?: () => boolean | undefined,
+  ) {
     const proxy = createProxyClient(settings, options.fetch);
-    const prefix = `${settings.storagePrefix}:answer:${proxy.url.href}:`;
-    return { proxy, store: createCredentialStore(settings.storage, prefix, refused, warn) };
+    const prefix = `${root}answer:${proxy.url.href}:`;
+    return { proxy, store: createCredentialStore(settings.storage, prefix, refused, warn, isForgotten) };
   }
 
   /** Runs one call: its caller hears at once of its own signal, and of every other end once. */
@@ -54,21 +69,32 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
   ): Promise<T> {
     const settings = mergeSettings(storage, options, init);
     const call = createCall(settings, target);
-    const { proxy, store } = open(settings, call.warn);
-    const answer = work(createAnswer({ call, settings, proxy, store, memory, startedAt })).then(
-      (response) => {
+    trim(memory.open.add(call));
+    void call.outcome.then(() => memory.open.delete(call));
+    /** No token could be had, as without a network: the call is under way all the same. */
+    const lose = (cause: unknown): never => {
+      if (target.url) call.dispatch('create');
+      throw cause;
+    };
+    const begin = async (): Promise<T> => {
+      try {
+        call.root = await call.persist(() => enter(settings).catch(lose), {
+          timeoutMs: settings.retryTimeoutMs,
+          capMs: RETRY_CAP_MS,
+        });
+        const { proxy, store } = open(settings, call.root, call.warn, () => call.isReleased);
+        if (init.requestId !== undefined && Date.now() - sweptAt > SWEEP_MS) {
+          sweptAt = Date.now();
+          void store.sweep(settings.storagePrefix);
+        }
+        const response = await work(createAnswer({ call, settings, proxy, store, memory, startedAt }));
         if (signal?.aborted && response) discard(response);
         return response;
-      },
-      (error: unknown) => {
+      } catch (error) {
         throw call.fail(error);
-      },
-    );
-    if (init.requestId !== undefined && Date.now() - sweptAt > SWEEP_MS) {
-      sweptAt = Date.now();
-      void store.sweep();
-    }
-    return call.attend(signal, answer);
+      }
+    };
+    return call.attend(signal, begin());
   }
 
   const durableFetch = async (input: RequestInfo | URL, init: DurableRequestInit = {}) => {
@@ -84,7 +110,7 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
 
   const abort = async (requestId: string, init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, { ...init, requestId });
-    const { proxy, store } = open(settings, (warning) => settings.onWarning?.(warning));
+    const { proxy, store } = open(settings, await enter(settings));
     const { entry } = await store.find(requestId);
     if (!entry) return false;
     const { streamUrl } = entry.credentials;
@@ -94,5 +120,23 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
     await entry.finish(id);
     return true;
   };
-  return Object.assign(durableFetch, { resume, abort });
+
+  const forget = async (init: DurableRequestInit = {}) => {
+    const settings = mergeSettings(storage, options, init);
+    const root = await enter(settings);
+    // Also those that wait for a token: they could store something later.
+    for (const call of memory.open) if ((call.root ?? root) === root) call.release();
+    for (const known of [memory.creates, memory.unsettled, refused]) {
+      for (const name of known.keys()) if (name.startsWith(root)) known.delete(name);
+    }
+    try {
+      for (const name of (await keysOf(settings.storage))!)
+        if (name.startsWith(root)) await settings.storage.removeItem(name);
+    } catch (cause) {
+      throw new DurableStorageError('STORAGE_FAILED', 'forget() needs a storage that lists its keys', {
+        cause,
+      });
+    }
+  };
+  return Object.assign(durableFetch, { resume, abort, forget });
 }

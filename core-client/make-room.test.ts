@@ -15,7 +15,10 @@ function setUp() {
       },
     }) as Partial<StreamLink> as StreamLink;
   const own = link('own');
-  return { pauses, resume: makeRoom(own, [link('a'), own, link('b')]) };
+  return {
+    pauses,
+    resume: makeRoom(own, [{ link: link('a') }, { link: own }, { link: undefined }, { link: link('b') }]),
+  };
 }
 
 it('pauses the other reads only if the stop has no answer after 500 ms', async () => {

@@ -1,3 +1,4 @@
+import type { Call } from './call.ts';
 import type { StreamLink } from './stream-link.ts';
 
 /** A stop without an answer after this many milliseconds may be queued behind reads of the same origin. */
@@ -10,12 +11,12 @@ const MAX_PAUSE_MS = 5_000;
  * origin over HTTP/1.1.
  * @returns what lets the reads continue; they do after 5 seconds anyway.
  */
-export function makeRoom(link: StreamLink, links: Iterable<StreamLink>): () => void {
+export function makeRoom(link: StreamLink, calls: Iterable<Pick<Call, 'link'>>): () => void {
   let resume: () => void;
   const until = new Promise<void>((resolve) => (resume = resolve));
   link.pause(until);
   const pausing = setTimeout(() => {
-    for (const other of links) if (other !== link) other.pause(until);
+    for (const { link: other } of calls) if (other !== link) other?.pause(until);
   }, QUEUED_MS);
   const ending = setTimeout(() => resume(), MAX_PAUSE_MS);
   return () => {

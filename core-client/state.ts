@@ -11,34 +11,22 @@ import type { Resumption, ResumptionStatus } from './types.ts';
 export type StateEvent =
   'create' | 'attach' | 'open' | 'drop' | 'close' | 'stop' | 'detach' | 'expire' | 'fail';
 
-/** Once over, nothing that comes late changes it. */
-function staying<S extends ResumptionStatus>(status: S) {
-  return {
-    create: status,
-    attach: status,
-    open: status,
-    drop: status,
-    close: status,
-    stop: status,
-    detach: status,
-    expire: status,
-    fail: status,
-  };
-}
-
 const ENDS = { stop: 'aborted', detach: 'idle', expire: 'expired', fail: 'failed' } as const;
 
-/** Every state with every event. An event that cannot happen in a state leaves it as it is. */
-export const TRANSITIONS = {
-  idle: { ...staying('idle'), create: 'creating', attach: 'reconnecting', ...ENDS },
-  creating: { ...staying('creating'), open: 'streaming', drop: 'reconnecting', ...ENDS },
-  streaming: { ...staying('streaming'), drop: 'reconnecting', close: 'complete', ...ENDS },
-  reconnecting: { ...staying('reconnecting'), create: 'creating', open: 'streaming', ...ENDS },
-  complete: staying('complete'),
-  aborted: staying('aborted'),
-  failed: staying('failed'),
-  expired: staying('expired'),
-} as const satisfies Record<ResumptionStatus, Record<StateEvent, ResumptionStatus>>;
+/** What each event changes in each state. An event that is not listed leaves the state as it is. */
+export const TRANSITIONS: Readonly<
+  Record<ResumptionStatus, Readonly<Partial<Record<StateEvent, ResumptionStatus>>>>
+> = {
+  idle: { create: 'creating', attach: 'reconnecting', ...ENDS },
+  creating: { open: 'streaming', drop: 'reconnecting', ...ENDS },
+  streaming: { drop: 'reconnecting', close: 'complete', ...ENDS },
+  reconnecting: { create: 'creating', open: 'streaming', ...ENDS },
+  // Once over, nothing that comes late changes it.
+  complete: {},
+  aborted: {},
+  failed: {},
+  expired: {},
+};
 
 /** The resumption of an answer that nobody has asked for yet. */
 export const IDLE: Resumption = {
@@ -53,7 +41,7 @@ export const IDLE: Resumption = {
 
 /** True for the states that nothing leaves: everything else can fail. */
 export function isOver(status: ResumptionStatus): boolean {
-  return TRANSITIONS[status].fail === status;
+  return !TRANSITIONS[status].fail;
 }
 
 /** The resumption after an event. Pure; the same object when nothing changed, as when the answer is over. */
@@ -62,7 +50,7 @@ export function advance(
   event: StateEvent,
   change?: Partial<Omit<Resumption, 'status'>>,
 ): Resumption {
-  const status = TRANSITIONS[resumption.status][event];
+  const status = TRANSITIONS[resumption.status][event] ?? resumption.status;
   if (isOver(resumption.status) || (!change && status === resumption.status)) return resumption;
   return { ...resumption, ...change, status };
 }

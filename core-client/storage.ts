@@ -1,4 +1,4 @@
-import type { StorageLike } from './types.ts';
+import type { MaybePromise, StorageLike } from './types.ts';
 
 /** A storage that lives as long as the process or page. */
 export class MemoryStorage implements StorageLike {
@@ -20,6 +20,17 @@ export class MemoryStorage implements StorageLike {
   removeItem(key: string): void {
     this.#items.delete(key);
   }
+}
+
+/**
+ * Lists the keys of a storage: a `Storage`, or one with `keys()`.
+ * @returns undefined if the storage does not list them.
+ */
+export async function keysOf(storage: StorageLike): Promise<string[] | undefined> {
+  const { keys } = storage as { keys?: () => MaybePromise<Iterable<unknown>> };
+  // The keys of a `Storage` are its properties.
+  const names = keys ? await keys.call(storage) : 'length' in storage ? Object.keys(storage) : undefined;
+  return names && Array.from(names, String);
 }
 
 /** `localStorage`, or undefined where there is none: in Node, in workers, and where the browser forbids it. */

@@ -44,6 +44,12 @@ export interface DurableFetchOptions {
   proxyAuthorization?: ProxyAuthorization | undefined;
   /** Sends the authorization as `?secret=` instead of a header. Default false: query strings end up in logs. */
   authorizationInQuery?: boolean | undefined;
+  /**
+   * Identifies the user, such as `user.id`. What is stored for one scope is not visible in another. Not sent, and stored
+   * as a hash only. Default: `sub` and `iss` of a `proxyAuthorization` that is a JWT, else all of it. Set this if a
+   * session cookie identifies the user, or if an opaque token changes for the same user.
+   */
+  scope?: string | undefined;
   /** Take up an unfinished answer of the same `requestId` and body. Default true. */
   autoResume?: boolean | undefined;
   /** Default: `localStorage` where there is one, else memory. */
@@ -129,4 +135,11 @@ export interface DurableFetch {
    * before the response.
    */
   abort(requestId: string, init?: DurableRequestInit): Promise<boolean>;
+  /**
+   * Removes all that is stored for this scope, and releases its open reads and requests without stopping their answers.
+   * For when a user logs out. Their calls reject with an `AbortError`.
+   *
+   * @throws DurableStorageError if the storage failed, or has neither `keys()` nor the form of a `Storage`.
+   */
+  forget(init?: Pick<DurableRequestInit, 'scope' | 'proxyAuthorization'>): Promise<void>;
 }

@@ -11,13 +11,13 @@ const EVENTS = ['online', 'pageshow', 'visibilitychange'] as const;
  * waiting attempt is worth making at once. Gives what ends it. Does nothing where there are no such events.
  */
 export function onWake(wake: () => void): () => void {
-  const { addEventListener, removeEventListener, document } = globalThis as unknown as Partial<Window>;
+  const { addEventListener, document } = globalThis as unknown as Partial<Window>;
+  const controller = new AbortController();
   const listener = ({ type }: Event) => {
     if (type !== 'visibilitychange' || document?.visibilityState === 'visible') wake();
   };
   // By capture, `visibilitychange` passes the window on its way to the document.
-  for (const type of EVENTS) addEventListener?.call(globalThis, type, listener, { capture: true });
-  return () => {
-    for (const type of EVENTS) removeEventListener?.call(globalThis, type, listener, { capture: true });
-  };
+  const options = { capture: true, signal: controller.signal };
+  for (const type of EVENTS) addEventListener?.call(globalThis, type, listener, options);
+  return () => controller.abort();
 }

@@ -22,25 +22,21 @@ export interface ControlEvent {
  * counts as absent, so that a later version of a server cannot break a reader.
  */
 export function parseControlEvent(data: string): ControlEvent | undefined {
-  let value: unknown;
   try {
-    value = JSON.parse(data);
+    const { streamNextOffset, streamCursor, upToDate, streamClosed, upstreamOutcome, upstreamError } =
+      JSON.parse(data) as Record<keyof ControlEvent, unknown>;
+    if (typeof streamNextOffset !== 'string') return undefined;
+    const { code, message } = (upstreamError ?? {}) as Partial<Record<keyof OutcomeError, unknown>>;
+    return {
+      streamNextOffset,
+      ...(typeof streamCursor === 'string' && { streamCursor }),
+      ...(upToDate === true && { upToDate }),
+      ...(streamClosed === true && { streamClosed }),
+      ...(isOutcome(upstreamOutcome) && { upstreamOutcome }),
+      ...(typeof code === 'string' && typeof message === 'string' && { upstreamError: { code, message } }),
+    };
   } catch {
+    // Not JSON, or `null`.
     return undefined;
   }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const raw = value as Record<string, unknown>;
-  if (typeof raw['streamNextOffset'] !== 'string') return undefined;
-  const error = raw['upstreamError'] as Record<string, unknown> | null | undefined;
-  return {
-    streamNextOffset: raw['streamNextOffset'],
-    ...(typeof raw['streamCursor'] === 'string' && { streamCursor: raw['streamCursor'] }),
-    ...(raw['upToDate'] === true && { upToDate: true }),
-    ...(raw['streamClosed'] === true && { streamClosed: true }),
-    ...(isOutcome(raw['upstreamOutcome']) && { upstreamOutcome: raw['upstreamOutcome'] }),
-    ...(typeof error?.['code'] === 'string' &&
-      typeof error['message'] === 'string' && {
-        upstreamError: { code: error['code'], message: error['message'] },
-      }),
-  };
 }

@@ -1,9 +1,7 @@
 import { Chat, type UIMessage } from '@ai-sdk/react';
-import {
-  ChatConnection,
-  type Attached,
-  type ChatConnectionOptions,
-} from '../core-client/transports/chat-connection.ts';
+import { ChatConnection } from '../core-client/transports/chat-connection.ts';
+import type { Attached, ChatConnectionOptions } from '../core-client/transports/chat-connection-options.ts';
+import { nextTurn } from '../core-client/transports/next-turn.ts';
 import type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
 import type { ToolResult, Turn } from '../core-client/transports/turns.ts';
 import { onWake } from '../core-client/wake.ts';
@@ -34,8 +32,12 @@ export class ChatController<MESSAGE extends UIMessage> {
   readonly #lookUp: boolean;
   readonly #onTaken: ((id: string) => void) | undefined;
   #options: ChatControllerOptions<MESSAGE>;
-  #channel: ChatChannel | undefined;
+  #channel: (ChatChannel & { readonly name: string }) | undefined;
   #mounts = 0;
+  /** After `forget()`: nothing is taken up by itself until the user sends something. */
+  #isForgotten = false;
+  /** Hash of the user's scope, once it is known. */
+  #scope: string | undefined;
   #handover: Attached['stream'] | undefined;
   #attaching = new AbortController();
   #resuming: Promise<Found> | undefined;
@@ -65,6 +67,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     this.#onTaken = onTaken;
     this.#connection = new ChatConnection<MESSAGE>(() => this.#options, {
       keepMessages: true,
+      onScope: (scope) => this.#openChannel(scope),
       onBegan: (_, turn) => {
         this.#data.begin(turn.streamId);
         this.#lock.begin(turn.streamId);
@@ -106,10 +109,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   /** Shows that somebody looks on: takes up what is under way, now and whenever there may be something. */
   readonly mount = (): (() => void) => {
     this.#mounts++;
-    this.#channel ??= openChatChannel(`durable-proxy:${this.chat.id}`, {
-      onTurn: (turn) => this.#lookAgain(turn),
-      onTaken: this.#lookUp ? undefined : () => this.#onTaken?.(this.chat.id),
-    });
+    if (this.#scope !== undefined) this.#openChannel(this.#scope);
     const stopWaking = onWake(() => this.#lookAgain());
     this.#lookAgain();
     return () => {
@@ -150,8 +150,52 @@ export class ChatController<MESSAGE extends UIMessage> {
     return this.chat.addToolOutput(given);
   };
 
+  /**
+   * Removes all that is stored for this user and all messages shown, and releases the answer without stopping it. Then
+   * takes up no answer by itself until something is sent.
+   */
+  readonly forget = async (): Promise<void> => {
+    this.#isForgotten = true;
+    this.#attaching.abort();
+    this.#lock.release();
+    this.#closeChannel();
+    this.#called.clear();
+    this.#results.clear();
+    this.#scope = this.#told = this.#shown = this.#lateName = undefined;
+    const forgotten = this.#connection.forget();
+    try {
+      await this.chat.stop();
+      // The SDK shows what it has of an answer once more when reading ends.
+      while (isBusy(this.chat)) await nextTurn();
+      this.chat.messages = [];
+    } finally {
+      await forgotten;
+    }
+    // The id that this tab keeps for its chat is the user's, too.
+    if (!this.#lookUp) this.#onTaken?.(this.chat.id);
+  };
+
+  /** The tabs of one user tell each other of answers. */
+  #openChannel(scope: string): void {
+    this.#scope = this.#lock.scope = scope;
+    const name = `durable-proxy:${scope}:${this.chat.id}`;
+    if (this.#mounts === 0 || this.#channel?.name === name) return;
+    this.#channel?.close();
+    const channel = openChatChannel(name, {
+      onTurn: (turn) => this.#lookAgain(turn),
+      onTaken: this.#lookUp ? undefined : () => this.#onTaken?.(this.chat.id),
+    });
+    this.#channel = { ...channel, name };
+  }
+
+  #closeChannel(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
   /** What this tab does by itself fails without a word to the page: it tries again when the page wakes. */
   #lookAgain(told?: Turn): void {
+    if (this.#isForgotten) return;
     this.#resume(told).catch((error: unknown) => this.#warn(error as Error));
   }
 
@@ -211,6 +255,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   }
 
   #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {
+    this.#isForgotten = false;
     this.#attaching.abort();
     this.#called.clear();
     this.#results.clear();
@@ -266,8 +311,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   #letGo(): void {
     if (this.#mounts > 0) return;
     this.#lock.release();
-    this.#channel?.close();
-    this.#channel = undefined;
+    this.#closeChannel();
     this.#attaching.abort();
     if (isBusy(this.chat)) void this.chat.stop();
   }

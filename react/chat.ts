@@ -7,7 +7,7 @@ export type {
   SendMessagesOptions,
 } from '../core-client/transports/chat-request.ts';
 export type { ChatMessage } from '../core-client/transports/turns.ts';
-export type { ChatConnectionOptions } from '../core-client/transports/chat-connection.ts';
+export type { ChatConnectionOptions } from '../core-client/transports/chat-connection-options.ts';
 export type { ChatControllerOptions, ChatInit } from './chat-controller.ts';
 export type * from '../core-client/types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';

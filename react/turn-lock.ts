@@ -3,6 +3,8 @@
  * the answer. The browser takes it from a tab that goes, however it goes.
  */
 export class TurnLock {
+  /** Hash of the user's scope. */
+  scope = '';
   #isOwner = true;
   #newest: object | undefined;
   #release: (() => void) | undefined;
@@ -52,7 +54,8 @@ export class TurnLock {
           this.#release = release;
         });
       };
-      locks.request(`durable-proxy:${streamId}`, { ifAvailable: true }, hold).catch(() => resolve(otherwise));
+      const name = `durable-proxy:${this.scope}:${streamId}`;
+      locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(otherwise));
     });
   }
 }

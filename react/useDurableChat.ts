@@ -1,5 +1,6 @@
 import { useChat, type UIMessage, type UseChatHelpers } from '@ai-sdk/react';
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { jwtSubject } from '../core-client/scope.ts';
 import { IDLE } from '../core-client/state.ts';
 import type { Resumption } from '../core-client/types.ts';
 import { ChatController, type ChatControllerOptions } from './chat-controller.ts';
@@ -27,6 +28,12 @@ export type UseDurableChatHelpers<MESSAGE extends UIMessage = UIMessage> = UseCh
   readonly stop: () => Promise<void>;
   /** After an error: the rest of the answer when it still comes, else a new one in its place. */
   readonly retry: () => Promise<void>;
+  /**
+   * Removes the messages and all that is stored for this user (`scope`), and releases the answer without stopping it.
+   * For when the user logs out. Then the chat takes up no answer by itself until something is sent.
+   * @throws DurableStorageError if the storage failed or cannot list its keys.
+   */
+  readonly forget: () => Promise<void>;
 };
 
 /**
@@ -40,14 +47,17 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
 ): UseDurableChatHelpers<MESSAGE> {
   const { id: givenId, throttle, experimental_throttle: oldThrottle, ...rest } = options;
   const [id, replaceId] = useChatId(givenId, rest.api, rest.storagePrefix);
+  const { scope, proxyAuthorization: authorization } = rest;
+  const user = scope ?? (typeof authorization === 'string' ? jwtSubject(authorization) : undefined);
   const create = () => ({
     id,
+    user,
     proxyUrl: rest.proxyUrl,
     controller: new ChatController<MESSAGE>(id, givenId !== undefined, rest, replaceId),
   });
   const [held, hold] = useState(create);
   let current = held;
-  if (held.id !== id || held.proxyUrl !== rest.proxyUrl) {
+  if (held.id !== id || held.user !== user || held.proxyUrl !== rest.proxyUrl) {
     current = create();
     hold(current);
   }
@@ -67,13 +77,14 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
     // Whichever of the two the installed SDK knows.
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
-  const { stop, retry, resume, addToolOutput } = controller;
+  const { stop, retry, resume, forget, addToolOutput } = controller;
   return {
     ...helpers,
     ...controller.decisions,
     resumption,
     stop,
     retry,
+    forget,
     resumeStream: resume,
     addToolOutput,
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the SDK still gives it, so it must do the same

@@ -1,10 +1,12 @@
 import type { DurableRequestInit, DurableResponse, Resumption } from '../types.ts';
+import type { ChatScope } from './chat-scope.ts';
 import { openTools, type OpenTools } from './open-tools.ts';
 import type { ResumptionStore } from './resumption-store.ts';
 import type { Turn } from './turns.ts';
 
 /** One request of a chat and its answer. */
 export interface ChatCall {
+  readonly scope: ChatScope;
   readonly chatId: string;
   turn: Turn;
   response: Promise<DurableResponse | null>;
@@ -31,6 +33,7 @@ export interface ChatCallOptions {
 
 /** @param fetch begins the request. Its response may also be awaited by nobody. */
 export function startChatCall(
+  scope: ChatScope,
   chatId: string,
   turn: Turn,
   { resumption, onResumption, isLatest, onShow, quiet }: ChatCallOptions,
@@ -47,6 +50,7 @@ export function startChatCall(
     onResumption?.(newest);
   };
   const call: ChatCall = {
+    scope,
     chatId,
     turn,
     response: Promise.resolve(null),

@@ -1,68 +1,37 @@
-import { createDurableFetch } from '../durable-fetch.ts';
+import { createClientMemory } from '../client-memory.ts';
+import { connect } from '../durable-fetch.ts';
 import { isDurableNetworkError, isDurableStreamError } from '../errors.ts';
+import { scopeKey, type Caller } from '../scope.ts';
+import { IDLE } from '../state.ts';
 import { defaultStorage } from '../storage.ts';
-import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
+import type { DurableFetch, DurableRequestInit, DurableResponse, Resumption } from '../types.ts';
+import { chatCaller, chatCallerOnline } from './caller.ts';
 import { startChatCall, type ChatCall } from './chat-call.ts';
 import { abortedAnswer, asChatError, chatChunks, wasAborted, type ChatChunk } from './chat-chunks.ts';
-import { chatRequest, type ChatRequestOptions, type SendMessagesOptions } from './chat-request.ts';
+import type {
+  AttachOptions,
+  Attached,
+  ChatConnectionOptions,
+  ConnectionHooks,
+} from './chat-connection-options.ts';
+import { chatRequest, type SendMessagesOptions } from './chat-request.ts';
+import { ChatScope } from './chat-scope.ts';
 import { AnswerRequestError, isModelError } from './errors.ts';
-import { contentsFor } from './page-contents.ts';
 import { ResumptionStore } from './resumption-store.ts';
-import { TurnStore } from './turn-store.ts';
+import { ScopedTurns } from './scoped-turns.ts';
 import { isStopped, type ChatMessage, type ToolResult, type Turn } from './turns.ts';
 import { abortReason, unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
-
-export interface ChatConnectionOptions<MESSAGE extends ChatMessage>
-  extends ChatRequestOptions<MESSAGE>, Omit<DurableFetchOptions, 'resumeFrom'> {
-  /**
-   * The name under which an answer is found after a reload. Default: the chat's id; that the messages differ
-   * tells a new answer from one to take up.
-   */
-  getRequestId?: ((messages: MESSAGE[], call: { readonly chatId: string }) => string) | undefined;
-  /**
-   * False: `[DONE]` alone will do as an answer's end. Default true: without `finish` an answer counts as cut
-   * off, since that is how a backend looks that broke down.
-   */
-  requireFinish?: boolean | undefined;
-}
-
-export interface ConnectionHooks {
-  /** Keep the messages that were sent, for a page that has to show them after a reload. */
-  readonly keepMessages?: boolean;
-  /** Called when an answer has begun and can be taken up by others. */
-  readonly onBegan?: (chatId: string, turn: Turn) => void;
-  /** Called with the id that the backend gave a message after its first chunk, which had to have one. */
-  readonly onLateName?: (given: string, messageId: string) => void;
-}
-
-export interface AttachOptions {
-  /** Ask the proxy too, for an answer that another device began. */
-  readonly lookUp: boolean;
-  /** What another tab told of the turn; by default what the storage knows. */
-  readonly turn?: Turn | undefined;
-  /** Returns false for a stored turn that the chat has moved on from. */
-  readonly isCurrent?: ((turn: Turn) => boolean) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Attached {
-  readonly stream: ReadableStream<ChatChunk>;
-  readonly turn: Turn;
-}
 
 /** Chats behind the proxy: sends, takes up again, stops. The transport and the hook both stand on it. */
 export class ChatConnection<MESSAGE extends ChatMessage> {
   readonly resumption = new ResumptionStore();
   readonly #options: () => ChatConnectionOptions<MESSAGE>;
   readonly #client: DurableFetch;
-  readonly #turns: TurnStore;
-  /** The calls under way, by chat. */
-  readonly #calls = new Map<string, ChatCall>();
-  /** By chat, the newest call whose answer is complete, while a tool of the page still runs. */
-  readonly #waiting = new Map<string, ChatCall>();
-  /** By chat, the stream of an answer that the model's error ended. It is read, and not resumed. */
-  readonly #failed = new Map<string, string | undefined>();
+  readonly #memory = createClientMemory();
+  readonly #turns: ScopedTurns;
+  /** What belongs to the newest caller. Undefined until one is known. */
+  #scope: ChatScope | undefined;
   readonly #hooks: ConnectionHooks;
   #latest: ChatCall | undefined;
 
@@ -71,17 +40,13 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     const { proxyUrl, storage = defaultStorage(), storagePrefix = 'durable-proxy', credentials } = options();
     this.#options = options;
     this.#hooks = hooks;
-    this.#client = createDurableFetch({
-      proxyUrl,
+    const request: typeof fetch = (input, init) => (options().fetch ?? fetch)(input, init);
+    const own = { proxyUrl, storage, storagePrefix, credentials, fetch: request };
+    this.#client = connect(own, this.#memory);
+    this.#turns = new ScopedTurns({
       storage,
       storagePrefix,
-      credentials,
-      fetch: (input, init) => (options().fetch ?? fetch)(input, init),
-    });
-    this.#turns = new TurnStore({
-      storage,
-      contents: contentsFor(storage),
-      prefix: `${storagePrefix}:turn:${proxyUrl}`,
+      kind: `turn:${proxyUrl}`,
       warn: (warning) => options().onWarning?.(warning),
     });
   }
@@ -90,7 +55,13 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   async send(call: SendMessagesOptions<MESSAGE>): Promise<ReadableStream<ChatChunk>> {
     const options = this.#options();
     const { chatId, messages, abortSignal } = call;
-    const { url, init } = await chatRequest(options, call);
+    const onResumption = (now: Resumption) => {
+      this.resumption.set(now);
+      options.onResumption?.(now);
+    };
+    const caller = await chatCallerOnline({ ...options, onResumption }, abortSignal);
+    const scope = await this.#enter(caller);
+    const { url, init } = await chatRequest({ ...options, headers: caller.headers }, call);
     if (abortSignal?.aborted) throw abortReason(abortSignal);
     const continues = continuedMessage(call);
     const turn: Turn = {
@@ -98,11 +69,11 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       ...(continues !== undefined && { continues }),
       ...(this.#hooks.keepMessages && { messages }),
     };
-    await this.#turns.set(chatId, turn);
+    await scope.turns.set(chatId, turn);
     // What the model answered with an error is asked again, also when the client is still reading its end.
-    const isAgain = this.#failed.delete(chatId);
-    this.#waiting.delete(chatId);
-    const active = this.#start(chatId, turn, { quiet: false }, (own) =>
+    const isAgain = scope.failed.delete(chatId);
+    scope.waiting.delete(chatId);
+    const active = this.#start(scope, chatId, turn, { quiet: false, caller }, (own) =>
       this.#client(url, { ...init, ...own, ...(isAgain && { autoResume: false }) }),
     );
     let response: DurableResponse | null;
@@ -115,11 +86,12 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       return abortedAnswer();
     }
     if (!response?.ok || !response.body) {
-      this.#end(active);
       const text = (await response?.text().catch(() => '')) ?? '';
-      throw response
+      const error = response
         ? AnswerRequestError.of(response, text)
         : new AnswerRequestError('The chat endpoint refused.', 0);
+      this.#end(active, error);
+      throw error;
     }
     await this.#note(active, { streamId: response.streamId });
     if (!active.turn.stopped) this.#hooks.onBegan?.(chatId, active.turn);
@@ -131,19 +103,21 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     chatId: string,
     { lookUp, turn: told, isCurrent, signal }: AttachOptions,
   ): Promise<Attached | null> {
-    const kept = told ?? (await this.#turns.get(chatId));
-    if (kept?.stopped) void this.#stopKept(chatId, kept);
-    const isUsable = kept && !kept.stopped && !this.#isShown(chatId, kept) && isCurrent?.(kept) !== false;
+    const caller = await chatCaller(this.#options());
+    const scope = await this.#enter(caller);
+    const kept = told ?? (await scope.turns.get(chatId));
+    if (kept?.stopped) void this.#stopKept(scope, chatId, kept);
+    const isUsable = kept && !kept.stopped && !scope.isShown(chatId, kept) && isCurrent?.(kept) !== false;
     if (!lookUp && !isUsable) return null;
     const turn = isUsable ? kept : { requestId: chatId };
     // An answer that is over is asked for by its id; one under way need not be.
     const streamId = told || turn.openTools ? turn.streamId : undefined;
-    const active = this.#start(chatId, turn, { quiet: turn !== kept }, (own) =>
+    const active = this.#start(scope, chatId, turn, { quiet: turn !== kept, caller }, (own) =>
       this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }), streamId }),
     );
     try {
       const response = await this.#settle(active, signal);
-      if (response?.body && !isStopped(kept, response) && !this.#hasFailed(chatId, response)) {
+      if (response?.body && !isStopped(kept, response) && !scope.hasFailed(chatId, response)) {
         // The newest answer under this name need not be the one that was kept here.
         if (turn.streamId && turn.streamId !== response.streamId) active.turn = { requestId: turn.requestId };
         active.show();
@@ -156,7 +130,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       throw error;
     }
     this.#leave(active);
-    if (!kept || !this.#isShown(chatId, kept)) await this.#turns.remove(chatId, kept?.streamId);
+    if (!kept || !scope.isShown(chatId, kept)) await scope.turns.remove(chatId, kept?.streamId);
     return null;
   }
 
@@ -165,7 +139,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * there is none. Rejects when the server could not be told.
    */
   async abort(chatId: string): Promise<void> {
-    const active = this.#calls.get(chatId);
+    const active = this.#scope?.calls.get(chatId);
     if (!active) return;
     await this.#note(active, { stopped: true, messages: undefined, toolResults: undefined });
     if (!active.turn.streamId && (await this.#abortUnanswered(active))) return;
@@ -173,7 +147,23 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     if (!response?.ok) return;
     await this.#note(active, { streamId: response.streamId });
     await response.abort();
-    await this.#turns.removeStopped(chatId, response.streamId);
+    await active.scope.turns.removeStopped(chatId, response.streamId);
+  }
+
+  /**
+   * Removes all that is stored for the caller and releases open reads without stopping their answers. What this object
+   * knows of the chats is forgotten too.
+   * @throws DurableStorageError if the storage failed or cannot list its keys; what the functions in the options throw.
+   */
+  async forget(): Promise<void> {
+    const options = this.#options();
+    // Whoever logs out may have no token any more.
+    const scope = options.scope ?? this.#scope?.name ?? (await chatCaller(options)).scope;
+    this.#scope = undefined;
+    this.#latest = undefined;
+    this.resumption.set(IDLE);
+    await this.#turns.forget(await scopeKey(scope, this.#memory.scopes));
+    await this.#client.forget({ scope });
   }
 
   /**
@@ -181,10 +171,10 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * asked for it is complete.
    */
   async keepToolResult(chatId: string, result: ToolResult): Promise<void> {
-    const active = this.#calls.get(chatId) ?? this.#waiting.get(chatId);
+    const active = this.#scope?.calls.get(chatId) ?? this.#scope?.waiting.get(chatId);
     if (!active) return;
     active.turn = { ...active.turn, toolResults: [...(active.turn.toolResults ?? []), result] };
-    await this.#turns.set(chatId, active.turn);
+    await active.scope.turns.set(chatId, active.turn);
   }
 
   /**
@@ -193,34 +183,43 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * @returns false when the server does not know of such requests.
    */
   async #abortUnanswered(active: ChatCall): Promise<boolean> {
-    const { chatId, turn, stop } = active;
+    const { chatId, turn, stop, scope } = active;
     try {
-      if (!(await this.#client.abort(turn.requestId, this.#own()))) return false;
+      if (!(await this.#client.abort(turn.requestId, this.#own(scope)))) return false;
     } catch (error) {
       this.#options().onWarning?.(error as Error);
       return false;
     }
     stop.abort(new DOMException('The answer was stopped', 'AbortError'));
     this.#leave(active);
-    await this.#turns.removeStopped(chatId, undefined);
+    await scope.turns.removeStopped(chatId, undefined);
     return true;
   }
 
   /** Stops what an earlier page wanted to stop: it may have been closed before the server was told. */
-  async #stopKept(chatId: string, { requestId, streamId }: Turn): Promise<void> {
+  async #stopKept(scope: ChatScope, chatId: string, { requestId, streamId }: Turn): Promise<void> {
     try {
-      await this.#client.abort(requestId, { ...this.#own(), streamId });
-      await this.#turns.removeStopped(chatId, streamId);
+      await this.#client.abort(requestId, { ...this.#own(scope), streamId });
+      await scope.turns.removeStopped(chatId, streamId);
     } catch (error) {
       this.#options().onWarning?.(error as Error);
     }
   }
 
+  /** Changes to what belongs to a caller. */
+  async #enter({ scope: name }: Caller): Promise<ChatScope> {
+    const key = await scopeKey(name, this.#memory.scopes);
+    if (this.#scope?.name !== name) this.#scope = new ChatScope(name, this.#turns.of(key));
+    this.#hooks.onScope?.(key);
+    return this.#scope;
+  }
+
   /** The options of one request to the proxy, as they are now. */
-  #own(): DurableRequestInit {
+  #own({ name }: ChatScope, caller?: Caller): DurableRequestInit {
     const options = this.#options();
     return {
-      proxyAuthorization: options.proxyAuthorization,
+      scope: name,
+      proxyAuthorization: caller ? caller.proxyAuthorization : options.proxyAuthorization,
       authorizationInQuery: options.authorizationInQuery,
       onWarning: options.onWarning,
     };
@@ -228,13 +227,15 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
 
   /** `quiet`: nothing is shown of it until it turned out to be something. */
   #start(
+    scope: ChatScope,
     chatId: string,
     turn: Turn,
-    { quiet }: { readonly quiet: boolean },
+    { quiet, caller }: { readonly quiet: boolean; readonly caller: Caller },
     fetch: (own: DurableRequestInit) => Promise<DurableResponse | null>,
   ): ChatCall {
     const options = this.#options();
     const call = startChatCall(
+      scope,
       chatId,
       turn,
       {
@@ -246,7 +247,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       },
       (own) =>
         fetch({
-          ...this.#own(),
+          ...this.#own(scope, caller),
           ...own,
           autoResume: options.autoResume,
           abortUpstream: options.abortUpstream,
@@ -259,7 +260,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
           resumeFrom: 'start',
         }),
     );
-    this.#calls.set(chatId, call);
+    scope.calls.set(chatId, call);
     return call;
   }
 
@@ -295,7 +296,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   async #leaveUnanswered(active: ChatCall): Promise<void> {
     const isStop = this.#options().abortUpstream;
     if (isStop && (await this.#abortUnanswered(active))) {
-      await this.#turns.remove(active.chatId, undefined);
+      await active.scope.turns.remove(active.chatId, undefined);
       return;
     }
     const response = await active.response;
@@ -307,36 +308,30 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   #end(active: ChatCall, error?: Error): void {
     this.#leave(active);
     if (isDurableNetworkError(error)) return;
-    const { chatId, turn } = active;
-    if (isModelError(error)) this.#failed.set(chatId, turn.streamId);
+    const { chatId, turn, scope } = active;
+    if (isModelError(error)) scope.failed.set(chatId, turn.streamId);
     if (error && !isDurableStreamError(error)) active.fail(error);
     const done = new Set(turn.toolResults?.map(({ toolCallId }) => toolCallId));
     const tools = active.tools.ids().filter((id) => !done.has(id));
     if (error || turn.stopped || tools.length === 0 || !this.#hooks.keepMessages) {
-      void this.#turns.remove(chatId, turn.streamId);
+      void scope.turns.remove(chatId, turn.streamId);
       return;
     }
     // A page that is reloaded before these tools are done calls them again.
     active.turn = { ...turn, openTools: tools };
-    this.#waiting.set(chatId, active);
-    void this.#turns.set(chatId, active.turn);
-  }
-
-  #isShown(chatId: string, { streamId, openTools }: Turn): boolean {
-    return openTools !== undefined && this.#waiting.get(chatId)?.turn.streamId === streamId;
-  }
-
-  #hasFailed(chatId: string, { streamId }: DurableResponse): boolean {
-    return this.#failed.has(chatId) && this.#failed.get(chatId) === streamId;
+    scope.waiting.set(chatId, active);
+    void scope.turns.set(chatId, active.turn);
   }
 
   #leave(active: ChatCall): void {
-    if (this.#calls.get(active.chatId) === active) this.#calls.delete(active.chatId);
+    const { calls } = active.scope;
+    if (calls.get(active.chatId) === active) calls.delete(active.chatId);
   }
 
   async #note(active: ChatCall, change: Partial<Turn>): Promise<void> {
     active.turn = { ...active.turn, ...change };
-    if (this.#calls.get(active.chatId) === active) await this.#turns.set(active.chatId, active.turn);
+    const { calls, turns } = active.scope;
+    if (calls.get(active.chatId) === active) await turns.set(active.chatId, active.turn);
   }
 }
 

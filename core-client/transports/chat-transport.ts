@@ -1,4 +1,5 @@
-import { ChatConnection, type ChatConnectionOptions } from './chat-connection.ts';
+import { ChatConnection } from './chat-connection.ts';
+import type { ChatConnectionOptions } from './chat-connection-options.ts';
 import type { SendMessagesOptions } from './chat-request.ts';
 import type { ResumptionSource } from './resumption-store.ts';
 import type { ChatMessage } from './turns.ts';
@@ -28,6 +29,12 @@ export interface DurableChatTransport<MESSAGE extends ChatMessage> {
   ): Promise<ReadableStream | null>;
   /** Stops the answer under way on the server. */
   abort(chatId: string): Promise<void>;
+  /**
+   * Removes all that is stored for this user (`scope`), messages in IndexedDB included, and releases open reads without
+   * stopping their answers. For when a user logs out.
+   * @throws DurableStorageError if the storage failed or cannot list its keys.
+   */
+  forget(): Promise<void>;
 }
 
 /**
@@ -50,5 +57,6 @@ export function createDurableChatTransport<MESSAGE extends ChatMessage>(
       return attached?.stream ?? null;
     },
     abort: (chatId) => connection.abort(chatId),
+    forget: () => connection.forget(),
   };
 }

@@ -10,7 +10,7 @@ export {
   ModelError,
   TruncatedAnswerError,
 } from './errors.ts';
-export type { ChatConnectionOptions } from './chat-connection.ts';
+export type { ChatConnectionOptions } from './chat-connection-options.ts';
 export type {
   PreparedRequest,
   PrepareSendMessagesRequest,

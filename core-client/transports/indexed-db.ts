@@ -3,6 +3,8 @@ export interface DatabaseStorage {
   getItem(key: string): Promise<string | null>;
   setItem(key: string, value: string): Promise<void>;
   removeItem(key: string): Promise<void>;
+  /** Removes an item if its value meets the condition, in one transaction. */
+  removeIf(key: string, condition: (text: string) => boolean): Promise<void>;
   keys(): Promise<readonly string[]>;
 }
 
@@ -28,13 +30,22 @@ export function indexedDbStorage(name: string): DatabaseStorage | undefined {
     });
   }
 
-  /** Runs one request in a transaction of its own; resolves when the transaction is committed. */
-  async function run<T>(mode: IDBTransactionMode, ask: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  /**
+   * Runs one request in a transaction of its own; resolves when the transaction is committed.
+   * @param then continues in the same transaction, with the result of the request.
+   */
+  async function run<T>(
+    mode: IDBTransactionMode,
+    ask: (table: IDBObjectStore) => IDBRequest<T>,
+    then?: (result: T, table: IDBObjectStore) => void,
+  ): Promise<T> {
     const database = await open();
     try {
       return await new Promise<T>((resolve, reject) => {
         const transaction = database.transaction(TABLE, mode);
-        const request = ask(transaction.objectStore(TABLE));
+        const table = transaction.objectStore(TABLE);
+        const request = ask(table);
+        if (then) request.onsuccess = () => then(request.result, table);
         transaction.oncomplete = () => resolve(request.result);
         // A full disk fails the commit after the request has succeeded.
         transaction.onabort = () => reject(transaction.error ?? new DOMException('Aborted', 'AbortError'));
@@ -49,6 +60,15 @@ export function indexedDbStorage(name: string): DatabaseStorage | undefined {
       ((await run('readonly', (table) => table.get(key))) as string | undefined) ?? null,
     setItem: async (key, value) => void (await run('readwrite', (table) => table.put(value, key))),
     removeItem: (key) => run('readwrite', (table) => table.delete(key)),
+    async removeIf(key, condition) {
+      await run(
+        'readwrite',
+        (table) => table.get(key) as IDBRequest<string | undefined>,
+        (text, table) => {
+          if (text !== undefined && condition(text)) table.delete(key);
+        },
+      );
+    },
     keys: async () => (await run('readonly', (table) => table.getAllKeys())).map(String),
   };
 }

@@ -1,6 +1,7 @@
 import { pageStorage } from '../storage.ts';
 import type { StorageLike } from '../types.ts';
 import { indexedDbStorage } from './indexed-db.ts';
+import { removeIf, type ConditionalStorage } from './remove-if.ts';
 
 /**
  * Returns where the messages of unfinished turns are kept. In a page that is IndexedDB, which has room for
@@ -9,7 +10,9 @@ import { indexedDbStorage } from './indexed-db.ts';
  *
  * @param storage the one that holds the credentials. One that the app brought itself holds the messages too.
  */
-export function contentsFor(storage: StorageLike): StorageLike & { keys?(): Promise<readonly string[]> } {
+export function contentsFor(
+  storage: StorageLike,
+): ConditionalStorage & { keys?(): Promise<readonly string[]> } {
   const session = storage === pageStorage() ? sessionStorageOf(window) : undefined;
   if (!session) return storage;
   const database = indexedDbStorage('durable-proxy');
@@ -25,7 +28,11 @@ export function contentsFor(storage: StorageLike): StorageLike & { keys?(): Prom
       session.removeItem(key);
       await database.removeItem(key);
     },
-    keys: () => database.keys(),
+    async removeIf(key, condition) {
+      await removeIf(session, key, condition);
+      await database.removeIf(key, condition);
+    },
+    keys: async () => [...Object.keys(session), ...(await database.keys())],
   };
 }
 

@@ -1,4 +1,5 @@
-import { createDurableFetch } from '../durable-fetch.ts';
+import { createClientMemory } from '../client-memory.ts';
+import { connect } from '../durable-fetch.ts';
 import { isDurableNetworkError } from '../errors.ts';
 import { randomId } from '../fingerprint.ts';
 import type { DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
@@ -8,8 +9,12 @@ import { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from '
 import { drainEvents, readJsonEvents } from './json-events.ts';
 import { defaultStorage } from '../storage.ts';
 import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
+import { ScopedTurns } from './scoped-turns.ts';
+import { chatCaller, chatCallerOnline, type ChatCaller } from './caller.ts';
+import { scopeKey } from '../scope.ts';
+import { IDLE } from '../state.ts';
 import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
-import { TurnStore } from './turn-store.ts';
+import type { TurnStore } from './turn-store.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
 
@@ -39,6 +44,12 @@ export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resume
   serializeMessages?: ((messages: any[]) => unknown[]) | undefined;
 }
 
+/** A run, and where it is stored once its caller is known. */
+interface Run {
+  readonly id: string;
+  turns?: TurnStore;
+}
+
 /** TanStack AI's `ConnectConnectionAdapter`. */
 export interface DurableAdapter {
   /** Where the newest run stands, for `useResumption`. */
@@ -55,6 +66,8 @@ export interface DurableAdapter {
   joinRun(runId: string, abortSignal?: AbortSignal): AsyncIterable<any>;
   /** Stops the newest run on the server. TanStack's `stop()` only stops reading: so does leaving the page. */
   abort(): Promise<void>;
+  /** As `DurableChatTransport.forget`. */
+  forget(): Promise<void>;
 }
 
 /**
@@ -65,28 +78,47 @@ export interface DurableAdapter {
  * const chat = useChat({ threadId: 'support-42', connection, persistence: localStoragePersistence() });
  */
 export function createDurableAdapter(apiUrl: string, options: DurableAdapterOptions): DurableAdapter {
-  const { headers, body, getRequestId, serializeMessages = toWireMessages, ...clientOptions } = options;
+  const {
+    headers: _headers,
+    body,
+    getRequestId,
+    serializeMessages = toWireMessages,
+    ...clientOptions
+  } = options;
   const { storage = defaultStorage(), storagePrefix = 'durable-proxy', proxyUrl } = options;
   const resumption = new ResumptionStore();
-  const client = createDurableFetch({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' });
+  const memory = createClientMemory();
+  const client = connect({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
   /** Under which request a run is found, where that is not its own id. */
-  const turns = new TurnStore({
+  const turns = new ScopedTurns({
     storage,
-    prefix: `${storagePrefix}:run:${proxyUrl}`,
+    storagePrefix,
+    kind: `run:${proxyUrl}`,
     warn: (warning) => clientOptions.onWarning?.(warning),
   });
+  /** Scope of the newest caller. */
+  let scope: string | undefined;
   let newest: Promise<DurableResponse | null> | undefined;
   /** Of the newest run, while it has no response. */
-  let unanswered: { readonly requestId: string; readonly stop: AbortController } | undefined;
+  let unanswered:
+    | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop: AbortController }
+    | undefined;
 
   /** Runs that the model ended with an error. They are read to their end, and not resumed. */
   const failed = new Set<string>();
 
-  const forget = (runId: string) => void turns.remove(runId, undefined);
-  const over = (runId: string) => (hasFailed: boolean) => {
-    if (hasFailed) failed.add(runId);
-    else failed.delete(runId);
-    forget(runId);
+  const over = (run: Run) => (hasFailed: boolean, refused?: Error) => {
+    if (refused) resumption.set({ ...resumption.getSnapshot(), error: refused });
+    if (hasFailed) failed.add(run.id);
+    else failed.delete(run.id);
+    void run.turns?.remove(run.id, undefined);
+  };
+
+  /** Changes to what belongs to a caller. */
+  const enter = async (run: Run, caller: ChatCaller): Promise<TurnStore> => {
+    if (scope !== caller.scope) failed.clear();
+    scope = caller.scope;
+    return (run.turns = turns.of(await scopeKey(scope, memory.scopes)));
   };
 
   /** Begins a call, which is the newest from now on. */
@@ -114,17 +146,25 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     data: RunData | undefined,
     run: RunContext,
     own: DurableRequestInit,
+    ownRun: Run,
   ): Promise<DurableResponse> => {
     const forwardedProps = { ...(await resolve(body)), ...run.forwardedProps, ...data };
     const { runId, threadId, parentRunId, resume } = run;
-    const sent = new Headers(await resolve(headers));
+    const caller = await chatCallerOnline(
+      { ...options, onResumption: own.onResumption },
+      own.signal ?? undefined,
+    );
+    const runs = await enter(ownRun, caller);
+    const sent = new Headers(caller.headers);
     for (const [name, value] of Object.entries(run.headers ?? {})) sent.set(name, value);
     sent.set('content-type', 'application/json');
     sent.set('x-run-id', runId);
     const requestId = getRequestId?.(messages, data) ?? runId;
-    if (requestId !== runId) await turns.set(runId, { requestId });
+    if (requestId !== runId) await runs.set(runId, { requestId });
     const init: DurableRequestInit = {
       ...own,
+      scope: caller.scope,
+      proxyAuthorization: caller.proxyAuthorization,
       method: 'POST',
       headers: sent,
       requestId,
@@ -144,17 +184,21 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     };
     if (own.signal) return client(absoluteUrl(apiUrl), init);
     const stop = new AbortController();
-    const asked = (unanswered = { requestId, stop });
+    const asked = (unanswered = { init: { requestId, scope: caller.scope }, stop });
     return client(absoluteUrl(apiUrl), { ...init, signal: stop.signal }).finally(() => {
       if (unanswered === asked) unanswered = undefined;
     });
   };
 
-  const rejoin = async (runId: string, own: DurableRequestInit): Promise<DurableResponse | null> => {
-    if (failed.has(runId)) return null;
-    const kept = await turns.get(runId);
-    const response = await client.resume(kept?.requestId ?? runId, { ...own, streamKey: runId });
-    if (!response) forget(runId);
+  const rejoin = async (run: Run, own: DurableRequestInit): Promise<DurableResponse | null> => {
+    const caller = await chatCaller(options);
+    const runs = await enter(run, caller);
+    if (failed.has(run.id)) return null;
+    const kept = await runs.get(run.id);
+    const { proxyAuthorization } = caller;
+    const init = { ...own, scope: caller.scope, proxyAuthorization, streamKey: run.id };
+    const response = await client.resume(kept?.requestId ?? run.id, init);
+    if (!response) void runs.remove(run.id, undefined);
     return response;
   };
 
@@ -162,14 +206,27 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     resumption,
     connect(messages, data, signal, given) {
       const run = given ?? newRun();
-      const open = (own: DurableRequestInit) => request(messages, data, run, own);
+      const ownRun: Run = { id: run.runId };
+      const open = (own: DurableRequestInit) => request(messages, data, run, own, ownRun);
       failed.delete(run.runId);
-      return events(() => start(open, signal), signal, over(run.runId));
+      return events(() => start(open, signal), signal, over(ownRun));
     },
-    joinRun: (runId, signal) => events(() => start((own) => rejoin(runId, own), signal), signal, over(runId)),
+    joinRun(runId, signal) {
+      const run: Run = { id: runId };
+      return events(() => start((own) => rejoin(run, own), signal), signal, over(run));
+    },
+    async forget() {
+      const name = options.scope ?? scope ?? (await chatCaller(options)).scope;
+      scope = newest = unanswered = undefined;
+      failed.clear();
+      resumption.set(IDLE);
+      await turns.forget(await scopeKey(name, memory.scopes));
+      await client.forget({ scope: name });
+    },
     async abort() {
       const asked = unanswered;
-      if (asked && (await client.abort(asked.requestId).catch(clientOptions.onWarning))) {
+      const stopped = asked && client.abort(asked.init.requestId, asked.init);
+      if (asked && (await stopped?.catch(clientOptions.onWarning))) {
         asked.stop.abort(new DOMException('The run was stopped', 'AbortError'));
         return;
       }
@@ -189,24 +246,27 @@ function newRun(): RunContext {
 /**
  * Reads on from the first `next()`, as TanStack's own adapters do. Ends without an error when the reader left.
  *
- * @param onOver called when the run is over, at its `RUN_ERROR` at the latest (`hasFailed`).
+ * @param onOver called when the run is over, at its `RUN_ERROR` at the latest (`hasFailed`), or when the request
+ * was refused.
  */
 function events(
   open: () => Promise<DurableResponse | null>,
   signal: AbortSignal | undefined,
-  onOver: (hasFailed: boolean) => void,
+  onOver: (hasFailed: boolean, refused?: Error) => void,
 ): AsyncIterable<unknown> {
   const iterable = {
     async *[Symbol.asyncIterator]() {
       const opening = open();
       let reading: ReturnType<typeof readJsonEvents> | undefined;
       let last: string | undefined;
+      let refused: Error | undefined;
       const leave = () => void reading?.cancel().catch(() => undefined);
       try {
         const response = await unlessAborted(opening, signal);
         if (!response) throw new AnswerRequestError('Nothing is known of this run.', 404);
         if (!response.ok || !response.body) {
-          throw AnswerRequestError.of(response, await response.text());
+          refused = AnswerRequestError.of(response, await response.text());
+          throw refused;
         }
         markResumed(iterable, response.wasResumed);
         reading = readJsonEvents(response.body);
@@ -218,7 +278,7 @@ function events(
         }
         if (!signal?.aborted) onOver(last === 'RUN_ERROR');
       } catch (cause) {
-        if (!signal?.aborted && !isDurableNetworkError(cause)) onOver(false);
+        if (!signal?.aborted && !isDurableNetworkError(cause)) onOver(false, refused);
         if (signal?.aborted) void opening.then((late) => late?.body?.cancel()).catch(() => undefined);
         else if (!wasAborted(cause)) throw asChatError(cause);
       } finally {

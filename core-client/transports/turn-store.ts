@@ -1,12 +1,10 @@
 import { randomId } from '../fingerprint.ts';
 import type { StorageLike } from '../types.ts';
+import { removeIf, type ConditionalStorage } from './remove-if.ts';
 import { isTurn, type ChatMessage, type Turn } from './turns.ts';
 
 /** Age at which a turn is swept, in milliseconds: a week, as for the credentials of an answer. */
-const LIFETIME_MS = 7 * 24 * 3_600_000;
-
-/** How often a store looks for old turns, in milliseconds. */
-const SWEEP_MS = 3_600_000;
+export const LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** Characters of a part of a message, other than text, that is kept where the whole message does not fit. */
 const MAX_PART_CHARS = 32 * 1024;
@@ -23,25 +21,25 @@ interface Stored extends Turn {
 
 export interface TurnStoreOptions {
   /** Holds what must survive that a page is closed at once, a few hundred bytes for each chat. */
-  readonly storage: StorageLike;
+  readonly storage: ConditionalStorage;
   /** Of the keys in both storages. */
   readonly prefix: string;
   readonly warn: (warning: Error) => void;
   /** Holds messages and tool results. Default: `storage`. */
-  readonly contents?: StorageLike | undefined;
+  readonly contents?: ConditionalStorage | undefined;
 }
 
 /** Keeps one turn for each chat. Reports what a full or blocked storage refuses, and goes on without. */
 export class TurnStore {
-  readonly #storage: StorageLike;
-  readonly #contents: StorageLike;
+  readonly #storage: ConditionalStorage;
+  readonly #contents: ConditionalStorage;
   readonly #prefix: string;
   readonly #warn: (warning: Error) => void;
   /** What was written last, by chat. */
   readonly #written = new Map<string, { readonly token: string; readonly content: Content }>();
   /** Content is written one after the other, and no send waits for it. */
   #writing: Promise<unknown> = Promise.resolve();
-  #sweptAt = 0;
+  #isClosed = false;
 
   constructor({ storage, prefix, warn, contents = storage }: TurnStoreOptions) {
     this.#storage = storage;
@@ -51,7 +49,6 @@ export class TurnStore {
   }
 
   async get(chatId: string): Promise<Turn | undefined> {
-    this.#sweepNowAndThen();
     const stored = await this.#read(this.#storage, this.#turnKey(chatId));
     if (!isTurn(stored)) return undefined;
     const { token, at: _, ...turn } = stored as Stored;
@@ -63,7 +60,7 @@ export class TurnStore {
 
   /** Resolves when the turn is stored; its messages may still be on their way. */
   async set(chatId: string, turn: Turn): Promise<void> {
-    this.#sweepNowAndThen();
+    if (this.#isClosed) return;
     const { messages, toolResults, ...rest } = turn;
     const before = this.#written.get(chatId);
     const isSame =
@@ -86,12 +83,27 @@ export class TurnStore {
     await this.#removeIf(chatId, (turn) => turn.stopped === true && turn.streamId === streamId);
   }
 
+  /** Ends all writing. Resolves when what was begun is written. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#writing;
+  }
+
   async #removeIf(chatId: string, condition: (turn: Turn) => boolean): Promise<void> {
-    const turn = await this.#read(this.#storage, this.#turnKey(chatId));
-    if (!isTurn(turn) || !condition(turn)) return;
-    this.#written.delete(chatId);
-    this.#later(() => this.#contents.removeItem(this.#contentKey(chatId)));
-    await this.#attempt('remove', () => this.#storage.removeItem(this.#turnKey(chatId)));
+    let token: string | undefined;
+    const isMeant = (text: string): boolean => {
+      const turn: unknown = JSON.parse(text);
+      if (!isTurn(turn) || !condition(turn)) return false;
+      ({ token } = turn as Stored);
+      return true;
+    };
+    await this.#attempt('remove', () => removeIf(this.#storage, this.#turnKey(chatId), isMeant));
+    const removed = token;
+    if (removed === undefined) return;
+    if (this.#written.get(chatId)?.token === removed) this.#written.delete(chatId);
+    // Another tab may have written the content of its own turn.
+    const isContent = (text: string) => belongsTo(JSON.parse(text), removed);
+    this.#later(() => removeIf(this.#contents, this.#contentKey(chatId), isContent));
   }
 
   async #setContent(chatId: string, token: string, content: Content): Promise<void> {
@@ -108,23 +120,6 @@ export class TurnStore {
       } catch (cause) {
         this.#report('keep', cause);
       }
-    }
-  }
-
-  /** Removes turns that are past their time, where the storages list their keys. */
-  #sweepNowAndThen(): void {
-    if (Date.now() - this.#sweptAt < SWEEP_MS) return;
-    this.#sweptAt = Date.now();
-    for (const storage of new Set([this.#storage, this.#contents])) {
-      this.#later(async () => {
-        const { keys } = storage as { keys?: () => Iterable<unknown> | Promise<Iterable<unknown>> };
-        const names = (await keys?.call(storage)) ?? Object.keys(storage);
-        for (const name of Array.from(names, String)) {
-          if (!name.startsWith(`${this.#prefix}:`)) continue;
-          const stored = (await this.#read(storage, name)) as Partial<Stored> | undefined;
-          if (!(Number(stored?.at) > Date.now() - LIFETIME_MS)) await storage.removeItem(name);
-        }
-      });
     }
   }
 

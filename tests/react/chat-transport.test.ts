@@ -1,19 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../../core-client/storage.ts';
 import { createDurableChatTransport, wasResumed } from '../../core-client/transports/index.ts';
 import type { ChatChunk } from '../../core-client/transports/chat-chunks.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await openWorld();
-});
-
-afterEach(() => world.upstream.reset());
-
-afterAll(() => world.close());
+const world = useWorld();
 
 const USER = { id: 'u1', role: 'user' as const, parts: [{ type: 'text' as const, text: 'Hello' }] };
 

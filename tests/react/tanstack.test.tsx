@@ -1,31 +1,18 @@
 // @vitest-environment jsdom
 import { localStoragePersistence, useChat } from '@tanstack/ai-react';
-import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
+import { act, renderHook, waitFor } from '@testing-library/react';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../../core-client/storage.ts';
 import {
   createDurableAdapter,
   wasResumed,
   type DurableAdapterOptions,
 } from '../../core-client/transports/index.ts';
-import './support/patience.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 import type { Exchange } from './support/upstream.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await openWorld();
-});
-
-afterEach(() => {
-  cleanup();
-  localStorage.clear();
-  world.upstream.reset();
-});
-
-afterAll(() => world.close());
+const world = useWorld();
 
 const adapter = (more: Partial<DurableAdapterOptions> = {}) =>
   createDurableAdapter(world.upstream.url, { ...world.client, ...more });

@@ -1,27 +1,14 @@
 // @vitest-environment jsdom
 import { useChat } from '@ai-sdk/react';
-import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { act, renderHook, waitFor } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
 import { createDurableChatTransport } from '../../core-client/transports/index.ts';
 import { useResumption } from '../../react/useResumption.ts';
 import { textAnswer } from './support/answers.ts';
 import { textOf, uniqueId } from './support/chat.tsx';
-import './support/patience.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await openWorld();
-});
-
-afterEach(() => {
-  cleanup();
-  localStorage.clear();
-  world.upstream.reset();
-});
-
-afterAll(() => world.close());
+const world = useWorld();
 
 /** The SDK's own hook over the transport, as its documentation has it. */
 function openPage(id: string, messages: unknown[] = []) {

@@ -1,29 +1,18 @@
 // @vitest-environment jsdom
 import type { UIMessage } from '@ai-sdk/react';
-import { act, cleanup, render, renderHook, waitFor } from '@testing-library/react';
+import { act, render, renderHook, waitFor } from '@testing-library/react';
 import { Activity } from 'react';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { useDurableChat, type UseDurableChatHelpers } from '../../react/useDurableChat.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
-import './support/patience.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await openWorld();
-});
+const world = useWorld();
 
 afterEach(() => {
-  cleanup();
   vi.restoreAllMocks();
-  localStorage.clear();
-  sessionStorage.clear();
-  world.upstream.reset();
 });
-
-afterAll(() => world.close());
 
 const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
 
@@ -205,10 +194,12 @@ describe('a chat in a hidden <Activity>', () => {
       get chat() {
         return chat;
       },
-      // Clean-ups of effects release the chat in a later turn.
-      async show(mode: 'hidden' | 'visible') {
-        view.rerender(tree(mode));
-        await act(() => new Promise((resolve) => setTimeout(resolve, 20)));
+      show: (mode: 'hidden' | 'visible') => view.rerender(tree(mode)),
+      /** Resolves when the chat is released, in a turn after the clean-up of its effects. */
+      async hide() {
+        const closed = vi.spyOn(BroadcastChannel.prototype, 'close');
+        this.show('hidden');
+        await waitFor(() => expect(closed).toHaveBeenCalled());
       },
       texts: () => chat.messages.map((message: UIMessage) => textOf(message)),
     };
@@ -221,16 +212,16 @@ describe('a chat in a hidden <Activity>', () => {
       const page = openHideable(uniqueId(), () => finished++);
       act(() => void page.chat.sendMessage({ text: 'Hello' }));
       const exchange = await world.upstream.next();
-      if (when === 'begins') await page.show('hidden');
+      if (when === 'begins') await page.hide();
       exchange.begin().send(...textAnswer('one ', 'two ', 'three').slice(0, 4));
       if (when !== 'begins') {
         await waitFor(() => expect(page.texts()).toEqual(['Hello', 'one ']));
-        await page.show('hidden');
+        await page.hide();
       }
       exchange.send({ type: 'text-delta', id: 't', delta: 'two ' });
       const rest = () => exchange.send(...textAnswer('one ', 'two ', 'three').slice(5)).done();
       if (when === 'ends') rest();
-      await page.show('visible');
+      page.show('visible');
       await waitFor(() => expect(page.texts()[1]).toContain('one two '));
       if (when !== 'ends') rest();
       await waitFor(() => expect(page.chat.status).toBe('ready'));

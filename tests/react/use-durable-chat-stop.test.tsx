@@ -1,25 +1,11 @@
 // @vitest-environment jsdom
-import { act, cleanup } from '@testing-library/react';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { act } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
 import { createDurableChatTransport } from '../../core-client/transports/index.ts';
 import { openPage, send, uniqueId, untilStatus } from './support/chat.tsx';
-import './support/patience.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await openWorld();
-});
-
-afterEach(() => {
-  cleanup();
-  localStorage.clear();
-  sessionStorage.clear();
-  world.upstream.reset();
-});
-
-afterAll(() => world.close());
+const world = useWorld();
 
 describe('a stop before the upstream has responded', () => {
   it('ends the upstream request within a second', async () => {

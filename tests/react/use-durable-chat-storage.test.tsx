@@ -1,35 +1,24 @@
 // @vitest-environment jsdom
 import 'fake-indexeddb/auto';
-import { act, cleanup, waitFor } from '@testing-library/react';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { act, waitFor } from '@testing-library/react';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { indexedDbStorage } from '../../core-client/transports/indexed-db.ts';
 import { textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
-import './support/patience.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 
 const ANSWER = textAnswer('one ', 'two');
 const DAY_MS = 24 * 3_600_000;
 /** 6 MB, more than `localStorage` holds. */
 const IMAGE = `data:image/png;base64,${'A'.repeat(6 * 1024 * 1024)}`;
 
-let world: World;
+const world = useWorld();
 const database = indexedDbStorage('durable-proxy')!;
 
-beforeAll(async () => {
-  world = await openWorld();
-});
-
 afterEach(async () => {
-  cleanup();
   vi.restoreAllMocks();
-  localStorage.clear();
-  sessionStorage.clear();
   for (const key of await database.keys()) await database.removeItem(key);
-  world.upstream.reset();
 });
-
-afterAll(() => world.close());
 
 const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
 
@@ -46,7 +35,7 @@ const stored = () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]
 /** Keys of turns. Of a finished answer, the client keeps a number under another key. */
 const keptKeys = async () => [
   ...(await database.keys()),
-  ...Object.keys(localStorage).filter((key) => key.startsWith('durable-proxy:turn:')),
+  ...Object.keys(localStorage).filter((key) => /^durable-proxy:\w+:turn:/.test(key)),
 ];
 
 /** Makes every write of the database fail as a full disk does. */

@@ -1,26 +1,12 @@
 // @vitest-environment jsdom
 import type { UIMessage } from '@ai-sdk/react';
-import { act, cleanup, waitFor } from '@testing-library/react';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { act, waitFor } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
-import './support/patience.ts';
-import { openWorld, type World } from './support/world.ts';
+import { useWorld } from './support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await openWorld();
-});
-
-afterEach(() => {
-  cleanup();
-  localStorage.clear();
-  sessionStorage.clear();
-  world.upstream.reset();
-});
-
-afterAll(() => world.close());
+const world = useWorld();
 
 const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
 

@@ -1,9 +1,13 @@
+import { cleanup } from '@testing-library/react';
+import { createHmac, randomUUID } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import './patience.ts';
 import { Relay } from './relay.ts';
 import { Upstream } from './upstream.ts';
 
@@ -16,6 +20,8 @@ export interface World {
   readonly relay: Relay;
   /** What every client in the tests is made with. */
   readonly client: { readonly proxyUrl: string; readonly proxyAuthorization: string };
+  /** Returns a service token for a user, another one each time. */
+  token(subject: string): string;
   /** Ends the proxy without a word, as a crash does. */
   killProxy(): Promise<void>;
   /** Another proxy on the same data, reached at the same address. */
@@ -51,6 +57,7 @@ export async function openWorld(): Promise<World> {
     upstream,
     relay,
     client: { proxyUrl: `http://127.0.0.1:${relay.port}/v1/proxy`, proxyAuthorization: SECRET },
+    token: serviceToken,
     killProxy,
     startProxy,
     async close() {
@@ -60,4 +67,29 @@ export async function openWorld(): Promise<World> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Opens a world for all tests of a file. After each test, the page's storages are empty and the upstream has no
+ * requests.
+ * @returns the world, which is there when the first test begins.
+ */
+export function useWorld(): World {
+  const world = {} as World;
+  beforeAll(async () => void Object.assign(world, await openWorld()));
+  afterEach(() => {
+    cleanup();
+    if (typeof window === 'object') for (const storage of [localStorage, sessionStorage]) storage.clear();
+    world.upstream.reset();
+  });
+  afterAll(() => world.close());
+  return world;
+}
+
+/** As `createServiceToken`, which does not run in jsdom: its `Uint8Array` is another. */
+function serviceToken(subject: string): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const now = Math.floor(Date.now() / 1000);
+  const text = `${encode({ alg: 'HS256', typ: 'durable-proxy+jwt' })}.${encode({ sub: subject, iat: now, exp: now + 600, jti: randomUUID() })}`;
+  return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`;
 }

@@ -1,0 +1,65 @@
+import { RETRY_CAP_MS } from '../backoff.ts';
+import { createCall } from '../call.ts';
+import { callerOf, subjectOf, type Caller } from '../scope.ts';
+import { mergeSettings } from '../settings.ts';
+import type { DurableFetchOptions } from '../types.ts';
+import { resolve, type Resolvable } from './chat-request.ts';
+
+type RequestHeaders = Record<string, string> | Headers;
+
+export type CallerOptions = Omit<DurableFetchOptions, 'proxyUrl'> & {
+  readonly headers?: Resolvable<RequestHeaders> | undefined;
+};
+
+/** Who makes a request to a chat endpoint, and the headers that were asked for to know it. */
+export interface ChatCaller extends Caller {
+  readonly headers: RequestHeaders | undefined;
+}
+
+/**
+ * Resolves the caller of a chat. Without the option `scope`, the user of an `Authorization` for the endpoint (`headers`)
+ * counts as well as the user of the proxy: one of the two may be the same for everybody.
+ * @throws what the functions in the options throw.
+ */
+export async function chatCaller(options: CallerOptions): Promise<ChatCaller> {
+  const headers = await resolve(options.headers);
+  const caller = await callerOf(options);
+  const authorization = new Headers(headers).get('authorization');
+  if (options.scope !== undefined || !authorization) return { ...caller, headers };
+  return { ...caller, headers, scope: JSON.stringify([caller.scope, subjectOf(authorization)]) };
+}
+
+/**
+ * Resolves the caller like `chatCaller`, and repeats that for `retryTimeoutMs`, as a request to the proxy is repeated: a
+ * token may have to come over a network that is down.
+ * @throws DurableNetworkError if the time is over, the signal's reason if the caller leaves.
+ */
+export async function chatCallerOnline(
+  options: CallerOptions & { readonly proxyUrl: string },
+  signal: AbortSignal | undefined,
+): Promise<ChatCaller> {
+  const headers = await resolve(options.headers);
+  const known = { ...options, headers };
+  if (options.scope !== undefined || typeof options.proxyAuthorization !== 'function')
+    return chatCaller(known);
+  const settings = mergeSettings(options.storage!, options, {});
+  const call = createCall(settings, {});
+  const ask = async () => {
+    try {
+      return await chatCaller(known);
+    } catch (error) {
+      call.dispatch('create');
+      throw error;
+    }
+  };
+  const limits = { timeoutMs: settings.retryTimeoutMs, capMs: RETRY_CAP_MS };
+  try {
+    const caller = await call.attend(signal, call.persist(ask, limits));
+    // The request to the proxy reports from here on.
+    settings.onResumption = undefined;
+    call.end('detach', 'interrupted');
+    return caller;
+  } catch (error) {
+    throw call.fail(error);
+  }
+}

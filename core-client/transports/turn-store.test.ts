@@ -1,0 +1,45 @@
+import 'fake-indexeddb/auto';
+import { describe, expect, it } from 'vitest';
+import { MemoryStorage } from '../storage.ts';
+import { indexedDbStorage } from './indexed-db.ts';
+import { TurnStore } from './turn-store.ts';
+import type { Turn } from './turns.ts';
+
+/** The stores of two tabs of a browser. */
+function openTabs(): [TurnStore, TurnStore] {
+  const storage = new MemoryStorage();
+  const contents = indexedDbStorage(crypto.randomUUID())!;
+  const warn = (warning: Error) => {
+    throw warning;
+  };
+  const open = () => new TurnStore({ storage, contents, prefix: 'p', warn });
+  return [open(), open()];
+}
+
+const turn = (text: string): Turn => ({
+  requestId: 'chat',
+  streamId: text,
+  messages: [{ id: text, role: 'user', parts: [{ type: 'text' }] }],
+});
+
+describe('a turn that one tab removes', () => {
+  it.each(['before', 'while', 'after'])('is not the newer one that another tab writes %s', async (when) => {
+    const [first, second] = openTabs();
+    await first.set('chat', turn('old'));
+    expect(await first.get('chat')).toEqual(turn('old'));
+    const written = when === 'before' ? second.set('chat', turn('new')) : undefined;
+    const removed = first.remove('chat', 'old');
+    if (when === 'after') await removed;
+    await (written ?? second.set('chat', turn('new')));
+    await removed;
+    await Promise.all([first.close(), second.close()]);
+    expect(await second.get('chat')).toEqual(turn('new'));
+  });
+
+  it('is gone with its content', async () => {
+    const [first, second] = openTabs();
+    await first.set('chat', turn('old'));
+    await first.remove('chat', 'old');
+    expect(await second.get('chat')).toBeUndefined();
+  });
+});

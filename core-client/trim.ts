@@ -1,0 +1,7 @@
+/** Most creates, keys and open calls that a client remembers. */
+const MAX_REMEMBERED = 1_000;
+
+/** Removes the oldest item of a collection that has grown too large. */
+export function trim<T>(items: Map<T, unknown> | Set<T>): void {
+  if (items.size > MAX_REMEMBERED) items.delete(items.keys().next().value!);
+}

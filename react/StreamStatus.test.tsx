@@ -1,11 +1,11 @@
 // @vitest-environment jsdom
 import { cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, describe, expect, it } from 'vitest';
-import { IDLE } from '../core-client/state.ts';
+import { IDLE, TRANSITIONS } from '../core-client/state.ts';
 import { ResumptionStore } from '../core-client/transports/resumption-store.ts';
 import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
 import { StreamStatus } from './StreamStatus.tsx';
-import { WORDS } from './useResumption.ts';
+import { WORDS } from './resumption-words.ts';
 
 afterEach(cleanup);
 
@@ -14,7 +14,7 @@ const at = (status: ResumptionStatus, more: Partial<Resumption> = {}): Resumptio
   status,
   ...more,
 });
-const STATES = Object.keys(WORDS).filter((word) => word !== 'resumed') as ResumptionStatus[];
+const STATES = Object.keys(TRANSITIONS) as ResumptionStatus[];
 
 describe('StreamStatus', () => {
   it.each(STATES)('says where an answer stands that is %s, in a live region', (status) => {

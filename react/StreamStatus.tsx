@@ -1,7 +1,8 @@
 import type { CSSProperties, ReactElement } from 'react';
 import type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
 import type { Resumption } from '../core-client/types.ts';
-import { useResumption, type ResumptionWords } from './useResumption.ts';
+import type { ResumptionWords } from './resumption-words.ts';
+import { useResumption } from './useResumption.ts';
 
 export interface StreamStatusProps {
   /** The `resumption` of a hook, of a transport or of an adapter. */
@@ -19,7 +20,7 @@ export interface StreamStatusProps {
 /**
  * Says in one line where the answer stands, to eyes and to screen readers. Its looks are CSS variables:
  * `--stream-status-color`, `-gap`, `-font-size`, `-dot`, `-dot-busy`, `-dot-lost`, `-dot-failed`. The current
- * state is in `data-status`.
+ * state is in `data-status`, and why there is no answer in `data-reason`.
  *
  * @example
  * <StreamStatus resumption={resumption} onRetry={retry} />
@@ -32,10 +33,10 @@ export function StreamStatus({
   className,
   style,
 }: StreamStatusProps): ReactElement {
-  const { status, message, canRetry, isBusy, isInterrupted } = useResumption(resumption, words);
+  const { status, reason, message, canRetry, isBusy, isInterrupted } = useResumption(resumption, words);
   const dot = isInterrupted ? DOTS.lost : isBusy ? DOTS.busy : canRetry ? DOTS.failed : DOTS.other;
   return (
-    <div className={className} data-status={status} style={{ ...LINE, ...style }}>
+    <div className={className} data-status={status} data-reason={reason} style={{ ...LINE, ...style }}>
       {message && <span aria-hidden="true" style={{ ...DOT, background: dot }} />}
       {/* Always there: a live region that comes with its text is not read out. */}
       <span role="status" aria-live="polite" aria-atomic="true">

@@ -1,22 +1,8 @@
 import { useSyncExternalStore } from 'react';
 import { IDLE } from '../core-client/state.ts';
 import type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
-import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
-
-/** Words for people, one sentence for each state. Empty: nothing worth saying. */
-export type ResumptionWords = Readonly<Record<ResumptionStatus | 'resumed', string>>;
-
-export const WORDS: ResumptionWords = {
-  idle: '',
-  creating: 'Asking\u2026',
-  streaming: 'Answering\u2026',
-  resumed: 'Back where the answer left off\u2026',
-  reconnecting: 'Connection lost. Reconnecting\u2026',
-  complete: '',
-  aborted: 'Stopped.',
-  failed: 'The answer was cut off.',
-  expired: 'This answer is no longer available.',
-};
+import type { Resumption } from '../core-client/types.ts';
+import { reasonOf, WORDS, wordOf, type ResumptionReason, type ResumptionWords } from './resumption-words.ts';
 
 /** A resumption and what a page makes of it. */
 export interface ResumptionView extends Resumption {
@@ -26,6 +12,8 @@ export interface ResumptionView extends Resumption {
   readonly isInterrupted: boolean;
   /** It will not come by itself: asking again helps. */
   readonly canRetry: boolean;
+  /** Why there is no answer: it was refused, or there is no connection. Undefined if the status says all. */
+  readonly reason: ResumptionReason | undefined;
   /** What to tell people; empty when there is nothing to tell. */
   readonly message: string;
 }
@@ -50,13 +38,14 @@ export function useResumption(
   const { subscribe, getSnapshot } = isSource ? source : NO_SOURCE;
   const live = useSyncExternalStore(subscribe, getSnapshot, () => IDLE);
   const resumption = isSource ? live : (source ?? IDLE);
-  const { status, wasResumed } = resumption;
-  const all = { ...WORDS, ...words };
+  const { status } = resumption;
+  const reason = reasonOf(resumption);
   return {
     ...resumption,
     isBusy: status === 'creating' || status === 'streaming' || status === 'reconnecting',
     isInterrupted: status === 'reconnecting',
     canRetry: status === 'failed' || status === 'expired',
-    message: all[status === 'streaming' && wasResumed ? 'resumed' : status],
+    reason,
+    message: wordOf(resumption, reason, { ...WORDS, ...words }),
   };
 }

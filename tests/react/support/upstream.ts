@@ -17,8 +17,8 @@ export class Exchange {
     this.closed = once(response, 'close').then(() => undefined);
   }
 
-  begin(contentType = 'text/event-stream', status = 200): this {
-    this.#response.writeHead(status, { 'content-type': contentType });
+  begin(contentType = 'text/event-stream', status = 200, headers: Record<string, string> = {}): this {
+    this.#response.writeHead(status, { 'content-type': contentType, ...headers });
     this.#response.flushHeaders();
     return this;
   }

@@ -1,0 +1,70 @@
+import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
+import { isOffline } from '../core-client/wake.ts';
+
+/** Why there is no answer, as far as more can be said than its status. */
+export type ResumptionReason =
+  'refused' | 'rateLimited' | 'notAllowed' | 'unauthorized' | 'offline' | 'unreachable';
+
+/** What an error says. */
+export interface RefusedRequest {
+  /** The sentence of the proxy or the provider. */
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly status?: number | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** A sentence, or a function that makes it from the error. */
+export type ResumptionWord = string | ((error: RefusedRequest) => string);
+
+/** Words for people, one sentence for each state and reason. Empty: nothing worth saying. */
+export type ResumptionWords = Readonly<
+  Record<ResumptionStatus | ResumptionReason | 'resumed', ResumptionWord>
+>;
+
+export const WORDS: ResumptionWords = {
+  idle: '',
+  creating: 'Asking\u2026',
+  streaming: 'Answering\u2026',
+  resumed: 'Back where the answer left off\u2026',
+  reconnecting: 'Connection lost. Reconnecting\u2026',
+  complete: '',
+  aborted: 'Stopped.',
+  failed: 'The answer was cut off.',
+  expired: 'This answer is no longer available.',
+  refused: ({ message }) => `The request was refused: ${message}`,
+  rateLimited: ({ retryAfterMs }) =>
+    `Too many requests. Try again ${retryAfterMs ? timeOf(retryAfterMs) : 'later'}.`,
+  notAllowed: 'The proxy does not allow this URL. Add it to its option allowlist.',
+  unauthorized: 'You are not signed in, or your session has ended.',
+  offline: 'You are offline. The request continues when you are online again.',
+  unreachable: 'The server cannot be reached.',
+};
+
+function timeOf(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 120 ? `in ${seconds} s` : `in ${Math.ceil(seconds / 60)} min`;
+}
+
+/** Returns why there is no answer; undefined if the status says all. */
+export function reasonOf({ status, error, receivedBytes }: Resumption): ResumptionReason | undefined {
+  if (status === 'reconnecting') return isOffline() ? 'offline' : undefined;
+  if (status !== 'failed' || error === undefined || receivedBytes > 0) return undefined;
+  if (error.name === 'DurableNetworkError') return isOffline() ? 'offline' : 'unreachable';
+  const { code, status: httpStatus } = error as Partial<RefusedRequest>;
+  if (!httpStatus) return undefined;
+  if (code === 'UPSTREAM_NOT_ALLOWED') return 'notAllowed';
+  if (httpStatus === 401) return 'unauthorized';
+  return httpStatus === 429 ? 'rateLimited' : 'refused';
+}
+
+/** Returns the sentence for a resumption. */
+export function wordOf(
+  resumption: Resumption,
+  reason: ResumptionReason | undefined,
+  words: ResumptionWords,
+): string {
+  const { status, wasResumed, error } = resumption;
+  const word = words[reason ?? (status === 'streaming' && wasResumed ? 'resumed' : status)];
+  return typeof word === 'string' ? word : word(error ?? { message: '' });
+}

@@ -18,6 +18,9 @@ const config: KnipConfig = {
   ignoreDependencies: [
     'publint',
     '@arethetypeswrong/cli',
+    // Of examples, which have packages of their own.
+    '@tanstack/ai-openai',
+    'next',
     'ai-openai5',
     'ai-openai7',
     'ai-react5',

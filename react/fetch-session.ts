@@ -33,17 +33,22 @@ export const EMPTY: FetchSnapshot = { text: '', events: [], resumption: IDLE };
 const ONLY = '';
 
 /**
- * One request, asked as often as it is wanted, and its live answer for all components that show it: the
- * client's session, parsed, at the pace of a page.
+ * One request, sent as often as it is asked for, and its live answer for all components that show it: the client's
+ * session, parsed and throttled.
  */
 export class FetchSession {
   #options: FetchSessionOptions;
   readonly #memory: ClientMemory;
   #snapshot = EMPTY;
   readonly #listeners = new Set<() => void>();
-  #store = createSessionStore();
+  /** Of the newest run. */
   #session: DurableSession | undefined;
   #isHeld = false;
+  #isRunning = false;
+  /** True once somebody has stopped the newest run. */
+  #isStopped = false;
+  /** Stops the upstream while it has not responded. Returns false if there is nothing to stop. */
+  #abortCreate: (() => Promise<boolean>) | undefined;
   #parser: BodyParser = bodyParser('text');
   #events: unknown[] = [];
   #parsed = 0;
@@ -56,14 +61,18 @@ export class FetchSession {
     this.#memory = memory;
   }
 
-  /** For the next run. */
+  /** Sets the options of the next run. */
   update(options: FetchSessionOptions): void {
     this.#options = options;
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
-    if (this.#session && !this.#isHeld) this.#hold(this.#start);
+    // A run that is over stays as it is: to hold it again would be another request.
+    if (this.#isRunning && !this.#isHeld) {
+      this.#isHeld = true;
+      this.#session?.retain();
+    }
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size === 0) this.release();
@@ -72,63 +81,97 @@ export class FetchSession {
 
   readonly getSnapshot = (): FetchSnapshot => this.#snapshot;
 
+  /** True while a component shows the answer. */
   get isShown(): boolean {
     return this.#listeners.size > 0;
   }
 
   /**
-   * Asks, or takes up what was asked before; gives the whole answer. Rejects with an AbortError when nobody
-   * showed it for a while: the answer goes on without us.
+   * Sends the request, or resumes the unfinished answer to it. Resolves with the whole answer.
+   *
+   * @param onLeft called before the rejection if the answer is not read any more, because no component shows it. The
+   * answer continues on the server.
    */
-  async run(): Promise<unknown> {
-    this.release();
-    this.#store = createSessionStore();
-    this.#parser = bodyParser(this.#options.parse);
-    this.#events = [];
-    this.#parsed = 0;
-    this.#failure = undefined;
-    this.#publish(EMPTY);
-    const session = this.#hold(this.#start);
-    session.subscribe(() => {
-      if (session === this.#session) this.#onChange(session);
-    });
-    const { text, response, error } = await session.done;
-    if (error !== undefined) throw error as Error;
-    if (!response?.ok)
-      throw response
-        ? AnswerRequestError.of(response, text)
-        : new AnswerRequestError('The request was refused.', 0);
-    this.#flush(session);
-    this.#parse(() => this.#parser.rest());
-    this.#publish({ ...this.#snapshot, events: [...this.#events] });
-    return this.#result(text);
+  async run(onLeft: () => void = () => undefined): Promise<unknown> {
+    for (;;) {
+      const session = this.#begin();
+      const { text, response, error } = await session.done;
+      const isNewest = session === this.#session;
+      const wasLeft = isNewest && isAbortError(error) && !this.#isStopped;
+      // Shown again after reading had stopped, and before the session knew.
+      if (wasLeft && this.isShown) continue;
+      if (isNewest) this.#isRunning = false;
+      if (wasLeft) onLeft();
+      if (error !== undefined) throw error as Error;
+      if (!response?.ok)
+        throw response
+          ? AnswerRequestError.of(response, text)
+          : new AnswerRequestError('The request was refused.', 0);
+      this.#flush(session);
+      this.#parse(() => this.#parser.rest());
+      this.#publish({ ...this.#snapshot, events: [...this.#events] });
+      return this.#result(text);
+    }
   }
 
-  /** Stops the answer on the server; does nothing when there is none. Rejects when it could not be told. */
+  /**
+   * Stops the answer on the server, also while the upstream has not responded. Does nothing if there is none.
+   * @throws DurableNetworkError, DurableStreamError if the server could not be told.
+   */
   async abort(): Promise<void> {
-    await this.#session?.abort();
+    const session = this.#session;
+    if (!session) return;
+    this.#isStopped = true;
+    try {
+      if (!session.getSnapshot().response && (await this.#abortCreate?.())) return;
+      await session.abort();
+    } catch (error) {
+      this.#isStopped = false;
+      throw error;
+    }
   }
 
-  /** Lets go of the answer, unless somebody takes hold of it soon. */
+  /** Stops reading the answer, unless a component shows it within a second. */
   release(): void {
     if (this.#isHeld) this.#session?.release();
     this.#isHeld = false;
   }
 
-  #hold(start: StartSession): DurableSession {
+  #begin(): DurableSession {
+    this.release();
+    this.#parser = bodyParser(this.#options.parse);
+    this.#events = [];
+    this.#parsed = 0;
+    this.#failure = undefined;
+    this.#isStopped = false;
+    this.#abortCreate = undefined;
+    this.#publish(EMPTY);
     this.#isHeld = true;
-    return (this.#session = this.#store.acquire(ONLY, start));
+    this.#isRunning = true;
+    const session = (this.#session = createSessionStore().acquire(ONLY, this.#start));
+    session.subscribe(() => {
+      if (session === this.#session) this.#onChange(session);
+    });
+    return session;
   }
 
   readonly #start: StartSession = async ({ signal, onResumption }) => {
     const { url, method, headers, body, requestId, streamKey, ...rest } = this.#options;
     const { parse: _parse, throttleMs: _throttleMs, ...client } = rest;
-    return connect(client, this.#memory)(url, {
+    const durableFetch = connect(client, this.#memory);
+    const name = requestId ?? `fetch-${await requestKey(this.#options)}`;
+    this.#abortCreate = () =>
+      durableFetch.abort(name).catch((error: unknown) => {
+        // A server that knows no stop by key: the stop waits for the URL in the response.
+        client.onWarning?.(error as Error);
+        return false;
+      });
+    return durableFetch(url, {
       ...(method !== undefined && { method }),
       ...(headers !== undefined && { headers }),
       ...(body !== undefined && { body }),
       ...(signal && { signal }),
-      requestId: requestId ?? `fetch-${await requestKey(this.#options)}`,
+      requestId: name,
       streamKey,
       resumeFrom: 'start',
       onResumption(resumption) {
@@ -183,6 +226,10 @@ export class FetchSession {
     this.#snapshot = snapshot;
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+function isAbortError(error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'AbortError';
 }
 
 /**

@@ -25,7 +25,8 @@ export class FetchSessions {
     this.#client = client;
     client.getQueryCache().subscribe(({ type, query }) => {
       if (type !== 'removed') return;
-      this.#sessions.get(query.queryHash)?.release();
+      const session = this.#sessions.get(query.queryHash);
+      if (session && !session.isShown) session.release();
       this.#sessions.delete(query.queryHash);
     });
   }
@@ -41,13 +42,14 @@ export class FetchSessions {
     return session;
   }
 
-  /** Asks; an answer that nobody shows any more is no failure, and is forgotten until somebody does. */
-  async run(session: FetchSession, queryKey: QueryKey): Promise<unknown> {
-    try {
-      return await session.run();
-    } catch (error) {
-      if (!session.isShown) this.#client.removeQueries({ queryKey, exact: true });
-      throw error;
-    }
+  /**
+   * Sends the request of a query. An answer that is not read any more is no failure: the query goes back to its
+   * initial state, so that the next component that shows it resumes the answer.
+   */
+  run(hash: string, queryKey: QueryKey, options: FetchSessionOptions): Promise<unknown> {
+    // Looked up here, because the query may have been removed since the component rendered.
+    const session = this.get(hash, options);
+    session.update(options);
+    return session.run(() => void this.#client.resetQueries({ queryKey, exact: true }));
   }
 }

@@ -1,6 +1,6 @@
 import { hashKey, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { EventSourceMessage } from 'eventsource-parser';
-import { useCallback, useEffect, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react';
 import { isDurableNetworkError } from '../core-client/errors.ts';
 import type { DurableFetchOptions, Resumption } from '../core-client/types.ts';
 import { onWake } from '../core-client/wake.ts';
@@ -90,10 +90,7 @@ export function useDurableFetch(
 
   const query = useQuery({
     queryKey,
-    queryFn: () => {
-      session.update(request);
-      return sessions.run(session, queryKey);
-    },
+    queryFn: () => sessions.run(hash, queryKey, request),
     enabled,
     // The answer is what it is: another one costs money, and is asked for by `refetch` alone.
     staleTime: Infinity,
@@ -116,16 +113,29 @@ export function useDurableFetch(
     await ask({ cancelRefetch: false });
   }, [ask]);
   const isLost = isDurableNetworkError(error);
-  // The same request again takes up what the network cut off; it is no second one.
-  useEffect(() => (isLost ? onWake(() => void refetch()) : undefined), [isLost, refetch]);
+  const isShown = useRef(false);
+  // The same request again resumes what the network cut off; it is no second one.
+  useEffect(() => {
+    if (!isLost) return undefined;
+    // The network may have come back while the page was hidden (<Activity>) and nothing listened.
+    if (!isShown.current) void refetch();
+    return onWake(() => void refetch());
+  }, [isLost, refetch]);
+  useEffect(() => {
+    isShown.current = true;
+    return () => void (isShown.current = false);
+  }, []);
 
+  const isFetching = fetchStatus === 'fetching';
   const isAborted = error !== null && resumption.status === 'aborted';
   const status = ((): DurableFetchStatus => {
-    if (fetchStatus === 'fetching') return resumption.receivedBytes > 0 ? 'streaming' : 'loading';
+    if (isFetching) return resumption.receivedBytes > 0 ? 'streaming' : 'loading';
     if (isAborted) return 'aborted';
     if (error) return 'error';
     return query.isSuccess ? 'success' : 'idle';
   })();
   const abort = useCallback(() => session.abort(), [session]);
-  return { data, text, events, status, error: isAborted ? null : error, resumption, abort, refetch };
+  // After a whole answer, react-query keeps the error of a later run until the next one ends.
+  const shownError = isFetching || isAborted ? null : error;
+  return { data, text, events, status, error: shownError, resumption, abort, refetch };
 }

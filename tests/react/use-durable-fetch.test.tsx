@@ -1,9 +1,8 @@
 // @vitest-environment jsdom
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { act, cleanup, renderHook, waitFor } from '@testing-library/react';
-import type { ReactNode } from 'react';
+import type { QueryClient } from '@tanstack/react-query';
+import { act, cleanup, waitFor } from '@testing-library/react';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { useDurableFetch, type UseDurableFetchOptions } from '../../react/useDurableFetch.ts';
+import { openFetchPage, untilReleased, type FetchOptions } from './support/fetch-page.tsx';
 import './support/patience.ts';
 import { openWorld, type World } from './support/world.ts';
 
@@ -21,25 +20,7 @@ afterEach(() => {
 
 afterAll(() => world.close());
 
-type Options = Partial<UseDurableFetchOptions>;
-
-/** A page of its own, with its own query client. */
-function openPage(first: Options = {}, client = new QueryClient()) {
-  const wrapper = ({ children }: { readonly children: ReactNode }) => (
-    <QueryClientProvider client={client}>{children}</QueryClientProvider>
-  );
-  const hook = (options: Options) =>
-    useDurableFetch(world.upstream.url, {
-      ...world.client,
-      body: { prompt: 'Hi' },
-      throttleMs: 0,
-      ...options,
-    });
-  return {
-    client,
-    ...renderHook(hook, { initialProps: first, wrapper, reactStrictMode: true }),
-  };
-}
+const openPage = (first?: FetchOptions, client?: QueryClient) => openFetchPage(world, first, client);
 
 describe('useDurableFetch', () => {
   it('shows the text while it comes, and the whole of it once, with one upstream call', async () => {
@@ -96,8 +77,7 @@ describe('useDurableFetch', () => {
     const second = openPage({}, client);
     expect(second.result.current).toMatchObject({ text: 'a', resumption: { wasResumed: false } });
     second.unmount();
-    // The query goes with the session, when nobody came back.
-    await waitFor(() => expect(client.getQueryCache().getAll()).toEqual([]));
+    await untilReleased(client);
     const third = openPage({}, client);
     await waitFor(() => expect(third.result.current.text).toBe('a'));
     expect(third.result.current.resumption.wasResumed).toBe(true);
@@ -114,7 +94,7 @@ describe('useDurableFetch', () => {
     await world.upstream.next();
     other.unmount();
     // The time after which nobody holds what nobody shows has passed for both.
-    await waitFor(() => expect(other.client.getQueryCache().getAll()).toEqual([]));
+    await untilReleased(other.client);
     exchange.end('b');
     await waitFor(() => expect(result.current.data).toBe('ab'));
     expect(result.current.resumption.wasResumed).toBe(false);

@@ -54,6 +54,8 @@ export class FetchSession {
   #parsed = 0;
   #failure: Error | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Stands for the browser's own id where the storage keeps none. */
+  readonly #fallbackId = randomId();
 
   /** @param memory what the clients of all runs share. */
   constructor(options: FetchSessionOptions, memory: ClientMemory) {
@@ -80,6 +82,15 @@ export class FetchSession {
   };
 
   readonly getSnapshot = (): FetchSnapshot => this.#snapshot;
+
+  /** Those of the newest run, or of the next one. */
+  get options(): FetchSessionOptions {
+    return this.#options;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
 
   /** True while a component shows the answer. */
   get isShown(): boolean {
@@ -159,7 +170,7 @@ export class FetchSession {
     const { url, method, headers, body, requestId, streamKey, ...rest } = this.#options;
     const { parse: _parse, throttleMs: _throttleMs, ...client } = rest;
     const durableFetch = connect(client, this.#memory);
-    const name = requestId ?? `fetch-${await requestKey(this.#options)}`;
+    const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
     this.#abortCreate = () =>
       durableFetch.abort(name).catch((error: unknown) => {
         // A server that knows no stop by key: the stop waits for the URL in the response.
@@ -236,22 +247,19 @@ function isAbortError(error: unknown): boolean {
  * The name of a request that was given none. It is the browser's own: the same request of somebody else is
  * another answer, though the proxy may know both by the same secret.
  */
-async function requestKey({
-  url,
-  method,
-  body,
-  storage,
-  storagePrefix,
-}: FetchSessionOptions): Promise<string> {
+async function requestKey(
+  { url, method, body, storage, storagePrefix }: FetchSessionOptions,
+  fallbackId: string,
+): Promise<string> {
   const name = `${storagePrefix ?? 'durable-proxy'}:browser`;
   let browser: string | null = null;
   try {
     const kept = storage ?? defaultStorage();
     browser = await kept.getItem(name);
-    if (!browser) await kept.setItem(name, (browser = randomId()));
+    if (!browser) await kept.setItem(name, (browser = fallbackId));
   } catch {
-    // Where nothing is kept, nothing is found again either.
+    // Where nothing is kept, nothing is found again after a reload either.
   }
-  browser ??= randomId();
+  browser ??= fallbackId;
   return digest(new TextEncoder().encode(JSON.stringify([browser, url, method, body])));
 }

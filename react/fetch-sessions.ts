@@ -1,5 +1,7 @@
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
 import { createClientMemory, type ClientMemory } from '../core-client/client-memory.ts';
+import { defaultStorage } from '../core-client/storage.ts';
+import type { StorageLike } from '../core-client/types.ts';
 import { FetchSession, type FetchSessionOptions } from './fetch-session.ts';
 
 /** From the registry of symbols: the ESM and the CJS build of this package share the sessions of a client. */
@@ -11,6 +13,8 @@ export class FetchSessions {
   readonly #sessions = new Map<string, FetchSession>();
   /** What was learned about each proxy, by its URL: it must outlive the runs, which create a client each. */
   readonly #memories = new Map<string, ClientMemory>();
+  /** For sessions without a storage of their own. One for all runs, so that a lost answer is found again. */
+  readonly #storage: StorageLike = defaultStorage();
 
   /** Those of a client; kept on it, for there is no other place that all components share. */
   static of(client: QueryClient): FetchSessions {
@@ -37,7 +41,7 @@ export class FetchSessions {
     if (held) return held;
     const memory = this.#memories.get(options.proxyUrl) ?? createClientMemory();
     this.#memories.set(options.proxyUrl, memory);
-    const session = new FetchSession(options, memory);
+    const session = new FetchSession({ ...options, storage: options.storage ?? this.#storage }, memory);
     this.#sessions.set(hash, session);
     return session;
   }
@@ -49,7 +53,31 @@ export class FetchSessions {
   run(hash: string, queryKey: QueryKey, options: FetchSessionOptions): Promise<unknown> {
     // Looked up here, because the query may have been removed since the component rendered.
     const session = this.get(hash, options);
-    session.update(options);
+    session.update({ ...options, storage: options.storage ?? this.#storage });
+    this.#warnOfConflict(session);
     return session.run(() => void this.#client.resetQueries({ queryKey, exact: true }));
   }
+
+  /** One `requestId` names one unfinished answer, so that a reload resumes only one of two requests. */
+  #warnOfConflict(session: FetchSession): void {
+    const { requestId, proxyUrl, onWarning } = session.options;
+    if (requestId === undefined) return;
+    for (const other of this.#sessions.values()) {
+      if (other === session || !other.isShown || !other.isRunning) continue;
+      const { options } = other;
+      if (options.requestId !== requestId || options.proxyUrl !== proxyUrl || isSame(other, session))
+        continue;
+      onWarning?.(
+        new Error(
+          `The requestId ${JSON.stringify(requestId)} is in use by another request at the same time. After a reload ` +
+            'only the later one is resumed. Give each request its own requestId, or none.',
+        ),
+      );
+      return;
+    }
+  }
+}
+
+function isSame({ options: a }: FetchSession, { options: b }: FetchSession): boolean {
+  return a.url === b.url && a.method === b.method && a.body === b.body;
 }

@@ -10,8 +10,9 @@ import type { ParseMode } from './parsers.ts';
 
 export interface UseDurableFetchOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   /**
-   * The name of the answer: components with the same one share it, and a reload takes it up. Default: made
-   * from URL, method and body.
+   * Name under which the unfinished answer is stored, so that a reload resumes it, and found by `durableFetch.resume()`.
+   * It stands for one request at a time: another URL, method or body under the same name is a new request. Default:
+   * a hash of URL, method and body.
    */
   requestId?: string | undefined;
   /** The name under which other devices find it. Default: `requestId`. */
@@ -26,7 +27,7 @@ export interface UseDurableFetchOptions extends Omit<DurableFetchOptions, 'resum
   parse?: ParseMode | undefined;
   /** False: nothing is asked for yet. Default true. */
   enabled?: boolean | undefined;
-  /** Milliseconds between two renders for new text. Default 50. */
+  /** Milliseconds between two renders for new text; a change of `status` renders at once. @default 50 */
   throttleMs?: number | undefined;
 }
 
@@ -45,7 +46,12 @@ export interface UseDurableFetchResult<DATA, EVENT> {
   readonly resumption: Resumption;
   /** Stops the answer on the server. Rejects when it could not be told. */
   readonly abort: () => Promise<void>;
-  /** Asks again once it is over; while it runs, does nothing. */
+  /**
+   * After an error: resumes an answer that the network cut off, without a second upstream request. If the answer itself
+   * failed, sends the request again. In any other status it does nothing. Never rejects.
+   */
+  readonly retry: () => Promise<void>;
+  /** Sends the request again once it is over, also after a whole answer. While it runs, does nothing. */
   readonly refetch: () => Promise<void>;
 }
 
@@ -82,7 +88,7 @@ export function useDurableFetch(
   const headers = new Headers(options.headers);
   if (typeof content === 'object' && !headers.has('content-type'))
     headers.set('content-type', 'application/json');
-  const queryKey = ['durable-proxy', proxyUrl, requestId ?? [url, method, body], parse];
+  const queryKey = ['durable-proxy', proxyUrl, requestId, [url, method, body], parse];
   const hash = hashKey(queryKey);
   const sessions = FetchSessions.of(client);
   const request = { ...options, url, body, headers, parse, throttleMs };
@@ -137,5 +143,9 @@ export function useDurableFetch(
   const abort = useCallback(() => session.abort(), [session]);
   // After a whole answer, react-query keeps the error of a later run until the next one ends.
   const shownError = isFetching || isAborted ? null : error;
-  return { data, text, events, status, error: shownError, resumption, abort, refetch };
+  const canRetry = shownError !== null;
+  const retry = useCallback(async () => {
+    if (canRetry) await refetch();
+  }, [canRetry, refetch]);
+  return { data, text, events, status, error: shownError, resumption, abort, retry, refetch };
 }

@@ -1,8 +1,9 @@
-import { useSyncExternalStore } from 'react';
+import { useMemo, useSyncExternalStore } from 'react';
 import { IDLE } from '../core-client/state.ts';
 import type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
 import type { Resumption } from '../core-client/types.ts';
 import { reasonOf, WORDS, wordOf, type ResumptionReason, type ResumptionWords } from './resumption-words.ts';
+import { throttledSource } from './throttled-source.ts';
 
 /** A resumption and what a page makes of it. */
 export interface ResumptionView extends Resumption {
@@ -18,13 +19,17 @@ export interface ResumptionView extends Resumption {
   readonly message: string;
 }
 
+/** Milliseconds between two renders for progress: a source changes with every frame of an answer. */
+const THROTTLE_MS = 50;
+
 /** Nothing has a source that is not there yet. */
 const NO_SOURCE: ResumptionSource = { subscribe: () => () => undefined, getSnapshot: () => IDLE };
 
 /**
  * Where an answer stands, and how to say it. Headless: `<StreamStatus>` is one way to show it.
  *
- * @param source the `resumption` of a hook, of a transport or of an adapter.
+ * @param source the `resumption` of a hook, of a transport or of an adapter. Progress of a transport or an adapter
+ * renders at most every 50 ms; any other change renders at once.
  * @param words in another language or tone; what is left out stays English.
  *
  * @example
@@ -36,7 +41,11 @@ export function useResumption(
 ): ResumptionView {
   const isSource = source != null && 'getSnapshot' in source;
   const { subscribe, getSnapshot } = isSource ? source : NO_SOURCE;
-  const live = useSyncExternalStore(subscribe, getSnapshot, () => IDLE);
+  const throttled = useMemo(
+    () => throttledSource({ subscribe, getSnapshot }, THROTTLE_MS),
+    [subscribe, getSnapshot],
+  );
+  const live = useSyncExternalStore(throttled.subscribe, getSnapshot, () => IDLE);
   const resumption = isSource ? live : (source ?? IDLE);
   const { status } = resumption;
   const reason = reasonOf(resumption);

@@ -8,6 +8,7 @@ import { absoluteUrl, resolve, type Resolvable } from './chat-request.ts';
 import { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
 import { drainEvents, readJsonEvents } from './json-events.ts';
 import { defaultStorage } from '../storage.ts';
+import { RecentNames } from './recent-names.ts';
 import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
 import { ScopedTurns } from './scoped-turns.ts';
 import { chatCaller, chatCallerOnline, type ChatCaller } from './caller.ts';
@@ -17,6 +18,9 @@ import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
 import type { TurnStore } from './turn-store.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
+
+/** Failed runs that an adapter remembers: a page rejoins its latest run, not one of long ago. */
+const MAX_FAILED = 100;
 
 /** The part of TanStack AI's `RunAgentInputContext` that a request is made of. */
 export interface RunContext {
@@ -105,7 +109,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     | undefined;
 
   /** Runs that the model ended with an error. They are read to their end, and not resumed. */
-  const failed = new Set<string>();
+  const failed = new RecentNames(MAX_FAILED);
 
   const over = (run: Run) => (hasFailed: boolean, refused?: Error) => {
     if (refused) resumption.set({ ...resumption.getSnapshot(), error: refused });

@@ -4,24 +4,25 @@ import { StreamStatus, useDurableFetch } from 'durable-proxy/react';
 const queryClient = new QueryClient();
 
 function Essay({ topic }: { topic: string }) {
-  const { text, status, error, resumption, abort, refetch } = useDurableFetch('/api/essay', {
+  const { text, status, error, resumption, abort, retry } = useDurableFetch('/api/essay', {
     proxyUrl: '/v1/proxy',
     body: { topic },
     enabled: topic !== '',
   });
+  const isBusy = status === 'loading' || status === 'streaming';
   return (
-    <article aria-busy={status === 'loading' || status === 'streaming'}>
+    <article aria-busy={isBusy}>
       <p>{text}</p>
       {error && (
         <p role="alert">
           {error.message}{' '}
-          <button type="button" onClick={() => void refetch()}>
+          <button type="button" onClick={() => void retry()}>
             Try again
           </button>
         </p>
       )}
       <StreamStatus resumption={resumption} />
-      {status === 'streaming' && (
+      {isBusy && (
         <button type="button" onClick={() => void abort()}>
           Stop
         </button>

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { SECRET } from '../../protocol/query.ts';
 import { ProxyError } from '../errors.ts';
+import { headerValues } from '../http/header-values.ts';
 import type { MaybePromise } from '../maybe-promise.ts';
 import { silentLogger, type Logger } from '../logger.ts';
 import type { Keyring } from './keyring.ts';
@@ -75,8 +76,7 @@ async function callerOf(
 /** The one credential of a request. More than one is refused: two readers could take different ones (RFC 6750, section 2). */
 function credentialOf(req: IncomingMessage, query: URLSearchParams): string {
   const secrets = query.getAll(SECRET);
-  // `headers` keeps only the first of several; `headersDistinct` has them all.
-  const authorizations = req.headersDistinct['authorization'] ?? [];
+  const authorizations = headerValues(req, 'authorization');
   const bearer = /^bearer(?: +(?<credential>.*))?$/i.exec(authorizations[0] ?? '');
   if (secrets.length > 1) {
     throw unauthorized('INVALID_SECRET', `The query holds "${SECRET}" more than once`);

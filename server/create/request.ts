@@ -13,6 +13,7 @@ import {
 import { UPSTREAM_METHODS } from '../../protocol/query.ts';
 import { ProxyError } from '../errors.ts';
 import { singleHeader } from '../http/exchange.ts';
+import { headerValues } from '../http/header-values.ts';
 import { parsePrefer } from '../http/prefer.ts';
 
 /** Longest `Idempotency-Key` and `Stream-Key`, in bytes. */
@@ -52,7 +53,7 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
       `${UPSTREAM_METHOD} must be one of ${UPSTREAM_METHODS.join(', ')}`,
     );
   }
-  const preferences = parsePrefer(req.headersDistinct[PREFER.toLowerCase()] ?? []);
+  const preferences = parsePrefer(headerValues(req, PREFER));
   const prefers = (preference: string) => {
     const [name = '', value = ''] = preference.split('=');
     return preferences.get(name)?.toLowerCase() === value;

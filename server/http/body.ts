@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ProxyError } from '../errors.ts';
 import { consumedBody } from './consumed-body.ts';
+import { closeRequest } from './response.ts';
 
 /** How long an upload that was refused may go on, so that its sender comes to read the answer. */
 const LINGER_MS = 2_000;
@@ -64,7 +65,7 @@ function receive(req: IncomingMessage, limit: number, silenceMs: number): Promis
 
 /** Closing a socket with unread bytes resets it, and the answer is lost with it: read on for a while. */
 function discardRest(req: IncomingMessage): void {
-  const timer = setTimeout(() => req.destroy(), LINGER_MS);
+  const timer = setTimeout(() => closeRequest(req), LINGER_MS);
   timer.unref();
   req.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
   req.on('error', () => undefined).resume();

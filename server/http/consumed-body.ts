@@ -15,7 +15,7 @@ export function consumedBody(
 ): Uint8Array | undefined {
   if (!req.readableEnded) return undefined;
   const length = Number(req.headers['content-length'] ?? 0);
-  if (length === 0 && !('transfer-encoding' in req.headers)) return new Uint8Array();
+  if (length === 0 && !hasUnknownLength(req)) return new Uint8Array();
   const { body, rawBody } = req;
   // Body parsers decompress, and Content-Encoding would then be wrong.
   const compressed = (req.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
@@ -33,6 +33,11 @@ export function consumedBody(
         ? ''
         : ', or keep the bytes: express.json({ verify: (req, _res, bytes) => { req.rawBody = bytes } })'),
   );
+}
+
+/** True if a body may have arrived without `Content-Length`: in chunks, or in the DATA frames of HTTP/2. */
+function hasUnknownLength(req: IncomingMessage & { stream?: { endAfterHeaders: boolean } }): boolean {
+  return 'transfer-encoding' in req.headers || req.stream?.endAfterHeaders === false;
 }
 
 /** Decoding loses a byte order mark, invalid sequences (they become U+FFFD), and every other charset. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../auth/service.ts';
 import { ProxyError } from '../errors.ts';
+import { headerValues } from './header-values.ts';
 
 /** One request and its answer, as handlers see them. */
 export interface Exchange {
@@ -27,14 +28,14 @@ export function splitTarget(target: string): { path: string; query: URLSearchPar
  * @throws ProxyError `INVALID_REQUEST` when it is there several times: none of them can be trusted to be meant.
  */
 export function singleHeader(req: IncomingMessage, name: string): string | undefined {
-  const values = req.headersDistinct[name.toLowerCase()];
-  if (values && values.length > 1) {
+  const values = headerValues(req, name);
+  if (values.length > 1) {
     throw new ProxyError(
       'INVALID_REQUEST',
       `The header ${name} is there ${values.length} times; send it once`,
     );
   }
-  return values?.[0];
+  return values[0];
 }
 
 /** The one value of a query parameter, or undefined; several are refused as in `singleHeader`. */

@@ -3,7 +3,7 @@ import type { ErrorBody } from '../../protocol/errors.ts';
 import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { UpstreamFailure } from '../create/upstream-failure.ts';
 import { ProxyError } from '../errors.ts';
-import { respond } from './response.ts';
+import { cutResponse, respond } from './response.ts';
 import { StoreError, type StoreErrorCode } from '../store/types.ts';
 
 const FROM_STORE = {
@@ -37,7 +37,7 @@ export function renderError(
 ): void {
   if (res.headersSent) {
     // Too late for a status: a cut is the only thing left that no reader takes for an end.
-    res.destroy();
+    cutResponse(res);
     return;
   }
   if (error instanceof UpstreamFailure) {

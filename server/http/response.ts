@@ -1,4 +1,5 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 
 /**
  * Returns true if the client has disconnected or the response was destroyed.
@@ -6,6 +7,27 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
  */
 export function isClosed(res: ServerResponse): boolean {
   return res.destroyed || (res as { stream?: { destroyed: boolean } }).stream?.destroyed === true;
+}
+
+/**
+ * Closes the connection of a request, of which the rest is not wanted; under HTTP/2 only its stream.
+ * `Http2ServerRequest#destroy` leaves the stream open.
+ */
+export function closeRequest(req: IncomingMessage & { stream?: { destroy(): void } }): void {
+  (req.stream ?? req).destroy();
+}
+
+/**
+ * Breaks off a response, so that no client takes it for complete: closes the connection, under HTTP/2 resets the stream
+ * with an error code. `Http2ServerResponse#destroy` resets it with NO_ERROR, which Node's client reports as an end.
+ */
+export function cutResponse(res: ServerResponse): void {
+  const { stream } = res as { stream?: ServerHttp2Stream };
+  if (stream === undefined) res.destroy();
+  else if (!stream.destroyed) {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    stream.destroy();
+  }
 }
 
 /** Sends a complete response. Does nothing if the client has disconnected. */

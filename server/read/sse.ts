@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
-import { isClosed } from '../http/response.ts';
+import { cutResponse, isClosed } from '../http/response.ts';
 import type { Logger } from '../logger.ts';
 import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
 import { nextCursor } from './cursor.ts';
@@ -70,7 +70,7 @@ export async function readSse(options: SseOptions): Promise<void> {
     },
     destroy: () => {
       finish();
-      res.destroy();
+      cutResponse(res);
     },
   };
   const send = (text: string): void => {
@@ -104,7 +104,7 @@ export async function readSse(options: SseOptions): Promise<void> {
       // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
       if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
       else {
-        res.destroy();
+        cutResponse(res);
         logger.warn({ err, streamId }, 'a live read lost its store');
       }
     }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { cutResponse } from '../http/response.ts';
 
 /**
  * Disconnects a client that accepts no bytes for `timeoutMs` while bytes are waiting for it.
@@ -11,7 +12,7 @@ export function disconnectStalled(res: ServerResponse, timeoutMs: number): void 
   const previousMs = socket?.timeout ?? 0;
   res.setTimeout(timeoutMs, () => {
     // Otherwise it is the stream that has nothing to send.
-    if (res.writableLength > 0) res.destroy();
+    if (res.writableLength > 0) cutResponse(res);
   });
   // An HTTP/1.1 connection outlives the response; its own timeout, if nobody changed it since, comes back.
   if (!socket || res.req.httpVersionMajor > 1) return;

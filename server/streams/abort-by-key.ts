@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import { keyHeader } from '../create/request.ts';
 import { ProxyError } from '../errors.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { respond } from '../http/response.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { abortHere, requireAbort, stopUpstream } from './abort-stream.ts';
 
@@ -30,7 +31,7 @@ export async function abortByKey({ req, res, query, caller }: Exchange, context:
     targets.flatMap((target) => (target ? [[target.streamId, target.owner] as const] : [])),
   );
   await Promise.all([...owners].map(([streamId, owner]) => abortCreate(streamId, owner, context)));
-  res.writeHead(204).end();
+  respond(res, 204, {});
 }
 
 async function abortCreate(streamId: string, owner: string, context: Context): Promise<void> {

@@ -33,7 +33,7 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
     const streamId = await streamKeys.newest(caller?.subject, name, limit.signal);
     const found = streamId === undefined ? undefined : await store.head(streamId);
     if (streamId === undefined || !found || !isVisible(found, caller)) {
-      res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
+      respond(res, 204, { 'Cache-Control': 'no-store' });
       return;
     }
     const info = await guardian.settle(streamId, found);

@@ -161,7 +161,8 @@ export function requestHeaders(dropped: readonly string[]): RequestHeaders {
     const ofThisHop = new Set(connection.flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/)));
     const forwarded = fields.filter(([name]) => {
       const lower = name.toLowerCase();
-      return !isDropped(lower) && !ofThisHop.has(lower);
+      // HTTP/2 has pseudo-headers, such as `:path` (RFC 9113, section 8.3).
+      return !lower.startsWith(':') && !isDropped(lower) && !ofThisHop.has(lower);
     });
     if (authorization !== undefined) forwarded.push(['Authorization', authorization]);
     return forwarded;

@@ -63,6 +63,14 @@ export interface UpstreamClient {
 /** Milliseconds after which a host that takes no connection counts as gone. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/**
+ * Milliseconds for each address of a host, before the next one is tried. Node's default of 250 is less than a TCP
+ * handshake may take over a long distance or after one lost packet. If the other addresses fail too, as IPv6 addresses
+ * do on many networks, the request then fails although the upstream can be reached.
+ * @see https://github.com/nodejs/node/issues/54359
+ */
+const ADDRESS_TIMEOUT_MS = 2_500;
+
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { allowPrivateNetworks, headersTimeoutMs, inactivityTimeoutMs } = options;
   const lookup = options.lookup ?? systemLookup;
@@ -71,7 +79,13 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   const agent = (lookup: LookupFunction) =>
     new Agent({
       // The signal reaches sockets that still connect, which `destroy` leaves to their timeout.
-      connect: { lookup, timeout: Math.min(CONNECT_TIMEOUT_MS, headersTimeoutMs), signal: closing.signal },
+      connect: {
+        lookup,
+        timeout: Math.min(CONNECT_TIMEOUT_MS, headersTimeoutMs),
+        autoSelectFamily: true,
+        autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+        signal: closing.signal,
+      },
       // Ours begins with the call, where undici's begins with a connection.
       headersTimeout: 0,
       bodyTimeout: inactivityTimeoutMs,

@@ -6,10 +6,10 @@ import { exec, installConsumer, repositoryPackage, type Consumer } from './consu
 
 /** The packages that each entry point loads. An entry point that loads more makes apps install or start more. */
 const LOADS: Readonly<Record<Entry, readonly string[]>> = {
-  index: ['cors', 'eventsource-parser', 'express', 'helmet', 'jose', 'lmdb', 'micromatch', 'undici'],
+  index: ['cors', 'eventsource-parser', 'express', 'helmet', 'jose', 'micromatch', 'undici'],
   tokens: ['jose', 'micromatch'],
-  embedded: ['lmdb'],
-  // The client is imported when the store connects.
+  // LMDB and the client of Redis are imported when the store opens.
+  embedded: [],
   redis: [],
   'durable-streams': ['eventsource-parser', 'undici'],
   client: [],

@@ -134,12 +134,12 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     await store.append('claim-1', Buffer.from('line\n'));
     await store.dispose();
     const dataDir = join(parent, 'data');
-    const disk = new Disk(dataDir);
+    const disk = await Disk.open(dataDir);
     const { sid } = disk.record('claim-1')!;
     await disk.commit((to) => to.put(openKey(sid), Buffer.from('claim-1')));
     await disk.close();
     await (await opened('data')).dispose();
-    const after = new Disk(dataDir);
+    const after = await Disk.open(dataDir);
     expect(after.keys(OPEN_STREAMS, 10)).toEqual([]);
     await after.close();
     expect((await (await opened('data')).head('claim-1'))?.end).toBeUndefined();

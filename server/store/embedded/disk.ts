@@ -1,4 +1,4 @@
-import { open, type RootDatabase } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreError } from '../types.ts';
@@ -14,6 +14,7 @@ import {
 } from './keys.ts';
 import { collect, type Operation, type Writes } from './operations.ts';
 import { decodeRecord, type StreamRecord } from './record.ts';
+import { loadLmdb } from './load-lmdb.ts';
 import { addNeed, NO_NEED, Room, type Need, type Usage } from './room.ts';
 
 interface Meta {
@@ -51,8 +52,14 @@ export class Disk {
   #known: Usage | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @throws Error when the directory holds something else, or cannot be read or written. */
-  constructor(dataDir: string) {
+  private constructor(db: RootDatabase<Buffer, Buffer>, path: string) {
+    this.#db = db;
+    this.#room = new Room(path, () => this.#usage());
+  }
+
+  /** @throws Error when the directory holds something else, or cannot be read or written, or LMDB cannot be loaded. */
+  static async open(dataDir: string): Promise<Disk> {
+    const { open } = await loadLmdb();
     const path = join(dataDir, 'streams.mdb');
     if (existsSync(path)) assertDatabase(path);
     const options = {
@@ -70,8 +77,7 @@ export class Disk {
       maxFreeSpaceToLoad: FREE_PAGES,
       maxFreeSpaceToRetain: FREE_PAGES * 2,
     };
-    this.#db = open<Buffer, Buffer>(options);
-    this.#room = new Room(path, () => this.#usage());
+    return new Disk(open<Buffer, Buffer>(options), path);
   }
 
   /** @param isUrgent may take what is kept of the disk for such commits. */

@@ -71,7 +71,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     try {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       lock = await lockDirectory(dataDir);
-      disk = new Disk(dataDir);
+      disk = await Disk.open(dataDir);
       log = await WriteBehind.open(disk, dataDir, durability);
       const epoch = await recover(disk);
       await disk.prepare();

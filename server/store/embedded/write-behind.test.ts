@@ -15,7 +15,7 @@ it.each(['disk', 'process'] as const)(
   'gives LMDB what it did not take, and what came meanwhile, when it takes again (%s)',
   async (durability) => {
     const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-write-behind-'));
-    const disk = new Disk(dataDir);
+    const disk = await Disk.open(dataDir);
     await disk.prepare();
     const log = await WriteBehind.open(disk, dataDir, durability);
     cleanups.push(
@@ -61,7 +61,7 @@ describe.each(['disk', 'process'] as const)(
       const directory = join(parent, name);
       if (previous) cpSync(join(parent, previous), directory, { recursive: true });
       else await mkdir(directory);
-      const disk = new Disk(directory);
+      const disk = await Disk.open(directory);
       cleanups.push(() => disk.close());
       await disk.prepare();
       const log = await WriteBehind.open(disk, directory, durability);

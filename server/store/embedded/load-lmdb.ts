@@ -1,0 +1,18 @@
+/**
+ * Loads LMDB when the first store opens, so that a process on another store does not load its native part.
+ * @throws Error that says how to keep LMDB out of a bundle: its native part is found relative to its own files, and the
+ * error of a bundled LMDB does not name it.
+ */
+export async function loadLmdb(): Promise<typeof import('lmdb')> {
+  try {
+    return await import('lmdb');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `LMDB could not be loaded (${reason}). If this server is bundled, keep "lmdb" out of the bundle: ` +
+        `external: ['lmdb'] in esbuild, Rollup and webpack ("externals"), serverExternalPackages: ['durable-proxy'] ` +
+        'in Next.js. Otherwise install the dependencies again on the platform that runs the server.',
+      { cause },
+    );
+  }
+}

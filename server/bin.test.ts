@@ -124,6 +124,18 @@ describe('the command', () => {
     },
   );
 
+  it.each(['stdout', 'stderr'] as const)('serves on after the reader of its %s has ended', async (output) => {
+    const command = start(['--port', '0', '--data-dir', dataDir, '--log-level', 'debug']);
+    const { url } = await command.logged('listening');
+    command.child[output].destroy();
+    // Each of them is logged.
+    for (let n = 0; n < 3; n++) {
+      expect((await fetch(`${String(url)}/v1/proxy`, { method: 'POST' })).status).toBe(401);
+    }
+    command.child.kill('SIGTERM');
+    expect(await command.exit).toMatchObject({ code: 0, signal: null });
+  });
+
   it('keeps the secret out of its log', async () => {
     const command = start(['--port', '0', '--data-dir', dataDir, '--log-level', 'debug']);
     const lines: string[] = [];

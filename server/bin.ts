@@ -28,6 +28,10 @@ async function main(): Promise<number> {
   }
 }
 
+// Without a listener, a write fails the process as soon as the reader of its output ends: `durable-proxy | head -1`
+// (EPIPE). The server continues; only its log is lost.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
+
 try {
   // Nothing may hold an ended command back, such as a socket that a library keeps for later.
   process.exit(await main());

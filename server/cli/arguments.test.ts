@@ -90,7 +90,7 @@ describe('parseCommand', () => {
 
   it.each([
     [['--port', 'http'], /--port must be a whole number/],
-    [['--port', '65536'], /--port must be a whole number up to 65535/],
+    [['--port', '65536'], /^--port must be a whole number from 0 to 65535, not 65536\.$/],
     [['--port', '-1'], /--port/],
     [['--drain', '1.5'], /--drain/],
     [['--ttl', ''], /--ttl/],
@@ -138,6 +138,8 @@ describe('parseCommand', () => {
   });
 
   it('refuses a number below the smallest', () => {
-    expect(() => serveCommand(['--max-concurrent-streams', '0'])).toThrow('at least 1');
+    expect(() => serveCommand(['--max-concurrent-streams', '0'])).toThrow(
+      '--max-concurrent-streams must be a whole number of at least 1, or Infinity, not 0.',
+    );
   });
 });

@@ -103,11 +103,15 @@ function numberOptions(flags: Readonly<Record<string, unknown>>, env: NodeJS.Pro
   ) as Partial<Pick<ProxyServerOptions, 'port'>>;
 }
 
-function numberOf(flag: string, text: string, { min, max, unlimited }: NumberFlag['spec']): number {
-  if (unlimited && text === 'Infinity') return Infinity;
-  const value = wholeNumber(`--${flag}`, text, max);
-  if (value >= min) return value;
-  throw new UsageError(`--${flag} must be at least ${min}, not "${text}"`);
+function numberOf(flag: string, text: string, spec: NumberFlag['spec']): number {
+  const value = text === 'Infinity' ? Infinity : wholeNumber(`--${flag}`, text);
+  try {
+    spec.check(`--${flag}`, value);
+  } catch (error) {
+    // Without its example, which is written as an option of `durableProxy`.
+    throw new UsageError((error as Error).message.replace(/ Example: .*/, ''), { cause: error });
+  }
+  return value;
 }
 
 /** Base64 and hex have no comma, so that one can stand between the secrets of a rotation. */
@@ -120,12 +124,9 @@ function secrets(value: string | undefined): string[] {
   );
 }
 
-function wholeNumber(flag: string, text: string, max = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value <= max) return value;
-  throw new UsageError(
-    `${flag} must be a whole number${max === Number.MAX_SAFE_INTEGER ? '' : ` up to ${max}`}, not "${text}"`,
-  );
+function wholeNumber(flag: string, text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new UsageError(`${flag} must be a whole number, not "${text}"`);
 }
 
 function oneOf<T extends string>(flag: string, text: string, values: readonly T[]): T {

@@ -3,7 +3,8 @@ import { NUMBER_FLAGS, numberFlagsHelp } from './number-flags.ts';
 const numbers = (kind: 'limits' | 'timeouts'): string =>
   numberFlagsHelp(
     NUMBER_FLAGS.filter(
-      ({ option }) => option !== 'port' && /(Ms|Seconds)$/.test(option) === (kind === 'timeouts'),
+      ({ option, spec }) =>
+        option !== 'port' && ['ms', 'seconds'].includes(spec.unit) === (kind === 'timeouts'),
     ),
   );
 

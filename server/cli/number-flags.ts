@@ -25,15 +25,8 @@ function kebabCase(name: string): string {
 /** Returns the lines of `--help` for these flags, with units and defaults. */
 export function numberFlagsHelp(flags: readonly NumberFlag[]): string {
   return flags
-    .map(({ flag, option, spec }) => {
-      const unit = /Ms$/.test(option)
-        ? 'ms'
-        : /Seconds$/.test(option)
-          ? 'seconds'
-          : /Bytes$/.test(option)
-            ? 'bytes'
-            : 'number';
-      const name = `--${flag} <${unit}>`;
+    .map(({ flag, spec }) => {
+      const name = `--${flag} <${spec.unit}>`;
       const gap = name.length < 38 ? ' '.repeat(38 - name.length) : `\n${' '.repeat(40)}`;
       return `  ${name}${gap}${spec.help}; default ${spec.fallback}`;
     })

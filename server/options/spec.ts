@@ -12,12 +12,16 @@ export interface OptionSpec<Value, Default extends Value | undefined = Value | u
   readonly required?: true;
 }
 
+/** What an option counts; `number` for things. */
+export type Unit = 'ms' | 'seconds' | 'bytes' | 'number';
+
 /** An option that is a whole number. The command line has a flag for each. */
 export interface NumberSpec extends OptionSpec<number, number> {
   readonly min: number;
   readonly max: number;
   /** True if `Infinity` turns the limit off. */
   readonly unlimited: boolean;
+  readonly unit: Unit;
   /** One line for `--help`, without the default. An option of the proxy has one, an option of a store does not. */
   readonly help?: string;
   /** Name of the command line flag, if it is not the option's name in kebab case. */
@@ -31,6 +35,8 @@ interface NumberInit {
   readonly fallback: number;
   /** Default 1. */
   readonly min?: number;
+  /** Default `number`. */
+  readonly unit?: Unit;
   readonly help?: string;
   readonly flag?: string;
 }
@@ -42,16 +48,17 @@ export function limit(init: NumberInit): NumberSpec {
 
 /** A time in milliseconds, which a timer has to be able to hold. */
 export function milliseconds(init: NumberInit): NumberSpec {
-  return number({ ...init, max: MAX_TIMER_MS });
+  return number({ ...init, unit: 'ms', max: MAX_TIMER_MS });
 }
 
 /** A whole number up to `max`. */
 export function number(init: NumberInit & { readonly max: number }): NumberSpec {
-  const { fallback, min = 1, max } = init;
+  const { fallback, min = 1, max, unit = 'number' } = init;
   const unlimited = max === Number.MAX_SAFE_INTEGER;
   return {
     ...init,
     min,
+    unit,
     unlimited,
     check(name, value) {
       if (unlimited && value === Infinity) return max;

@@ -78,19 +78,27 @@ export const PROXY_OPTIONS = {
 
   streamTtlSeconds: limit({
     fallback: 86_400,
+    unit: 'seconds',
     flag: 'ttl',
     help: 'how long a stream is kept after its last read or write',
   }),
   urlExpirationSeconds: limit({
     fallback: 86_400,
+    unit: 'seconds',
     flag: 'url-expiration',
     help: 'how long a signed URL is valid',
   }),
-  maxResponseBytes: limit({ fallback: 104_857_600, min: 0, help: 'longest response body that is stored' }),
-  maxRequestBytes: limit({ fallback: 33_554_432, min: 0, help: 'longest request body' }),
+  maxResponseBytes: limit({
+    fallback: 104_857_600,
+    min: 0,
+    unit: 'bytes',
+    help: 'longest response body that is stored',
+  }),
+  maxRequestBytes: limit({ fallback: 33_554_432, min: 0, unit: 'bytes', help: 'longest request body' }),
   maxErrorBytes: limit({
     fallback: 65_536,
     min: 0,
+    unit: 'bytes',
     help: 'longest body of an upstream error that is passed on',
   }),
   maxConcurrentStreams: limit({ fallback: 10_000, help: 'responses in progress in this process' }),
@@ -107,7 +115,11 @@ export const PROXY_OPTIONS = {
     fallback: 600_000,
     help: "longest silence in an upstream's body",
   }),
-  maxReadBytes: limit({ fallback: 4_194_304, help: 'most bytes of one catch-up or long-poll response' }),
+  maxReadBytes: limit({
+    fallback: 4_194_304,
+    unit: 'bytes',
+    help: 'most bytes of one catch-up or long-poll response',
+  }),
   longPollTimeoutMs: milliseconds({ fallback: 20_000, help: 'time that a long-poll waits for bytes' }),
   keepAliveMs: milliseconds({ fallback: 15_000, help: 'time between comments of a silent SSE read' }),
   readerStallTimeoutMs: milliseconds({

@@ -20,30 +20,50 @@ const STREAM_PATH = /^\/([^/]+)\/?$/;
 /** Milliseconds that a request waits for a store that is not open yet. */
 const OPEN_WAIT_MS = 5_000;
 
+const UNKNOWN_MOUNT =
+  'The path of the mount is unknown, so Location lacks it. Set basePath to the path under which durableProxy is ' +
+  "mounted ('/' for none), or publicUrl. Example: basePath: '/v1/proxy'";
+
 export interface DispatchOptions {
   readonly context: Context;
   readonly auth: ServiceAuth;
   readonly opener: Pick<Opener, 'wait'>;
 }
 
+/** What was known of a request as it arrived. */
+export interface Arrival {
+  /** The request target below the mount. */
+  readonly target: string;
+  /** Path of the mount, or undefined if the framework does not tell it. */
+  readonly mount: string | undefined;
+  /** What the operator's CORS function threw. */
+  readonly fault?: unknown;
+}
+
+export type Dispatch = (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => Promise<void>;
+
 /** Finds the route, checks who asks, lets the handler answer; one place turns what is thrown into an answer. */
-export function createDispatch({ context, auth, opener }: DispatchOptions) {
+export function createDispatch({ context, auth, opener }: DispatchOptions): Dispatch {
   const { options, emit } = context;
 
-  return async function dispatch(
-    req: IncomingMessage & { baseUrl?: string },
-    res: ServerResponse,
-  ): Promise<void> {
+  let hasWarned = false;
+
+  return async function dispatch(req, res, { target, mount, fault }) {
     ignoreErrors(res);
     try {
-      const { path, query } = splitTarget(req.url ?? '/');
+      if (fault !== undefined && fault !== null) throw fault;
+      const { path, query } = splitTarget(target);
       const { route, streamId } = findRoute(req.method ?? 'GET', path);
       const caller = await authorize(route, req, query, streamId);
       // After the credentials: without them, the response is 401 whatever the id (AUTH-15).
       if (route.at === 'stream' && !STREAM_ID.test(streamId)) throw streamNotFound();
       await opener.wait(OPEN_WAIT_MS);
-      const base = options.publicUrl ?? (req.baseUrl ?? '').replace(/\/+$/, '');
-      await route.handle({ req, res, query, base, streamId, caller }, context);
+      const base = options.publicUrl ?? options.basePath ?? mount;
+      if (base === undefined && route.at === 'base' && !hasWarned) {
+        hasWarned = true;
+        options.logger.error({}, UNKNOWN_MOUNT);
+      }
+      await route.handle({ req, res, query, base: base ?? '', streamId, caller }, context);
     } catch (error) {
       const answer = error instanceof UpstreamFailure ? error : toProxyError(error);
       refuse(req, res, answer);

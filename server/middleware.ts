@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Router } from 'express';
 import { corsMiddleware } from './http/cors.ts';
+import { mountOf } from './http/mount.ts';
 import type { DurableProxyOptions } from './options.ts';
 import { resolveOptions } from './options/resolve.ts';
 import { createProxy, type CloseOptions } from './proxy.ts';
 
-/** An Express router (4 or 5) that is a durable proxy. */
+/** A middleware of Express (4 or 5), connect, `@fastify/middie` or `node:http` that is a durable proxy. */
 export interface DurableProxyRouter {
-  (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void): void;
+  /** Responds to every request; never calls `next`. */
+  (req: IncomingMessage, res: ServerResponse, next?: (err?: unknown) => void): void;
   /**
    * Resolves when the store is open. Rejects if the first attempt to open it fails, for example because another
    * process holds `dataDir`. The proxy then keeps trying, with a backoff of at most 2 s. A request waits up to 5 s
@@ -31,9 +32,13 @@ export interface DurableProxyRouter {
 export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {
   const resolved = resolveOptions(options);
   const proxy = createProxy(resolved);
-  const router = Router({ caseSensitive: true });
-  router.use(corsMiddleware(resolved.cors), (req, res) => void proxy.dispatch(req, res));
-  return Object.assign(router as unknown as DurableProxyRouter, {
+  const cors = corsMiddleware(resolved.cors);
+  const router = (req: IncomingMessage, res: ServerResponse): void => {
+    // The operator's `origin` function may be asynchronous, and frameworks change the request meanwhile.
+    const arrival = { target: req.url ?? '/', mount: mountOf(req) };
+    cors(req, res, (fault) => void proxy.dispatch(req, res, { ...arrival, fault }));
+  };
+  return Object.assign(router, {
     ready: proxy.ready,
     close: (closeOptions?: CloseOptions) => proxy.close(closeOptions),
   });

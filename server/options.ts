@@ -100,6 +100,11 @@ export interface DurableProxyOptions {
   publicUrl?: string;
   /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
   cors?: CorsOptions | false;
+  /**
+   * The path of the mount, which `Location` begins with. Default: as Express, connect and `@fastify/middie` tell it.
+   * Necessary on `node:http`, and behind a reverse proxy that removes a part of the path. '/' if there is none.
+   */
+  basePath?: string;
   /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions go to
    * `console.error`, the same one once a minute; everything else is silent. */
   logger?: Logger;

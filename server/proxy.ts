@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createKeyring } from './auth/keyring.ts';
 import { createServiceAuth } from './auth/service.ts';
 import type { Context } from './context.ts';
 import { Claims } from './create/claims.ts';
 import { ExactlyOnce } from './create/exactly-once.ts';
 import { StreamKeys } from './create/stream-keys.ts';
-import { createDispatch } from './dispatch.ts';
+import { createDispatch, type Dispatch } from './dispatch.ts';
 import { safeEmitter } from './events.ts';
 import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
@@ -42,7 +41,7 @@ export interface CloseOptions {
 
 /** One proxy: everything behind the middleware, put together. */
 export interface Proxy {
-  readonly dispatch: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+  readonly dispatch: Dispatch;
   /** Settles with the first attempt to open the store. Further attempts follow if it rejects. */
   readonly ready: Promise<void>;
   /** Takes no new streams, drains, and lets go of everything. Idempotent. */

@@ -37,7 +37,14 @@ describe('parseCommand', () => {
         'https://b.example/v1/*',
       ],
       ...['--allow-private-networks', '--data-dir', '/var/lib/streams', '--durability', 'process'],
-      ...['--public-url', 'https://c.example/v1/proxy', '--cors-origin', 'https://d.example'],
+      ...[
+        '--public-url',
+        'https://c.example/v1/proxy',
+        '--base-path',
+        '/chat',
+        '--cors-origin',
+        'https://d.example',
+      ],
       ...['--ttl', '60', '--url-expiration', '30', '--drain', '2', '--log-level', 'warn'],
     ]);
     expect(options).toEqual({
@@ -49,6 +56,7 @@ describe('parseCommand', () => {
       dataDir: '/var/lib/streams',
       durability: 'process',
       publicUrl: 'https://c.example/v1/proxy',
+      basePath: '/chat',
       cors: { origin: ['https://d.example'] },
       streamTtlSeconds: 60,
       urlExpirationSeconds: 30,

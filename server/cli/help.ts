@@ -25,6 +25,7 @@ Server
   --port <number>                 default $PORT, else 4440; 0 takes a free one
   --host <name>                   default localhost; 0.0.0.0 for every interface
   --public-url <url>              public URL of the mount, path included; default: relative URLs
+  --base-path <path>              path of the mount behind a reverse proxy that removes a part of the path
   --cors-origin <origin>          origins whose pages may call. Repeatable. Default: any
   --drain <seconds>               time for running responses after SIGTERM or SIGINT. Default 10
   --log-level <level>             debug, info (default), warn, error, silent. JSON lines, as pino writes them

@@ -8,7 +8,8 @@ import {
 } from '../../protocol/headers.ts';
 import type { CorsOptions } from './cors-options.ts';
 
-type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void;
+/** A middleware of `node:http`, Express or connect. */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void;
 
 /**
  * CORS for every route. A preflight allows whatever headers it asks for: SDKs add their own (`x-api-key`,
@@ -28,12 +29,20 @@ export function corsMiddleware(options: CorsOptions | false): Middleware {
     ['Authorization', 'Content-Type', UPSTREAM_URL, UPSTREAM_METHOD, UPSTREAM_AUTHORIZATION],
     allowedHeaders,
   );
-  return cors<IncomingMessage>((req, done) => {
+  const handle = cors<IncomingMessage>((req, done) => {
     const asked = names(req.headers['access-control-request-headers'] ?? '').filter((name) =>
       /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name),
     );
     done(null, { ...merged, allowedHeaders: union(allowed, asked) });
   }) as Middleware;
+  return (req, res, next) => {
+    try {
+      handle(req, res, next);
+    } catch (error) {
+      // The operator's `origin` function threw.
+      next(error);
+    }
+  };
 }
 
 /** The names of both lists, each once; header names compare without case (RFC 9110, section 5.1). */

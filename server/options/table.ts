@@ -57,6 +57,16 @@ const PUBLIC_URL: OptionSpec<string, undefined> = {
   },
 };
 
+const BASE_PATH: OptionSpec<string, undefined> = {
+  fallback: undefined,
+  check(name, value) {
+    if (typeof value === 'string' && /^\/(?!\/)[^?#\s\\]*$/.test(value)) return value.replace(/\/+$/, '');
+    throw new ConfigurationError(
+      `${name} must be the path of the mount, beginning with one slash. Example: ${name}: '/v1/proxy'`,
+    );
+  },
+};
+
 /**
  * Every option of `durableProxy`: how it is checked and its default. The command line makes a flag of every
  * number. `satisfies` makes an option without an entry a compile error.
@@ -140,6 +150,7 @@ export const PROXY_OPTIONS = {
     "({ headers }) => headers.set('authorization', `Bearer ${key}`)",
   ),
   publicUrl: PUBLIC_URL,
+  basePath: BASE_PATH,
   cors: CORS,
   logger: LOGGER,
   onEvent: callback<OnEvent>('(event) => console.log(event)'),

@@ -42,6 +42,7 @@ async function begin(
     jwtSecret: SECRET,
     allowlist: ['http://127.0.0.1:*/**'],
     dataDir: folder.path,
+    basePath: '/',
     logger: { debug: ignore, info: ignore, warn: note, error: note },
     ...options,
   });

@@ -2,12 +2,15 @@ import { createServer, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import middie from '@fastify/middie';
 import compression from 'compression';
+import connect from 'connect';
 import express5 from 'express';
 // @ts-expect-error -- an alias of express 4, which has no types under that name
 import express4 from 'express4';
+import { fastify } from 'fastify';
 import helmet from 'helmet';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   durableProxy,
   embeddedStore,
@@ -200,6 +203,92 @@ describe.each([
     ).toBe('got it');
   });
 });
+
+describe('without Express', () => {
+  const warnings: string[] = [];
+  const logger = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (_fields: object, message: string) => void warnings.push(message),
+  };
+  beforeEach(() => void warnings.splice(0));
+
+  it.each(['/v1/proxy', '/'])('@fastify/middie at %s: Location has the path of the mount', async (mount) => {
+    const app = fastify();
+    await app.register(middie);
+    app.use(mount, (await proxyOf({ logger })) as never);
+    const origin = await app.listen({ port: 0, host: '127.0.0.1' });
+    cleanups.push(() => app.close());
+    expect(await roundTrip(origin, mount === '/' ? '' : mount, 'it')).toBe('got it');
+    expect(warnings).toEqual([]);
+  });
+
+  it.each(['/v1/proxy', '/'])('connect at %s: Location has the path of the mount', async (mount) => {
+    const app = connect().use(mount, await proxyOf({ logger }));
+    expect(await roundTrip(await listen(app), mount === '/' ? '' : mount, 'it')).toBe('got it');
+    expect(warnings).toEqual([]);
+  });
+
+  const routed = (proxy: DurableProxyRouter, mount: string): RequestListener => {
+    return (req, res) => {
+      if (!req.url?.startsWith(mount)) return void res.writeHead(404).end();
+      req.url = req.url.slice(mount.length).replace(/^(?!\/)/, '/');
+      proxy(req, res);
+    };
+  };
+
+  it.each(['/v1/proxy', '/v1/proxy/'])('node:http: Location has basePath %s', async (basePath) => {
+    const origin = await listen(routed(await proxyOf({ logger, basePath }), '/v1/proxy'));
+    expect(await roundTrip(origin, '/v1/proxy', 'it')).toBe('got it');
+    expect(warnings).toEqual([]);
+  });
+
+  it('node:http at the root: basePath is /', async () => {
+    expect(await roundTrip(await listen(await proxyOf({ logger, basePath: '/' })), '', 'it')).toBe('got it');
+    expect(warnings).toEqual([]);
+  });
+
+  it('node:http without basePath: says once that Location lacks the path of the mount', async () => {
+    const origin = await listen(routed(await proxyOf({ logger }), '/v1/proxy'));
+    const upstream = await upstreamOf(({ res }) => res.end());
+    for (let n = 0; n < 2; n++) {
+      const created = await post({ base: `${origin}/v1/proxy` }, `${upstream.url}/x`);
+      expect(created.headers.get('location')).toMatch(/^\/[0-9a-f-]{36}\?/);
+    }
+    expect(warnings).toEqual([expect.stringContaining('Set basePath to the path')]);
+  });
+
+  it('a CORS function that throws or fails is a 500 that is logged', async () => {
+    const cause = new Error('no origins today');
+    for (const origin of [
+      () => {
+        throw cause;
+      },
+      (_origin: string | undefined, done: (error: Error) => void) => void setImmediate(done, cause),
+    ]) {
+      const at = { base: await listen(await proxyOf({ logger, basePath: '/', cors: { origin } })) };
+      expect((await post(at, 'http://127.0.0.1:1/x')).status).toBe(500);
+    }
+    expect(warnings).toHaveLength(2);
+  });
+});
+
+it('basePath is what Location begins with, also in an app that knows its mount', async () => {
+  const app = express5();
+  app.use('/p', await proxyOf({ basePath: '/chat/p' }));
+  const origin = await listen(app);
+  const upstream = await upstreamOf(({ res }) => res.end());
+  const created = await post({ base: `${origin}/p` }, `${upstream.url}/x`);
+  expect(created.headers.get('location')).toMatch(/^\/chat\/p\/[0-9a-f-]{36}\?/);
+});
+
+it.each(['v1/proxy', '//evil.example', '/p?x', 'https://chat.example.com/p', ''])(
+  'refuses %j as basePath',
+  async (basePath) => {
+    expect(() => durableProxy({ jwtSecret: SECRET, basePath })).toThrow(/basePath must be the path/);
+  },
+);
 
 it('publicUrl is what Location begins with', async () => {
   const app = express5();

@@ -79,6 +79,16 @@ describe('a create that another server answers', () => {
     expect(rig.standIn.count('create')).toBe(1);
   });
 
+  it('[ERR-9] is not repeated when the proxy refuses the headers', async () => {
+    const code = 'REQUEST_HEADERS_TOO_LARGE';
+    const body = JSON.stringify({ error: { code, message: 'too large' } });
+    rig.standIn.faults.create.push({ status: 431, headers: { 'content-type': 'application/json' }, body });
+    const response = await rig.client()(UPSTREAM, { body: 'x' });
+    expect(response.status).toBe(431);
+    expect(await response.text()).toBe(body);
+    expect(rig.standIn.count('create')).toBe(1);
+  });
+
   it('is not repeated on a server that ignores keys', async () => {
     rig.standIn.extensions = false;
     const call = rig.client();

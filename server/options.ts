@@ -56,6 +56,8 @@ export interface DurableProxyOptions {
   maxResponseBytes?: number;
   /** Longest request body, in bytes. Above: 413 `REQUEST_TOO_LARGE`, nothing sent. Default 33,554,432 (32 MiB). */
   maxRequestBytes?: number;
+  /** Milliseconds for a request body to arrive. Then: 400 `INVALID_REQUEST`, nothing sent. Default 300,000 (5 minutes). */
+  requestBodyTimeoutMs?: number;
   /** Longest body of an upstream error that is handed on, in bytes; cut behind it. Default 65,536. */
   maxErrorBytes?: number;
   /** Answers in flight in this process. Above: 429 `TOO_MANY_STREAMS`. Default 10,000. */
@@ -98,13 +100,13 @@ export interface DurableProxyOptions {
   prepareUpstream?: PrepareUpstream;
   /** The public URL of the mount, path included. Default: `Location` is relative (`{mount}/{id}?…`). */
   publicUrl?: string;
-  /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
-  cors?: CorsOptions | false;
   /**
    * The path of the mount, which `Location` begins with. Default: as Express, connect and `@fastify/middie` tell it.
    * Necessary on `node:http`, and behind a reverse proxy that removes a part of the path. '/' if there is none.
    */
   basePath?: string;
+  /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
+  cors?: CorsOptions | false;
   /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions go to
    * `console.error`, the same one once a minute; everything else is silent. */
   logger?: Logger;
@@ -123,4 +125,9 @@ export interface ProxyServerOptions extends DurableProxyOptions {
    * otherwise send requests into connections that are closing. Node's own default is 5,000.
    */
   keepAliveTimeoutMs?: number;
+  /**
+   * Bytes of a request's target and headers. Above: 431 `REQUEST_HEADERS_TOO_LARGE`. Default 65,536; Node's own default
+   * is 16,384, which the cookies of a large site exceed.
+   */
+  maxHeaderSize?: number;
 }

@@ -1,15 +1,16 @@
-import { STATUS_CODES, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import type { ErrorBody, ErrorCode } from '../protocol/errors.ts';
 import { ProxyError } from './errors.ts';
-import { createHttpServer } from './http/http-server.ts';
+import { corsMiddleware } from './http/cors.ts';
+import { createHttpServer, limitHeaders } from './http/http-server.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import { durableProxy } from './middleware.ts';
 import type { ProxyServerOptions } from './options.ts';
 import { resolveServerOptions } from './options/resolve.ts';
+import { PROXY_OPTIONS } from './options/table.ts';
 import type { CloseOptions } from './proxy.ts';
 
 /** Where the standalone server mounts the proxy. */
@@ -27,8 +28,13 @@ export interface ProxyServer {
  * @throws ConfigurationError, what `listen` fails with (a port in use), what the store fails with.
  */
 export async function createProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { port, host, proxyOptions, ...serverOptions } = resolveServerOptions(options);
+  const { port, host, proxyOptions, ...httpOptions } = resolveServerOptions(options);
   const proxy = durableProxy(proxyOptions);
+  const serverOptions = {
+    ...httpOptions,
+    requestBodyTimeoutMs: proxyOptions.requestBodyTimeoutMs ?? PROXY_OPTIONS.requestBodyTimeoutMs.fallback,
+    cors: corsMiddleware(proxyOptions.cors ?? {}),
+  };
   const app = express();
   app.disable('x-powered-by');
   // The proxy says for itself who may embed what it serves.
@@ -37,6 +43,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
     ignoreErrors(res);
     next();
   });
+  app.use(limitHeaders(serverOptions));
   app.get('/health', (_req, res) => {
     res.json({ status: 'ok' });
   });
@@ -53,7 +60,6 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
     );
   });
   const server = createHttpServer(app, serverOptions);
-  server.on('clientError', answerMalformed);
   try {
     await proxy.ready;
     await listen(server, port, host);
@@ -85,27 +91,4 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 function originOf(server: Server, host: string): string {
   const { port } = server.address() as AddressInfo;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-const PARSE_ERRORS: Readonly<Record<string, { status: number; message: string }>> = {
-  HPE_HEADER_OVERFLOW: { status: 431, message: "The request's headers are too large" },
-  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive' },
-};
-
-/** What is no HTTP gets a 400 and loses its connection (RFC 9112, section 2.2); the process goes on. */
-function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const { status, message } = PARSE_ERRORS[error.code ?? ''] ?? {
-    status: 400,
-    message: 'This is not a valid HTTP request',
-  };
-  const code: ErrorCode = 'INVALID_REQUEST';
-  const body = JSON.stringify({ error: { code, message } } satisfies ErrorBody);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

@@ -37,7 +37,11 @@ export async function createStream(exchange: Exchange, context: Context): Promis
   let isBegun = false;
   try {
     if (key === undefined) slot.start();
-    const body = await readBody(req, options.maxRequestBytes, options.upstreamInactivityTimeoutMs);
+    const body = await readBody(req, {
+      maxBytes: options.maxRequestBytes,
+      silenceMs: options.upstreamInactivityTimeoutMs,
+      totalMs: options.requestBodyTimeoutMs,
+    });
     const begin = (claim?: string) => {
       isBegun = true;
       const headersTimeoutMs =

@@ -4,27 +4,32 @@ import { consumedBody } from './consumed-body.ts';
 import { closeRequest } from './response.ts';
 
 /** How long an upload that was refused may go on, so that its sender comes to read the answer. */
-const LINGER_MS = 2_000;
+export const LINGER_MS = 2_000;
+
+/** The times exist because Node's own `requestTimeout` may be 0, and does not exist under HTTP/2. */
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** Milliseconds without a byte. */
+  readonly silenceMs: number;
+  /** Milliseconds in all. */
+  readonly totalMs: number;
+}
 
 /**
  * The request's body, whole: its fingerprint has to be known before the upstream is called.
  * Returns undefined for an empty body. Of a body that an earlier middleware has consumed it returns the exact bytes.
- * @param silenceMs milliseconds without a byte after which the request is refused: Node's own `requestTimeout` may be 0.
- * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` if the sender broke off or fell silent, or a body parser
- * in front has lost the bytes.
+ * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` if the sender broke off, fell silent or took too
+ * long, or a body parser in front has lost the bytes.
  */
-export async function readBody(
-  req: IncomingMessage,
-  limit: number,
-  silenceMs: number,
-): Promise<Buffer | undefined> {
-  const body = consumedBody(req) ?? (await receive(req, limit, silenceMs));
+export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Buffer | undefined> {
+  const limit = limits.maxBytes;
+  const body = consumedBody(req) ?? (await receive(req, limits));
   if (body.length > limit) throw tooLarge(limit);
   if (body.length === 0) return undefined;
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
-function receive(req: IncomingMessage, limit: number, silenceMs: number): Promise<Buffer> {
+function receive(req: IncomingMessage, { maxBytes: limit, silenceMs, totalMs }: BodyLimits): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(req.headers['content-length']) > limit) {
       discardRest(req);
@@ -33,14 +38,15 @@ function receive(req: IncomingMessage, limit: number, silenceMs: number): Promis
     }
     const chunks: Buffer[] = [];
     let size = 0;
-    const silence = setTimeout(() => {
-      settle(() =>
-        reject(new ProxyError('INVALID_REQUEST', `No byte of the body arrived for ${silenceMs} ms`)),
-      );
+    const refuse = (message: string) => {
+      settle(() => reject(new ProxyError('INVALID_REQUEST', message)));
       discardRest(req);
-    }, silenceMs);
+    };
+    const silence = setTimeout(() => refuse(`No byte of the body arrived for ${silenceMs} ms`), silenceMs);
+    const total = setTimeout(() => refuse(`The body did not arrive within ${totalMs} ms`), totalMs);
     const settle = (act: () => void) => {
       clearTimeout(silence);
+      clearTimeout(total);
       req.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut);
       act();
     };

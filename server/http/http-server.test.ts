@@ -6,11 +6,17 @@ describe('serverTimeouts', () => {
   it.each([1, 75_000, 3_600_000, 2 ** 31 - 1])(
     'leaves a connection that never sent a request open longer than one that is idle for %i ms',
     (keepAliveTimeoutMs) => {
-      const timeouts = serverTimeouts(keepAliveTimeoutMs);
+      const timeouts = serverTimeouts({ keepAliveTimeoutMs, requestBodyTimeoutMs: 1_000 });
       expect(timeouts.keepAliveTimeout).toBe(keepAliveTimeoutMs);
       expect(timeouts.headersTimeout).toBeGreaterThan(keepAliveTimeoutMs);
       // Throws ERR_OUT_OF_RANGE if headersTimeout exceeds requestTimeout.
       createServer(timeouts);
     },
   );
+
+  it('leaves the refusal of a slow body to requestBodyTimeoutMs', () => {
+    const requestBodyTimeoutMs = 3_600_000;
+    const timeouts = serverTimeouts({ keepAliveTimeoutMs: 75_000, requestBodyTimeoutMs });
+    expect(timeouts.requestTimeout).toBeGreaterThan(requestBodyTimeoutMs);
+  });
 });

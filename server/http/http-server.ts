@@ -1,8 +1,10 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { ProxyError } from '../errors.ts';
+import type { Middleware } from './cors.ts';
+import { HEADERS_TOO_LARGE, malformedResponder } from './malformed.ts';
 
-/** Node's defaults, in milliseconds. */
+/** Node's default, in milliseconds. */
 const NODE_HEADERS_TIMEOUT_MS = 60_000;
-const NODE_REQUEST_TIMEOUT_MS = 300_000;
 
 /** Milliseconds by which the time for a request's headers exceeds the time that a connection may be idle. */
 const HEADERS_MARGIN_MS = 1_000;
@@ -12,10 +14,13 @@ const HEADERS_MARGIN_MS = 1_000;
  *
  * A balancer must close an idle connection before the server does; otherwise it sends a request into a connection
  * that the server is closing, and responds 502. Node also counts `headersTimeout` from the moment a connection opens,
- * so it has to be longer for connections that a balancer opens ahead of time. It cannot exceed `requestTimeout`.
- * @param keepAliveTimeoutMs milliseconds that a connection may be idle.
+ * so it has to be longer for connections that a balancer opens ahead of time. It cannot exceed `requestTimeout`, which
+ * leaves the refusal of a slow body to the proxy.
  */
-export function serverTimeouts(keepAliveTimeoutMs: number): {
+export function serverTimeouts({
+  keepAliveTimeoutMs,
+  requestBodyTimeoutMs,
+}: Pick<HttpServerOptions, 'keepAliveTimeoutMs' | 'requestBodyTimeoutMs'>): {
   readonly keepAliveTimeout: number;
   readonly headersTimeout: number;
   readonly requestTimeout: number;
@@ -24,15 +29,43 @@ export function serverTimeouts(keepAliveTimeoutMs: number): {
   return {
     keepAliveTimeout: keepAliveTimeoutMs,
     headersTimeout,
-    requestTimeout: Math.max(NODE_REQUEST_TIMEOUT_MS, headersTimeout),
+    requestTimeout: headersTimeout + requestBodyTimeoutMs,
   };
 }
 
 export interface HttpServerOptions {
+  /** Milliseconds that a connection may be idle. */
   readonly keepAliveTimeoutMs: number;
+  /** Milliseconds for a request body to arrive. */
+  readonly requestBodyTimeoutMs: number;
+  /** Bytes of a request's target and headers. */
+  readonly maxHeaderSize: number;
+  /** Adds CORS headers to responses that the listener does not see. */
+  readonly cors: Middleware;
 }
 
 /** Creates the HTTP server of the standalone proxy. It does not listen yet. */
 export function createHttpServer(listener: RequestListener, options: HttpServerOptions): Server {
-  return createServer(serverTimeouts(options.keepAliveTimeoutMs), listener);
+  const { maxHeaderSize, cors } = options;
+  // Node drops what it parsed of headers that are over its limit, `Origin` included. With room above the limit of the
+  // option, most requests that are over it get their 431 from `limitHeaders`, with the CORS headers of their origin.
+  const server = createServer({ ...serverTimeouts(options), maxHeaderSize: maxHeaderSize * 2 }, listener);
+  server.on('clientError', malformedResponder(cors));
+  return server;
+}
+
+/**
+ * Makes a middleware that refuses requests whose target and headers have more than `maxHeaderSize` bytes.
+ * @throws ProxyError `REQUEST_HEADERS_TOO_LARGE` (to `next`).
+ */
+export function limitHeaders({ maxHeaderSize, cors }: HttpServerOptions): Middleware {
+  return (req, res, next) => {
+    if (headerBytes(req) <= maxHeaderSize) next();
+    else cors(req, res, () => next(new ProxyError(HEADERS_TOO_LARGE.code, HEADERS_TOO_LARGE.message)));
+  };
+}
+
+/** Bytes of a request's target and headers, counted as Node counts them: without separators. */
+function headerBytes({ url = '', rawHeaders }: IncomingMessage): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, url.length);
 }

@@ -105,6 +105,7 @@ export const PROXY_OPTIONS = {
     help: 'longest response body that is stored',
   }),
   maxRequestBytes: limit({ fallback: 33_554_432, min: 0, unit: 'bytes', help: 'longest request body' }),
+  requestBodyTimeoutMs: milliseconds({ fallback: 300_000, help: 'time for a request body to arrive' }),
   maxErrorBytes: limit({
     fallback: 65_536,
     min: 0,
@@ -161,5 +162,12 @@ export const SERVER_OPTIONS = {
   port: number({ fallback: 4440, min: 0, max: 65_535, help: 'port to listen on; 0 takes a free one' }),
   host: { ...text("'0.0.0.0'"), fallback: 'localhost' },
   keepAliveTimeoutMs: milliseconds({ fallback: 75_000, help: 'time that an idle connection stays open' }),
+  maxHeaderSize: number({
+    fallback: 65_536,
+    min: 1_024,
+    max: 16_777_216,
+    unit: 'bytes',
+    help: 'longest target and headers of a request',
+  }),
 } as const satisfies OptionTable &
   Record<Exclude<keyof ProxyServerOptions, keyof DurableProxyOptions>, unknown>;

@@ -88,6 +88,17 @@ describe('an upload', () => {
     socket.destroy();
   });
 
+  it('[LIMIT-9] is refused if it does not end within requestBodyTimeoutMs, however steadily bytes arrive', async () => {
+    const { proxy, upstream, url } = await begin({ requestBodyTimeoutMs: 500 }, echo);
+    const socket = startUpload(proxy, url, 1_000_000);
+    const trickle = setInterval(() => socket.write('0'), 20);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    clearInterval(trickle);
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 400 [^]*did not arrive within 500 ms/);
+    expect(upstream.calls).toHaveLength(0);
+    socket.destroy();
+  });
+
   it.each([undefined, 'key'])('gives its place back on every failure (Idempotency-Key: %s)', async (key) => {
     const { proxy, upstream, url } = await begin(
       { maxConcurrentStreams: 1, maxRequestBytes: 10, upstreamInactivityTimeoutMs: 200 },
@@ -246,12 +257,28 @@ describe('other limits', () => {
     }
   });
 
-  it('[ERR-6] headers past Node’s limit get a 431 and the server goes on', async () => {
+  it('[ERR-6] maxHeaderSize is 64 KiB', async () => {
     const { proxy, url } = await begin({}, echo);
-    const over = await post(proxy, url, { headers: { 'x-large': 'x'.repeat(20_000) } });
-    expect(over.status).toBe(431);
+    expect((await post(proxy, url, { headers: { cookie: 'x'.repeat(64_000) } })).status).toBe(201);
+    expect((await post(proxy, url, { headers: { cookie: 'x'.repeat(66_000) } })).status).toBe(431);
     expect((await post(proxy, url)).status).toBe(201);
   });
+
+  it.each([3_000, 5_000, 1_000_000])(
+    '[ERR-6] [ERR-9] headers of %i bytes over maxHeaderSize get a 431 that a page can read',
+    async (bytes) => {
+      const origin = 'https://chat.example.com';
+      const options = { maxHeaderSize: 2_048, cors: { origin: [origin], credentials: true } };
+      const { proxy, upstream, url } = await begin(options, echo);
+      const over = await post(proxy, url, { headers: { origin, 'x-large': 'x'.repeat(bytes) } });
+      expect(over.status).toBe(431);
+      expect(over.headers.get('access-control-allow-origin')).toBe(origin);
+      expect(over.headers.get('access-control-allow-credentials')).toBe('true');
+      expect(over.headers.get('content-type')).toBe('application/json');
+      expect(await codeOf(over)).toBe('REQUEST_HEADERS_TOO_LARGE');
+      expect(upstream.calls).toHaveLength(0);
+    },
+  );
 
   it('[ERR-8] a body that ends before its Content-Length calls no upstream', async () => {
     const { proxy, upstream, url } = await begin({}, echo);

@@ -1,0 +1,70 @@
+import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { ERROR_STATUS, type ErrorBody, type ErrorCode } from '../../protocol/errors.ts';
+import { LINGER_MS } from './body.ts';
+import type { Middleware } from './cors.ts';
+
+interface Refusal {
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** The refusal of request headers over `maxHeaderSize`. */
+export const HEADERS_TOO_LARGE = {
+  status: ERROR_STATUS.REQUEST_HEADERS_TOO_LARGE,
+  code: 'REQUEST_HEADERS_TOO_LARGE',
+  message: "The request's headers are too large. The server's limit is maxHeaderSize; cookies count too",
+} as const satisfies Refusal;
+
+const NOT_HTTP: Refusal = {
+  status: 400,
+  code: 'INVALID_REQUEST',
+  message: 'This is not a valid HTTP request',
+};
+
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    code: 'INVALID_REQUEST',
+    message: 'The request took too long to arrive',
+  },
+};
+
+/**
+ * Makes the `clientError` listener of the HTTP server: responds to malformed HTTP with an error of the protocol, CORS
+ * headers included, and closes the connection (RFC 9112, section 2.2).
+ */
+export function malformedResponder(cors: Middleware) {
+  const answered = new WeakSet<Socket>();
+  return (error: Error & { code?: string; rawPacket?: Buffer }, socket: Socket): void => {
+    // Node emits the same error for each further chunk of the request, and discards it.
+    if (answered.has(socket)) return;
+    answered.add(socket);
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    const { status, code, message } = REFUSALS[error.code ?? ''] ?? NOT_HTTP;
+    const body = JSON.stringify({ error: { code, message } } satisfies ErrorBody);
+    // The request has no object of its own. Its origin is known if it stands in the bytes that were parsed last.
+    const req = new IncomingMessage(socket);
+    const origin = /\r\norigin:[ \t]*([^\r\n]+)/i.exec(error.rawPacket?.toString('latin1') ?? '')?.[1];
+    if (origin !== undefined) req.headers['origin'] = origin;
+    const res = new ServerResponse(req);
+    // Also if the operator's `origin` function failed: without CORS headers then.
+    cors(req, res, () => {
+      res.setHeader('Content-Type', 'application/json');
+      res.setHeader('Content-Length', Buffer.byteLength(body));
+      res.setHeader('Cache-Control', 'no-store');
+      const fields = Object.entries(res.getHeaders()).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+      // Closing a socket with unread bytes resets it, and the response is lost with it: read on for a while.
+      const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+      socket.once('close', () => clearTimeout(timer));
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}Connection: close\r\n\r\n${body}`,
+      );
+    });
+  };
+}

@@ -33,12 +33,12 @@ export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {
   const resolved = resolveOptions(options);
   const proxy = createProxy(resolved);
   const cors = corsMiddleware(resolved.cors);
-  const router = (req: IncomingMessage, res: ServerResponse): void => {
+  const middleware = (req: IncomingMessage, res: ServerResponse): void => {
     // The operator's `origin` function may be asynchronous, and frameworks change the request meanwhile.
     const arrival = { target: req.url ?? '/', mount: mountOf(req) };
     cors(req, res, (fault) => void proxy.dispatch(req, res, { ...arrival, fault }));
   };
-  return Object.assign(router, {
+  return Object.assign(middleware, {
     ready: proxy.ready,
     close: (closeOptions?: CloseOptions) => proxy.close(closeOptions),
   });

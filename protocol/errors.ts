@@ -30,6 +30,7 @@ export const ERROR_STATUS = {
   STORAGE_ERROR: 502,
   SHUTTING_DOWN: 503,
   UPSTREAM_TIMEOUT: 504,
+  STORAGE_QUOTA_EXCEEDED: 507,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

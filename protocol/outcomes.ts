@@ -8,7 +8,7 @@ export const OUTCOMES = [
   'upstream-error',
   /** The upstream sent nothing for longer than `upstreamInactivityTimeoutMs`. */
   'timeout',
-  /** The body grew past `maxResponseBytes`; what fitted is kept. */
+  /** The body grew past `maxResponseBytes`, or the storage limit was reached; what fitted is kept. */
   'too-large',
   /** The proxy died, was shut down, or lost its store in mid-answer. */
   'interrupted',

@@ -5,6 +5,7 @@ import type { OnEvent } from './events.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import type { Guardian } from './peers/guardian.ts';
 import type { Presence } from './peers/presence.ts';
+import type { StorageQuota } from './quota/quota.ts';
 import type { RunningStreams } from './pump/running.ts';
 import type { LiveReads } from './read/live-reads.ts';
 import type { ReaderSlots } from './read/reader-slots.ts';
@@ -29,6 +30,7 @@ export interface Context {
   readonly claims: Claims;
   readonly exactlyOnce: ExactlyOnce;
   readonly streamKeys: StreamKeys;
+  readonly quota: StorageQuota;
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;
   readonly readerSlots: ReaderSlots;

@@ -88,7 +88,9 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
 
   function refuse(req: IncomingMessage, res: ServerResponse, error: ProxyError | UpstreamFailure): void {
     const { code, status } = error;
-    if (status >= 500) options.logger.error({ err: error.cause ?? error, code }, error.message);
+    // A caller over its limit is no fault, and may try again all the time.
+    if (code === 'STORAGE_QUOTA_EXCEEDED') options.logger.warn({ code }, error.message);
+    else if (status >= 500) options.logger.error({ err: error.cause ?? error, code }, error.message);
     else options.logger.debug({ code }, error.message);
     emit({ type: 'refused', code, status, method: req.method ?? '' });
     renderError(req, res, error);

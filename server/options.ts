@@ -54,6 +54,13 @@ export interface DurableProxyOptions {
   urlExpirationSeconds?: number;
   /** Longest answer, in bytes. What fitted is kept, outcome `too-large`. Default 104,857,600 (100 MiB). */
   maxResponseBytes?: number;
+  /**
+   * Bytes that all processes on the store keep of all answers, and 1,024 for each stream. Approximate: see
+   * docs/server.md. Above: 507 `STORAGE_QUOTA_EXCEEDED`, and running answers end `too-large`. Default Infinity.
+   */
+  maxStoredBytes?: number;
+  /** The same for the answers of one subject. Default Infinity. */
+  maxStoredBytesPerSubject?: number;
   /** Longest request body, in bytes. Above: 413 `REQUEST_TOO_LARGE`, nothing sent. Default 33,554,432 (32 MiB). */
   maxRequestBytes?: number;
   /** Milliseconds for a request body to arrive. Then: 400 `INVALID_REQUEST`, nothing sent. Default 300,000 (5 minutes). */

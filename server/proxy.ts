@@ -11,6 +11,7 @@ import type { ResolvedOptions } from './options/resolve.ts';
 import { Guardian } from './peers/guardian.ts';
 import { Presence } from './peers/presence.ts';
 import { RunningStreams } from './pump/running.ts';
+import { createStorageQuota } from './quota/quota.ts';
 import { LiveReads } from './read/live-reads.ts';
 import { ReaderSlots } from './read/reader-slots.ts';
 import { SseEncoder } from './read/sse-frames.ts';
@@ -81,6 +82,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     isHere: (streamId) => running.has(streamId),
   });
   const exactlyOnce = new ExactlyOnce({ claims, waitMs: options.upstreamHeadersTimeoutMs, logger });
+  const quota = createStorageQuota(options, store, logger);
   const context: Context = Object.freeze({
     options,
     store,
@@ -94,6 +96,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     claims,
     exactlyOnce,
     streamKeys: new StreamKeys(store, presence, options.streamTtlSeconds),
+    quota,
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
     readerSlots: new ReaderSlots(options),
@@ -104,6 +107,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     open: async () => {
       await store.open();
       await presence.start();
+      quota.start();
     },
   });
 
@@ -112,6 +116,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     await running.close(drainMs, SHUT_DOWN);
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();
+    if (opened) await quota.stop();
     if (opened) await presence.stop();
     await upstream.close();
     // A store that was handed in is its owner's to close.

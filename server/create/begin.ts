@@ -38,6 +38,7 @@ export async function beginStream(context: Context, options: BeginOptions): Prom
   let register: ReturnType<typeof registration> | undefined;
   try {
     slot.start();
+    await context.quota.admit(options.caller?.subject);
     options.waiting.signal.throwIfAborted();
     register = registration(context, options);
     const begun = await answered(context, options, register.accepted);
@@ -105,21 +106,24 @@ async function answered(context: Context, begin: BeginOptions, accepted: Promise
 }
 
 function startPump(
-  { options, store, running, emit }: Context,
+  { options, store, running, quota, emit }: Context,
   answer: UpstreamAnswer,
   streamId: string,
   subject: string | undefined,
 ): Pump {
   const startedAt = performance.now();
+  const meter = quota.open(streamId, subject);
   const pump = new Pump({
     streamId,
     body: answer.body,
     store,
     maxBytes: options.maxResponseBytes,
+    meter,
     giveUp: running.gone,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
   });
   void pump.done.then(({ outcome }) => {
+    meter.close();
     const durationMs = performance.now() - startedAt;
     emit({ type: 'closed', streamId, subject, outcome, bytes: pump.bytes, durationMs });
     options.logger.info(

@@ -106,6 +106,12 @@ export const PROXY_OPTIONS = {
   }),
   maxRequestBytes: limit({ fallback: 33_554_432, min: 0, unit: 'bytes', help: 'longest request body' }),
   requestBodyTimeoutMs: milliseconds({ fallback: 300_000, help: 'time for a request body to arrive' }),
+  maxStoredBytes: limit({ fallback: Infinity, unit: 'bytes', help: 'bytes that are stored in all' }),
+  maxStoredBytesPerSubject: limit({
+    fallback: Infinity,
+    unit: 'bytes',
+    help: 'bytes that are stored for one subject',
+  }),
   maxErrorBytes: limit({
     fallback: 65_536,
     min: 0,

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StorageMeter } from '../quota/quota.ts';
 import { StoreError, type StreamEnd, type StreamStore } from '../store/types.ts';
 import { classifyBodyError } from '../upstream/client.ts';
 
@@ -9,6 +10,10 @@ const HIGH_WATER_BYTES = 1_048_576;
 const CLOSE_RETRY_MS = [250, 30_000] as const;
 
 const COMPLETE: StreamEnd = { outcome: 'complete' };
+const QUOTA_EXCEEDED: StreamEnd = {
+  outcome: 'too-large',
+  error: { code: 'STORAGE_QUOTA_EXCEEDED', message: 'The storage limit was reached in mid-answer' },
+};
 
 export interface PumpOptions {
   readonly streamId: string;
@@ -16,6 +21,8 @@ export interface PumpOptions {
   readonly store: StreamStore;
   /** `maxResponseBytes`: what goes past it is dropped, and the stream ends `too-large`. */
   readonly maxBytes: number;
+  /** Bounds what is stored in all: what goes past it is dropped, and the stream ends `too-large`. */
+  readonly meter: StorageMeter;
   readonly onFirstByte: () => void;
   /** Gives up on closing a stream whose store is down: the process goes away. */
   readonly giveUp: AbortSignal;
@@ -69,13 +76,12 @@ export class Pump {
   #take(chunk: Buffer): void {
     if (this.#end) return;
     if (this.bytes === 0) this.#options.onFirstByte();
-    const room = this.#options.maxBytes - this.bytes;
+    const { maxBytes, meter } = this.#options;
+    const left = maxBytes - this.bytes;
+    const room = Math.max(0, Math.min(left, meter.room));
     if (chunk.length > room) {
       this.#keep(chunk.subarray(0, room));
-      this.#endWith({
-        outcome: 'too-large',
-        error: { code: 'RESPONSE_TOO_LARGE', message: `The answer is over ${this.#options.maxBytes} bytes` },
-      });
+      this.#endWith(room < left ? QUOTA_EXCEEDED : tooLarge(maxBytes));
       return;
     }
     this.#keep(chunk);
@@ -86,6 +92,7 @@ export class Pump {
   #keep(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.bytes += chunk.length;
+    this.#options.meter.add(chunk.length);
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
   }
@@ -157,6 +164,13 @@ export class Pump {
     this.#pendingBytes = 0;
     return bytes;
   }
+}
+
+function tooLarge(maxBytes: number): StreamEnd {
+  return {
+    outcome: 'too-large',
+    error: { code: 'RESPONSE_TOO_LARGE', message: `The answer is over ${maxBytes} bytes` },
+  };
 }
 
 function endOf(error: Error): StreamEnd {

@@ -14,10 +14,11 @@ export interface StreamMetadata {
 export const KIND_CLAIM = 'claim';
 export const KIND_KEY = 'key';
 export const KIND_PROCESS = 'process';
+export const KIND_USAGE = 'usage';
 
 /**
- * Returns whether a log stays open when its process ends: those of an `Idempotency-Key` and of a `Stream-Key`. They
- * expire by their TTL. Recovery has nothing to do for them, so a store need not look for them at startup.
+ * Returns whether a log stays open when its process ends: those of an `Idempotency-Key`, of a `Stream-Key`,
+ * and of what is stored. They expire by their TTL. Recovery has nothing to do for them, so a store need not look for them at startup.
  */
 export function outlivesProcess(metadata: Readonly<Record<string, string>>): boolean {
   const { kind } = metadata;

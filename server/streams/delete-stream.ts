@@ -7,13 +7,14 @@ import { isVisible, streamNotFound } from './visible.ts';
 
 /** DELETE {base}/{id}: stops what is in flight, deletes. 204 when it is gone, also when it was before. */
 export async function deleteStream({ res, streamId, caller }: Exchange, context: Context): Promise<void> {
-  const { store, claims } = context;
+  const { store, claims, quota } = context;
   const info = await store.head(streamId);
   if (info) {
     if (!isVisible(info, caller)) throw streamNotFound();
     const { subject, claim } = metadataOf(info);
     if (!info.end) await stopUpstream(streamId, info, context);
     await store.delete(streamId);
+    quota.deleted(streamId, subject);
     if (claim !== undefined) await claims.forget(claim, streamId);
     if (!info.end) context.emit({ type: 'aborted', streamId, subject, by: 'delete' });
   }

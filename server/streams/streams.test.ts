@@ -7,6 +7,7 @@ import { Claims } from '../create/claims.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { silentLogger } from '../logger.ts';
 import { Presence } from '../peers/presence.ts';
+import { createStorageQuota } from '../quota/quota.ts';
 import { RunningStreams } from '../pump/running.ts';
 import { abortByKey } from './abort-by-key.ts';
 import { deleteStream } from './delete-stream.ts';
@@ -31,7 +32,12 @@ function contextOf(): Context {
   });
   const running = new RunningStreams(LIMITS);
   const claims = new Claims({ store, presence, ttlSeconds: 60, isHere: (id) => running.has(id) });
-  return { store, presence, running, claims, emit: () => undefined } as unknown as Context;
+  const quota = createStorageQuota(
+    { maxStoredBytes: Infinity, maxStoredBytesPerSubject: Infinity, streamTtlSeconds: 60 },
+    store,
+    silentLogger,
+  );
+  return { store, presence, running, claims, quota, emit: () => undefined } as unknown as Context;
 }
 
 function exchangeOf(query: string, streamId = '', headers: Record<string, string[]> = {}): Exchange {

@@ -173,6 +173,25 @@ describe('[server/body-parser.ts]', () => {
   });
 });
 
+it('[server/rate-limit.ts] refuses creates over the rate with a code that the client knows, and no reads', async () => {
+  await start('server/rate-limit.ts', {
+    replace: { 'https://api.openai.com/**': `${front.origin}/**`, 'limit: 30': 'limit: 2' },
+  });
+  const headers = await credentials('server/rate-limit.ts');
+  for (let i = 0; i < 2; i += 1) expect(await (await ask('/api/chat', headers)).text()).toBe(ANSWER);
+  const upstream = { 'upstream-url': `${front.origin}/api/chat`, 'upstream-method': 'POST' };
+  const refused = await fetch(`${front.origin}/v1/proxy`, {
+    method: 'POST',
+    headers: { ...headers, ...upstream },
+    body: '{}',
+  });
+  expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true]);
+  expect(await refused.json()).toMatchObject({ error: { code: 'TOO_MANY_STREAMS' } });
+  const found = await fetch(`${front.origin}/v1/proxy?key=none`, { headers });
+  expect(found.status).toBe(204);
+  expect(model.calls).toHaveLength(2);
+});
+
 describe('[server/provider-key.ts]', () => {
   const host = () => ({
     'https://api.openai.com/**': `${front.origin}/**`,

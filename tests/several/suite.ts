@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import {
   IDEMPOTENCY_KEY,
@@ -6,8 +7,9 @@ import {
   STREAM_NEXT_OFFSET,
   UPSTREAM_OUTCOME,
 } from '../../protocol/headers.ts';
+import { createServiceToken, type ProxyServerOptions, type StreamStore } from '../../server/index.ts';
 import { redisStore } from '../../server/store/redis/index.ts';
-import { SECRET, startProxy } from '../support/proxy.ts';
+import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
 import { startProxyProcess, type ProxyProcess, type ProxyProcessOptions } from '../support/process.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
@@ -42,7 +44,8 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     return `${upstream.url}/answer`;
   };
   /** The same signed URL, at another process. */
-  const via = (proxy: ProxyProcess, url: string): string => url.replace(/^http:\/\/[^/]+/, proxy.url);
+  const via = (proxy: Pick<ProxyProcess, 'url'>, url: string): string =>
+    url.replace(/^http:\/\/[^/]+/, proxy.url);
   const idOf = (response: Response): string =>
     response.headers.get('location')!.split('?')[0]!.split('/').at(-1)!;
   const abortByKey = (proxy: ProxyProcess, headers: Record<string, string>): Promise<Response> =>
@@ -52,6 +55,24 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     });
   const replace = async (index: number): Promise<void> => {
     proxies[index] = await startProxyProcess(backend.options);
+  };
+
+  /** Two more proxies, in this process, with options of their own. */
+  const startPair = async (options: Partial<ProxyServerOptions>) => {
+    const { redis, durableStreamsUrl } = backend.options;
+    const stores = redis === undefined ? [] : [redisStore({ url: redis }), redisStore({ url: redis })];
+    const start = (store?: StreamStore): Promise<TestProxy> =>
+      startProxy({
+        ...options,
+        ...(store && { store }),
+        ...(durableStreamsUrl !== undefined && { durableStreamsUrl }),
+      });
+    const pair = await Promise.all([start(stores[0]), start(stores[1])]);
+    const stop = async () => {
+      await Promise.all(pair.map((proxy) => proxy.stop({ drainMs: 0 })));
+      await Promise.all(stores.map((store) => store.dispose()));
+    };
+    return { pair, stop };
   };
 
   it('created at one, read live at another, byte for byte', async () => {
@@ -130,32 +151,21 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
   });
 
   it('[LIFE-6][IDEM-11] a retry of a 504 at another proxy attaches to the same upstream request', async () => {
-    const { redis, durableStreamsUrl } = backend.options;
-    const stores = redis === undefined ? [] : [redisStore({ url: redis }), redisStore({ url: redis })];
-    const pair = await Promise.all(
-      [0, 1].map((index) =>
-        startProxy({
-          upstreamHeadersTimeoutMs: 1_500,
-          ...(stores[index] && { store: stores[index] }),
-          ...(durableStreamsUrl !== undefined && { durableStreamsUrl }),
-        }),
-      ),
-    );
+    const { pair, stop } = await startPair({ upstreamHeadersTimeoutMs: 1_500 });
     try {
       const url = await serve(() => undefined);
       const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
-      expect((await post(pair[0]!, url, { headers })).status).toBe(504);
+      expect((await post(pair[0], url, { headers })).status).toBe(504);
       // A retry that waits in vain keeps the upstream request as well.
-      expect((await post(pair[1]!, url, { headers })).status).toBe(504);
-      const retry = post(pair[1]!, url, { headers });
+      expect((await post(pair[1], url, { headers })).status).toBe(504);
+      const retry = post(pair[1], url, { headers });
       (await upstream!.call(0)).res.end('in the end');
       const found = await retry;
       expect([found.status, found.headers.get(IDEMPOTENCY_REPLAYED)]).toEqual([200, 'true']);
-      expect(await (await fetch(locationOf(pair[1]!, found))).text()).toBe('in the end');
+      expect(await (await fetch(locationOf(pair[1], found))).text()).toBe('in the end');
       expect(upstream!.calls).toHaveLength(1);
     } finally {
-      await Promise.all(pair.map((proxy) => proxy.stop({ drainMs: 0 })));
-      await Promise.all(stores.map((store) => store.dispose()));
+      await stop();
     }
   });
 
@@ -262,5 +272,62 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     // It has joined again: what it begins now is its own.
     const again = await post(at(0), url);
     await fetch(via(at(0), withQuery(locationOf(at(0), again), { action: 'abort' })), { method: 'PATCH' });
+  });
+
+  it('[LIFE-6][LIMIT-10][LIMIT-11][LIMIT-12] count together what a subject stores', async () => {
+    const limit = 1_000_000;
+    const { pair, stop } = await startPair({ maxStoredBytesPerSubject: limit });
+    const [one, two] = pair;
+    try {
+      const token = await createServiceToken({
+        jwtSecret: SECRET,
+        subject: crypto.randomUUID(),
+        expiresInSeconds: 600,
+      });
+      const headers = { authorization: `Bearer ${token}` };
+      const url = await serve(({ res, body }) => res.end(body));
+      const create = (proxy: TestProxy, body = '') => post(proxy, url, { headers, body });
+      /** Creates empty streams until one gets this status. They count 1,024 bytes each, far less than the limit. */
+      const until = async (proxy: TestProxy, status: number): Promise<Response> => {
+        for (;;) {
+          const response = await create(proxy);
+          if (response.status === status) return response;
+          await delay(100);
+        }
+      };
+
+      const size = limit - 1_500;
+      const location = locationOf(one, await create(one, 'x'.repeat(size)));
+      expect((await readSse(await fetch(withQuery(location, { live: 'sse' })))).bytes).toHaveLength(size);
+      expect(await codeOf(await until(two, 507))).toBe('STORAGE_QUOTA_EXCEEDED');
+      const calls = upstream!.calls.length;
+      expect((await create(two)).status).toBe(507);
+      expect(upstream!.calls).toHaveLength(calls);
+
+      const deleted = await fetch(via(two, location.split('?')[0]!), { method: 'DELETE', headers });
+      expect(deleted.status).toBe(204);
+      await until(one, 201);
+
+      // Both run at the same time, each below the limit.
+      await upstream!.close();
+      const endless = await serve(({ res }) => void write(res, 'x'.repeat(limit / 2)));
+      const running = await Promise.all(
+        pair.map(async (proxy) => locationOf(proxy, await post(proxy, endless, { headers }))),
+      );
+      const ends = running.map(async (each) => readSse(await fetch(withQuery(each, { live: 'sse' }))));
+      for (const { res, closed } of upstream!.calls) {
+        const timer = setInterval(() => res.write('x'.repeat(100)), 50);
+        void closed.then(() => clearInterval(timer));
+      }
+      for (const { controls, bytes } of await Promise.all(ends)) {
+        expect(controls.at(-1)).toMatchObject({
+          upstreamOutcome: 'too-large',
+          upstreamError: { code: 'STORAGE_QUOTA_EXCEEDED' },
+        });
+        expect(bytes.length).toBeLessThan(limit);
+      }
+    } finally {
+      await stop();
+    }
   });
 }

@@ -1,0 +1,240 @@
+import { ProxyError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
+import type { StreamStore } from '../store/types.ts';
+import { STREAM_OVERHEAD_BYTES, Usage, type UsageRecord } from './usage.ts';
+import { UsageLogs } from './usage-logs.ts';
+
+/** Milliseconds between two exchanges with the other processes. */
+const EXCHANGE_MS = 2_000;
+/** Growth of a running stream that other processes are told of. A closed stream is told of in any case. */
+const STEP_BYTES = 65_536;
+/** Growth of all running streams that is told at once instead of at the next exchange. */
+const URGENT_BYTES = 1_048_576;
+const HEADS_AT_ONCE = 16;
+const RECORDS_PER_APPEND = 1_000;
+
+/** Counts the bytes of one running stream. */
+export interface StorageMeter {
+  /** Bytes that may still be stored. Less than 0 if other streams took more than there was. */
+  readonly room: number;
+  add(bytes: number): void;
+  /** The stream is closed. */
+  close(): void;
+}
+
+/** Bounds what is stored, in all and by subject. */
+export interface StorageQuota {
+  start(): void;
+  /**
+   * Checks that another stream may be created.
+   * @throws ProxyError `STORAGE_QUOTA_EXCEEDED`; StoreError `UNAVAILABLE` if what is stored is not known within 5 s.
+   */
+  admit(subject: string | undefined): Promise<void>;
+  /** Counts a stream that was created. */
+  open(streamId: string, subject: string | undefined): StorageMeter;
+  /** Frees the room of a stream that was deleted. */
+  deleted(streamId: string, subject: string | undefined): void;
+  stop(): Promise<void>;
+}
+
+export interface StorageLimits {
+  /** Bytes of all streams. */
+  readonly maxStoredBytes: number;
+  /** Bytes of one subject's streams. */
+  readonly maxStoredBytesPerSubject: number;
+  readonly streamTtlSeconds: number;
+}
+
+const UNLIMITED_METER: StorageMeter = Object.freeze({
+  room: Infinity,
+  add: () => undefined,
+  close: () => undefined,
+});
+
+const UNLIMITED: StorageQuota = Object.freeze({
+  start: () => undefined,
+  admit: () => Promise.resolve(),
+  open: () => UNLIMITED_METER,
+  deleted: () => undefined,
+  stop: () => Promise.resolve(),
+});
+
+/** Returns a quota that does nothing, without timers and writes, if both limits are off. */
+export function createStorageQuota(limits: StorageLimits, store: StreamStore, logger: Logger): StorageQuota {
+  const isOff = Math.min(limits.maxStoredBytes, limits.maxStoredBytesPerSubject) >= Number.MAX_SAFE_INTEGER;
+  return isOff ? UNLIMITED : new SharedQuota(limits, store, logger);
+}
+
+/**
+ * Knows the streams of this process exactly, and those of other processes from what they write into `UsageLogs`. A
+ * stream counts until it is deleted, or until a check after its TTL finds that it has expired.
+ */
+class SharedQuota implements StorageQuota {
+  readonly #limits: StorageLimits;
+  readonly #store: StreamStore;
+  readonly #logger: Logger;
+  readonly #logs: UsageLogs;
+  readonly #usage = new Usage();
+  /** Records that are not written yet. */
+  #pending = new Map<string, UsageRecord>();
+  #urgentBytes = 0;
+  #loaded: Promise<void> | undefined;
+  #exchanging: Promise<void> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #reviewed = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(limits: StorageLimits, store: StreamStore, logger: Logger) {
+    this.#limits = limits;
+    this.#store = store;
+    this.#logger = logger;
+    this.#logs = new UsageLogs(store, limits.streamTtlSeconds);
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => void this.#exchange(), EXCHANGE_MS).unref();
+    void this.#exchange();
+  }
+
+  async admit(subject: string | undefined): Promise<void> {
+    await inTime(this.#load(), CREATE_STORE_MS);
+    if (this.#room(subject) >= STREAM_OVERHEAD_BYTES) return;
+    const isAll = this.#limits.maxStoredBytes - this.#usage.total < STREAM_OVERHEAD_BYTES;
+    throw new ProxyError(
+      'STORAGE_QUOTA_EXCEEDED',
+      `The storage limit ${isAll ? 'of this server' : 'for one subject'} is reached; delete streams, or wait until they expire`,
+    );
+  }
+
+  open(streamId: string, subject: string | undefined): StorageMeter {
+    let bytes = STREAM_OVERHEAD_BYTES;
+    let toldBytes = 0;
+    const record = () => ({ streamId, subject, bytes });
+    const tell = () => {
+      toldBytes = bytes;
+      this.#note(record());
+    };
+    tell();
+    const room = () => this.#room(subject);
+    return {
+      get room() {
+        return room();
+      },
+      add: (growth) => {
+        bytes += growth;
+        const untold = bytes - toldBytes;
+        if (untold < STEP_BYTES) return this.#usage.set(record(), this.#logs.newest);
+        tell();
+        this.#urgentBytes += untold;
+        if (this.#urgentBytes >= URGENT_BYTES) this.#write().catch((err: unknown) => this.#warn(err));
+      },
+      close: () => {
+        if (bytes > toldBytes) tell();
+      },
+    };
+  }
+
+  deleted(streamId: string, subject: string | undefined): void {
+    this.#note({ streamId, subject, bytes: 0 });
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#exchanging;
+    await inTime(this.#write(), CREATE_STORE_MS).catch((err: unknown) => this.#warn(err));
+  }
+
+  /** Counts a record, and writes it with the next exchange. */
+  #note(record: UsageRecord): void {
+    this.#usage.set(record, this.#logs.newest);
+    if (this.#pending.get(record.streamId)?.bytes !== 0) this.#pending.set(record.streamId, record);
+  }
+
+  #room(subject: string | undefined): number {
+    const { maxStoredBytes, maxStoredBytesPerSubject } = this.#limits;
+    const room = maxStoredBytes - this.#usage.total;
+    return subject === undefined ? room : Math.min(room, maxStoredBytesPerSubject - this.#usage.of(subject));
+  }
+
+  /** Resolves when the logs have been read once. */
+  #load(): Promise<void> {
+    this.#loaded ??= this.#read().catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
+    return this.#loaded;
+  }
+
+  #exchange(): Promise<void> {
+    this.#exchanging ??= this.#exchangeOnce()
+      .catch((err: unknown) => this.#warn(err))
+      .finally(() => (this.#exchanging = undefined));
+    return this.#exchanging;
+  }
+
+  async #exchangeOnce(): Promise<void> {
+    if (this.#loaded) {
+      await this.#write();
+      await this.#load();
+      await this.#read();
+    } else await this.#load();
+    await this.#review();
+  }
+
+  async #read(): Promise<void> {
+    await this.#logs.read({
+      onRecord: (record, bucket) => this.#usage.set(record, bucket),
+      onReviewed: (bucket) => this.#usage.forgetUntil(bucket),
+    });
+  }
+
+  /** Writes what is pending. One write at a time, so that the records of a stream stay in order. */
+  #write(): Promise<void> {
+    const writing = this.#writing.then(() => this.#writeOnce());
+    this.#writing = writing.catch(() => undefined);
+    return writing;
+  }
+
+  async #writeOnce(): Promise<void> {
+    const records = [...this.#pending.values()];
+    this.#pending = new Map();
+    this.#urgentBytes = 0;
+    for (let at = 0; at < records.length; at += RECORDS_PER_APPEND) {
+      try {
+        await this.#logs.append(records.slice(at, at + RECORDS_PER_APPEND));
+      } catch (error) {
+        // Written again with the next exchange, unless there is a newer record of the same stream.
+        const unwritten = records.slice(at).map((record) => [record.streamId, record] as const);
+        this.#pending = new Map([...unwritten, ...this.#pending]);
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * Checks, in one process of all, which streams with an old record still exist. Writes their records again, then tells
+   * all processes to forget the others. If it fails, the next check includes the same streams.
+   */
+  async #review(): Promise<void> {
+    const { due } = this.#logs;
+    if (due <= this.#reviewed) return;
+    this.#reviewed = due;
+    const old = this.#usage.recordedUntil(due);
+    if (old.length === 0 || !(await this.#logs.takeReview(due))) return;
+    for (let at = 0; at < old.length; at += HEADS_AT_ONCE) {
+      await Promise.all(old.slice(at, at + HEADS_AT_ONCE).map((record) => this.#keepIfAlive(record)));
+    }
+    await this.#write();
+    await this.#logs.append([{ reviewed: due }]);
+    this.#usage.forgetUntil(due);
+  }
+
+  async #keepIfAlive(record: UsageRecord): Promise<void> {
+    if (record.bytes > 0 && (await this.#store.head(record.streamId))) this.#note(record);
+  }
+
+  #warn(err: unknown): void {
+    this.#logger.warn({ err }, 'could not exchange what is stored with other processes');
+  }
+}

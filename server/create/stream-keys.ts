@@ -1,8 +1,8 @@
 import type { Presence } from '../peers/presence.ts';
-import { followUntil, LineSplitter, readLines } from '../store/log.ts';
-import { KIND_KEY } from '../store/metadata.ts';
-import { StoreError, type StreamStore } from '../store/types.ts';
+import { followUntil, LineSplitter } from '../store/log.ts';
+import type { StreamStore } from '../store/types.ts';
 import { hashOf } from './claims.ts';
+import { NameLogs } from './name-logs.ts';
 
 type EntryState = 'accepted' | 'answered' | 'failed';
 
@@ -16,20 +16,21 @@ interface Entry {
 const LOOK_MS = 1_000;
 
 /**
- * What is known under a `Stream-Key`: one small log a name, in which every create says when it was accepted
- * (before the upstream is called, so that a reload finds it) and what came of it.
+ * What is known under a `Stream-Key`: a list of lines for each name, in which every create notes that it was accepted
+ * (before the upstream is called, so that a reload finds it) and its result. The newest creates are kept, at least
+ * 128, and the newest one that did not fail.
  */
 export class StreamKeys {
   readonly #store: StreamStore;
   readonly #presence: Presence;
-  readonly #ttlSeconds: number;
+  readonly #logs: NameLogs;
   /** What this process is writing just now: whoever asks for that name meanwhile waits for it. */
   readonly #registering = new Map<string, Promise<void>>();
 
   constructor(store: StreamStore, presence: Presence, ttlSeconds: number) {
     this.#store = store;
     this.#presence = presence;
-    this.#ttlSeconds = ttlSeconds;
+    this.#logs = new NameLogs({ store, ttlSeconds, carry: newestLines });
   }
 
   accepted(subject: string | undefined, name: string, streamId: string): Promise<void> {
@@ -57,14 +58,14 @@ export class StreamKeys {
     const id = keyId(subject, name);
     await this.#registering.get(id)?.catch(() => undefined);
     for (;;) {
-      const entries = await this.#entries(id);
-      const newest = [...entries.values()].filter(({ state }) => state !== 'failed').at(-1);
+      const logs = await this.#logs.read(id);
+      const newest = newestOf(logs.lines);
       if (!newest || newest.state === 'answered') return newest?.streamId;
       if (!(await this.#presence.isAlive(newest.owner))) {
         await this.failed(subject, name, newest.streamId);
         continue;
       }
-      await this.#verdict(id, newest.streamId, signal);
+      await this.#verdict(logs.newest, newest.streamId, signal);
     }
   }
 
@@ -75,30 +76,12 @@ export class StreamKeys {
   ): Promise<{ readonly streamId: string; readonly owner: string } | undefined> {
     const id = keyId(subject, name);
     await this.#registering.get(id)?.catch(() => undefined);
-    const entries = await this.#entries(id);
-    return [...entries.values()].filter(({ state }) => state !== 'failed').at(-1);
+    return newestOf((await this.#logs.read(id)).lines);
   }
 
   async #register(subject: string | undefined, name: string, streamId: string): Promise<void> {
-    await this.#store.create(keyId(subject, name), {
-      contentType: 'application/x-ndjson',
-      ttlSeconds: this.#ttlSeconds,
-      metadata: { kind: KIND_KEY },
-    });
+    await this.#logs.create(keyId(subject, name));
     await this.#write(subject, name, streamId, 'accepted');
-  }
-
-  async #entries(id: string): Promise<Map<string, Entry>> {
-    const entries = new Map<string, Entry>();
-    try {
-      for (const line of await readLines(this.#store, id)) {
-        const entry = parseEntry(line);
-        if (entry) entries.set(entry.streamId, { ...entries.get(entry.streamId), ...entry });
-      }
-    } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
-    }
-    return entries;
   }
 
   /** Waits until the log says more of this stream, but not longer than it takes to notice a dead owner. */
@@ -126,8 +109,29 @@ export class StreamKeys {
     state: EntryState,
   ): Promise<void> {
     const entry: Entry = { streamId, owner: this.#presence.id, state };
-    await this.#store.append(keyId(subject, name), Buffer.from(`${JSON.stringify(entry)}\n`));
+    await this.#logs.append(keyId(subject, name), JSON.stringify(entry));
   }
+}
+
+/** Returns the newest create that did not fail. */
+function newestOf(lines: readonly string[]): Entry | undefined {
+  const entries = new Map<string, Entry>();
+  for (const line of lines) {
+    const entry = parseEntry(line);
+    // A log begins with lines of the one before it, so that a create may be accepted twice; the first time counts. The
+    // result of a create that is no longer in the logs says nothing.
+    if (entry && (entry.state === 'accepted') !== entries.has(entry.streamId))
+      entries.set(entry.streamId, entry);
+  }
+  return [...entries.values()].filter(({ state }) => state !== 'failed').at(-1);
+}
+
+/** Returns lines that tell no more than the newest create that did not fail. */
+function newestLines(lines: readonly string[]): string[] {
+  const newest = newestOf(lines);
+  if (!newest) return [];
+  const accepted: Entry = { ...newest, state: 'accepted' };
+  return (newest.state === 'accepted' ? [newest] : [accepted, newest]).map((entry) => JSON.stringify(entry));
 }
 
 function parseEntry(line: string): Entry | undefined {

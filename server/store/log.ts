@@ -35,17 +35,28 @@ export async function followUntil(
   }
 }
 
-/** The lines of a small log, whole. A line that has no end yet is left out. */
-export async function readLines(store: Pick<StreamStore, 'read'>, id: string): Promise<string[]> {
+export interface WholeLog {
+  readonly lines: string[];
+  readonly isClosed: boolean;
+}
+
+/** Reads a small log whole. A line that has no end yet is left out. */
+export async function readLog(store: Pick<StreamStore, 'read'>, id: string): Promise<WholeLog> {
   const chunks: Uint8Array[] = [];
   let offset = OFFSET_START;
   for (;;) {
     const frame = await store.read(id, offset, READ_BYTES);
     chunks.push(frame.bytes);
     offset = frame.next;
-    if (frame.upToDate || frame.end) break;
+    if (!frame.upToDate && !frame.end) continue;
+    const lines = Buffer.concat(chunks).toString('utf8').split('\n').slice(0, -1);
+    return { lines, isClosed: frame.end !== undefined };
   }
-  return Buffer.concat(chunks).toString('utf8').split('\n').slice(0, -1);
+}
+
+/** Reads the lines of a small log. A line that has no end yet is left out. */
+export async function readLines(store: Pick<StreamStore, 'read'>, id: string): Promise<string[]> {
+  return (await readLog(store, id)).lines;
 }
 
 /** Splits bytes that arrive in pieces into lines. */

@@ -8,6 +8,7 @@ import type { Presence } from './peers/presence.ts';
 import type { StorageQuota } from './quota/quota.ts';
 import type { RunningStreams } from './pump/running.ts';
 import type { LiveReads } from './read/live-reads.ts';
+import type { ReadBudget } from './read/read-budget.ts';
 import type { ReaderSlots } from './read/reader-slots.ts';
 import type { SseEncoder } from './read/sse-frames.ts';
 import type { StreamStore } from './store/types.ts';
@@ -34,5 +35,6 @@ export interface Context {
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;
   readonly readerSlots: ReaderSlots;
+  readonly readBudget: ReadBudget;
   readonly emit: OnEvent;
 }

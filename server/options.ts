@@ -82,6 +82,11 @@ export interface DurableProxyOptions {
   upstreamInactivityTimeoutMs?: number;
   /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */
   maxReadBytes?: number;
+  /**
+   * Bytes of catch-up and long-poll responses in this process that their clients have not taken yet. Near it, responses
+   * get smaller, down to 64 KiB; the rest comes with the next read. Default 268,435,456 (256 MiB).
+   */
+  maxReadBufferBytes?: number;
   /** Milliseconds that a long-poll waits for bytes. Then: 204. Default 20,000. */
   longPollTimeoutMs?: number;
   /** Milliseconds between the comments that keep a silent SSE read alive. Default 15,000. */

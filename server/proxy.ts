@@ -13,6 +13,7 @@ import { Presence } from './peers/presence.ts';
 import { RunningStreams } from './pump/running.ts';
 import { createStorageQuota } from './quota/quota.ts';
 import { LiveReads } from './read/live-reads.ts';
+import { ReadBudget } from './read/read-budget.ts';
 import { ReaderSlots } from './read/reader-slots.ts';
 import { SseEncoder } from './read/sse-frames.ts';
 import { boundStore } from './store/bounded.ts';
@@ -100,6 +101,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
     readerSlots: new ReaderSlots(options),
+    readBudget: new ReadBudget(options),
     emit: safeEmitter(options.onEvent, logger),
   });
   const opener = new Opener({

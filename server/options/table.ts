@@ -137,6 +137,11 @@ export const PROXY_OPTIONS = {
     unit: 'bytes',
     help: 'most bytes of one catch-up or long-poll response',
   }),
+  maxReadBufferBytes: limit({
+    fallback: 268_435_456,
+    unit: 'bytes',
+    help: 'bytes of catch-up and long-poll responses that wait for their clients',
+  }),
   longPollTimeoutMs: milliseconds({ fallback: 20_000, help: 'time that a long-poll waits for bytes' }),
   keepAliveMs: milliseconds({ fallback: 15_000, help: 'time between comments of a silent SSE read' }),
   readerStallTimeoutMs: milliseconds({

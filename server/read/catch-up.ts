@@ -9,6 +9,7 @@ import {
   STORED_CACHE_CONTROL,
   STREAM_CONTENT_TYPE,
 } from './headers.ts';
+import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
 
 /** Answers with what is there from an offset, up to a limit; gives the number of bytes. */
@@ -18,7 +19,7 @@ export async function catchUp(
   info: StreamInfo,
   streamId: string,
   offset: Offset,
-  maxBytes: number,
+  budget: ReadBudget,
 ): Promise<number> {
   if (offset === OFFSET_NOW) {
     respond(res, 200, {
@@ -30,7 +31,7 @@ export async function catchUp(
     });
     return 0;
   }
-  const frame = await readPiece(store, streamId, offset, maxBytes);
+  const frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
   // Closing changes what a read says without a new byte, so it is part of the tag.
   const etag = `"${streamId}:${offset}:${frame.next}${frame.end ? ':closed' : ''}"`;
   const headers = {

@@ -3,12 +3,16 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Offset, StreamStore } from '../store/types.ts';
 import { isClosed, respond } from '../http/response.ts';
 import { nextCursor } from './cursor.ts';
+import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
 import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
 
+/** Most bytes that are taken from the live tail. More are read at once. */
+const FRAME_BYTES = 65_536;
+
 export interface LongPollOptions {
   readonly timeoutMs: number;
-  readonly maxBytes: number;
+  readonly budget: ReadBudget;
   readonly cursor: string | undefined;
 }
 
@@ -18,11 +22,11 @@ export async function longPoll(
   store: StreamStore,
   streamId: string,
   offset: Offset,
-  { timeoutMs, maxBytes, cursor }: LongPollOptions,
+  { timeoutMs, budget, cursor }: LongPollOptions,
 ): Promise<number> {
   let wake: () => void = () => undefined;
   const readable = new Promise<void>((resolve) => (wake = resolve));
-  const follower = await store.follow(streamId, offset, wake, maxBytes);
+  const follower = await store.follow(streamId, offset, wake, FRAME_BYTES);
   const timer = setTimeout(wake, timeoutMs);
   res.once('close', wake);
   try {
@@ -35,7 +39,9 @@ export async function longPoll(
     }
     // After the time is up a plain read says where the reader is, which "-1" on an empty stream does not; and
     // where more came than one frame holds, it gives that too.
-    if (!frame || (!frame.end && follower.next())) frame = await readPiece(store, streamId, offset, maxBytes);
+    if (!frame || (!frame.end && follower.next())) {
+      frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
+    }
     const headers = {
       ...readHeaders(follower.info),
       ...positionHeaders(frame),

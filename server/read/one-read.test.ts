@@ -4,6 +4,7 @@ import { FakeStream } from '../../tests/support/fake-stream.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { catchUp } from './catch-up.ts';
 import { longPoll } from './long-poll.ts';
+import { ReadBudget } from './read-budget.ts';
 
 const responses: FakeResponse[] = [];
 afterEach(() => {
@@ -17,12 +18,13 @@ function begin() {
   return { res, exchange, stream: new FakeStream() };
 }
 
-const POLL = { timeoutMs: 60_000, maxBytes: 1_000, cursor: undefined };
+const budget = new ReadBudget({ maxReadBufferBytes: 10_000, maxReadBytes: 1_000 });
+const POLL = { timeoutMs: 60_000, budget, cursor: undefined };
 const FRAME = { bytes: Buffer.from('late'), next: '4', upToDate: true };
 
 it('a catch-up read writes nothing if the client left while the store was asked', async () => {
   const { res, exchange, stream } = begin();
-  const reading = catchUp(exchange, stream.store, stream.info, 'id', '0', 1_000);
+  const reading = catchUp(exchange, stream.store, stream.info, 'id', '0', budget);
   res.close();
   stream.reads[0]?.(FRAME);
   await reading;

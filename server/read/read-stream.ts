@@ -26,7 +26,7 @@ const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
 /** GET {base}/{id}: the base protocol's read, in its three modes. */
 export async function readStream(exchange: Exchange, context: Context): Promise<void> {
   const { res, query, streamId, caller } = exchange;
-  const { store, options } = context;
+  const { store, options, readBudget } = context;
   const asked = singleParam(query, OFFSET) ?? OFFSET_START;
   const live = singleParam(query, LIVE);
   const cursor = singleParam(query, CURSOR);
@@ -50,10 +50,10 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   try {
     bytes =
       live === undefined
-        ? await catchUp(exchange, store, info, streamId, offset, options.maxReadBytes)
+        ? await catchUp(exchange, store, info, streamId, offset, readBudget)
         : await longPoll(exchange, store, streamId, offset, {
             timeoutMs: options.longPollTimeoutMs,
-            maxBytes: options.maxReadBytes,
+            budget: readBudget,
             cursor,
           });
   } finally {

@@ -4,7 +4,13 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import express from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PREFER, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../../protocol/headers.ts';
+import {
+  PREFER,
+  PREFERENCE_APPLIED,
+  RETURN_REPRESENTATION,
+  STREAM_CLOSED,
+  STREAM_NEXT_OFFSET,
+} from '../../protocol/headers.ts';
 import { durableProxy, type DurableProxyOptions } from '../../server/index.ts';
 import { SECRET, temporaryFolder } from '../support/proxy.ts';
 import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
@@ -60,7 +66,9 @@ async function begin(options: Partial<DurableProxyOptions>, handler: (call: Upst
     const served = sockets[before]!;
     return { client, closed: once(served, 'close') };
   }
-  return { upstream, target, create, stalled };
+  /** Bytes that the server holds for clients that have not taken them. */
+  const heldBytes = (): number => sockets.reduce((sum, socket) => sum + socket.writableLength, 0);
+  return { upstream, target, create, stalled, heldBytes };
 }
 
 describe('readerStallTimeoutMs', () => {
@@ -162,4 +170,52 @@ describe('limits on readers', () => {
         .toEqual([200, 'a']);
     }
   });
+});
+
+describe('maxReadBufferBytes', () => {
+  it.each([['offset=-1'], ['live=long-poll']])(
+    '[READ-11] 200 stalled readers (%s) hold bounded memory, and others still read',
+    { timeout: 60_000 },
+    async (query) => {
+      const [maxReadBufferBytes, readers] = [LARGE, 200];
+      let ended = 0;
+      const { create, heldBytes } = await begin(
+        {
+          maxReadBytes: LARGE,
+          maxReadBufferBytes,
+          onEvent: ({ type }) => (ended += Number(type === 'read-ended')),
+        },
+        ({ res }) => res.end(Buffer.alloc(LARGE, 'x')),
+      );
+      const location = await create();
+      await readSse(await fetch(withQuery(location, { live: 'sse' })));
+      const sizeOf = async (offset: string) =>
+        (await (await fetch(withQuery(location, { offset }))).arrayBuffer()).byteLength;
+      expect(await sizeOf('-1')).toBe(LARGE / 4);
+
+      const others = ended;
+      const { pathname, search, port, hostname } = new URL(`${location}&${query}`);
+      const clients = Array.from({ length: readers }, () => {
+        const client = connect(Number(port), hostname).on('error', () => undefined);
+        client.pause().write(`GET ${pathname}${search} HTTP/1.1\r\nhost: x\r\n\r\n`);
+        return client;
+      });
+      cleanups.push(async () => clients.forEach((client) => client.destroy()));
+      await expect.poll(() => ended - others, { timeout: 40_000 }).toBe(readers);
+      // The rest is in buffers of the system.
+      expect(heldBytes()).toBeLessThanOrEqual(maxReadBufferBytes + readers * 65_536);
+
+      let read = 0;
+      for (let offset = '-1', isClosed = false; !isClosed;) {
+        const page = await fetch(withQuery(location, { offset }));
+        read += (await page.arrayBuffer()).byteLength;
+        offset = page.headers.get(STREAM_NEXT_OFFSET)!;
+        isClosed = page.headers.get(STREAM_CLOSED) === 'true';
+      }
+      expect(read).toBe(LARGE);
+
+      for (const client of clients) client.destroy();
+      await expect.poll(() => sizeOf('-1'), { timeout: 10_000 }).toBe(LARGE / 4);
+    },
+  );
 });

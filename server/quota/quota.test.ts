@@ -220,6 +220,16 @@ describe('the storage quota', () => {
     expect(await admits(two)).toBe(false);
   });
 
+  it('a shutdown waits at most 5 s for a silent store', async () => {
+    const quota = start({ maxStoredBytes: 10_000 });
+    await keep(quota, 'stream', 100);
+    store.holds = () => true;
+    await vi.advanceTimersByTimeAsync(EXCHANGE_MS);
+    const stopping = quotas.pop()!.stop();
+    await vi.advanceTimersByTimeAsync(5_000);
+    await stopping;
+  });
+
   it('[LIMIT-10] a create waits 5 s for what is stored, then fails', async () => {
     store.holds = (name) => name === 'read';
     const quota = start({ maxStoredBytes: 10_000 });

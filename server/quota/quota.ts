@@ -141,8 +141,8 @@ class SharedQuota implements StorageQuota {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#exchanging;
-    await inTime(this.#write(), CREATE_STORE_MS).catch((err: unknown) => this.#warn(err));
+    const written = Promise.resolve(this.#exchanging).then(() => this.#write());
+    await inTime(written, CREATE_STORE_MS).catch((err: unknown) => this.#warn(err));
   }
 
   /** Counts a record, and writes it with the next exchange. */

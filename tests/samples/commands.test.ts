@@ -1,31 +1,29 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
-import { emptyFolder, runCommand } from '../package/commands.ts';
+import { runCommand } from '../package/commands.ts';
 import { SECRET, startProxy } from '../support/proxy.ts';
-import { ROOT, SAMPLES } from './support/bundle.ts';
+import { bundleServer, SAMPLES } from './support/bundle.ts';
+import { sampleFolder } from './support/load.ts';
 
 it('[server/conformance.sh] tests a server against all that can be seen from outside', async () => {
-  const folder = await emptyFolder();
+  const cwd = await sampleFolder();
   const proxy = await startProxy();
   try {
-    // Stands for the installed package: the command runs from the sources.
-    const bin = join(folder.path, 'node_modules/.bin');
-    const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/loader.mjs')).href;
+    // Stands for the installed package.
+    await bundleServer('../../server/bin.ts', join(cwd, 'durable-proxy.mjs'));
+    const bin = join(cwd, 'node_modules/.bin');
     await mkdir(bin, { recursive: true });
-    await writeFile(
-      join(bin, 'durable-proxy'),
-      `#!/bin/sh\nexec '${process.execPath}' --import '${tsx}' '${join(ROOT, 'server/bin.ts')}' "$@"\n`,
-    );
-    await chmod(join(bin, 'durable-proxy'), 0o755);
+    const shim = `#!/bin/sh\nexec '${process.execPath}' '${join(cwd, 'durable-proxy.mjs')}' "$@"\n`;
+    await writeFile(join(bin, 'durable-proxy'), shim, { mode: 0o755 });
+
     const sample = await readFile(join(SAMPLES, 'server/conformance.sh'), 'utf8');
     const script = sample.replace('http://localhost:4440', proxy.url);
     expect(script).not.toBe(sample);
-    const report = await runCommand(script, { cwd: folder.path, env: { JWT_SECRET: SECRET } });
+    const report = await runCommand(script, { cwd, env: { JWT_SECRET: SECRET } });
     expect(report).toMatch(/[1-9]\d+ passed, 0 failed/);
   } finally {
     await proxy.stop();
-    await folder.remove();
+    await rm(cwd, { recursive: true, force: true });
   }
-});
+}, 120_000);

@@ -8,7 +8,7 @@ import {
   STREAM_KEY,
   UPSTREAM_OUTCOME,
 } from '../protocol/headers.ts';
-import { ACTION, ACTION_ABORT, KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
+import { ACTION, ACTION_ABORT, AS, AS_UPSTREAM, KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
 import { randomUUID } from 'node:crypto';
 import type { Context } from './context.ts';
 import { serviceToken } from './tokens.ts';
@@ -50,6 +50,10 @@ const PROBES: Record<Extension, Probe> = {
   scope: async (t) => {
     const stream = await t.start(t.reply('probe'));
     return (await stream.read({ [SCOPE]: SCOPE_READ })).status === 401;
+  },
+  'as-upstream': async (t) => {
+    const stream = await t.start(t.reply('probe', { contentType: 'text/plain' }));
+    return (await stream.read({ [AS]: AS_UPSTREAM })).header('content-type') === 'text/plain';
   },
   tokens: async (t) => {
     const token = await serviceToken(t.secret, { sub: 'probe' });

@@ -9,6 +9,7 @@ export const EXTENSIONS = [
   PREFER_UPSTREAM_STATUS,
   'find',
   'scope',
+  'as-upstream',
   'tokens',
 ] as const;
 
@@ -35,6 +36,7 @@ export const SECTION_NAMES = [
   'prefer',
   'find',
   'scope',
+  'as-upstream',
   'tokens',
 ] as const;
 

@@ -10,6 +10,7 @@ export const SIGNATURE = 'signature';
 export const SCOPE = 'scope';
 export const ACTION = 'action';
 export const KEY = 'key';
+export const AS = 'as';
 
 /** The offset before the first byte. A server never generates it. */
 export const OFFSET_START = '-1';
@@ -18,6 +19,9 @@ export const OFFSET_NOW = 'now';
 
 export const LIVE_SSE = 'sse';
 export const LIVE_LONG_POLL = 'long-poll';
+
+/** The only `as` of a read: the whole answer under its own media type, for `<audio>`, `<img>` and downloads. */
+export const AS_UPSTREAM = 'upstream';
 
 /** The only `scope` of a signed URL: it may GET, and not PATCH. Without one, both. */
 export const SCOPE_READ = 'read';

@@ -7,6 +7,7 @@ import type { Guardian } from './peers/guardian.ts';
 import type { Presence } from './peers/presence.ts';
 import type { StorageQuota } from './quota/quota.ts';
 import type { RunningStreams } from './pump/running.ts';
+import type { BytePositions } from './read/byte-positions.ts';
 import type { LiveReads } from './read/live-reads.ts';
 import type { ReadBudget } from './read/read-budget.ts';
 import type { ReaderSlots } from './read/reader-slots.ts';
@@ -36,5 +37,6 @@ export interface Context {
   readonly liveReads: LiveReads;
   readonly readerSlots: ReaderSlots;
   readonly readBudget: ReadBudget;
+  readonly bytePositions: BytePositions;
   readonly emit: OnEvent;
 }

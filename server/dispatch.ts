@@ -53,7 +53,7 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
     try {
       if (fault !== undefined && fault !== null) throw fault;
       const { path, query } = splitTarget(target);
-      const { route, streamId } = findRoute(req.method ?? 'GET', path);
+      const { route, streamId } = findRoute(req.method ?? 'GET', path, query);
       const caller = await authorize(route, req, query, streamId);
       // After the credentials: without them, the response is 401 whatever the id (AUTH-15).
       if (route.at === 'stream' && !STREAM_ID.test(streamId)) throw streamNotFound();
@@ -80,7 +80,7 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
     if (route.auth === 'service' || (route.auth === 'signed-or-service' && !signed)) return auth(req, query);
     if (!signed) throw unauthorized('MISSING_SIGNATURE', 'This takes the signed URL that Location gave');
     const { scope } = verifySignedUrl(context.keyring, streamId, query);
-    if (scope === 'read' && route.method !== 'GET') {
+    if (scope === 'read' && route.auth === 'signed') {
       throw unauthorized('SIGNATURE_INVALID', 'This signed URL is for reading only');
     }
     return undefined;
@@ -97,14 +97,16 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
   }
 }
 
-function findRoute(method: string, path: string): { route: Route; streamId: string } {
+function findRoute(method: string, path: string, query: URLSearchParams): { route: Route; streamId: string } {
   const id = STREAM_PATH.exec(path)?.[1];
   const at = path === '/' ? 'base' : id === undefined ? undefined : 'stream';
   if (!at) throw new ProxyError('NOT_FOUND', 'There is nothing under this path');
   const routes = ROUTES.filter((route) => route.at === at);
-  const route = routes.find((candidate) => candidate.method === method);
+  const route = routes.find(
+    ({ method: own, param }) => own === method && (param === undefined || query.has(param)),
+  );
   if (!route) {
-    const allow = [...routes.map((candidate) => candidate.method), 'OPTIONS'].join(', ');
+    const allow = [...new Set(routes.map((candidate) => candidate.method)), 'OPTIONS'].join(', ');
     throw new ProxyError('METHOD_NOT_ALLOWED', `${at === 'base' ? 'The mount' : 'A stream'} takes ${allow}`, {
       headers: { Allow: allow },
     });

@@ -12,6 +12,7 @@ import { Guardian } from './peers/guardian.ts';
 import { Presence } from './peers/presence.ts';
 import { RunningStreams } from './pump/running.ts';
 import { createStorageQuota } from './quota/quota.ts';
+import { BytePositions } from './read/byte-positions.ts';
 import { LiveReads } from './read/live-reads.ts';
 import { ReadBudget } from './read/read-budget.ts';
 import { ReaderSlots } from './read/reader-slots.ts';
@@ -102,6 +103,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     liveReads: new LiveReads(options.keepAliveMs),
     readerSlots: new ReaderSlots(options),
     readBudget: new ReadBudget(options),
+    bytePositions: new BytePositions(store, options.maxReadBytes),
     emit: safeEmitter(options.onEvent, logger),
   });
   const opener = new Opener({

@@ -1,3 +1,4 @@
+import { AS } from '../protocol/query.ts';
 import type { Context } from './context.ts';
 import { createStream } from './create/create-stream.ts';
 import type { Exchange } from './http/exchange.ts';
@@ -16,6 +17,8 @@ export interface Route {
   /** The mount itself, or one stream below it. */
   readonly at: 'base' | 'stream';
   readonly auth: AuthPolicy;
+  /** The route is for requests with this query parameter only, and precedes the one for all others. */
+  readonly param?: string;
   readonly handle: (exchange: Exchange, context: Context) => Promise<void>;
 }
 
@@ -25,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', at: 'base', auth: 'service', handle: findStream },
   { method: 'PATCH', at: 'base', auth: 'service', handle: abortByKey },
   { method: 'GET', at: 'stream', auth: 'signed-or-service', handle: readStream },
+  { method: 'HEAD', at: 'stream', param: AS, auth: 'signed-or-service', handle: readStream },
   { method: 'HEAD', at: 'stream', auth: 'service', handle: headStream },
   { method: 'PATCH', at: 'stream', auth: 'signed', handle: abortStream },
   { method: 'DELETE', at: 'stream', auth: 'service', handle: deleteStream },

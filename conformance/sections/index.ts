@@ -2,6 +2,7 @@ import type { Section } from '../define.ts';
 import { abortByKey } from './abort-by-key.ts';
 import { abort } from './abort.ts';
 import { allowlist } from './allowlist.ts';
+import { asUpstream } from './as-upstream.ts';
 import { auth } from './auth.ts';
 import { cors } from './cors.ts';
 import { create } from './create.ts';
@@ -41,5 +42,6 @@ export const SECTIONS: readonly Section[] = [
   prefer,
   finding,
   scope,
+  asUpstream,
   tokens,
 ];

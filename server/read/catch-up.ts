@@ -1,4 +1,5 @@
 import { OFFSET_NOW } from '../../protocol/query.ts';
+import { matchesNone } from '../http/conditional.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
 import type { Offset, StreamInfo, StreamStore } from '../store/types.ts';
@@ -40,20 +41,11 @@ export async function catchUp(
     ETag: etag,
     'Cache-Control': STORED_CACHE_CONTROL,
   };
-  if (matches(req.headers['if-none-match'], etag)) {
+  if (matchesNone(req.headers['if-none-match'], etag)) {
     respond(res, 304, headers);
     return 0;
   }
   const body = { 'Content-Type': STREAM_CONTENT_TYPE, 'Content-Length': frame.bytes.length };
   respond(res, 200, { ...headers, ...body }, frame.bytes);
   return frame.bytes.length;
-}
-
-/** Weak comparison of If-None-Match (RFC 9110, section 13.1.2). Our tags hold no comma and no quote. */
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(',').some((part) => {
-    const tag = part.trim();
-    return tag === '*' || tag === etag || tag === `W/${etag}`;
-  });
 }

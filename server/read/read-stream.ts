@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import {
+  AS,
+  AS_UPSTREAM,
   CURSOR,
   LIVE,
   LIVE_LONG_POLL,
@@ -15,6 +17,7 @@ import type { ReadMode } from '../events.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import type { Offset, StreamInfo } from '../store/types.ts';
 import { visibleStream } from '../streams/visible.ts';
+import { sendAsUpstream } from './as-upstream.ts';
 import { catchUp } from './catch-up.ts';
 import { longPoll } from './long-poll.ts';
 import { readSse } from './sse.ts';
@@ -23,7 +26,7 @@ import { disconnectStalled } from './stalled.ts';
 /** Offsets are text that can stand in a query (base protocol): anything else is no store's business. */
 const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
 
-/** GET {base}/{id}: the base protocol's read, in its three modes. */
+/** GET {base}/{id}: the base protocol's read, in its three modes, and the whole answer `as=upstream` (also HEAD). */
 export async function readStream(exchange: Exchange, context: Context): Promise<void> {
   const { res, query, streamId, caller } = exchange;
   const { store, options, readBudget } = context;
@@ -33,6 +36,13 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   if (!OFFSET_TEXT.test(asked)) throw invalidOffset();
   if (live !== undefined && live !== LIVE_SSE && live !== LIVE_LONG_POLL) {
     throw new ProxyError('INVALID_REQUEST', `${LIVE} must be ${LIVE_SSE} or ${LIVE_LONG_POLL}, or left out`);
+  }
+  const as = singleParam(query, AS);
+  if (as !== undefined && (as !== AS_UPSTREAM || query.has(OFFSET) || query.has(LIVE))) {
+    throw new ProxyError(
+      'INVALID_REQUEST',
+      `${AS} must be ${AS_UPSTREAM}, without ${OFFSET} and ${LIVE}: it reads the whole answer`,
+    );
   }
   const info = await visibleStream(exchange, context);
   const subject = caller?.subject;
@@ -49,13 +59,15 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   let bytes = 0;
   try {
     bytes =
-      live === undefined
-        ? await catchUp(exchange, store, info, streamId, offset, readBudget)
-        : await longPoll(exchange, store, streamId, offset, {
-            timeoutMs: options.longPollTimeoutMs,
-            budget: readBudget,
-            cursor,
-          });
+      as !== undefined
+        ? await sendAsUpstream(exchange, context.bytePositions, info, streamId)
+        : live === undefined
+          ? await catchUp(exchange, store, info, streamId, offset, readBudget)
+          : await longPoll(exchange, store, streamId, offset, {
+              timeoutMs: options.longPollTimeoutMs,
+              budget: readBudget,
+              cursor,
+            });
   } finally {
     release();
     ended(bytes);

@@ -90,6 +90,13 @@ export interface StreamStore {
   close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd>;
   /** Bytes from an offset, at most `maxBytes` (at least one byte where there is one). */
   read(id: string, offset: Offset, maxBytes: number): Promise<Frame>;
+  /**
+   * Returns the byte position that an offset of this store stands for, if offsets are positions. A store without
+   * `positionOf` and `offsetAt` is read from its beginning for a byte range.
+   */
+  positionOf?(offset: Offset): number;
+  /** Returns the offset of a byte position, the inverse of `positionOf`. */
+  offsetAt?(position: number): Offset;
   /** Opens a follower from an offset. `maxBytes` bounds a frame. */
   follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower>;
   /** What the stream is, or undefined when there is none. Does not restart the TTL. */

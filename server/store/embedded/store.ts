@@ -12,7 +12,7 @@ import {
 import { Committer } from './committer.ts';
 import { Disk } from './disk.ts';
 import { EmbeddedFollower } from './follower.ts';
-import { parseOffset, sidOf, type Sid } from './keys.ts';
+import { formatOffset, parseOffset, sidOf, type Sid } from './keys.ts';
 import { FRAME_BYTES } from './live-frames.ts';
 import { lockDirectory, type Lock } from './lock.ts';
 import { recover } from './recovery.ts';
@@ -140,6 +140,14 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
       stream.touch();
       return stream.read(position, Math.max(1, maxBytes));
     });
+  }
+
+  positionOf(offset: Offset): number {
+    return parseOffset(offset, Number.MAX_SAFE_INTEGER);
+  }
+
+  offsetAt(position: number): Offset {
+    return formatOffset(position);
   }
 
   async follow(

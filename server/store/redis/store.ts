@@ -101,6 +101,14 @@ export class RedisStore implements StreamStore {
     return { bytes, next: formatOffset(next), upToDate, ...(upToDate && end && { end }) };
   }
 
+  positionOf(offset: Offset): number {
+    return parseOffset(offset);
+  }
+
+  offsetAt(position: number): Offset {
+    return formatOffset(position);
+  }
+
   async follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower> {
     return this.#use().feeds.follow(id, offset, onReadable, maxBytes);
   }

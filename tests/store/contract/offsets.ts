@@ -33,6 +33,24 @@ export function describeOffsets(factory: StoreFactory): void {
       }
     });
 
+    it('are byte positions where the store says so, and back', async () => {
+      const parts = [noise(1), noise(300, 2), noise(70_000, 3)];
+      const id = await streamOf(s.store, ...parts);
+      const { positionOf, offsetAt } = s.store;
+      // Both or neither: a range needs the size and the place.
+      expect(typeof positionOf).toBe(typeof offsetAt);
+      const { next } = await s.store.read(id, '-1', 1_234);
+      if (!s.store.positionOf || !s.store.offsetAt) return;
+      expect(s.store.positionOf(next)).toBe((await s.store.read(id, '-1', 1_234)).bytes.length);
+      expect(s.store.positionOf((await s.store.head(id))!.tail)).toBe(70_301);
+      const bytes = Buffer.concat(parts);
+      for (const position of [0, 1, 300, 301, 302, 70_300, 70_301]) {
+        const offset = s.store.offsetAt(position);
+        expect(s.store.positionOf(offset)).toBe(position);
+        expectSame((await readAll(s.store, id, offset)).bytes, bytes.subarray(position));
+      }
+    });
+
     it('rise as text, and fit into a query and a header', async () => {
       const id = await streamOf(s.store, noise(30), noise(400, 2));
       const offsets = (await everyOffset(s.store, id, 430)).slice(1);

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../../protocol/headers.ts';
+import { AS, AS_UPSTREAM, LIVE, LIVE_SSE, OFFSET, OFFSET_START } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { section, test } from '../define.ts';
+import { expectBytes, expectError, expectStatus } from '../expect.ts';
+import type { Answer, RequestHeaders } from '../http-client.ts';
+import type { Stream } from '../stream.ts';
+
+const UPSTREAM = { [AS]: AS_UPSTREAM };
+
+async function finished(t: Context, bytes: string | Buffer, contentType: string): Promise<Stream> {
+  const stream = await t.start(t.reply(bytes, { contentType }));
+  await stream.closed();
+  return stream;
+}
+
+const head = (t: Context, stream: Stream, headers: RequestHeaders = {}): Promise<Answer> =>
+  t.send(stream.at(UPSTREAM), { method: 'HEAD', headers });
+
+export const asUpstream = section(
+  'as-upstream',
+  [
+    test('[READ-20] a finished answer comes whole, under its own type', async (t) => {
+      const bytes = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_000_000, i)));
+      const stream = await finished(t, bytes, 'audio/ogg; codecs=opus');
+      const answer = await stream.read(UPSTREAM);
+      await expectStatus(answer, 200);
+      assert.equal(answer.header('content-type'), 'audio/ogg; codecs=opus');
+      assert.equal(answer.header('content-length'), String(bytes.length));
+      assert.equal(answer.header('accept-ranges'), 'bytes');
+      assert.equal(answer.header(STREAM_CLOSED), 'true');
+      expectBytes(await answer.bytes(), bytes);
+    }),
+
+    test('[READ-21][READ-22] what a browser could run is a download without a type', async (t) => {
+      const types = [
+        'text/html',
+        'application/xhtml+xml',
+        'image/svg+xml',
+        'text/xml',
+        'audio/x+xml',
+        'text/javascript',
+        'text/css',
+        'application/pdf',
+        'audio/mpeg, text/html',
+      ];
+      for (const type of types) {
+        const stream = await finished(t, '<script>alert(1)</script>', type);
+        for (const answer of [await stream.read(UPSTREAM), await head(t, stream)]) {
+          await expectStatus(answer, 200);
+          assert.equal(answer.header('content-type'), 'application/octet-stream', type);
+          assert.match(answer.header('content-disposition') ?? '', /^attachment\b/);
+          assert.equal(answer.header('x-content-type-options'), 'nosniff');
+          assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), type);
+        }
+      }
+    }),
+
+    test('[READ-22] a type that is sent is not sniffed, and is sandboxed as a document', async (t) => {
+      for (const type of ['image/png', 'application/json', 'text/plain', 'text/event-stream', 'video/mp4']) {
+        const answer = await (await finished(t, '{}', type)).read(UPSTREAM);
+        assert.equal(answer.header('content-type'), type);
+        assert.equal(answer.header('x-content-type-options'), 'nosniff');
+        assert.match(answer.header('content-disposition') ?? '', /^inline\b/);
+        assert.match(answer.header('content-security-policy') ?? '', /\bsandbox\b/);
+        assert.match(answer.header('cache-control') ?? '', /\b(private|no-store)\b/);
+      }
+    }),
+
+    test('[READ-23] a single range is a 206 with exactly these bytes', async (t) => {
+      const stream = await finished(t, '0123456789', 'audio/mpeg');
+      const cases = [
+        ['bytes=0-0', '0', 'bytes 0-0/10'],
+        ['bytes=2-5', '2345', 'bytes 2-5/10'],
+        ['bytes=7-', '789', 'bytes 7-9/10'],
+        ['bytes=-3', '789', 'bytes 7-9/10'],
+        ['bytes=5-999', '56789', 'bytes 5-9/10'],
+      ] as const;
+      for (const [range, bytes, contentRange] of cases) {
+        const answer = await stream.read(UPSTREAM, { Range: range });
+        assert.equal(answer.status, 206, range);
+        assert.equal(answer.header('content-range'), contentRange);
+        assert.equal(answer.header('content-type'), 'audio/mpeg');
+        assert.equal(answer.header('content-length'), String(bytes.length));
+        expectBytes(await answer.bytes(), bytes);
+      }
+    }),
+
+    test('[READ-24] a range outside of the answer is a 416 that tells its size', async (t) => {
+      const stream = await finished(t, '0123456789', 'audio/mpeg');
+      for (const range of ['bytes=10-', 'bytes=-0', 'bytes=99999999999999999999-']) {
+        const answer = await stream.read(UPSTREAM, { Range: range });
+        assert.equal(answer.header('content-range'), 'bytes */10');
+        await expectError(answer, 'RANGE_NOT_SATISFIABLE');
+      }
+    }),
+
+    test('[READ-24] several ranges, other units and other bytes get the whole', async (t) => {
+      const stream = await finished(t, '0123456789', 'audio/mpeg');
+      const etag = (await stream.read(UPSTREAM)).header('etag') ?? '';
+      assert.match(etag, /^"[^"]+"$/);
+      const ignored: RequestHeaders[] = [
+        { Range: 'bytes=0-1,4-5' },
+        { Range: 'items=0-1' },
+        { Range: 'bytes=5-2' },
+        { Range: 'bytes=0-1', 'If-Range': '"other"' },
+        { Range: 'bytes=0-1', 'If-Range': `W/${etag}` },
+      ];
+      for (const headers of ignored) {
+        const answer = await stream.read(UPSTREAM, headers);
+        await expectStatus(answer, 200);
+        expectBytes(await answer.bytes(), '0123456789');
+      }
+      const same = await stream.read(UPSTREAM, { Range: 'bytes=0-1', 'If-Range': etag });
+      assert.equal(same.status, 206);
+      const unchanged = await stream.read(UPSTREAM, { Range: 'bytes=0-1', 'If-None-Match': etag });
+      assert.equal(unchanged.status, 304);
+    }),
+
+    test('[READ-25] HEAD takes the signed URL, and sends the headers of the whole', async (t) => {
+      const stream = await finished(t, '0123456789', 'audio/mpeg');
+      const answer = await head(t, stream, { Range: 'bytes=0-1' });
+      await expectStatus(answer, 200);
+      assert.equal(answer.header('content-length'), '10');
+      assert.equal(answer.header('content-type'), 'audio/mpeg');
+      assert.equal(answer.header('accept-ranges'), 'bytes');
+      assert.equal((await answer.bytes()).length, 0);
+      const unsigned = stream.at(UPSTREAM);
+      unsigned.searchParams.set('signature', 'wrong');
+      assert.equal((await t.send(unsigned, { method: 'HEAD' })).status, 401);
+    }),
+
+    test('[READ-26] an open stream is sent as far as it has come, without ranges', async (t) => {
+      const feed = t.feed({ contentType: 'audio/mpeg' });
+      const stream = await t.start(feed);
+      await feed.send('half');
+      await stream.until(4);
+      const answer = await stream.read(UPSTREAM, { Range: 'bytes=0-1' });
+      await expectStatus(answer, 200);
+      assert.equal(answer.header('accept-ranges'), 'none');
+      assert.equal(answer.header('etag'), undefined);
+      assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
+      expectBytes(await answer.bytes(), 'half');
+    }),
+
+    test('[READ-27] another form, an offset or a mode beside it is refused', async (t) => {
+      const stream = await finished(t, 'x', 'audio/mpeg');
+      for (const params of [
+        { [AS]: 'html' },
+        { [AS]: '' },
+        { ...UPSTREAM, [OFFSET]: OFFSET_START },
+        { ...UPSTREAM, [LIVE]: LIVE_SSE },
+      ]) {
+        await expectError(await stream.read(params), 'INVALID_REQUEST');
+      }
+    }),
+
+    test('[READ-20][READ-23] an empty answer is an empty 200', async (t) => {
+      const stream = await finished(t, '', 'audio/mpeg');
+      for (const headers of [{}, { Range: 'bytes=-5' }]) {
+        const answer = await stream.read(UPSTREAM, headers);
+        await expectStatus(answer, 200);
+        assert.equal(answer.header('content-length'), '0');
+      }
+    }),
+  ],
+  ['as-upstream'],
+);

@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { ProxyError } from '../errors.ts';
+import { matchesNone, rangeOf } from '../http/conditional.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { isClosed, respond } from '../http/response.ts';
+import type { StreamInfo } from '../store/types.ts';
+import type { BytePositions } from './byte-positions.ts';
+import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STORED_CACHE_CONTROL } from './headers.ts';
+import { safeType } from './media-type.ts';
+
+/**
+ * Whoever controls an upstream's answer controls what is at this URL, which may be of the app's own origin. If a
+ * browser renders it as a document all the same, the document has an origin of its own and runs nothing.
+ */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
+
+/**
+ * GET and HEAD with `as=upstream`: the whole answer as one representation, for `<audio>`, `<img>` and downloads. A closed
+ * stream has a validator and ranges (RFC 9110, section 14); an open one is sent as far as it has come.
+ * @returns the number of bytes sent.
+ */
+export async function sendAsUpstream(
+  { req, res }: Exchange,
+  positions: BytePositions,
+  info: StreamInfo,
+  streamId: string,
+): Promise<number> {
+  const size = await positions.size(streamId, info);
+  const { contentType, disposition } = safeType(info.contentType);
+  // The bytes of a closed stream never change.
+  const etag = `"${streamId}:upstream"`;
+  const headers = {
+    ...readHeaders(info),
+    'Content-Type': contentType,
+    'Content-Disposition': disposition,
+    'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+    'Accept-Ranges': info.end ? 'bytes' : 'none',
+    'Cache-Control': info.end ? STORED_CACHE_CONTROL : LIVE_CACHE_CONTROL,
+    ...(info.end && { ETag: etag }),
+  };
+  const whole = info.end && positionHeaders({ next: info.tail, upToDate: true, end: info.end });
+  if (info.end && matchesNone(req.headers['if-none-match'], etag)) {
+    respond(res, 304, { ...headers, ...whole });
+    return 0;
+  }
+  const range = info.end && req.method === 'GET' ? rangeOf(req.headers, etag, size) : undefined;
+  if (range === 'unsatisfiable') {
+    throw new ProxyError(
+      'RANGE_NOT_SATISFIABLE',
+      `The range is outside of the answer, which has ${size} bytes`,
+      {
+        headers: { 'Content-Range': `bytes */${size}` },
+      },
+    );
+  }
+  const { first, last } = range ?? { first: 0, last: size - 1 };
+  const length = last - first + 1;
+  if (isClosed(res)) return 0;
+  res.writeHead(range ? 206 : 200, {
+    ...headers,
+    ...(range ? { 'Content-Range': `bytes ${first}-${last}/${size}` } : whole),
+    'Content-Length': length,
+  });
+  if (req.method === 'HEAD') {
+    res.end();
+    return 0;
+  }
+  return write(res, positions.read(streamId, first, length));
+}
+
+/** Writes with backpressure, until the client leaves. */
+async function write(res: ServerResponse, pieces: AsyncIterable<Uint8Array>): Promise<number> {
+  const left = new AbortController();
+  const leave = () => left.abort();
+  res.once('close', leave);
+  let bytes = 0;
+  try {
+    for await (const piece of pieces) {
+      if (isClosed(res)) return bytes;
+      bytes += piece.length;
+      if (!res.write(piece)) await once(res, 'drain', { signal: left.signal }).catch(() => undefined);
+    }
+    res.end();
+    return bytes;
+  } finally {
+    res.off('close', leave);
+  }
+}

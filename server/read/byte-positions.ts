@@ -1,0 +1,65 @@
+import { OFFSET_START } from '../../protocol/query.ts';
+import { StoreError, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
+
+/** Sizes of closed streams that are remembered. */
+const MAX_REMEMBERED = 1_000;
+/** Bytes of one piece for a client: what a client that stalls holds, as with SSE. */
+const PIECE_BYTES = 65_536;
+
+/**
+ * Translates between byte positions and offsets. Where the store's offsets are opaque, bytes are counted by reading,
+ * and the size of a closed stream is remembered.
+ */
+export class BytePositions {
+  readonly #store: StreamStore;
+  /** Most bytes of one read that only counts. */
+  readonly #maxBytes: number;
+  readonly #sizes = new Map<string, number>();
+
+  constructor(store: StreamStore, maxBytes: number) {
+    this.#store = store;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Resolves with the number of bytes before the tail of `info`. @throws StoreError */
+  async size(id: string, info: StreamInfo): Promise<number> {
+    const known = this.#store.positionOf?.(info.tail) ?? this.#sizes.get(id);
+    if (known !== undefined) return known;
+    let size = 0;
+    for (let offset: Offset = OFFSET_START; offset !== info.tail;) {
+      const frame = await this.#store.read(id, offset, this.#maxBytes);
+      if (frame.bytes.length === 0) break;
+      size += frame.bytes.length;
+      offset = frame.next;
+    }
+    if (info.end) {
+      this.#sizes.set(id, size);
+      if (this.#sizes.size > MAX_REMEMBERED) this.#sizes.delete(this.#sizes.keys().next().value!);
+    }
+    return size;
+  }
+
+  /** Reads `length` bytes from a position, in pieces. @throws StoreError also if the stream ends before. */
+  async *read(id: string, position: number, length: number): AsyncGenerator<Uint8Array> {
+    const store = this.#store;
+    let offset = (position > 0 && store.offsetAt?.(position)) || OFFSET_START;
+    let skip = offset === OFFSET_START ? position : 0;
+    let left = length;
+    while (left > 0) {
+      const frame = await store.read(
+        id,
+        offset,
+        skip > 0 ? Math.min(skip, this.#maxBytes) : Math.min(left, PIECE_BYTES),
+      );
+      if (frame.bytes.length === 0)
+        throw new StoreError('UNAVAILABLE', 'The stream has fewer bytes than before');
+      offset = frame.next;
+      if (skip > 0) {
+        skip -= frame.bytes.length;
+        continue;
+      }
+      left -= frame.bytes.length;
+      yield frame.bytes;
+    }
+  }
+}

@@ -10,6 +10,7 @@ import { splitTarget } from './http/exchange.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import type { Opener } from './opener.ts';
+import { redact, secretsOfRequest } from './redact.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { streamNotFound } from './streams/visible.ts';
 
@@ -90,8 +91,10 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
     const { code, status } = error;
     // A caller over its limit is no fault, and may try again all the time.
     if (code === 'STORAGE_QUOTA_EXCEEDED') options.logger.warn({ code }, error.message);
-    else if (status >= 500) options.logger.error({ err: error.cause ?? error, code }, error.message);
-    else options.logger.debug({ code }, error.message);
+    else if (status >= 500) {
+      const secrets = [...secretsOfRequest(req), ...[options.jwtSecret].flat()];
+      options.logger.error({ err: redact(error.cause ?? error, secrets), code }, error.message);
+    } else options.logger.debug({ code }, error.message);
     emit({ type: 'refused', code, status, method: req.method ?? '' });
     renderError(req, res, error);
   }

@@ -1,6 +1,24 @@
 import { expect, it } from 'vitest';
 import { faultLogger } from './logger.ts';
 
+it('prints refused upstream URLs, no other warning, and at most 20 a minute', () => {
+  const printed: string[] = [];
+  let now = 0;
+  const logger = faultLogger(
+    (text) => printed.push(text),
+    () => now,
+  );
+  const refuse = (path: number) => logger.warn({ code: 'UPSTREAM_NOT_ALLOWED' }, `refused /${path}`);
+  for (let i = 0; i < 50; i += 1) refuse(0);
+  expect(printed).toEqual(['durable-proxy: refused /0']);
+  for (let i = 1; i < 200; i += 1) refuse(i);
+  logger.warn({ code: 'SOMETHING_ELSE' }, 'quiet');
+  expect(printed).toHaveLength(20);
+  now = 60_000;
+  refuse(200);
+  expect(printed).toHaveLength(21);
+});
+
 it('prints a fault with its stack, the same one once a minute, and nothing of upstreams', () => {
   const printed: string[] = [];
   let now = 0;

@@ -19,12 +19,16 @@ export const silentLogger: Logger = Object.freeze({
 const REPEAT_MS = 60_000;
 /** Faults that are remembered; beyond that the oldest is forgotten. */
 const MAX_REMEMBERED = 100;
+/** Most warnings that are printed in `REPEAT_MS`: their text depends on what callers send. */
+const MAX_WARNINGS = 20;
 /** Errors of an upstream or of a shutdown are not faults of the operator's code or store. */
 const NOT_A_FAULT = /^(?:UPSTREAM_|SHUTTING_DOWN)/;
+/** Refused for a reason that only the operator's configuration can change, and that the response does not tell. */
+const WORTH_A_WARNING = 'UPSTREAM_NOT_ALLOWED';
 
 /**
- * Creates the logger of a proxy without one: prints errors, and nothing else, as text. The same fault (message and
- * error) is printed once a minute, with the number of times that it was left out.
+ * Creates the logger of a proxy without one: prints errors and refused upstream URLs, and nothing else, as text. The
+ * same fault (message and error) is printed once a minute, with the number of times that it was left out.
  * @param print default `console.error`.
  * @param now milliseconds; default `performance.now`.
  */
@@ -34,23 +38,35 @@ export function faultLogger(
   now: () => number = () => performance.now(),
 ): Logger {
   const seen = new Map<string, { printedAt: number; skipped: number }>();
+  let warnedAt: number[] = [];
+  /** Returns true if it was printed now. */
+  const printOnce = (message: string, err?: unknown): boolean => {
+    const key = `${message}\n${String(err)}`;
+    const last = seen.get(key);
+    if (last && now() - last.printedAt < REPEAT_MS) {
+      last.skipped += 1;
+      return false;
+    }
+    seen.delete(key);
+    seen.set(key, { printedAt: now(), skipped: 0 });
+    if (seen.size > MAX_REMEMBERED) seen.delete(seen.keys().next().value ?? '');
+    const repeated = last && last.skipped > 0 ? ` (and ${last.skipped} times more)` : '';
+    const detail = err instanceof Error ? `\n${err.stack ?? String(err)}` : '';
+    print(`durable-proxy: ${message}${repeated}${detail}`);
+    return true;
+  };
   return Object.freeze({
     ...silentLogger,
+    warn(fields: object, message: string) {
+      if ((fields as { code?: unknown }).code !== WORTH_A_WARNING) return;
+      warnedAt = warnedAt.filter((at) => now() - at < REPEAT_MS);
+      if (warnedAt.length >= MAX_WARNINGS) return;
+      if (printOnce(message)) warnedAt.push(now());
+    },
     error(fields: object, message: string) {
       const { err, code } = fields as { err?: unknown; code?: unknown };
       if (typeof code === 'string' && NOT_A_FAULT.test(code)) return;
-      const key = `${message}\n${String(err)}`;
-      const last = seen.get(key);
-      if (last && now() - last.printedAt < REPEAT_MS) {
-        last.skipped += 1;
-        return;
-      }
-      seen.delete(key);
-      seen.set(key, { printedAt: now(), skipped: 0 });
-      if (seen.size > MAX_REMEMBERED) seen.delete(seen.keys().next().value ?? '');
-      const repeated = last && last.skipped > 0 ? ` (and ${last.skipped} times more)` : '';
-      const detail = err instanceof Error ? `\n${err.stack ?? String(err)}` : '';
-      print(`durable-proxy: ${message}${repeated}${detail}`);
+      printOnce(message, err);
     },
   });
 }

@@ -119,8 +119,8 @@ export interface DurableProxyOptions {
   basePath?: string;
   /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
   cors?: CorsOptions | false;
-  /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions go to
-   * `console.error`, the same one once a minute; everything else is silent. */
+  /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions, and
+   * refused upstream URLs, go to `console.error`, the same one once a minute; everything else is silent. */
   logger?: Logger;
   /** Told of what happens, typed: see `ProxyEvent`. What it throws is logged and goes no further. */
   onEvent?: OnEvent;

@@ -23,9 +23,10 @@ export async function createStream(exchange: Exchange, context: Context): Promis
   const turn = context.running.turns.take();
   if (turn) await turn;
   const request = parseCreate(req);
-  const check = urlChecker(context.allowlist, caller);
+  const { allowlist, options } = context;
+  const check = urlChecker({ allowlist, patterns: options.allowlist, caller, logger: options.logger });
   const allowed = check(request.url);
-  const { options, running, exactlyOnce } = context;
+  const { running, exactlyOnce } = context;
   const subject = caller?.subject;
   const streamId = randomUUID();
   const key = request.idempotencyKey;

@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http';
+import { SECRET, SIGNATURE } from '../protocol/query.ts';
+
+/** Header names whose values are credentials, such as `Authorization`, `x-api-key`, `Cookie`, `x-amz-security-token`. */
+const SENSITIVE = /auth|key|token|secret|cookie|password|signature|credential/i;
+/** Shorter values are no credentials, and would be found in words. */
+const MIN_LENGTH = 6;
+/** Causes and properties of an error are followed so deep. */
+const MAX_DEPTH = 5;
+/** Objects of one error that are looked at. */
+const MAX_OBJECTS = 1_000;
+const REDACTED = '[redacted]';
+
+/** Returns the values of headers that are credentials: whole, and without their scheme or cookie name. */
+export function secretsOfHeaders(headers: Iterable<readonly [name: string, value: string]>): string[] {
+  const secrets: string[] = [];
+  for (const [name, value] of headers) {
+    if (!SENSITIVE.test(name)) continue;
+    secrets.push(value, ...(/cookie/i.test(name) ? value.split(/;\s*/) : []));
+  }
+  // "Bearer sk-…" and "session=…" hold the credential after the scheme and the name.
+  return secrets.flatMap((secret) => [secret, secret.replace(/^[\w-]+(?:\s+|=)/, '')]);
+}
+
+/** Returns the credentials of a request to the proxy. */
+export function secretsOfRequest(req: IncomingMessage): string[] {
+  const headers = Object.entries(req.headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value) => [name, value] as const),
+  );
+  const query = new URLSearchParams((req.url ?? '').split('?').slice(1).join('?'));
+  return [...secretsOfHeaders(headers), ...query.getAll(SECRET), ...query.getAll(SIGNATURE)];
+}
+
+/**
+ * Replaces credentials in the text of an error, its causes and its properties, also in URL and JSON encoding: HTTP
+ * clients put the request, and with it the provider's key, into their errors.
+ * @returns the same value if it contains none of them, else a copy.
+ */
+export function redact<T>(value: T, secrets: readonly string[]): T {
+  const forms = secrets
+    .filter((secret) => secret.length >= MIN_LENGTH)
+    .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+  // The longest first: what begins a longer one must not leave the rest of it.
+  const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length);
+  return longestFirst.length === 0
+    ? value
+    : (copyWithout(value, { secrets: longestFirst, left: MAX_OBJECTS }, MAX_DEPTH) as T);
+}
+
+interface Search {
+  readonly secrets: readonly string[];
+  /** Objects that may still be looked at: an HTTP client's error holds its sockets. */
+  left: number;
+}
+
+function copyWithout(value: unknown, search: Search, depth: number): unknown {
+  if (typeof value === 'string')
+    return search.secrets.reduce((text, secret) => text.replaceAll(secret, REDACTED), value);
+  if (typeof value !== 'object' || value === null) return value;
+  // What is not looked at is not passed on.
+  if (depth === 0 || search.left === 0 || ArrayBuffer.isView(value)) return REDACTED;
+  search.left -= 1;
+  const names = Object.getOwnPropertyNames(value);
+  const changed = new Map<string, unknown>();
+  for (const name of names) {
+    const own = propertyOf(value, name);
+    const clean = copyWithout(own, search, depth - 1);
+    if (clean !== own) changed.set(name, clean);
+  }
+  if (changed.size === 0) return value;
+  if (Array.isArray(value)) return value.map((own: unknown, index) => changed.get(String(index)) ?? own);
+  const copy = Object.create(Object.getPrototypeOf(value) as object | null) as object;
+  for (const name of names) {
+    const { enumerable = true } = Object.getOwnPropertyDescriptor(value, name) ?? {};
+    const own = changed.has(name) ? changed.get(name) : propertyOf(value, name);
+    Object.defineProperty(copy, name, { value: own, enumerable, writable: true, configurable: true });
+  }
+  return copy;
+}
+
+function propertyOf(value: object, name: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[name];
+  } catch {
+    // A getter that throws has nothing to log.
+    return undefined;
+  }
+}

@@ -1,0 +1,39 @@
+import { closestName } from '../options/closest-name.ts';
+
+/** Most characters of a URL, a host or a pattern that are logged and compared: they are a stranger's. */
+const MAX_CHARS = 200;
+const MAX_HOST_CHARS = 100;
+/** Most patterns that are named. */
+const MAX_PATTERNS = 3;
+
+/** Returns a refused URL for a log: without user info, query, fragment and control characters, and not too long. */
+export function loggableUrl(url: string): string {
+  const bare = url.replace(/[?#].*$/s, '').replace(/^((?:[a-z][a-z\d+.-]*:)?[\\/]+)?[^\\/]*@/i, '$1');
+  const printable = bare.replace(/[^\x21-\x7e]/g, '\ufffd');
+  return printable.length > MAX_CHARS ? `${printable.slice(0, MAX_CHARS)}\u2026` : printable;
+}
+
+/**
+ * Finds the allowlist patterns that a refused URL probably should have matched: those of its host, else the one whose
+ * host is spelled most alike.
+ */
+export function closePatterns(url: string, patterns: readonly string[]): string[] {
+  const host = hostOf(loggableUrl(url));
+  if (host === '') return [];
+  const hosts = patterns.map(hostOf);
+  const same = patterns.filter((_, index) => hosts[index] === host);
+  if (same.length > 0) return same.slice(0, MAX_PATTERNS);
+  const closest = closestName(host, [...new Set(hosts)]);
+  return closest === undefined
+    ? []
+    : patterns.filter((_, index) => hosts[index] === closest).slice(0, MAX_PATTERNS);
+}
+
+/** The host of a URL or a pattern, in lower case, without its port. */
+function hostOf(text: string): string {
+  const authority = text.replace(/^[a-z][a-z\d+.-]*:\/\//i, '').split('/')[0] ?? '';
+  return authority
+    .replace(/:[^:\]]*$/, '')
+    .toLowerCase()
+    .slice(0, MAX_HOST_CHARS);
+}

@@ -45,6 +45,8 @@ export class FetchSession {
   #session: DurableSession | undefined;
   #isHeld = false;
   #isRunning = false;
+  /** Aborts when the newest run is not read any more, because no component shows it. */
+  #signal: AbortSignal | undefined;
   /** True once somebody has stopped the newest run. */
   #isStopped = false;
   /** Stops the upstream while it has not responded. Returns false if there is nothing to stop. */
@@ -108,7 +110,7 @@ export class FetchSession {
       const session = this.#begin();
       const { text, response, error } = await session.done;
       const isNewest = session === this.#session;
-      const wasLeft = isNewest && isAbortError(error) && !this.#isStopped;
+      const wasLeft = isNewest && isAbortError(error) && !this.#isStopped && this.#signal?.aborted === true;
       // Shown again after reading had stopped, and before the session knew.
       if (wasLeft && this.isShown) continue;
       if (isNewest) this.#isRunning = false;
@@ -156,6 +158,7 @@ export class FetchSession {
     this.#failure = undefined;
     this.#isStopped = false;
     this.#abortCreate = undefined;
+    this.#signal = undefined;
     this.#publish(EMPTY);
     this.#isHeld = true;
     this.#isRunning = true;
@@ -167,6 +170,7 @@ export class FetchSession {
   }
 
   readonly #start: StartSession = async ({ signal, onResumption }) => {
+    this.#signal = signal ?? undefined;
     const { url, method, headers, body, requestId, streamKey, ...rest } = this.#options;
     const { parse: _parse, throttleMs: _throttleMs, ...client } = rest;
     const durableFetch = connect(client, this.#memory);

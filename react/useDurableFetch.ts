@@ -83,12 +83,12 @@ export function useDurableFetch(
   { body: content, parse = 'text', enabled = true, throttleMs = 50, ...options }: UseDurableFetchOptions,
 ): UseDurableFetchResult<unknown, unknown> {
   const client = useQueryClient();
-  const { requestId, method, proxyUrl } = options;
+  const { requestId, method, proxyUrl, scope } = options;
   const body = content === undefined || typeof content === 'string' ? content : JSON.stringify(content);
   const headers = new Headers(options.headers);
   if (typeof content === 'object' && !headers.has('content-type'))
     headers.set('content-type', 'application/json');
-  const queryKey = ['durable-proxy', proxyUrl, requestId, [url, method, body], parse];
+  const queryKey = ['durable-proxy', proxyUrl, requestId, [url, method, body], parse, scope];
   const hash = hashKey(queryKey);
   const sessions = FetchSessions.of(client);
   const request = { ...options, url, body, headers, parse, throttleMs };

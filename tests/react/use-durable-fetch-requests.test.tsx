@@ -84,6 +84,15 @@ describe('one requestId', () => {
   });
 });
 
+it('a change of the scope does not show the answer of the user before', async () => {
+  const page = openFetchPage(world, { scope: 'first-user' });
+  (await world.upstream.next()).begin('text/plain').end('private');
+  await waitFor(() => expect(page.result.current.data).toBe('private'));
+  page.rerender({ scope: 'second-user' });
+  expect(page.result.current).toMatchObject({ status: 'loading', data: undefined, text: '' });
+  await world.upstream.next();
+});
+
 describe('throttleMs', () => {
   it('bounds the renders of an answer of 1,000 chunks', async () => {
     const throttleMs = 250;

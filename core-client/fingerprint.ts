@@ -30,10 +30,12 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Four variants of FNV-1a: tells requests apart, resists nobody. */
+/** Four variants of FNV-1a: not cryptographic. The shift carries high bits down, which a multiplication does not. */
 function weakHash(bytes: Uint8Array): string {
   const seeds = Uint32Array.of(1, 3, 5, 7);
   return seeds
-    .map((seed) => bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193 * seed), seed))
+    .map((seed) =>
+      bytes.reduce((hash, byte) => Math.imul(hash ^ byte ^ (hash >>> 15), 0x01000193 * seed), seed),
+    )
     .join('-');
 }

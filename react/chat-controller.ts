@@ -269,8 +269,10 @@ export class ChatController<MESSAGE extends UIMessage> {
   }
 
   /** A decision is for this tab to go on with, whichever tab began the answer. */
-  #claiming(chat: { readonly addToolApprovalResponse?: (...given: never[]) => unknown }): object {
-    const { addToolApprovalResponse: respond } = chat;
+  #claiming(chat: object): object {
+    const { addToolApprovalResponse: respond } = chat as {
+      readonly addToolApprovalResponse?: (...given: never[]) => unknown;
+    };
     if (!respond) return {};
     return {
       addToolApprovalResponse: (...given: never[]) => {

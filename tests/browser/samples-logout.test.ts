@@ -84,14 +84,18 @@ describeSample(
       const { page, front, model } = parts();
       await ask();
       front.reset();
-      const lookup = page.waitForResponse((response) => response.url().includes('/logout'));
+      // The app's own route: it ends the session of Ada.
+      await page.route('**/logout', async (route) => {
+        await logIn('bob');
+        await route.fulfill({ status: 204 });
+      });
+      const reloaded = page.waitForEvent('load');
       await page.getByRole('button', { name: 'Log out' }).click();
-      await lookup;
+      await reloaded;
       await page.getByRole('button', { name: 'Ask' }).waitFor();
-      expect(front.methods).not.toContain('PATCH');
-      await logIn('bob');
-      await page.reload();
+      expect(await page.locator('p').count()).toBe(0);
       await expect.poll(stored).toBe('[{},{},[]]');
+      expect(front.methods).not.toContain('PATCH');
       model.finish();
       expect(await (await model.call(0)).closed).toBe(true);
     });

@@ -2,7 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 /** The hook's suite over the AI SDK's other majors: what the hook imports is replaced by the aliased package. */
 const major = (number: 5 | 7) => ({
-  resolve: { alias: [{ find: /^@ai-sdk\/react$/, replacement: `ai-react${number}` }] },
+  resolve: {
+    alias: [
+      { find: /^@ai-sdk\/react$/, replacement: `ai-react${number}` },
+      { find: /^ai$/, replacement: `ai${number}` },
+    ],
+  },
   test: {
     name: `ai${number}`,
     include: ['tests/react/use-durable-chat*.test.tsx', 'tests/react/use-chat.test.tsx'],

@@ -159,6 +159,7 @@ describe('docs/server.md', () => {
     const { fallback } = { ...PROXY_OPTIONS, ...SERVER_OPTIONS }[name as keyof typeof PROXY_OPTIONS];
     const row = document.split('\n').find((line) => new RegExp(`^\\|[^|]*\`${name}\\b`).test(line));
     expect(row, `docs/server.md has no table row for ${name}`).toBeDefined();
-    if (typeof fallback === 'number') expect(row).toContain(`| ${fallback.toLocaleString('en-US')} |`);
+    if (typeof fallback !== 'number') return;
+    expect(row).toContain(`| ${fallback === Infinity ? 'Infinity' : fallback.toLocaleString('en-US')} |`);
   });
 });

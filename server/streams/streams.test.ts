@@ -41,6 +41,9 @@ function contextOf(): Context {
 }
 
 function exchangeOf(query: string, streamId = '', headers: Record<string, string[]> = {}): Exchange {
+  const rawHeaders = Object.entries(headers).flatMap(([name, values]) =>
+    values.flatMap((value) => [name, value]),
+  );
   const res = {
     writeHead: (code: number) => {
       status = code;
@@ -49,7 +52,7 @@ function exchangeOf(query: string, streamId = '', headers: Record<string, string
     end: () => res,
   };
   return {
-    req: { headersDistinct: headers } as unknown as IncomingMessage,
+    req: { rawHeaders } as unknown as IncomingMessage,
     res: res as unknown as ServerResponse,
     query: new URLSearchParams(query),
     base: '',

@@ -77,8 +77,10 @@ let page: Page;
 needs('chromium')('a finished answer under its own type, in Chromium', () => {
   beforeAll(async () => {
     upstream = await startUpstream(({ req, res }) => {
-      const [contentType, bytes] = ANSWERS[req.url ?? '']!;
-      res.writeHead(200, { 'content-type': contentType }).end(bytes);
+      const [contentType, bytes] = ANSWERS[req.url ?? ''] ?? [];
+      // Browsers ask for /favicon.ico as well.
+      if (contentType === undefined) res.writeHead(404).end();
+      else res.writeHead(200, { 'content-type': contentType }).end(bytes);
     });
     proxy = await startProxy();
     browser = await launchBrowser();

@@ -3,7 +3,7 @@ import { StoreError, type Offset, type StreamInfo, type StreamStore } from '../s
 
 /** Sizes of closed streams that are remembered. */
 const MAX_REMEMBERED = 1_000;
-/** Bytes of one piece for a client: what a client that stalls holds, as with SSE. */
+/** Bytes of one piece for a client: what a client that stalls holds, as with SSE. Of stores with cheap reads only. */
 const PIECE_BYTES = 65_536;
 
 /**
@@ -12,7 +12,7 @@ const PIECE_BYTES = 65_536;
  */
 export class BytePositions {
   readonly #store: StreamStore;
-  /** Most bytes of one read that only counts. */
+  /** Most bytes of one read that only counts, and of each read where offsets are opaque. */
   readonly #maxBytes: number;
   readonly #sizes = new Map<string, number>();
 
@@ -45,11 +45,13 @@ export class BytePositions {
     let offset = (position > 0 && store.offsetAt?.(position)) || OFFSET_START;
     let skip = offset === OFFSET_START ? position : 0;
     let left = length;
+    // Where offsets are opaque a read is a request to another server, which sends all that follows.
+    const pieceBytes = store.offsetAt ? PIECE_BYTES : this.#maxBytes;
     while (left > 0) {
       const frame = await store.read(
         id,
         offset,
-        skip > 0 ? Math.min(skip, this.#maxBytes) : Math.min(left, PIECE_BYTES),
+        skip > 0 ? Math.min(skip, this.#maxBytes) : Math.min(left, pieceBytes),
       );
       if (frame.bytes.length === 0)
         throw new StoreError('UNAVAILABLE', 'The stream has fewer bytes than before');

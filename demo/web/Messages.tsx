@@ -1,5 +1,5 @@
 import type { UIMessage } from 'ai';
-import { useEffect, useRef } from 'react';
+import { useLayoutEffect, useRef, type UIEvent } from 'react';
 import Markdown from 'react-markdown';
 import { ANSWERS } from '../server/answers.ts';
 
@@ -10,17 +10,16 @@ interface MessagesProps {
 }
 
 export function Messages({ messages, streaming, onSuggestion }: MessagesProps) {
-  const end = useStickToEnd(messages);
+  const stickToEnd = useStickToEnd(messages);
   if (messages.length === 0) return <Welcome onSuggestion={onSuggestion} />;
   return (
-    <ol className="messages" aria-label="Messages">
+    <ol className="messages" aria-label="Messages" {...stickToEnd}>
       {messages.map((message, index) => (
         <li key={message.id} className={message.role}>
           <h2 className="hidden">{message.role === 'user' ? 'You' : 'Answer'}</h2>
           <Message message={message} streaming={streaming && index === messages.length - 1} />
         </li>
       ))}
-      <li ref={end} className="end" aria-hidden="true" />
     </ol>
   );
 }
@@ -68,24 +67,23 @@ function Welcome({ onSuggestion }: { onSuggestion: (text: string) => void }) {
   );
 }
 
-/** Keeps the end in view while it grows, unless the reader has scrolled away from it. */
-function useStickToEnd(content: unknown) {
-  const end = useRef<HTMLLIElement>(null);
-  const inView = useRef(true);
-  useEffect(() => {
-    const element = end.current;
-    if (element === null) return;
-    const observer = new IntersectionObserver(
-      ([entry]) => {
-        inView.current = entry?.isIntersecting ?? true;
-      },
-      { rootMargin: '120px' },
-    );
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  useEffect(() => {
-    if (inView.current) end.current?.scrollIntoView({ block: 'end' });
-  }, [content]);
-  return end;
+/** Distance from the end, in pixels, within which a reader follows the answer. */
+const NEAR_END = 120;
+
+/** Keeps the end in view while it grows, unless the reader has scrolled away. A new question leads back to the end. */
+function useStickToEnd(messages: readonly UIMessage[]) {
+  const list = useRef<HTMLOListElement>(null);
+  const sticks = useRef(true);
+  const question = messages.findLast(({ role }) => role === 'user')?.id;
+  useLayoutEffect(() => {
+    sticks.current = true;
+  }, [question]);
+  useLayoutEffect(() => {
+    if (sticks.current && list.current) list.current.scrollTop = list.current.scrollHeight;
+  }, [messages]);
+  const onScroll = ({ currentTarget }: UIEvent<HTMLElement>): void => {
+    const { scrollHeight, scrollTop, clientHeight } = currentTarget;
+    sticks.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
+  };
+  return { ref: list, onScroll };
 }

@@ -71,6 +71,19 @@ describe('the timeline of a connection', () => {
     expect(recorder.snapshot().samples.at(-1)).toEqual({ ms: 700, bytes: 9, lost: false });
   });
 
+  it('keeps the marks when an end is reported twice, as after a stop', () => {
+    const recorder = createRecorder();
+    play(recorder, [
+      [0, { status: 'streaming', receivedBytes: 9 }],
+      [490, { status: 'idle' }],
+      [500, { status: 'aborted' }],
+      [510, { outcome: 'aborted' }],
+      [520, { status: 'idle' }],
+      [530, { status: 'aborted' }],
+    ]);
+    expect(recorder.snapshot().marks.map(({ label }) => label)).toEqual(['Connected', 'Stopped at 9 bytes']);
+  });
+
   it('begins anew with the next answer', () => {
     const recorder = createRecorder();
     play(recorder, [

@@ -19,6 +19,7 @@ export interface Timeline {
   readonly samples: readonly Sample[];
 }
 
+const ENDS: ReadonlySet<Mark['kind'] | undefined> = new Set(['complete', 'stopped', 'failed']);
 const EMPTY: Timeline = { marks: [], samples: [] };
 /** Samples closer than this show nothing new. */
 const MIN_GAP_MS = 60;
@@ -43,8 +44,10 @@ export function createRecorder(): Recorder {
     const previous = last;
     last = next;
     if (next === previous || (previous === undefined && next.status === 'idle')) return;
-    const begun =
-      next.status !== 'idle' && (previous === undefined || isOver(previous) || previous.status === 'idle');
+    const wasRunning = previous !== undefined && previous.status !== 'idle' && !isOver(previous);
+    // An end begins nothing: it may be reported after `idle`, or twice when a stop is confirmed by a lookup.
+    if (isOver(next) && !wasRunning && ENDS.has(timeline.marks.at(-1)?.kind)) return;
+    const begun = next.status !== 'idle' && !wasRunning && (!isOver(next) || timeline.samples.length === 0);
     if (begun) {
       begin = now;
       timeline = EMPTY;

@@ -8,10 +8,11 @@ const app = await Application.bootstrap({
   tsconfig: 'tsconfig.json',
   skipErrorChecking: true,
   excludeExternals: true,
+  readme: 'none',
   validation: { notExported: true, invalidLink: false, notDocumented: false },
   logLevel: LogLevel.Warn,
 });
-let messages = [];
+const messages = [];
 app.logger.log = (message, level) => {
   if (level >= LogLevel.Warn) messages.push(message);
 };
@@ -21,9 +22,9 @@ const files = app.getEntryPoints();
 if (files?.length !== Object.keys(ENTRIES).length) throw new Error(`TypeDoc failed:\n${messages.join('\n')}`);
 const problems = [];
 for (const file of files) {
-  messages = [];
+  messages.length = 0;
   app.validate(app.converter.convert([file]));
-  problems.push(...messages.map((message) => `${file.displayName}: ${message}`));
+  for (const message of messages) problems.push(`${file.displayName}: ${message}`);
 }
 if (problems.length > 0) {
   console.error(`${problems.join('\n')}\nExport these types from the entry point that uses them.`);

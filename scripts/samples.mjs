@@ -39,12 +39,6 @@ const files = readdirSync(join(ROOT, FOLDER), { recursive: true, withFileTypes: 
   .map((entry) => join(entry.parentPath, entry.name).slice(join(ROOT, FOLDER).length + 1))
   .filter((name) => !/^(README\.md|support\/.*|.*\/session\.ts|.*\.test\.tsx?)$/.test(name));
 
-/** Samples without a test so far. Remove a line when its test exists: a tested sample must not be listed. */
-const UNTESTED = new Set(
-  readFileSync(join(ROOT, FOLDER, 'support/untested.txt'), 'utf8')
-    .split('\n')
-    .filter(Boolean),
-);
 const shown = new Set();
 const problems = [];
 for (const document of documents) {
@@ -79,14 +73,12 @@ for (const document of documents) {
 const tested = namesInTitles(NAMED);
 for (const file of files) {
   if (!shown.has(file)) problems.push(`${FOLDER}/${file} is in no document`);
-  if (!tested.has(file) && !UNTESTED.has(file))
-    problems.push(`${FOLDER}/${file} is named by no test title, as [${file}]`);
-  if (tested.has(file) && UNTESTED.has(file)) problems.push(`${file} is tested: remove it from untested.txt`);
+  if (!tested.has(file)) problems.push(`${FOLDER}/${file} is named by no test title, as [${file}]`);
 }
 
 if (problems.length > 0) {
   console.error(problems.join('\n'));
   process.exitCode = 1;
 } else {
-  console.log(`${files.length} samples, each in a document; ${UNTESTED.size} of them without a test`);
+  console.log(`${files.length} samples, each in a document and named by a test`);
 }

@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { redact, secretsOfHeaders } from './redact.ts';
+import { redact, secretsOfHeaders, secretsOfRequest } from './redact.ts';
 
 const KEY = 'sk-provider/key+1';
 
@@ -48,5 +49,13 @@ describe('secretsOfHeaders', () => {
     ]);
     expect(secrets).toEqual(expect.arrayContaining(['Bearer abc.def', 'abc.def', 'sk-1', 's3cret']));
     expect(secrets).not.toContain('application/json');
+  });
+});
+
+describe('secretsOfRequest', () => {
+  it('reads a request of the HTTP/2 compatibility API, which has no headersDistinct', () => {
+    const request = { rawHeaders: ['Authorization', 'Bearer abc.def'], url: '/v1/proxy?secret=s3cret' };
+    const secrets = secretsOfRequest(request as IncomingMessage);
+    expect(secrets).toEqual(expect.arrayContaining(['abc.def', 's3cret']));
   });
 });

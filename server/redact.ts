@@ -16,7 +16,8 @@ export function secretsOfHeaders(headers: Iterable<readonly [name: string, value
   const secrets: string[] = [];
   for (const [name, value] of headers) {
     if (!SENSITIVE.test(name)) continue;
-    secrets.push(value, ...(/cookie/i.test(name) ? value.split(/;\s*/) : []));
+    secrets.push(value);
+    if (/cookie/i.test(name)) for (const cookie of value.split(/;\s*/)) secrets.push(cookie);
   }
   // "Bearer sk-…" and "session=…" hold the credential after the scheme and the name.
   return secrets.flatMap((secret) => [secret, secret.replace(/^[\w-]+(?:\s+|=)/, '')]);
@@ -24,8 +25,10 @@ export function secretsOfHeaders(headers: Iterable<readonly [name: string, value
 
 /** Returns the credentials of a request to the proxy. */
 export function secretsOfRequest(req: IncomingMessage): string[] {
-  const headers = Object.entries(req.headersDistinct).flatMap(([name, values = []]) =>
-    values.map((value) => [name, value] as const),
+  // `rawHeaders`, because Node's HTTP/2 compatibility API has no `headersDistinct`.
+  const { rawHeaders } = req;
+  const headers = rawHeaders.flatMap((value, at) =>
+    at % 2 === 1 ? [[rawHeaders[at - 1]!, value] as const] : [],
   );
   const query = new URLSearchParams((req.url ?? '').split('?').slice(1).join('?'));
   return [...secretsOfHeaders(headers), ...query.getAll(SECRET), ...query.getAll(SIGNATURE)];

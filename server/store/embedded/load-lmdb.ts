@@ -1,9 +1,11 @@
+import type * as Lmdb from 'lmdb';
+
 /**
  * Loads LMDB when the first store opens, so that a process on another store does not load its native part.
  * @throws Error that says how to keep LMDB out of a bundle: its native part is found relative to its own files, and the
  * error of a bundled LMDB does not name it.
  */
-export async function loadLmdb(): Promise<typeof import('lmdb')> {
+export async function loadLmdb(): Promise<typeof Lmdb> {
   try {
     return await import('lmdb');
   } catch (cause) {

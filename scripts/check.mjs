@@ -14,6 +14,11 @@ const steps = [
   { name: 'exports', command: 'tsx scripts/check-exports.mjs' },
   { name: 'lint', command: 'npm run --silent check:lint' },
   { name: 'types', command: 'npm run --silent check:types' },
+  // The hook's types with the other majors of the AI SDK.
+  ...[5, 7].map((major) => ({
+    name: `types (ai ${major})`,
+    command: `tsc -p tests/react/tsconfig.ai${major}.json`,
+  })),
   { name: 'format', command: 'npm run --silent check:format' },
   { name: 'unused', command: 'npm run --silent check:unused' },
 ];

@@ -119,6 +119,11 @@ describe('an approval of a tool', () => {
     const first = open({ id, sendAutomaticallyWhen: whenDone });
     if (!('addToolApprovalResponse' in first.result.current)) return; // AI SDK 5 has no approvals.
     const second = open({ id, sendAutomaticallyWhen: whenDone });
+    const approve = (answer: { id: string; approved: boolean }) => {
+      const { current } = second.result;
+      if (!('addToolApprovalResponse' in current)) throw new Error('the second page has no approvals');
+      void (current.addToolApprovalResponse as (given: typeof answer) => void)(answer);
+    };
     send(first);
     answerWith(await world.upstream.next(), [
       ...toolCall('a').slice(0, 4),
@@ -129,7 +134,7 @@ describe('an approval of a tool', () => {
       await waitFor(() => expect(states(page.result.current.messages[1])).toEqual(['approval-requested']));
       await untilStatus(page, 'ready');
     }
-    act(() => void second.result.current.addToolApprovalResponse({ id: 'ask-1', approved: true }));
+    act(() => approve({ id: 'ask-1', approved: true }));
     const rest = await world.upstream.next();
     expect(JSON.stringify(rest.body)).toContain('approval-responded');
     answerWith(rest, textAnswer('Done.'));

@@ -150,6 +150,24 @@ export class FetchSession {
     this.#isHeld = false;
   }
 
+  /** Stops reading and shows nothing any more. The answer continues on the server. */
+  clear(): void {
+    this.release();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#session = undefined;
+    this.#isRunning = false;
+    this.#publish(EMPTY);
+  }
+
+  /**
+   * Removes what is stored for the scope of this request, and ends all reads of that scope.
+   * @throws DurableStorageError if the storage does not list its keys.
+   */
+  forget(): Promise<void> {
+    return connect(clientOptions(this.#options), this.#memory).forget();
+  }
+
   #begin(): DurableSession {
     this.release();
     this.#parser = bodyParser(this.#options.parse);
@@ -171,8 +189,8 @@ export class FetchSession {
 
   readonly #start: StartSession = async ({ signal, onResumption }) => {
     this.#signal = signal ?? undefined;
-    const { url, method, headers, body, requestId, streamKey, ...rest } = this.#options;
-    const { parse: _parse, throttleMs: _throttleMs, ...client } = rest;
+    const { url, method, headers, body, requestId, streamKey } = this.#options;
+    const client = clientOptions(this.#options);
     const durableFetch = connect(client, this.#memory);
     const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
     this.#abortCreate = () =>
@@ -241,6 +259,21 @@ export class FetchSession {
     this.#snapshot = snapshot;
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/** Returns the options of the client, without those of the request and of the hook. */
+function clientOptions({
+  url: _url,
+  method: _method,
+  headers: _headers,
+  body: _body,
+  requestId: _requestId,
+  streamKey: _streamKey,
+  parse: _parse,
+  throttleMs: _throttleMs,
+  ...client
+}: FetchSessionOptions): Omit<DurableFetchOptions, 'resumeFrom'> {
+  return client;
 }
 
 function isAbortError(error: unknown): boolean {

@@ -58,6 +58,20 @@ export class FetchSessions {
     return session.run(() => void this.#client.resetQueries({ queryKey, exact: true }));
   }
 
+  /**
+   * Clears the answers of a session's proxy and scope, also those that other components show, and removes what is stored
+   * for the scope. Sends no request until a component asks for one.
+   */
+  forget(session: FetchSession): Promise<void> {
+    const { proxyUrl, scope } = session.options;
+    for (const [hash, held] of this.#sessions) {
+      if (held.options.proxyUrl !== proxyUrl || held.options.scope !== scope) continue;
+      held.clear();
+      this.#client.getQueryCache().get(hash)?.reset();
+    }
+    return session.forget();
+  }
+
   /** One `requestId` names one unfinished answer, so that a reload resumes only one of two requests. */
   #warnOfConflict(session: FetchSession): void {
     const { requestId, proxyUrl, onWarning } = session.options;

@@ -53,6 +53,12 @@ export interface UseDurableFetchResult<DATA, EVENT> {
   readonly retry: () => Promise<void>;
   /** Sends the request again once it is over, also after a whole answer. While it runs, does nothing. */
   readonly refetch: () => Promise<void>;
+  /**
+   * For logging out: clears the answers of this user (`scope`) in all components, and removes what is stored for the user.
+   * The answers continue on the server. Nothing is requested again until a component mounts or calls `refetch`.
+   * @throws DurableStorageError if the storage does not list its keys.
+   */
+  readonly forget: () => Promise<void>;
 }
 
 export function useDurableFetch(
@@ -143,9 +149,10 @@ export function useDurableFetch(
   const abort = useCallback(() => session.abort(), [session]);
   // After a whole answer, react-query keeps the error of a later run until the next one ends.
   const shownError = isFetching || isAborted ? null : error;
+  const forget = useCallback(() => sessions.forget(session), [sessions, session]);
   const canRetry = shownError !== null;
   const retry = useCallback(async () => {
     if (canRetry) await refetch();
   }, [canRetry, refetch]);
-  return { data, text, events, status, error: shownError, resumption, abort, retry, refetch };
+  return { data, text, events, status, error: shownError, resumption, abort, retry, refetch, forget };
 }

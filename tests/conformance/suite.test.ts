@@ -162,7 +162,15 @@ describe('the suite', () => {
       secret: SECRET,
       only: ['idempotency', 'head'],
     });
-    expect(result.extensions).toEqual(['outcomes', 'prefer', 'upstream-status', 'find', 'scope', 'tokens']);
+    expect(result.extensions).toEqual([
+      'outcomes',
+      'prefer',
+      'upstream-status',
+      'find',
+      'scope',
+      'as-upstream',
+      'tokens',
+    ]);
     expect(result.failed).toBe(0);
     for (const { section, status, reason } of result.tests) {
       if (section === 'idempotency')

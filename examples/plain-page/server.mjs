@@ -72,13 +72,9 @@ app.post('/api/answer', requireProxy, express.json(), async (request, response) 
   }
 });
 
-/** Serves the folder of a module, which the import map of the page names. */
-function serveModule(name, entry = name) {
-  const folder = dirname(fileURLToPath(import.meta.resolve(entry)));
-  app.use(`/modules/${name}`, express.static(folder));
-}
-serveModule('durable-proxy', 'durable-proxy/client');
-serveModule('eventsource-parser');
+// The folder of the client, which the import map of the page names. It imports no other package.
+const modules = dirname(fileURLToPath(import.meta.resolve('durable-proxy/client')));
+app.use('/modules/durable-proxy', express.static(modules));
 app.use(express.static(join(import.meta.dirname, 'public')));
 
 const server = app.listen(Number(PORT), () => console.log(`Open ${APP_URL}`));

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { cleanup, fireEvent, render, screen } from '@testing-library/react';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { IDLE, TRANSITIONS } from '../core-client/state.ts';
 import { ResumptionStore } from '../core-client/transports/resumption-store.ts';
 import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
@@ -48,5 +48,15 @@ describe('StreamStatus', () => {
     render(<StreamStatus resumption={store} words={{ resumed: 'Da bin ich wieder.' }} />);
     store.set(at('streaming', { wasResumed: true }));
     expect((await screen.findByText('Da bin ich wieder.')).getAttribute('role')).toBe('status');
+  });
+
+  it('shows the given word of a status instead of an English one for its reason', () => {
+    vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false);
+    const words = { reconnecting: 'Verbindung weg' };
+    const { rerender } = render(<StreamStatus resumption={at('reconnecting')} words={words} />);
+    expect(screen.getByRole('status').textContent).toBe('Verbindung weg');
+    rerender(<StreamStatus resumption={at('reconnecting')} words={{ ...words, offline: 'Offline' }} />);
+    expect(screen.getByRole('status').textContent).toBe('Offline');
+    vi.restoreAllMocks();
   });
 });

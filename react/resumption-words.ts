@@ -58,13 +58,19 @@ export function reasonOf({ status, error, receivedBytes }: Resumption): Resumpti
   return httpStatus === 429 ? 'rateLimited' : 'refused';
 }
 
-/** Returns the sentence for a resumption. */
+/**
+ * Returns the sentence for a resumption.
+ *
+ * @param given words of the page. A reason without a given word takes the given word of its status: a page in another
+ * language does not show an English sentence.
+ */
 export function wordOf(
   resumption: Resumption,
   reason: ResumptionReason | undefined,
-  words: ResumptionWords,
+  given: Partial<ResumptionWords> = {},
 ): string {
   const { status, wasResumed, error } = resumption;
-  const word = words[reason ?? (status === 'streaming' && wasResumed ? 'resumed' : status)];
+  const state = status === 'streaming' && wasResumed ? 'resumed' : status;
+  const word = (reason && given[reason]) ?? given[state] ?? WORDS[reason ?? state];
   return typeof word === 'string' ? word : word(error ?? { message: '' });
 }

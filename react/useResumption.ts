@@ -2,7 +2,7 @@ import { useMemo, useSyncExternalStore } from 'react';
 import { IDLE } from '../core-client/state.ts';
 import type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
 import type { Resumption } from '../core-client/types.ts';
-import { reasonOf, WORDS, wordOf, type ResumptionReason, type ResumptionWords } from './resumption-words.ts';
+import { reasonOf, wordOf, type ResumptionReason, type ResumptionWords } from './resumption-words.ts';
 import { throttledSource } from './throttled-source.ts';
 
 /** A resumption and what a page makes of it. */
@@ -30,7 +30,8 @@ const NO_SOURCE: ResumptionSource = { subscribe: () => () => undefined, getSnaps
  *
  * @param source the `resumption` of a hook, of a transport or of an adapter. Progress of a transport or an adapter
  * renders at most every 50 ms; any other change renders at once.
- * @param words in another language or tone; what is left out stays English.
+ * @param words in another language or tone. A reason that is left out takes the word of its status; other words that are
+ * left out stay English.
  *
  * @example
  * const { message, canRetry } = useResumption(transport.resumption);
@@ -55,6 +56,6 @@ export function useResumption(
     isInterrupted: status === 'reconnecting',
     canRetry: status === 'failed' || status === 'expired',
     reason,
-    message: wordOf(resumption, reason, { ...WORDS, ...words }),
+    message: wordOf(resumption, reason, words),
   };
 }

@@ -112,7 +112,7 @@ describePages('the chats of README and docs/react.md', startApp, (describePage) 
         await context.setOffline(true);
         front.cut();
         await seen(page, 'Verbindung weg, ich versuche es weiter …');
-        await page.locator('footer[data-lost=true]').getByText('Connection lost').waitFor();
+        await page.locator('footer[data-lost=true]').getByText('You are offline').waitFor();
         const dot = page.locator('[data-status=reconnecting] > [aria-hidden]');
         expect(await dot.evaluate((element) => getComputedStyle(element).backgroundColor)).toBe(
           'rgb(255, 165, 0)',

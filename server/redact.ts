@@ -24,7 +24,7 @@ export function secretsOfHeaders(headers: Iterable<readonly [name: string, value
 }
 
 /** Returns the credentials of a request to the proxy. */
-export function secretsOfRequest(req: IncomingMessage): string[] {
+export function secretsOfRequest(req: Pick<IncomingMessage, 'rawHeaders' | 'url'>): string[] {
   // `rawHeaders`, because Node's HTTP/2 compatibility API has no `headersDistinct`.
   const { rawHeaders } = req;
   const headers = rawHeaders.flatMap((value, at) =>

@@ -9,7 +9,10 @@ import { useWorld } from './support/world.ts';
 
 const world = useWorld();
 
-type Chunk = { readonly type: string; readonly [field: string]: unknown };
+interface Chunk {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
 
 const PROGRESS: readonly Chunk[] = [
   { type: 'data-progress', data: 'early', transient: true },

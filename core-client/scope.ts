@@ -3,7 +3,7 @@ import type { DurableFetchOptions, ProxyAuthorization } from './types.ts';
 
 /** Who makes a request. */
 export interface Caller {
-  /** Empty: nobody is known, as with a session cookie and without the option `scope`. */
+  /** Empty if the caller is unknown: a session cookie identifies the user, and the option `scope` is not set. */
   readonly scope: string;
   readonly proxyAuthorization: ProxyAuthorization | undefined;
 }

@@ -157,7 +157,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    */
   async forget(): Promise<void> {
     const options = this.#options();
-    // Whoever logs out may have no token any more.
+    // The user may have no token any more when logging out.
     const scope = options.scope ?? this.#scope?.name ?? (await chatCaller(options)).scope;
     this.#scope = undefined;
     this.#latest = undefined;

@@ -42,7 +42,7 @@ export class ScopedTurns {
     return store;
   }
 
-  /** Removes all that is stored for a caller. Nobody who still has its `TurnStore` writes to it after that. */
+  /** Removes all that is stored for a caller, and closes the caller's `TurnStore`, so that it writes nothing more. */
   async forget(key: string): Promise<void> {
     const store = this.of(key);
     this.#stores.delete(key);

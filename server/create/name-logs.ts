@@ -4,7 +4,7 @@ import { StoreError, type StreamEnd, type StreamInit, type StreamStore } from '.
 
 /** Lines after which a log is replaced by the next one. */
 const MAX_LINES = 256;
-/** Probability that an append checks the length, for names that nobody reads. */
+/** Probability that an append checks the length, for names that are never read. */
 const CHECK_PROBABILITY = 1 / 32;
 
 const FULL: StreamEnd = { outcome: 'complete' };
@@ -105,7 +105,7 @@ export class NameLogs {
     else await this.#options.store.create(logOf(id, number), this.#init());
   }
 
-  /** Closes a full log in the background. If it fails, the next read or append goes on where it ended. */
+  /** Closes a full log in the background. If that fails, the next read or append repeats the remaining steps. */
   #replaceFull(id: string, number: number): void {
     const log = logOf(id, number);
     if (this.#replacing.has(log)) return;

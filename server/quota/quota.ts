@@ -7,9 +7,9 @@ import { UsageLogs } from './usage-logs.ts';
 
 /** Milliseconds between two exchanges with the other processes. */
 const EXCHANGE_MS = 2_000;
-/** Growth of a running stream that other processes are told of. A closed stream is told of in any case. */
+/** Growth of a running stream after which a record is written. Closing a stream always writes one. */
 const STEP_BYTES = 65_536;
-/** Growth of all running streams that is told at once instead of at the next exchange. */
+/** Growth of all running streams after which records are written at once instead of at the next exchange. */
 const URGENT_BYTES = 1_048_576;
 const HEADS_AT_ONCE = 16;
 const RECORDS_PER_APPEND = 1_000;

@@ -33,7 +33,7 @@ const LARGEST_BYTES = 16_777_216;
  * Two files that take turns. A commit is appended to one of them by a plain write, which survives this
  * process as soon as it returns; one flush more, of blocks that are the file's own already, and it survives a
  * power cut. When LMDB holds, flushed, all that a file does, it is begun anew: written over from the start.
- * What is left of an earlier turn is told by its numbers, and so is what a power cut brings back. Files hold entries
+ * Entry numbers identify what is left of an earlier turn, and what a power cut brings back. Files hold entries
  * of one session only: `begin` removes those of earlier ones.
  */
 export class Journal {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { SECRET, SIGNATURE } from '../protocol/query.ts';
+import { headerFields } from './header-fields.ts';
 
 /** Header names whose values are credentials, such as `Authorization`, `x-api-key`, `Cookie`, `x-amz-security-token`. */
 const SENSITIVE = /auth|key|token|secret|cookie|password|signature|credential/i;
@@ -25,13 +26,12 @@ export function secretsOfHeaders(headers: Iterable<readonly [name: string, value
 
 /** Returns the credentials of a request to the proxy. */
 export function secretsOfRequest(req: Pick<IncomingMessage, 'rawHeaders' | 'url'>): string[] {
-  // `rawHeaders`, because Node's HTTP/2 compatibility API has no `headersDistinct`.
-  const { rawHeaders } = req;
-  const headers = rawHeaders.flatMap((value, at) =>
-    at % 2 === 1 ? [[rawHeaders[at - 1]!, value] as const] : [],
-  );
   const query = new URLSearchParams((req.url ?? '').split('?').slice(1).join('?'));
-  return [...secretsOfHeaders(headers), ...query.getAll(SECRET), ...query.getAll(SIGNATURE)];
+  return [
+    ...secretsOfHeaders(headerFields(req.rawHeaders)),
+    ...query.getAll(SECRET),
+    ...query.getAll(SIGNATURE),
+  ];
 }
 
 /**

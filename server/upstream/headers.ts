@@ -1,5 +1,6 @@
 import * as protocol from '../../protocol/headers.ts';
 import { ConfigurationError } from '../errors.ts';
+import { headerFields } from '../header-fields.ts';
 
 const OWN_HEADERS = Object.values(protocol).filter(
   (name) => typeof name === 'string' && !protocol.PREFERENCES.includes(name),
@@ -154,9 +155,7 @@ export function requestHeaders(dropped: readonly string[]): RequestHeaders {
     prefixes.some((prefix) => name.startsWith(prefix));
 
   return (rawHeaders, authorization) => {
-    const fields: [string, string][] = [];
-    for (let i = 0; i + 1 < rawHeaders.length; i += 2)
-      fields.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
+    const fields = headerFields(rawHeaders);
     const connection = fields.filter(([name]) => name.toLowerCase() === 'connection');
     const ofThisHop = new Set(connection.flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/)));
     const forwarded = fields.filter(([name]) => {

@@ -1,0 +1,11 @@
+/**
+ * Returns the header fields of `req.rawHeaders` as pairs of name and value. Repeated fields stay apart and in order.
+ *
+ * `headers` keeps only the first of several fields, and Node's HTTP/2 compatibility API has no `headersDistinct`.
+ */
+export function headerFields(rawHeaders: readonly string[]): [name: string, value: string][] {
+  const fields: [string, string][] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
+    fields.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
+  return fields;
+}

@@ -1,7 +1,7 @@
 import type { Claims } from './create/claims.ts';
 import type { ExactlyOnce } from './create/exactly-once.ts';
 import type { StreamKeys } from './create/stream-keys.ts';
-import type { OnEvent } from './events.ts';
+import type { OnEvent } from './shared/events.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import type { Guardian } from './peers/guardian.ts';
 import type { Presence } from './peers/presence.ts';

@@ -4,15 +4,15 @@ import type { Caller, ServiceAuth } from './auth/service.ts';
 import { verifySignedUrl } from './auth/signed-url.ts';
 import { unauthorized } from './auth/unauthorized.ts';
 import type { Context } from './context.ts';
-import { UpstreamFailure } from './create/upstream-failure.ts';
-import { ProxyError } from './errors.ts';
+import { UpstreamFailure } from './upstream/failure.ts';
+import { ProxyError } from './shared/errors.ts';
 import { splitTarget } from './http/exchange.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import type { Opener } from './opener.ts';
-import { redact, secretsOfRequest } from './redact.ts';
+import { redact, secretsOfRequest } from './shared/redact.ts';
 import { ROUTES, type Route } from './routes.ts';
-import { streamNotFound } from './streams/visible.ts';
+import { streamNotFound } from './access/visible.ts';
 
 /** Stream ids are UUIDs (RFC 9562): no other text, in whatever encoding, reaches a store. */
 const STREAM_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

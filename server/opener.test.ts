@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ConfigurationError } from './errors.ts';
-import { silentLogger } from './logger.ts';
+import { ConfigurationError } from './shared/errors.ts';
+import { silentLogger } from './shared/logger.ts';
 import { Opener } from './opener.ts';
 import { StoreError } from './store/types.ts';
 

@@ -1,5 +1,5 @@
-import { ConfigurationError } from './errors.ts';
-import type { Logger } from './logger.ts';
+import { ConfigurationError } from './shared/errors.ts';
+import type { Logger } from './shared/logger.ts';
 import { inTime } from './store/bounded.ts';
 import { StoreError } from './store/types.ts';
 

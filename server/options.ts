@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Authenticate } from './auth/service.ts';
-import type { OnEvent } from './events.ts';
+import type { OnEvent } from './shared/events.ts';
 import type { CorsOptions } from './http/cors-options.ts';
-import type { Logger } from './logger.ts';
-import type { MaybePromise } from './maybe-promise.ts';
+import type { Logger } from './shared/logger.ts';
+import type { MaybePromise } from './shared/maybe-promise.ts';
 import type { StreamStore } from './store/types.ts';
 
 /** What `prepareUpstream` sees. `url` and `headers` may be changed in place; what comes out is checked again. */

@@ -5,7 +5,7 @@ import { Claims } from './create/claims.ts';
 import { ExactlyOnce } from './create/exactly-once.ts';
 import { StreamKeys } from './create/stream-keys.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
-import { safeEmitter } from './events.ts';
+import { safeEmitter } from './shared/events.ts';
 import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import { Guardian } from './peers/guardian.ts';

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import { ProxyError } from './errors.ts';
+import { ProxyError } from './shared/errors.ts';
 import { corsMiddleware } from './http/cors.ts';
 import { createHttpServer, limitHeaders } from './http/http-server.ts';
 import { renderError, toProxyError } from './http/render-error.ts';

@@ -2,4 +2,4 @@
 export { deriveServiceSecret } from './auth/keyring.ts';
 export { createServiceToken, type ServiceTokenOptions } from './auth/tokens.ts';
 export { signStreamUrl, type SignStreamUrlOptions } from './auth/signed-url.ts';
-export { ConfigurationError } from './errors.ts';
+export { ConfigurationError } from './shared/errors.ts';

@@ -6,7 +6,7 @@ import {
   timingSafeEqual,
   type KeyObject,
 } from 'node:crypto';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../shared/errors.ts';
 
 const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
 

@@ -1,7 +1,7 @@
 import { createServer, request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { createKeyring, deriveServiceSecret } from './keyring.ts';
 import { createServiceAuth, type Authenticate, type Caller } from './service.ts';
 import { createServiceToken } from './tokens.ts';

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { SECRET } from '../../protocol/query.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { headerValues } from '../http/header-values.ts';
-import type { MaybePromise } from '../maybe-promise.ts';
-import { silentLogger, type Logger } from '../logger.ts';
+import type { MaybePromise } from '../shared/maybe-promise.ts';
+import { silentLogger, type Logger } from '../shared/logger.ts';
 import type { Keyring } from './keyring.ts';
 import { verifyServiceToken } from './tokens.ts';
 import { unauthorized } from './unauthorized.ts';

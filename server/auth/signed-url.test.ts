@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, ProxyError } from '../errors.ts';
+import { ConfigurationError, ProxyError } from '../shared/errors.ts';
 import { createKeyring } from './keyring.ts';
 import { signQuery, signStreamUrl, verifySignedUrl } from './signed-url.ts';
 

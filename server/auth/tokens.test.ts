@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { SignJWT, UnsecuredJWT, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, ProxyError } from '../errors.ts';
+import { ConfigurationError, ProxyError } from '../shared/errors.ts';
 import { createKeyring } from './keyring.ts';
 import { createServiceToken, TOKEN_TYPE, verifyServiceToken } from './tokens.ts';
 

@@ -1,5 +1,5 @@
 import { errors, jwtVerify, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../shared/errors.ts';
 import { checkNames } from '../options/check.ts';
 import { compileAllowlist } from '../upstream/allowlist.ts';
 import { createKeyring, type Keyring } from './keyring.ts';

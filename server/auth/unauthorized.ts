@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 
 type UnauthorizedCode = Extract<
   ErrorCode,

@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 import type { LogLevel } from './arguments.ts';
 
 /** pino's numbers, so that its tools read these lines. */

@@ -1,4 +1,4 @@
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { ResolvedOptions } from '../options/resolve.ts';
 import {
   discardBody,
@@ -8,7 +8,7 @@ import {
   type UpstreamRequest,
 } from '../upstream/client.ts';
 import { upstreamErrorHeaders } from '../upstream/headers.ts';
-import { UpstreamFailure } from './upstream-failure.ts';
+import { UpstreamFailure } from '../upstream/failure.ts';
 
 /**
  * Calls the upstream and gives its answer when that is a 2xx; its body is untouched.

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { Presence } from '../peers/presence.ts';
 import type { CreateStore } from '../store/bounded.ts';
 import { followUntil, LineSplitter, readLines } from '../store/log.ts';

@@ -3,17 +3,17 @@ import type { ServerResponse } from 'node:http';
 import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../../protocol/headers.ts';
 import { OFFSET_START } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
 import { shuttingDown } from '../pump/running.ts';
 import { liveRead } from '../read/read-stream.ts';
-import { locationHeaders } from '../streams/location.ts';
+import { locationHeaders } from '../access/location.ts';
 import { beginStream } from './begin.ts';
 import type { Begun } from './exactly-once.ts';
 import { urlChecker } from './prepare.ts';
-import { UpstreamFailure } from './upstream-failure.ts';
+import { UpstreamFailure } from '../upstream/failure.ts';
 import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
 
 /** POST {base}: forwards a request and answers with where its answer can be read. */

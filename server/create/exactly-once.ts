@@ -1,5 +1,5 @@
-import { ProxyError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { ProxyError } from '../shared/errors.ts';
+import type { Logger } from '../shared/logger.ts';
 import { StoreError, type StreamEnd } from '../store/types.ts';
 import { keyReused, type Claimed, type Claims, type KeyUse } from './claims.ts';
 

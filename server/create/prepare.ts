@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../auth/service.ts';
-import { ProxyError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { ProxyError } from '../shared/errors.ts';
+import type { Logger } from '../shared/logger.ts';
 import type { PrepareUpstream } from '../options.ts';
-import { redact, secretsOfHeaders } from '../redact.ts';
+import { redact, secretsOfHeaders } from '../shared/redact.ts';
 import { compileAllowlist, type Allowlist } from '../upstream/allowlist.ts';
 import { closePatterns, loggableUrl } from '../upstream/refused-url.ts';
 import type { CreateRequest } from './request.ts';

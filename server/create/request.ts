@@ -11,7 +11,7 @@ import {
   UPSTREAM_URL,
 } from '../../protocol/headers.ts';
 import { UPSTREAM_METHODS } from '../../protocol/query.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { singleHeader } from '../http/exchange.ts';
 import { headerValues } from '../http/header-values.ts';
 import { parsePrefer } from '../http/prefer.ts';

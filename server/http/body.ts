@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { consumedBody } from './consumed-body.ts';
 import { closeRequest } from './response.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 
 /**
  * Returns the bytes of a body that an earlier middleware has consumed, exactly as the caller sent them.

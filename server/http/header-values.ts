@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { headerFields } from '../header-fields.ts';
+import { headerFields } from '../shared/header-fields.ts';
 
 /**
  * Returns every value of a request header, in order; an empty list if it is absent.

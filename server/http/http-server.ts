@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { Middleware } from './cors.ts';
 import { HEADERS_TOO_LARGE, malformedResponder } from './malformed.ts';
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorBody } from '../../protocol/errors.ts';
 import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
-import { UpstreamFailure } from '../create/upstream-failure.ts';
-import { ProxyError } from '../errors.ts';
+import { UpstreamFailure } from '../upstream/failure.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { cutResponse, respond } from './response.ts';
 import { StoreError, type StoreErrorCode } from '../store/types.ts';
 

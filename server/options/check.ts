@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../shared/errors.ts';
 import { isObject, type OptionSpec } from './spec.ts';
 import { closestName } from './closest-name.ts';
 

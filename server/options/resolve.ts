@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../shared/errors.ts';
 import type { DurableProxyOptions, ProxyServerOptions } from '../options.ts';
-import { faultLogger, guardedLogger } from '../logger.ts';
+import { faultLogger, guardedLogger } from '../shared/logger.ts';
 import { checkNames, checkOptions, type Checked } from './check.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 

@@ -1,8 +1,8 @@
 import type { Authenticate } from '../auth/service.ts';
-import { ConfigurationError } from '../errors.ts';
-import type { OnEvent } from '../events.ts';
+import { ConfigurationError } from '../shared/errors.ts';
+import type { OnEvent } from '../shared/events.ts';
 import type { CorsOptions } from '../http/cors-options.ts';
-import { silentLogger, type Logger } from '../logger.ts';
+import { silentLogger, type Logger } from '../shared/logger.ts';
 import type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions } from '../options.ts';
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';

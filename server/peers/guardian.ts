@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { StoreError, type StreamEnd, type StreamInfo, type StreamStore } from '../store/types.ts';
 import type { Presence } from './presence.ts';

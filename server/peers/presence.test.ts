@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ManualStore, type HeldOperation } from '../../tests/support/manual-store.ts';
-import { silentLogger } from '../logger.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { StoreError } from '../store/types.ts';
 import { Guardian } from './guardian.ts';
 import { Presence } from './presence.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 import { LineSplitter } from '../store/log.ts';
 import { KIND_PROCESS } from '../store/metadata.ts';
 import { StoreError, type Follower, type Offset, type StreamStore } from '../store/types.ts';

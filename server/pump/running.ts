@@ -1,4 +1,4 @@
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { StreamEnd } from '../store/types.ts';
 import type { Pump } from './pump.ts';
 import { Turns } from './turns.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ManualStore } from '../../tests/support/manual-store.ts';
-import { silentLogger } from '../logger.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { createStorageQuota, type StorageLimits, type StorageQuota } from './quota.ts';
 
 const OVERHEAD = 1_024;

@@ -1,5 +1,5 @@
-import { ProxyError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { ProxyError } from '../shared/errors.ts';
+import type { Logger } from '../shared/logger.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import type { StreamStore } from '../store/types.ts';
 import { STREAM_OVERHEAD_BYTES, Usage, type UsageRecord } from './usage.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { matchesNone, rangeOf } from '../http/conditional.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';

@@ -12,11 +12,11 @@ import {
   OFFSET_START,
 } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
-import { ProxyError } from '../errors.ts';
-import type { ReadMode } from '../events.ts';
+import { ProxyError } from '../shared/errors.ts';
+import type { ReadMode } from '../shared/events.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import type { Offset, StreamInfo } from '../store/types.ts';
-import { visibleStream } from '../streams/visible.ts';
+import { visibleStream } from '../access/visible.ts';
 import { sendAsUpstream } from './as-upstream.ts';
 import { catchUp } from './catch-up.ts';
 import { longPoll } from './long-poll.ts';

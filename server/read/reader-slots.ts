@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { isClosed } from '../http/response.ts';
 
 /** Seconds after which a reader over a limit may try again (RFC 9110, section 10.2.3). */

@@ -1,7 +1,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { FakeResponse } from '../../tests/support/fake-response.ts';
 import { FakeStream } from '../../tests/support/fake-stream.ts';
-import { silentLogger } from '../logger.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { StoreError } from '../store/types.ts';
 import { LiveReads } from './live-reads.ts';
 import { SseEncoder } from './sse-frames.ts';

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { cutResponse, isClosed } from '../http/response.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../shared/logger.ts';
 import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
 import { nextCursor } from './cursor.ts';
 import { LIVE_CACHE_CONTROL, readHeaders } from './headers.ts';

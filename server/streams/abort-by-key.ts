@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
 import type { Context } from '../context.ts';
 import { keyHeader } from '../create/request.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
 import { metadataOf } from '../store/metadata.ts';

@@ -1,7 +1,7 @@
 import { ACTION, ACTION_ABORT } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { requestAborted } from '../create/claims.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
 import { INTERRUPTED } from '../peers/guardian.ts';

@@ -3,7 +3,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { stopUpstream } from './abort-stream.ts';
-import { isVisible, streamNotFound } from './visible.ts';
+import { isVisible, streamNotFound } from '../access/visible.ts';
 
 /** DELETE {base}/{id}: stops what is in flight, deletes. 204 when it is gone, also when it was before. */
 export async function deleteStream({ res, streamId, caller }: Exchange, context: Context): Promise<void> {

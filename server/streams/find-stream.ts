@@ -1,11 +1,11 @@
 import { STREAM_CLOSED, STREAM_KEY, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
-import { locationHeaders } from './location.ts';
-import { isVisible } from './visible.ts';
+import { locationHeaders } from '../access/location.ts';
+import { isVisible } from '../access/visible.ts';
 
 /**
  * GET {base}?key=name: responds with the caller's newest stream under a `Stream-Key` and a fresh URL. Responds 204

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
 import { headHeaders } from '../read/headers.ts';
-import { visibleStream } from './visible.ts';
+import { visibleStream } from '../access/visible.ts';
 
 /** HEAD {base}/{id}: what the stream is, without its bytes. */
 export async function headStream(exchange: Exchange, context: Context): Promise<void> {

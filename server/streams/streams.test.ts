@@ -5,7 +5,7 @@ import { IDEMPOTENCY_KEY } from '../../protocol/headers.ts';
 import type { Context } from '../context.ts';
 import { Claims } from '../create/claims.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { silentLogger } from '../logger.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { Presence } from '../peers/presence.ts';
 import { createStorageQuota } from '../quota/quota.ts';
 import { RunningStreams } from '../pump/running.ts';

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../shared/errors.ts';
 import { pathReadings } from './paths.ts';
 import { comparableHost, compilePattern } from './pattern.ts';
 

@@ -1,6 +1,6 @@
 import { Readable, type Duplex } from 'node:stream';
 import * as zlib from 'node:zlib';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 
 /** Bytes that a body holds before the upstream is paused, beyond what its reader holds. */
 const HIGH_WATER_BYTES = 65_536;

@@ -4,7 +4,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { UpstreamAnswer, UpstreamClient, UpstreamRequest } from './client.ts';
 import { rawStandIn, requestTo, standIn, testClient, type StandIn } from './stand-in.ts';
 

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import { isPrivateAddress } from './addresses.ts';
 import { decodeBody, decoderOf, discardBody, UpstreamBody } from './body.ts';
 import { guardLookup, privateAddress } from './lookup.ts';

@@ -1,6 +1,6 @@
 import * as protocol from '../../protocol/headers.ts';
-import { ConfigurationError } from '../errors.ts';
-import { headerFields } from '../header-fields.ts';
+import { ConfigurationError } from '../shared/errors.ts';
+import { headerFields } from '../shared/header-fields.ts';
 
 const OWN_HEADERS = Object.values(protocol).filter(
   (name) => typeof name === 'string' && !protocol.PREFERENCES.includes(name),

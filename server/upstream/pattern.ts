@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import micromatch from 'micromatch';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from '../shared/errors.ts';
 import { decodeOnce, isTreacherous, MAX_DECODINGS, type PathReading } from './paths.ts';
 
 /** One pattern of an allowlist, made ready. */

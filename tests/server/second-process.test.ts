@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterEach, expect, it } from 'vitest';
 import { durableProxy } from '../../server/index.ts';
-import { silentLogger } from '../../server/logger.ts';
+import { silentLogger } from '../../server/shared/logger.ts';
 import { SECRET, temporaryFolder } from '../support/proxy.ts';
 import { Child } from '../store/embedded-support.ts';
 import { startUpstream, write } from '../support/upstream.ts';

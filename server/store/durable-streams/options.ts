@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { ConfigurationError } from '../../errors.ts';
+import { ConfigurationError } from '../../shared/errors.ts';
 import { checkOptions, type OptionTable } from '../../options/check.ts';
 import { limit, milliseconds, required, strings } from '../../options/spec.ts';
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../errors.ts';
+import { ConfigurationError } from '../../shared/errors.ts';
 import { StoreError } from '../types.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { RedisClient } from './clients.ts';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../errors.ts';
+import { ConfigurationError } from '../../shared/errors.ts';
 import { redisStore, type RedisStoreOptions } from './index.ts';
 import { checkOptions } from './options.ts';
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../errors.ts';
+import { ConfigurationError } from '../../shared/errors.ts';
 import { milliseconds } from '../../options/spec.ts';
 import { checkNames } from '../../options/check.ts';
 import type { AnyClient, RedisClient, RedisCluster, RedisSentinel } from './clients.ts';

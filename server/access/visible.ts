@@ -1,6 +1,6 @@
 import type { Caller } from '../auth/service.ts';
 import type { Context } from '../context.ts';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../shared/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { metadataOf } from '../store/metadata.ts';
 import type { StreamInfo } from '../store/types.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { SECRET, SIGNATURE } from '../protocol/query.ts';
+import { SECRET, SIGNATURE } from '../../protocol/query.ts';
 import { headerFields } from './header-fields.ts';
 
 /** Header names whose values are credentials, such as `Authorization`, `x-api-key`, `Cookie`, `x-amz-security-token`. */

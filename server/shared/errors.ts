@@ -1,4 +1,4 @@
-import { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
+import { ERROR_STATUS, type ErrorCode } from '../../protocol/errors.ts';
 
 /** An answer that a handler gives by throwing: a code of the protocol's table and a sentence for people. */
 export class ProxyError extends Error {

@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../protocol/errors.ts';
-import type { Outcome } from '../protocol/outcomes.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Outcome } from '../../protocol/outcomes.ts';
 import { callGuarded, type Logger } from './logger.ts';
 
 /** Fields of every event about one stream. */

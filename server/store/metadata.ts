@@ -25,6 +25,11 @@ export function outlivesProcess(metadata: Readonly<Record<string, string>>): boo
   return kind !== undefined && kind !== KIND_PROCESS;
 }
 
+/** Returns whether the head of the upstream's response is still to come: `annotate` adds it. */
+export function isPending({ pending, status }: Readonly<Record<string, string>>): boolean {
+  return pending !== undefined && status === undefined;
+}
+
 export function toMetadata(metadata: StreamMetadata): Record<string, string> {
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)) as Record<
     string,

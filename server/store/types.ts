@@ -52,9 +52,11 @@ export interface Frame {
 export interface Follower {
   /** The stream as it was when the follower opened. */
   readonly info: StreamInfo;
+  /** The metadata now. Another object after each `annotate`, and only then. */
+  readonly metadata: StreamInfo['metadata'];
   /**
    * The next frame, or undefined when there is none at hand: `onReadable` is then called once when there is
-   * one, when the stream vanished, or when the store failed.
+   * one, when the metadata changed, when the stream vanished, or when the store failed.
    * @throws StoreError `NOT_FOUND` when the stream was deleted or expired, `UNAVAILABLE` when the store failed.
    */
   next(): Frame | undefined;
@@ -81,6 +83,12 @@ export interface StreamStore {
    * It may be on disk only with the first append or close: an append that resolved is durable with its stream.
    */
   create(id: string, init: StreamInit): Promise<boolean>;
+  /**
+   * Adds entries to the metadata of an open stream; an entry replaces an earlier one of the same name. Has no effect
+   * on a closed stream. Resolves when `head` returns the entries, in every process. Followers are woken, those of
+   * other processes within about a second.
+   */
+  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void>;
   /** Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order. */
   append(id: string, bytes: Uint8Array): Promise<void>;
   /**

@@ -43,6 +43,7 @@ export class FakeStream {
   get store(): StreamStore {
     const follower: Follower = {
       info: this.info,
+      metadata: this.info.metadata,
       next: () => {
         if (this.failure) throw this.failure;
         return this.stopped ? undefined : this.#frames.shift();

@@ -9,7 +9,7 @@ import {
 } from '../../server/store/types.ts';
 
 interface Log {
-  readonly init: StreamInit;
+  init: StreamInit;
   bytes: Buffer;
   end?: StreamEnd;
   isDeleted: boolean;
@@ -58,6 +58,15 @@ export class ManualStore implements StreamStore {
       if (this.logs.has(id)) return false;
       this.logs.set(id, { init, bytes: Buffer.alloc(0), isDeleted: false, wake: new Set() });
       return true;
+    });
+  }
+
+  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+    return this.#do('annotate', id, () => {
+      const log = this.#log(id);
+      if (log.end) return;
+      log.init = { ...log.init, metadata: { ...log.init.metadata, ...entries } };
+      for (const wake of log.wake) wake();
     });
   }
 
@@ -118,6 +127,9 @@ export class ManualStore implements StreamStore {
       log.wake.add(wake);
       return {
         info: { ...log.init, tail: offsetOf(log.bytes.length) },
+        get metadata() {
+          return log.init.metadata;
+        },
         stop: () => void log.wake.delete(wake),
         next: () => {
           if (log.isDeleted) throw new StoreError('NOT_FOUND', id);

@@ -41,13 +41,21 @@ export class StreamFollower implements Follower {
   #waiting = false;
   #over = false;
   #onReady: (() => void) | undefined;
+  /** As far as this follower knows, and as its reader knows. */
+  #metadata: StreamInfo['metadata'];
+  #told: StreamInfo['metadata'];
   readonly #poke = (): void => this.#onNews();
 
   constructor(options: FollowerOptions) {
     this.info = options.info;
+    this.#metadata = this.#told = options.info.metadata;
     this.#options = options;
     this.#offset = options.offset;
     this.#use(options.source);
+  }
+
+  get metadata(): StreamInfo['metadata'] {
+    return (this.#told = this.#known());
   }
 
   /** Resolves when the first frame is at hand, or when there is none: the follower stands at the tail. */
@@ -124,7 +132,12 @@ export class StreamFollower implements Follower {
   /** Without a place at the tail it goes on behind it. */
   #join(): void {
     const { tails, id, info, token } = this.#options;
-    this.#tail = tails.join({ id, init: info, token, offset: this.#offset }, this.#poke);
+    const init = { ...info, metadata: this.#metadata };
+    this.#tail = tails.join({ id, init, token, offset: this.#offset }, this.#poke);
+  }
+
+  #known(): StreamInfo['metadata'] {
+    return (this.#metadata = this.#tail?.init.metadata ?? this.#metadata);
   }
 
   #leave(): void {
@@ -196,7 +209,8 @@ export class StreamFollower implements Follower {
     if (!this.#waiting) return;
     try {
       this.#held ??= this.#pull();
-      if (!this.#held) return;
+      if (!this.#held && this.#known() === this.#told) return;
+      this.#told = this.#metadata;
     } catch (error) {
       this.#failure = toStoreError(error);
     }

@@ -18,6 +18,11 @@ export function createLine(token: string, init: StreamInit, after?: string): str
   return `${JSON.stringify({ create: token, after, contentType, ttlSeconds, metadata })}\n`;
 }
 
+/** Entries are added to the metadata of a life. */
+export function noteLine(token: string, entries: StreamInit['metadata']): string {
+  return `${JSON.stringify({ note: token, entries })}\n`;
+}
+
 export function endLine(token: string, { outcome, error }: StreamEnd): string {
   return `${JSON.stringify({ end: token, outcome, error })}\n`;
 }
@@ -25,6 +30,7 @@ export function endLine(token: string, { outcome, error }: StreamEnd): string {
 /**
  * What the log says, line after line. Many processes write to it without asking each other, and the backend's
  * order decides: of several that want to follow one life the first does, and of several ends the first stands.
+ * Entries of the metadata replace earlier ones of the same name.
  * What is none of that changes nothing: a repeated line, a line cut short, a line of a later version.
  */
 export function foldMetaLog(text: string): Incarnation | undefined {
@@ -36,6 +42,9 @@ export function foldMetaLog(text: string): Incarnation | undefined {
       const init = parseInit(entry);
       if (init)
         current = { token: entry['create'], init, logTtlSeconds: current?.logTtlSeconds ?? init.ttlSeconds };
+    } else if (current && !current.end && entry['note'] === current.token && isEntries(entry['entries'])) {
+      const metadata = { ...current.init.metadata, ...entry['entries'] };
+      current = { ...current, init: { ...current.init, metadata } };
     } else if (current && !current.end && entry['end'] === current.token && isOutcome(entry['outcome'])) {
       const error = parseError(entry['error']);
       current = { ...current, end: { outcome: entry['outcome'], ...(error && { error }) } };
@@ -55,8 +64,11 @@ function parseLine(line: string): Record<string, unknown> | undefined {
 
 function parseInit({ contentType, ttlSeconds, metadata }: Record<string, unknown>): StreamInit | undefined {
   if (typeof contentType !== 'string' || typeof ttlSeconds !== 'number') return undefined;
-  if (typeof metadata !== 'object' || metadata === null) return undefined;
-  return { contentType, ttlSeconds, metadata: metadata as Record<string, string> };
+  return isEntries(metadata) ? { contentType, ttlSeconds, metadata } : undefined;
+}
+
+function isEntries(value: unknown): value is StreamInit['metadata'] {
+  return typeof value === 'object' && value !== null;
 }
 
 function parseError(value: unknown): OutcomeError | undefined {

@@ -2,7 +2,7 @@ import { STREAM_NEXT_OFFSET, STREAM_TTL, STREAM_UP_TO_DATE } from '../../../prot
 import { OFFSET_START } from '../../../protocol/query.ts';
 import type { StreamEnd, StreamInit } from '../types.ts';
 import type { Backend } from './backend.ts';
-import { createLine, endLine, foldMetaLog, type Incarnation } from './meta-log.ts';
+import { createLine, endLine, foldMetaLog, noteLine, type Incarnation } from './meta-log.ts';
 import { headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
 
 const CONTENT_TYPE = 'application/x-ndjson';
@@ -74,6 +74,11 @@ export class Metadata {
   /** Adds a life behind another; who reads the log learns whether this one came first. */
   async follow(id: string, token: string, init: StreamInit, after: string): Promise<void> {
     await this.#append(id, createLine(token, init, after));
+  }
+
+  /** Adds entries to the metadata of a life. */
+  async annotate(id: string, token: string, entries: StreamInit['metadata']): Promise<void> {
+    await this.#append(id, noteLine(token, entries));
   }
 
   /** True when there was a log. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isPending } from '../metadata.ts';
 import {
   type Follower,
   type Frame,
@@ -31,7 +32,7 @@ const ABANDON_MS = 1_000;
  * Streams in a server of the Durable Streams base protocol, each as two streams there: `{id}`, the bytes as
  * they are, and `{id}.meta`, a log of what else is known of it. All that must outlive a process lies there.
  *
- * Requests: create 2, append 1, close 2, read 1 (2 at the end of a closed stream), head 2, delete 2; a follower
+ * Requests: create 2, annotate 1, append 1, close 2, read 1 (2 at the end of a closed stream), head 2, delete 2; a follower
  * 2 to open, and then one live read per stream and process.
  */
 export class DurableStreamsStore implements StreamStore {
@@ -80,6 +81,13 @@ export class DurableStreamsStore implements StreamStore {
     return true;
   }
 
+  async annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+    this.#check(id);
+    const token = this.#writer(id).token ?? (await this.#incarnation(id)).token;
+    await this.#metadata.annotate(id, token, entries);
+    await this.#tails.get(id)?.refresh();
+  }
+
   async append(id: string, bytes: Uint8Array): Promise<void> {
     this.#check(id);
     await this.#writer(id).append(bytes);
@@ -114,6 +122,7 @@ export class DurableStreamsStore implements StreamStore {
     opening.catch(() => undefined);
     let follower: StreamFollower | undefined;
     try {
+      if (known && isPending(known.init.metadata)) await known.refresh();
       const { token, init } = known ?? (await this.#incarnation(id));
       const source = await opening;
       const tail = source.upToDate ? source.next : ((await this.#registry.head(id))?.tail ?? source.next);

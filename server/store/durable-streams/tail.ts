@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { isPending } from '../metadata.ts';
 import type { Frame, Offset, StoreError, StreamEnd, StreamInit } from '../types.ts';
 import type { Backend } from './backend.ts';
 import { LiveRead } from './live-read.ts';
@@ -49,7 +51,8 @@ export type Listener = () => void;
 
 /** The live end of one stream, read once for all its followers in the process. */
 export class Tail {
-  readonly init: StreamInit;
+  /** Its metadata change. */
+  init: StreamInit;
   readonly token: string;
   readonly #options: TailOptions;
   readonly #listeners = new Map<Listener, Standing>();
@@ -132,6 +135,8 @@ export class Tail {
   /** Looks after a read that is silent: it may be at the tail, or dead. Called every second. */
   look(nowMs: number): void {
     this.#options.metadata.touch(this.#options.id);
+    // The metadata log is not followed: another process adds to it once at most, as a rule before the first byte.
+    if (isPending(this.init.metadata)) void this.refresh().catch(() => undefined);
     if (this.#expected && this.#expected.next <= this.position) this.#expected = undefined;
     // A read that brings other bytes is late, and a new one would be later.
     const silentMs = nowMs - Math.max(this.#aliveMs, this.#expected?.sinceMs ?? nowMs);
@@ -140,6 +145,16 @@ export class Tail {
       this.#live.reconnect();
     }
     if (nowMs - this.#aliveMs > this.#options.silenceMs) void this.check();
+  }
+
+  /** Reads the metadata again, and tells the listeners if they have changed. @throws StoreError */
+  async refresh(): Promise<void> {
+    const incarnation = await this.#options.metadata.read(this.#options.id);
+    if (this.#over || incarnation?.token !== this.token) return;
+    const { metadata } = incarnation.init;
+    if (isDeepStrictEqual(metadata, this.init.metadata)) return;
+    this.init = incarnation.init;
+    this.#tell();
   }
 
   /** Compares the tail with the backend's HEAD, which says what a dead connection does not. */

@@ -75,6 +75,11 @@ export class Writer {
     this.#options = options;
   }
 
+  /** The life that this process created; undefined if it was another process. */
+  get token(): string | undefined {
+    return this.#options.token;
+  }
+
   /** There while something is under way; resolves when it is done. */
   get busy(): Promise<void> | undefined {
     return this.#running;

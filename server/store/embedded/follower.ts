@@ -22,6 +22,10 @@ export class EmbeddedFollower implements Follower {
     stream.addFollower(this);
   }
 
+  get metadata(): StreamInfo['metadata'] {
+    return this.#stream.init.metadata;
+  }
+
   next(): Frame | undefined {
     if (this.#isDone) return undefined;
     const stream = this.#stream;

@@ -126,6 +126,10 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return true;
   }
 
+  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+    return promised(() => this.#with(id, (stream) => stream.annotate(entries)));
+  }
+
   append(id: string, bytes: Uint8Array): Promise<void> {
     return promised(() => this.#with(id, (stream) => stream.append(bytes)));
   }

@@ -8,6 +8,15 @@ import type { Writes } from './operations.ts';
 import type { EmbeddedFollower } from './follower.ts';
 import { expiryKey, formatOffset, openKey, recordKey, trashKey, type Sid } from './keys.ts';
 import { LiveFrames } from './live-frames.ts';
+import {
+  stopOf,
+  withNotes,
+  type Append,
+  type Closing,
+  type Flight,
+  type Note,
+  type Waiter,
+} from './flight.ts';
 import { encodeRecord, slackMs, type StreamRecord } from './record.ts';
 
 /** What a stream needs of its store. */
@@ -21,30 +30,6 @@ export interface StreamHost {
   onQuiet(stream: EmbeddedStream): void;
 }
 
-interface Waiter<T> {
-  resolve(value: T): void;
-  reject(error: StoreError): void;
-}
-
-interface Append extends Waiter<void> {
-  readonly bytes: Uint8Array;
-}
-
-interface Closing {
-  readonly end: StreamEnd;
-  readonly last: Uint8Array;
-  readonly waiters: Waiter<StreamEnd>[];
-}
-
-/** What one commit carries of a stream. */
-interface Flight {
-  readonly appends: readonly Append[];
-  readonly closing: Closing | undefined;
-  readonly pieces: readonly Piece[];
-  readonly expiresAt: number;
-  readonly erases: boolean;
-}
-
 const NOTHING = new Uint8Array(0);
 const deleted = (): StoreError => new StoreError('NOT_FOUND', 'There is no such stream');
 const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed');
@@ -55,7 +40,8 @@ const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed'
  */
 export class EmbeddedStream implements Participant {
   readonly sid: Sid;
-  readonly init: StreamInit;
+  /** Its metadata change with `annotate`. */
+  init: StreamInit;
   /** The position behind the last byte that is committed. */
   tail: number;
   end: StreamEnd | undefined;
@@ -71,6 +57,7 @@ export class EmbeddedStream implements Participant {
   readonly #live = new LiveFrames();
   #chunks: ChunkWriter | undefined;
   #appends: Append[] = [];
+  #notes: Note[] = [];
   #closing: Closing | undefined;
   #erasing: Waiter<void>[] | undefined;
   #flight: Flight | undefined;
@@ -113,7 +100,9 @@ export class EmbeddedStream implements Participant {
   /** True while something of it has to be written, be it for the second time after a failure. */
   get isDirty(): boolean {
     if (this.#flight ?? this.#closing ?? this.#erasing) return true;
-    return this.#appends.length > 0 || (!this.gone && this.#expiresAt < this.deadline);
+    return (
+      this.#appends.length > 0 || this.#notes.length > 0 || (!this.gone && this.#expiresAt < this.deadline)
+    );
   }
 
   /** True when the disk has all that is known of it. */
@@ -138,6 +127,15 @@ export class EmbeddedStream implements Participant {
     if (bytes.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#appends.push({ bytes, resolve, reject });
+      this.#host.committer.add(this);
+    });
+  }
+
+  annotate(entries: Readonly<Record<string, string>>): Promise<void> {
+    if (this.end ?? this.#closing) return Promise.resolve();
+    this.touch();
+    return new Promise((resolve, reject) => {
+      this.#notes.push({ entries, resolve, reject });
       this.#host.committer.add(this);
     });
   }
@@ -220,22 +218,24 @@ export class EmbeddedStream implements Participant {
   }
 
   #rejectWaiting(reason: StoreError): void {
-    const waiting = [...this.#appends, ...(this.#closing?.waiters ?? [])];
+    const waiting = [...this.#appends, ...this.#notes, ...(this.#closing?.waiters ?? [])];
     this.#appends = [];
+    this.#notes = [];
     this.#closing = undefined;
     for (const waiter of waiting) waiter.reject(reason);
   }
 
   write(to: Writes): void {
     const { sid, id } = this;
-    const [appends, closing] = [this.#appends, this.#closing];
+    const [appends, notes, closing] = [this.#appends, this.#notes, this.#closing];
     this.#appends = [];
+    this.#notes = [];
     if (this.gone) {
       if (this.#erasing) {
         if (this.#host.isCurrent(this)) to.remove(recordKey(id));
         eraseStream(to, sid, id, this.#expiresAt);
       }
-      this.#flight = { appends, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };
+      this.#flight = { appends, notes, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };
       return;
     }
     const bytes = appends.map((append) => append.bytes);
@@ -245,20 +245,26 @@ export class EmbeddedStream implements Participant {
       this.#chunks ??= new ChunkWriter(sid, this.tail);
       pieces = this.#chunks.write(to, bytes);
     }
-    const expiresAt = this.#writeRecord(to, closing?.end, pieces);
-    this.#flight = { appends, closing, pieces, expiresAt, erases: false };
+    const expiresAt = this.#writeRecord(to, closing?.end, pieces, notes);
+    this.#flight = { appends, notes, closing, pieces, expiresAt, erases: false };
   }
 
   /** Writes what of the record and its indexes has to change, and gives the expiry that is on disk then. */
-  #writeRecord(to: Writes, end: StreamEnd | undefined, pieces: readonly Piece[]): number {
-    const { sid, id, init, deadline } = this;
+  #writeRecord(
+    to: Writes,
+    end: StreamEnd | undefined,
+    pieces: readonly Piece[],
+    notes: readonly Note[],
+  ): number {
+    const { sid, id, deadline } = this;
+    const init = withNotes(this.init, notes);
     const isNew = this.#expiresAt === 0;
     let expiresAt = this.#expiresAt;
     if (deadline > expiresAt) {
       if (!isNew) to.remove(expiryKey(expiresAt, sid));
       expiresAt = deadline + slackMs(init.ttlSeconds);
       to.put(expiryKey(expiresAt, sid), Buffer.from(id));
-    } else if (!end) return expiresAt;
+    } else if (!end && notes.length === 0) return expiresAt;
     if (isNew && !end && !outlivesProcess(init.metadata)) to.put(openKey(sid), Buffer.from(id));
     if (!isNew && end) to.remove(openKey(sid));
     const closing = end ?? this.end;
@@ -274,7 +280,7 @@ export class EmbeddedStream implements Participant {
 
   committed(): void {
     if (!this.#flight) return;
-    const { appends, closing, pieces, expiresAt, erases } = this.#flight;
+    const { appends, notes, closing, pieces, expiresAt, erases } = this.#flight;
     this.#flight = undefined;
     this.#expiresAt = expiresAt;
     this.#commit = this.#host.log.committed;
@@ -283,6 +289,7 @@ export class EmbeddedStream implements Participant {
       this.#erasing = undefined;
     } else {
       this.#chunks?.commit();
+      this.init = withNotes(this.init, notes);
       this.tail = stopOf(pieces, this.tail);
       if (closing) {
         this.end = closing.end;
@@ -291,35 +298,30 @@ export class EmbeddedStream implements Participant {
       }
     }
     if (this.gone) {
-      for (const waiter of [...appends, ...(closing?.waiters ?? [])]) waiter.reject(this.gone);
+      for (const waiter of [...appends, ...notes, ...(closing?.waiters ?? [])]) waiter.reject(this.gone);
     } else {
       if (this.hasFollowers || this.#commit > this.#host.log.readable) {
         this.#live.add(pieces, this.end, this.#commit);
         this.trim();
       }
-      for (const append of appends) append.resolve();
+      for (const waiter of [...appends, ...notes]) waiter.resolve();
       if (closing) for (const waiter of closing.waiters) waiter.resolve(closing.end);
-      if (pieces.length > 0 || closing) this.#wake();
+      if (pieces.length > 0 || notes.length > 0 || closing) this.#wake();
     }
     this.#host.onQuiet(this);
   }
 
   failed(error: StoreError): void {
-    const appends = this.#flight?.appends ?? [];
+    const { appends = [], notes = [] } = this.#flight ?? {};
     this.#flight = undefined;
     this.#chunks?.rollback();
-    for (const append of appends) append.reject(this.gone ?? error);
+    for (const waiter of [...appends, ...notes]) waiter.reject(this.gone ?? error);
     // What was asked for later goes with it: a log that has lost bytes must not go on behind them.
     this.#rejectWaiting(this.gone ?? error);
     for (const waiter of this.#erasing?.splice(0) ?? []) waiter.reject(error);
     this.#host.onQuiet(this);
   }
 }
-
-const stopOf = (pieces: readonly Piece[], otherwise: number): number => {
-  const last = pieces.at(-1);
-  return last ? last.start + last.bytes.length : otherwise;
-};
 
 /** Takes a stream out of all indexes and leaves its chunks to the sweeper. Its record is another matter. */
 export function eraseStream(to: Writes, sid: Sid, id: string, expiresAt: number): void {

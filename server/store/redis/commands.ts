@@ -19,9 +19,21 @@ export interface State {
   readonly end?: StreamEnd;
 }
 
-export interface Opened extends State {
-  readonly owner: string;
+/** What a stream is. */
+export interface Described extends State {
+  /** As it was created. */
   readonly init: StreamInit;
+  /** Entries that were added to the metadata since, a line of JSON each. */
+  readonly notes: string;
+}
+
+export interface Opened extends Described {
+  readonly owner: string;
+}
+
+export interface Annotated {
+  readonly epoch: string;
+  readonly notes: string;
 }
 
 export interface Chunk extends State {
@@ -78,6 +90,12 @@ export class Commands {
     return status === 'OK';
   }
 
+  async annotate(id: string, entries: StreamInit['metadata'], fence?: Fence): Promise<Annotated> {
+    const args = [this.#who, fence?.epoch ?? '', `${JSON.stringify(entries)}\n`];
+    const [, epoch, notes] = await this.#run(this.#scripts.annotate, id, args, { isWrite: true });
+    return { epoch: text(epoch), notes: text(notes) };
+  }
+
   async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<Appended> {
     const number = String((this.#number += 1));
     const args = [this.#who, number, fence?.epoch ?? '', String(fence?.tail ?? 0), ...entriesOf(bytes)];
@@ -130,17 +148,17 @@ export class Commands {
 
   /** Restarts the TTL and tells what the stream is. */
   async open(id: string): Promise<Opened> {
-    const [, epoch, tail, end, owner, init] = await this.#run(this.#scripts.open, id, []);
-    return { ...state(epoch, tail, end), owner: text(owner), init: JSON.parse(text(init)) as StreamInit };
+    const [, epoch, tail, end, owner, ...rest] = await this.#run(this.#scripts.open, id, []);
+    return { ...state(epoch, tail, end), owner: text(owner), ...described(rest) };
   }
 
   /** What the stream is, without restarting its TTL. */
-  async head(id: string): Promise<(State & { readonly init: StreamInit }) | undefined> {
-    const [status, epoch, tail, end, init] = await this.#run(this.#scripts.head, id, [], {
+  async head(id: string): Promise<Described | undefined> {
+    const [status, epoch, tail, end, ...rest] = await this.#run(this.#scripts.head, id, [], {
       tolerate: 'NOT_FOUND',
     });
     if (status === 'NOT_FOUND') return undefined;
-    return { ...state(epoch, tail, end), init: JSON.parse(text(init)) as StreamInit };
+    return { ...state(epoch, tail, end), ...described(rest) };
   }
 
   /**
@@ -194,6 +212,10 @@ function entriesOf(bytes: Uint8Array): Buffer[] {
 
 function text(reply: Reply | undefined): string {
   return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
+}
+
+function described([init, notes]: readonly Reply[]): Pick<Described, 'init' | 'notes'> {
+  return { init: JSON.parse(text(init)) as StreamInit, notes: notes == null ? '' : text(notes) };
 }
 
 function state(epoch: Reply | undefined, tail: Reply | undefined, end: Reply | undefined): State {

@@ -1,9 +1,9 @@
-import type { Frame, StreamEnd } from '../types.ts';
+import type { Frame, StreamEnd, StreamInit } from '../types.ts';
 import type { StoreError } from '../types.ts';
-import type { Chunk, State } from './commands.ts';
+import type { Chunk, Described, State } from './commands.ts';
 import { bytesLost, notFound, unavailable } from './failures.ts';
 import { LIMIT_BYTES, LiveWindow } from './live-window.ts';
-import { parseMessage } from './messages.ts';
+import { parseMessage, withNotes } from './messages.ts';
 import { formatOffset } from './offsets.ts';
 
 /** Bytes that are fetched at once for all followers. */
@@ -16,7 +16,7 @@ export interface Reader {
 
 export interface FeedOptions {
   readonly id: string;
-  readonly state: State;
+  readonly state: Described;
   /** Reads from Redis. `touch` when a reader asked for it. */
   readonly read: (from: number, maxBytes: number, touch: boolean) => Promise<Chunk>;
   /** Called when the last reader has left, or nothing can come any more. */
@@ -40,6 +40,8 @@ export class Feed {
   readonly #fetches = new Map<string, Promise<Frame>>();
   #tail: number;
   #end: StreamEnd | undefined;
+  #notes: string;
+  #metadata: StreamInit['metadata'];
   #failure: StoreError | undefined;
   #catchingUp = false;
   #behind = false;
@@ -50,6 +52,13 @@ export class Feed {
     this.epoch = options.state.epoch;
     this.#tail = options.state.tail;
     this.#end = options.state.end;
+    this.#notes = options.state.notes;
+    this.#metadata = withNotes(options.state.init.metadata, this.#notes);
+  }
+
+  /** The stream's metadata, with what was added to them. */
+  get metadata(): StreamInit['metadata'] {
+    return this.#metadata;
   }
 
   get tail(): number {
@@ -86,6 +95,8 @@ export class Feed {
     switch (message.kind) {
       case 'data':
         return this.ingest(message.start, message.bytes, message.end);
+      case 'notes':
+        return this.learnNotes(message.notes);
       case 'more':
         return this.#catchUp();
       case 'gone':
@@ -105,18 +116,28 @@ export class Feed {
     this.#advance(this.#tail + fresh.length, end);
   }
 
+  /** Takes all lines that were added to the metadata. */
+  learnNotes(notes: string): void {
+    // Lines are only ever added: what is shorter is older.
+    if (!this.isLive || notes.length <= this.#notes.length) return;
+    this.#notes = notes;
+    this.#metadata = withNotes(this.#options.state.init.metadata, notes);
+    this.#wake();
+  }
+
   /**
    * Takes what a look at the stream found.
    * @param asked the tail when the look began: less than that means that Redis lost bytes.
    * @returns whether the look found what no message had told.
    */
-  learn(found: State | undefined, asked: number): boolean {
+  learn(found: (State & Partial<Described>) | undefined, asked: number): boolean {
     if (!this.isLive) return false;
     if (found?.epoch !== this.epoch) {
       this.fail(notFound());
       return false;
     }
     this.heardAt = performance.now();
+    if (found.notes !== undefined) this.learnNotes(found.notes);
     if (found.tail < asked) {
       this.fail(bytesLost());
       return false;

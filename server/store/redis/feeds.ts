@@ -1,11 +1,12 @@
 import type { StoreError } from '../types.ts';
 import { type Follower, type Offset, type StreamInfo } from '../types.ts';
 import { pause } from './backoff.ts';
-import { ENTRY_BYTES, type Commands, type Opened, type State } from './commands.ts';
+import { ENTRY_BYTES, type Commands, type Described, type Opened } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { notFound, unavailable } from './failures.ts';
 import { Feed } from './feed.ts';
 import { RedisFollower } from './follower.ts';
+import { withNotes } from './messages.ts';
 import { formatOffset, invalidOffset, parseOffset } from './offsets.ts';
 
 /** Milliseconds of silence after which a followed stream is looked at: messages may get lost, and expiry sends none. */
@@ -55,7 +56,7 @@ export class Feeds {
     if (this.#failure) throw this.#failure;
     if (from > opened.tail) throw invalidOffset();
     const { feed } = this.#entryOf(id, opened);
-    const info = { ...opened.init, ...infoOf(opened) };
+    const info = infoOf(opened);
     return new RedisFollower({ feed, info, from, maxBytes: Math.max(1, maxBytes), onReadable });
   }
 
@@ -173,7 +174,8 @@ export class Feeds {
   }
 }
 
-/** The parts of a stream's description that change. */
-export function infoOf({ tail, end }: State): Pick<StreamInfo, 'tail' | 'end'> {
-  return { tail: formatOffset(tail), ...(end && { end }) };
+/** What Redis says of a stream. */
+export function infoOf({ init, notes, tail, end }: Described): StreamInfo {
+  const metadata = withNotes(init.metadata, notes);
+  return { ...init, metadata, tail: formatOffset(tail), ...(end && { end }) };
 }

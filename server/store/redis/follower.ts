@@ -35,6 +35,10 @@ export class RedisFollower implements Follower, Reader {
     feed.add(this);
   }
 
+  get metadata(): StreamInfo['metadata'] {
+    return this.#feed.metadata;
+  }
+
   next(): Frame | undefined {
     if (this.#over) return undefined;
     const failure = this.#feed.failure ?? this.#failure;

@@ -1,4 +1,4 @@
-import type { StreamEnd } from '../types.ts';
+import type { StreamEnd, StreamInit } from '../types.ts';
 
 /** Characters of an epoch: 12 random bytes as base64url. */
 export const EPOCH_LENGTH = 16;
@@ -16,6 +16,8 @@ export type Message =
       readonly bytes: Buffer;
       readonly end?: StreamEnd;
     }
+  /** The metadata have other entries, of which these lines are all that were added. */
+  | { readonly kind: 'notes'; readonly epoch: string; readonly notes: string }
   /** There is more than a message should carry. */
   | { readonly kind: 'more'; readonly epoch: string }
   | { readonly kind: 'gone'; readonly epoch: string };
@@ -35,6 +37,8 @@ export function parseMessage(message: Buffer): Message | undefined {
       return { kind: 'data', epoch, start, bytes: message.subarray(REST_AT) };
     case 'e':
       return parseClosing(message, epoch, start);
+    case 'n':
+      return { kind: 'notes', epoch, notes: message.toString('utf8', REST_AT) };
     case 'm':
       return { kind: 'more', epoch };
     case 'g':
@@ -60,6 +64,19 @@ function parseClosing(message: Buffer, epoch: string, start: number): Message | 
 function digits(message: Buffer, from: number, to: number): number | undefined {
   const text = message.toString('latin1', from, to);
   return text.length === to - from && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Returns the metadata with the entries that were added: lines of JSON, the later of the same name counts. */
+export function withNotes(metadata: StreamInit['metadata'], notes: string): StreamInit['metadata'] {
+  return notes.split('\n').reduce((all, line) => ({ ...all, ...parseNote(line) }), metadata);
+}
+
+function parseNote(line: string): StreamInit['metadata'] | undefined {
+  try {
+    return JSON.parse(line) as StreamInit['metadata'];
+  } catch {
+    return undefined;
+  }
 }
 
 export function parseEnd(json: string): StreamEnd {

@@ -8,6 +8,7 @@ export interface Script {
 
 export interface Scripts {
   readonly create: Script;
+  readonly annotate: Script;
   readonly append: Script;
   readonly close: Script;
   readonly read: Script;
@@ -29,6 +30,7 @@ const MESSAGE_BYTES = 65_536;
  *   owner    the store (a process) that created it
  *   init     contentType, ttlSeconds and metadata, as JSON
  *   ttl      in milliseconds
+ *   notes    entries that were added to the metadata, a line of JSON each
  *   tail     position behind the last byte
  *   end      how it ended, as JSON; there when it is closed
  *   w:<who>  number of the last append of a store, by which its repetition is known
@@ -95,6 +97,19 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'owner', ARGV[2], 'init', ARGV[3],
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('DEL', KEYS[2])
 return { 'OK' }
+`;
+
+/** ARGV: who, epoch or '', a line of JSON. Replies with all lines. The line of a repetition changes nothing. */
+const ANNOTATE = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'ttl', 'end', 'owner', 'notes')
+if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
+local notes = (m[5] or '')
+if m[3] then return { 'OK', m[1], notes } end
+notes = notes .. ARGV[3]
+redis.call('HSET', KEYS[1], 'notes', notes)
+refresh(m[2])
+tell('n', m[1], 0, notes, m[4], ARGV[1])
+return { 'OK', m[1], notes }
 `;
 
 /**
@@ -179,19 +194,19 @@ end
 return { 'OK', m[1], m[2], m[4], table.concat(parts) }
 `;
 
-/** Restarts the TTL for a reader that begins. Replies with the epoch, the tail, the end, the owner and init. */
+/** Restarts the TTL for a reader that begins. Replies with the epoch, the tail, the end, the owner, init and notes. */
 const OPEN = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init', 'notes')
 if not m[1] then return { 'NOT_FOUND' } end
 refresh(m[3])
-return { 'OK', m[1], m[2], m[4], m[5], m[6] }
+return { 'OK', m[1], m[2], m[4], m[5], m[6], m[7] }
 `;
 
-/** What a stream is. Replies with the epoch, the tail, the end and init. */
+/** What a stream is. Replies with the epoch, the tail, the end, init and notes. */
 const HEAD = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init', 'notes')
 if not m[1] then return { 'NOT_FOUND' } end
-return { 'OK', m[1], m[2], m[3], m[4] }
+return { 'OK', m[1], m[2], m[3], m[4], m[5] }
 `;
 
 /** ARGV: who. UNLINK, because freeing a long log takes time that other streams would wait. */
@@ -208,6 +223,7 @@ export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
   const tells = tell(publish);
   return {
     create: script('', CREATE),
+    annotate: script('', tells + REFRESH + ANNOTATE),
     append: script('', tells + REFRESH + ADD + APPEND),
     close: script(ALLOW_OOM, tells + REFRESH + ADD + CLOSE),
     read: script(ALLOW_OOM, REFRESH + READ),

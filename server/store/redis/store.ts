@@ -66,6 +66,15 @@ export class RedisStore implements StreamStore {
     return isOurs;
   }
 
+  async annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+    const { commands, feeds } = this.#use();
+    await this.#write(id, async (fence) => {
+      const { epoch, notes } = await commands.annotate(id, entries, fence);
+      const feed = feeds.get(id);
+      if (feed?.epoch === epoch) feed.learnNotes(notes);
+    });
+  }
+
   async append(id: string, bytes: Uint8Array): Promise<void> {
     const { commands, feeds } = this.#use();
     await this.#write(id, async (fence) => {
@@ -115,7 +124,7 @@ export class RedisStore implements StreamStore {
 
   async head(id: string): Promise<StreamInfo | undefined> {
     const found = await this.#use().commands.head(id);
-    return found && { ...found.init, ...infoOf(found) };
+    return found && infoOf(found);
   }
 
   async delete(id: string): Promise<boolean> {

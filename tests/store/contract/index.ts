@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { describeAnnotate } from './annotate.ts';
 import { describeCreate } from './create.ts';
 import { describeDelete } from './delete.ts';
 import { describeEnd } from './end.ts';
@@ -17,6 +18,7 @@ export type { StoreFactory, StoreOptions, StoreUnderTest } from './support.ts';
 export function describeStore(name: string, factory: StoreFactory): void {
   describe(`${name} keeps the contract of a store`, () => {
     describeCreate(factory);
+    describeAnnotate(factory);
     describeLog(factory);
     describeOffsets(factory);
     describeEnd(factory);

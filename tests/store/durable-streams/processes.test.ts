@@ -35,6 +35,20 @@ describe('several processes on one backend', () => {
     tail.stop();
   });
 
+  it('tell followers in another process about new metadata', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await a.create(id, init({ metadata: { pending: '1' } }));
+    const tail = await Tail.open(b, id);
+    await a.annotate(id, { status: '200' });
+    await tail.until(({ follower }) => follower.metadata['status'] === '200');
+    expect(tail.frames).toEqual([]);
+    await a.append(id, Buffer.from('body'));
+    await tail.until(({ bytes }) => bytes.length === 4);
+    expect(await b.head(id)).toMatchObject({ metadata: { pending: '1', status: '200' } });
+    tail.stop();
+  });
+
   it('keep what both append, each in its own order', async () => {
     const stores = [await t.openDirect(), await t.openDirect(), await t.openDirect()];
     const id = newId();

@@ -41,6 +41,20 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     expect(tail.end).toEqual(end);
   });
 
+  it('tells followers of the others about new metadata', async () => {
+    const [writer, reader] = await openAll(2);
+    const id = newId();
+    await writer!.create(id, init({ metadata: { pending: '1' } }));
+    const tail = await Tail.open(reader!, id);
+    await writer!.annotate(id, { status: '200' });
+    await tail.until(({ follower }) => follower.metadata['status'] === '200');
+    expect(tail.frames).toEqual([]);
+    await writer!.append(id, Buffer.from('body'));
+    await tail.until(({ bytes }) => bytes.length === 4);
+    expect(await reader!.head(id)).toMatchObject({ metadata: { pending: '1', status: '200' } });
+    tail.stop();
+  });
+
   it('keeps the order of each of many that write to one log', async () => {
     const stores = await openAll(4);
     const id = `key-${newId()}`;

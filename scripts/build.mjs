@@ -3,6 +3,7 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'tsup';
+import { writeDeclarations } from './declarations.mjs';
 
 const SOURCES = ['protocol', 'server', 'core-client', 'react', 'conformance', 'scripts'];
 const CONFIGURATION = ['package.json', 'tsconfig.json', 'tsup.config.ts'];
@@ -23,7 +24,7 @@ async function isFresh() {
 
 if (!(process.argv.includes('--if-stale') && (await isFresh()))) {
   await rm('dist', { recursive: true, force: true });
-  await build({ config: 'tsup.config.ts' });
+  await Promise.all([build({ config: 'tsup.config.ts' }), writeDeclarations()]);
   // Bundling moves a module's directive away from the first line, where frameworks look for it.
   const entries = (await readdir('dist', { recursive: true })).filter((file) =>
     /^react(\/\w+)?\.c?js$/.test(file),

@@ -1,8 +1,9 @@
-// Packs what dist/ holds and asks whether it works for others: publint, attw, and the size in a browser.
+// Packs what dist/ holds and asks whether it works for others: publint, attw, the sources that declaration maps name,
+// and the size in a browser.
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -31,9 +32,19 @@ async function bundledSize(entry) {
 const folder = await mkdtemp(join(tmpdir(), 'durable-proxy-pack-'));
 try {
   const packed = await exec('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]);
-  const [{ filename, size }] = JSON.parse(packed.stdout);
+  const [{ filename, size, files }] = JSON.parse(packed.stdout);
   const tarball = join(folder, filename);
   console.log(`  package: ${(size / 1024).toFixed(0)} kB packed`);
+
+  const paths = new Set(files.map(({ path }) => path));
+  for (const map of [...paths].filter((path) => /\.d\.c?ts\.map$/.test(path))) {
+    const { sources } = JSON.parse(await readFile(map, 'utf8'));
+    for (const source of sources.map((path) => posix.join(posix.dirname(map), path))) {
+      if (paths.has(source)) continue;
+      console.error(`${map} names ${source}, which is not in the package`);
+      process.exitCode = 1;
+    }
+  }
 
   const checks = [
     ['publint', ['run', tarball, '--strict']],

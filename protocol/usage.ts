@@ -1,0 +1,38 @@
+/** Streaming formats of AI providers that the proxy recognizes. */
+export const FORMATS = [
+  /** OpenAI chat completions, and the many APIs that copy them. */
+  'openai-chat',
+  'openai-responses',
+  'anthropic-messages',
+  /** `streamGenerateContent?alt=sse` of the Gemini API. */
+  'gemini',
+  'gemini-interactions',
+  /** UI message stream of the AI SDK. */
+  'ai-sdk-ui',
+  /** AG-UI, as TanStack AI sends it. */
+  'ag-ui',
+] as const;
+
+export type FormatName = (typeof FORMATS)[number];
+
+/**
+ * What a provider said about one answer. A field is absent if the provider has not reported it, as in an answer that
+ * was cut off. Counts have the same meaning in every format.
+ */
+export interface Usage {
+  readonly format: FormatName;
+  /** Name of the model, as the provider reported it. */
+  readonly model?: string;
+  /** Tokens of the prompt, cached ones included. */
+  readonly inputTokens?: number;
+  /** Tokens of the answer, reasoning included. */
+  readonly outputTokens?: number;
+  /** Tokens of the prompt that the provider read from its cache. Part of `inputTokens`. */
+  readonly cachedInputTokens?: number;
+  /** Tokens of reasoning. Part of `outputTokens`. */
+  readonly reasoningTokens?: number;
+  /** Why the model stopped, in the provider's own word: `stop`, `end_turn`, `MAX_TOKENS`. */
+  readonly finishReason?: string;
+  /** The provider's id of the answer: `resp_…`, `chatcmpl-…`, `msg_…`. */
+  readonly providerId?: string;
+}

@@ -1,0 +1,90 @@
+import type { FormatName, Usage } from '../../protocol/usage.ts';
+import type { SseEvent } from './sse-events.ts';
+
+/** A JSON object from the wire. Every field has to be checked. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** An error that the provider sent as an event of its format. */
+export interface ReportedError {
+  /** The provider's code or type of error, such as `overloaded_error`, if it is a plain word. */
+  readonly code?: string;
+}
+
+/** What the events of one answer have said so far. Formats write it, `FormatReader` shows it. */
+export interface Progress {
+  /** By its own format, the answer is over. Text may follow in formats with several messages: then it is false again. */
+  isEnded: boolean;
+  /** Nothing more belongs to the answer, so the connection may be closed. Implies `isEnded`, or an error. */
+  isFinal: boolean;
+  error: ReportedError | undefined;
+  usage: { -readonly [Name in keyof Usage]?: Usage[Name] | undefined };
+}
+
+/** One answer of a recognized format. */
+export interface Answer {
+  /** Takes each event of the answer, beginning with the one by which the format was recognized. */
+  take(event: SseEvent): void;
+  /** Writes into `Progress.usage` what was postponed for speed. Called before the usage is read. */
+  settle?(): void;
+}
+
+/** What came before the event by which a format may be recognized. */
+export interface Beginning {
+  /** Header fields of the response, names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The event before, if there is one. */
+  readonly previous: Json | undefined;
+}
+
+/** A streaming format of a provider. */
+export interface Format {
+  readonly name: FormatName;
+  /** Returns true if an answer of this format begins with this event. It must not be possible in other formats. */
+  begins(event: Json, beginning: Beginning): boolean;
+  /** Matches the data of a first event of this format that was cut off, once it shows what `begins` needs. */
+  readonly cutBeginning: RegExp;
+  open(progress: Progress): Answer;
+}
+
+/** Returns the value if it is a JSON object, else undefined. */
+export function objectOf(value: unknown): Json | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+}
+
+/** Returns the objects of a list, none if it is not a list. */
+export function objectsOf(value: unknown): Json[] {
+  if (!Array.isArray(value)) return [];
+  return value.map(objectOf).filter((each) => each !== undefined);
+}
+
+/** Longest text of a provider that is kept. */
+const MAX_TEXT = 256;
+
+/** Returns the value if it is a non-empty text of at most 256 characters, else undefined. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT ? value : undefined;
+}
+
+/** Returns the value if it is a count, else undefined. */
+export function countOf(value: unknown): number | undefined {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined;
+}
+
+/** Adds counts. Returns undefined if the first one is not known; the others count as 0 then. */
+export function sumOf(first: unknown, ...others: unknown[]): number | undefined {
+  const total = countOf(first);
+  if (total === undefined) return undefined;
+  return others.reduce<number>((sum, value) => sum + (countOf(value) ?? 0), total);
+}
+
+/**
+ * Reads an error object. The provider's message is left out: it may quote the request or a part of a key, and readers
+ * find it in the bytes.
+ */
+export function reportedError(error: unknown): ReportedError {
+  const { code, type, status } = objectOf(error) ?? {};
+  const word = [code, type, status].find(
+    (value): value is string => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value),
+  );
+  return word === undefined ? {} : { code: word };
+}

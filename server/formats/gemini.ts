@@ -1,0 +1,76 @@
+import {
+  countOf,
+  objectOf,
+  objectsOf,
+  reportedError,
+  sumOf,
+  textOf,
+  type Format,
+  type Json,
+} from './format.ts';
+import { parseData } from './sse-events.ts';
+
+/** Most candidates of one answer that are told apart. */
+const MAX_CANDIDATES = 128;
+
+/** Finds in an event what plain text does not have: an end, an error, a blocked prompt, another candidate. */
+const NOTABLE = /"(?:finishReason|error|promptFeedback|index": ?[1-9])/;
+
+/** Gemini `streamGenerateContent?alt=sse`. It has no end marker: the last event of each candidate has `finishReason`. */
+export const gemini: Format = {
+  name: 'gemini',
+  begins: ({ candidates, promptFeedback, modelVersion, usageMetadata }) =>
+    objectsOf(candidates).some(({ content, finishReason }) => objectOf(content) ?? textOf(finishReason)) ||
+    (objectOf(promptFeedback) !== undefined && (modelVersion ?? usageMetadata) !== undefined),
+  cutBeginning: /^\{\s*"candidates": ?\[\s*\{\s*"content": ?\{/,
+  open(progress) {
+    const { usage } = progress;
+    const finished = new Map<number, boolean>();
+    let isFirst = true;
+    let last: string | undefined;
+
+    const onUsage = (reported: Json): void => {
+      const thoughts = reported['thoughtsTokenCount'];
+      usage.inputTokens = sumOf(reported['promptTokenCount'], reported['toolUsePromptTokenCount']);
+      usage.outputTokens = sumOf(
+        reported['candidatesTokenCount'] ?? (thoughts === undefined ? thoughts : 0),
+        thoughts,
+      );
+      usage.cachedInputTokens = countOf(reported['cachedContentTokenCount']);
+      usage.reasoningTokens = countOf(thoughts);
+    };
+    const onEvent = (event: Json): void => {
+      usage.model ??= textOf(event['modelVersion']);
+      usage.providerId ??= textOf(event['responseId']);
+      for (const candidate of objectsOf(event['candidates'])) {
+        const place = countOf(candidate['index']) ?? 0;
+        const reason = textOf(candidate['finishReason']);
+        if (reason !== undefined) usage.finishReason = reason;
+        if (finished.has(place) || finished.size < MAX_CANDIDATES) finished.set(place, reason !== undefined);
+      }
+      const blocked = textOf(objectOf(event['promptFeedback'])?.['blockReason']);
+      if (event['error'] != null) progress.error = reportedError(event['error']);
+      else if (blocked !== undefined) progress.error = reportedError({ code: blocked });
+      if (finished.size > 0) progress.isEnded = ![...finished.values()].includes(false);
+      progress.isFinal = progress.isEnded || progress.error !== undefined;
+    };
+
+    return {
+      take({ data }) {
+        if (data === undefined) return;
+        // Every event has the counts so far; only the last ones are parsed.
+        if (data.includes('"usageMetadata"')) last = data;
+        // Text after a `finishReason` of the same candidate takes it back.
+        if (!isFirst && !progress.isEnded && !NOTABLE.test(data)) return;
+        isFirst = false;
+        const event = parseData(data);
+        if (event) onEvent(event);
+      },
+      settle() {
+        const reported = last === undefined ? undefined : objectOf(parseData(last)?.['usageMetadata']);
+        last = undefined;
+        if (reported) onUsage(reported);
+      },
+    };
+  },
+};

@@ -1,0 +1,133 @@
+import type { FormatName, Usage } from '../../protocol/usage.ts';
+import { agUi } from './ag-ui.ts';
+import { aiSdkUi } from './ai-sdk-ui.ts';
+import { anthropicMessages } from './anthropic-messages.ts';
+import type { Answer, Beginning, Format, Json, Progress, ReportedError } from './format.ts';
+import { geminiInteractions } from './gemini-interactions.ts';
+import { gemini } from './gemini.ts';
+import { openaiChat } from './openai-chat.ts';
+import { openaiResponses } from './openai-responses.ts';
+import { parseData, SseEvents, type SseEvent } from './sse-events.ts';
+
+const ALL: readonly Format[] = [
+  openaiChat,
+  openaiResponses,
+  anthropicMessages,
+  gemini,
+  geminiInteractions,
+  aiSdkUi,
+  agUi,
+];
+
+/** Events in which a format has to show itself. Azure OpenAI begins with one that only has filter results. */
+const MAX_FIRST_EVENTS = 8;
+
+/**
+ * Reads an answer as it arrives and knows what its own format says about it: whether it is over, whether the provider
+ * reported an error, what it cost.
+ */
+export interface FormatReader {
+  /** Takes the next bytes of the answer, split anywhere. */
+  push(chunk: Uint8Array): void;
+  /** The format of the answer, undefined as long as no event has shown it. */
+  readonly format: FormatName | undefined;
+  /**
+   * What the format says about the answer if its bytes ended here: `ended` if it is over, `open` if more has to
+   * follow, `unknown` if the format was not recognized or an event was too long to be read. Not meant to be asked for each chunk.
+   */
+  readonly state: 'unknown' | 'open' | 'ended';
+  /** True if nothing more belongs to the answer. Its connection may be closed. */
+  readonly isFinal: boolean;
+  /** The error that the provider sent as an event, if it did. */
+  readonly error: ReportedError | undefined;
+  /** What the provider has reported so far, undefined if the format was not recognized. */
+  readonly usage: Usage | undefined;
+  /** Bytes at the end of what was pushed that belong to an event that has not ended. */
+  readonly partialBytes: number;
+  /** Continues with the body of another response to the same answer. Drops an event that has not ended. */
+  restart(): void;
+}
+
+/**
+ * Creates a reader for the body of a response.
+ * @param headers the response's header fields, names in lower case.
+ * @returns undefined if the body is not `text/event-stream`: none of the formats is possible then.
+ */
+export function createFormatReader(headers: Beginning['headers']): FormatReader | undefined {
+  const isEvents = /^\s*text\/event-stream\s*(?:;|$)/i.test(headers['content-type'] ?? '');
+  return isEvents ? new EventsReader(headers) : undefined;
+}
+
+class EventsReader implements FormatReader {
+  readonly #headers: Beginning['headers'];
+  readonly #events = new SseEvents((event) => this.#take(event));
+  readonly #progress: Progress = { isEnded: false, isFinal: false, error: undefined, usage: {} };
+  #format: FormatName | undefined;
+  #answer: Answer | undefined;
+  #previous: Json | undefined;
+  #unrecognized = 0;
+  #isUnsure = false;
+
+  constructor(headers: Beginning['headers']) {
+    this.#headers = headers;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#events.push(chunk);
+  }
+
+  get format(): FormatName | undefined {
+    return this.#format;
+  }
+
+  get state(): 'unknown' | 'open' | 'ended' {
+    if (this.#progress.isEnded) return 'ended';
+    if (this.#isUnsure) return 'unknown';
+    if (this.#format !== undefined) return 'open';
+    const data = this.#unrecognized === 0 ? this.#events.partialData : '';
+    return data !== '' && ALL.some(({ cutBeginning }) => cutBeginning.test(data)) ? 'open' : 'unknown';
+  }
+
+  get isFinal(): boolean {
+    return this.#progress.isFinal;
+  }
+
+  get error(): ReportedError | undefined {
+    return this.#progress.error;
+  }
+
+  get usage(): Usage | undefined {
+    if (this.#format === undefined) return undefined;
+    this.#answer?.settle?.();
+    const known = Object.entries(this.#progress.usage).filter(([, value]) => value !== undefined);
+    return { format: this.#format, ...Object.fromEntries(known) };
+  }
+
+  get partialBytes(): number {
+    return this.#events.partialBytes;
+  }
+
+  restart(): void {
+    this.#events.restart();
+  }
+
+  #take(event: SseEvent): void {
+    if (this.#answer === undefined) this.#recognize(event);
+    // What such an event said is lost, and with it, whether the answer is over.
+    if (event.data === undefined) this.#isUnsure = true;
+    this.#answer?.take(event);
+  }
+
+  #recognize({ data }: SseEvent): void {
+    if (this.#unrecognized === MAX_FIRST_EVENTS) return;
+    this.#unrecognized += 1;
+    const event = data === undefined ? undefined : parseData(data);
+    const beginning = { headers: this.#headers, previous: this.#previous };
+    this.#previous = event;
+    const format = event && ALL.find((each) => each.begins(event, beginning));
+    if (!format) return;
+    this.#previous = undefined;
+    this.#format = format.name;
+    this.#answer = format.open(this.#progress);
+  }
+}

@@ -1,0 +1,94 @@
+import { createParser } from 'eventsource-parser';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { MAX_EVENT_BYTES, SseEvents, type SseEvent } from './sse-events.ts';
+
+function eventsOf(chunks: readonly (Uint8Array | string)[]): { name: string; data: string | undefined }[] {
+  const events: SseEvent[] = [];
+  const parser = new SseEvents((event) => events.push(event));
+  for (const chunk of chunks) parser.push(Buffer.from(chunk));
+  return events.map(({ name, data }) => ({
+    name,
+    data: data === undefined ? undefined : Buffer.from(data, 'latin1').toString('utf8'),
+  }));
+}
+
+/** Splits at pseudo-random places that a list of small numbers gives. */
+function split(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const chunks: Buffer[] = [];
+  for (let at = 0, i = 0; at < bytes.length; i += 1) {
+    const size = sizes[i % sizes.length]!;
+    chunks.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return chunks;
+}
+
+it('finds the events that eventsource-parser finds, with every line end and wherever chunks are split', () => {
+  const line = fc.constantFrom(
+    'data: a',
+    'data:é🌊',
+    'data',
+    'data:  two',
+    'event: x',
+    'event:',
+    'event',
+    ': hi',
+    'id: 1',
+    '',
+    '',
+  );
+  const end = fc.constantFrom('\n', '\r\n', '\r');
+  const text = fc.array(fc.tuple(line, end), { maxLength: 30 }).map((lines) => lines.flat().join(''));
+  const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(text, sizes, fc.constantFrom('', '\uFEFF'), (body, chunkSizes, mark) => {
+      // The last LF lets eventsource-parser see that a CR before it was a line end.
+      const bytes = Buffer.from(`${mark}${body}: end\n`);
+      const expected: { name: string; data: string }[] = [];
+      createParser({ onEvent: ({ event, data }) => expected.push({ name: event ?? '', data }) }).feed(
+        `${body}: end\n`,
+      );
+      expect(eventsOf(split(bytes, chunkSizes))).toEqual(expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it('ends an event at a CR that is the last byte', () => {
+  expect(eventsOf(['data: a\r', '\r'])).toEqual([{ name: '', data: 'a' }]);
+  expect(eventsOf(['data: a\r\n\r'])).toEqual([{ name: '', data: 'a' }]);
+  expect(eventsOf(['data: a\r\n\r', '\ndata: b\n\n'])).toHaveLength(2);
+});
+
+it('leaves out an event without its empty line', () => {
+  expect(eventsOf(['data: a\n\ndata: b\n'])).toEqual([{ name: '', data: 'a' }]);
+});
+
+it('skips the data of an event that is too long, keeps its name, and goes on with the next one', () => {
+  const megabyte = Buffer.alloc(1_048_576, 'a');
+  const long = Array.from({ length: MAX_EVENT_BYTES / megabyte.length + 1 }, () => megabyte);
+  expect(eventsOf(['event: big\ndata: ', ...long, '\ndata: more\n\ndata: b\n\n'])).toEqual([
+    { name: 'big', data: undefined },
+    { name: '', data: 'b' },
+  ]);
+});
+
+it('counts the bytes of an event that has not ended', () => {
+  const parser = new SseEvents(() => undefined);
+  const counts = ['data: a\n', '\nda', 'ta: b\n\n', ': hi\n'].map((chunk) => {
+    parser.push(Buffer.from(chunk));
+    return parser.partialBytes;
+  });
+  expect(counts).toEqual([8, 2, 0, 5]);
+});
+
+it('drops an event that has not ended when another response continues the events', () => {
+  const events: SseEvent[] = [];
+  const parser = new SseEvents((event) => events.push(event));
+  parser.push(Buffer.from('event: x\ndata: a\ndata: lo'));
+  parser.restart();
+  expect(parser.partialBytes).toBe(0);
+  parser.push(Buffer.from('\uFEFFdata: b\n\n'));
+  expect(events).toEqual([{ name: '', data: 'b' }]);
+});

@@ -1,0 +1,148 @@
+/** Most bytes of one event. Longer events are skipped: a line without an end must not fill the memory. */
+export const MAX_EVENT_BYTES = 4_194_304;
+
+/**
+ * One event of a `text/event-stream`. Both texts hold a byte in each character (latin1): most events are only searched
+ * for ASCII, which needs no decoding. `parseData` decodes.
+ */
+export interface SseEvent {
+  /** Value of the `event` field, '' if there is none. */
+  readonly name: string;
+  /** Value of the `data` fields, undefined if the event was longer than `MAX_EVENT_BYTES`. */
+  readonly data: string | undefined;
+}
+
+/**
+ * Splits bytes into server-sent events (WHATWG HTML, section 9.2.6): LF, CR LF and CR end a line, a byte order mark is
+ * removed, and an event without its empty line does not count. Chunks may be split anywhere.
+ *
+ * `eventsource-parser` takes decoded text and holds back a CR at the end of a chunk until more arrives. An answer whose
+ * last byte is that CR would lose its last event.
+ */
+export class SseEvents {
+  readonly #onEvent: (event: SseEvent) => void;
+  #line = '';
+  #name = '';
+  #data: string | undefined;
+  /** Bytes of the current event so far. */
+  #size = 0;
+  #isTooLong = false;
+  /** The last chunk ended in a CR, so an LF at the beginning of the next one belongs to it. */
+  #skipLf = false;
+  #isFirstLine = true;
+  #partialBytes = 0;
+
+  constructor(onEvent: (event: SseEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+    let at = this.#skipLf && text.startsWith('\n') ? 1 : 0;
+    this.#skipLf = text.endsWith('\r');
+    let cr = text.indexOf('\r', at);
+    let lf = text.indexOf('\n', at);
+    let boundary = -1;
+    while (cr !== -1 || lf !== -1) {
+      const isCr = cr !== -1 && (lf === -1 || cr < lf);
+      const end = isCr ? cr : lf;
+      const isEmpty = this.#endLine(text, at, end);
+      at = isCr && lf === end + 1 ? end + 2 : end + 1;
+      if (isEmpty) boundary = at;
+      if (lf !== -1 && lf < at) lf = text.indexOf('\n', at);
+      if (cr !== -1 && cr < at) cr = text.indexOf('\r', at);
+    }
+    if (at < text.length) this.#keep(text, at, text.length);
+    this.#partialBytes = boundary === -1 ? this.#partialBytes + text.length : text.length - boundary;
+  }
+
+  /** Bytes at the end of what was pushed that belong to an event that has not ended. */
+  get partialBytes(): number {
+    return this.#partialBytes;
+  }
+
+  /** The data of an event that has not ended, as far as it has arrived. */
+  get partialData(): string {
+    const line = this.#line.startsWith('data:') ? valueOf(this.#line, 5) : '';
+    return this.#data === undefined ? line : this.#data;
+  }
+
+  /** Begins another response that continues these events. Drops an event that has not ended. */
+  restart(): void {
+    this.#line = '';
+    this.#skipLf = false;
+    this.#isFirstLine = true;
+    this.#partialBytes = 0;
+    this.#reset();
+  }
+
+  /** Returns true if the line is empty, which ends an event. */
+  #endLine(text: string, from: number, to: number): boolean {
+    if (from === to && this.#line === '') {
+      this.#isFirstLine = false;
+      this.#dispatch();
+      return true;
+    }
+    this.#keep(text, from, to);
+    const line = this.#line;
+    this.#line = '';
+    if (this.#isFirstLine) {
+      this.#isFirstLine = false;
+      // The byte order mark, one character for each of its bytes.
+      if (line.startsWith('\u00ef\u00bb\u00bf')) return this.#endLine(line, 3, line.length);
+    }
+    if (line.startsWith('data:')) this.#addData(valueOf(line, 5));
+    else if (line.startsWith('event:')) this.#name = valueOf(line, 6);
+    // A field without a colon has an empty value.
+    else if (line === 'data') this.#addData('');
+    else if (line === 'event') this.#name = '';
+    return false;
+  }
+
+  #keep(text: string, from: number, to: number): void {
+    this.#size += to - from;
+    if (this.#isTooLong) return void (this.#line = '-');
+    if (this.#size > MAX_EVENT_BYTES) {
+      this.#isTooLong = true;
+      // Not empty, since an empty line would end the event.
+      this.#line = '-';
+      this.#data = undefined;
+      return;
+    }
+    const part = text.slice(from, to);
+    this.#line = this.#line === '' ? part : this.#line + part;
+  }
+
+  #addData(value: string): void {
+    this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
+  }
+
+  #dispatch(): void {
+    const [name, data, isTooLong] = [this.#name, this.#data, this.#isTooLong];
+    this.#reset();
+    if (data !== undefined || isTooLong) this.#onEvent({ name, data });
+  }
+
+  #reset(): void {
+    this.#name = '';
+    this.#data = undefined;
+    this.#size = 0;
+    this.#isTooLong = false;
+  }
+}
+
+/** Returns the value of a field from the character after its colon. One space belongs to the colon. */
+function valueOf(line: string, from: number): string {
+  return line.slice(line.charCodeAt(from) === 0x20 ? from + 1 : from);
+}
+
+/** Decodes and parses the data of an event. Returns undefined unless it is a JSON object. */
+export function parseData(data: string): Readonly<Record<string, unknown>> | undefined {
+  if (!data.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(Buffer.from(data, 'latin1').toString('utf8')) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}

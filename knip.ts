@@ -12,7 +12,7 @@ const config: KnipConfig = {
     'scripts/*.mjs',
     '**/*.test.{ts,tsx}',
     'tests/**/*.{ts,tsx}',
-    'tests/samples/support/*.mjs',
+    'tests/samples/**/*.mjs',
   ],
   project: ['**/*.{ts,tsx,mjs,js}'],
   ignoreDependencies: [

@@ -13,7 +13,8 @@ export async function loadLmdb(): Promise<typeof Lmdb> {
     throw new Error(
       `LMDB could not be loaded (${reason}). If this server is bundled, keep "lmdb" out of the bundle: ` +
         `external: ['lmdb'] in esbuild, Rollup and webpack ("externals"), serverExternalPackages: ['durable-proxy'] ` +
-        'in Next.js. Otherwise install the dependencies again on the platform that runs the server.',
+        "in Next.js, with outputFileTracingIncludes: { '/*': ['node_modules/@lmdb/**/*'] } for standalone output. " +
+        'Otherwise install the dependencies again on the platform that runs the server.',
       { cause },
     );
   }

@@ -15,6 +15,7 @@ const FROM_STORE = {
       { cause },
     ),
   CLOSED: (cause) => new ProxyError('STORAGE_ERROR', 'The stream was closed meanwhile', { cause }),
+  FENCED: (cause) => new ProxyError('STORAGE_ERROR', 'Another process writes the stream', { cause }),
   UNAVAILABLE: (cause) =>
     new ProxyError('STORAGE_ERROR', 'The store of streams did not do its part; try again', {
       cause,

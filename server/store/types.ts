@@ -22,9 +22,17 @@ export interface StreamInit {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/**
+ * Counts how often a stream was adopted: 0 after `create`, raised by one with each `adopt`. Whoever created or adopted
+ * the stream writes with its fence; after another process has adopted the stream, those writes are refused.
+ */
+export type Fence = number;
+
 export interface StreamInfo extends StreamInit {
-  /** Behind the last readable byte. */
+  /** Offset just past the last readable byte. */
   readonly tail: Offset;
+  /** The fence that writes are compared with. Absent if the store does not support fencing; a follower may omit it. */
+  readonly fence?: Fence;
   /** There when the stream is closed. */
   readonly end?: StreamEnd;
 }
@@ -65,14 +73,13 @@ export interface Follower {
 }
 
 /**
- * A log of bytes under an id, the one seam between the proxy and where its bytes lie. All stores pass the
- * same contract suite (`describeStore`).
+ * Logs of bytes, each under an id. All stores pass the same contract suite.
  *
- * Ids are text of `[A-Za-z0-9_-]`, 1 to 128 characters, chosen by the proxy (never by a stranger).
- * Every method may reject with a `StoreError`: `NOT_FOUND`, `CLOSED`, `INVALID_OFFSET`, or `UNAVAILABLE`
+ * Ids are text of `[A-Za-z0-9_-]`, 1 to 128 characters, chosen by the proxy (never by a client).
+ * Every method may reject with a `StoreError`: `NOT_FOUND`, `CLOSED`, `FENCED`, `INVALID_OFFSET`, or `UNAVAILABLE`
  * after the store's own bounded retries.
  */
-export interface StreamStore {
+export interface ByteStore {
   /**
    * Makes the store usable; called before anything else, and again without harm. A store that only one
    * process can hold closes what a dead process left open, as `interrupted`, before this resolves.
@@ -89,13 +96,30 @@ export interface StreamStore {
    * other processes within about a second.
    */
   annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void>;
-  /** Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order. */
-  append(id: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order.
+   * @param fence of the writer. Without it, the append is not compared with the stream's fence.
+   * @throws StoreError `FENCED` if another process has adopted the stream; nothing was written.
+   */
+  append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void>;
   /**
    * Adds the last bytes (if any) and closes, in one step. Idempotent: a stream that is closed stays as it
    * is, the bytes are dropped, and the end that stands is given back.
+   * @param fence as for `append`. It is not compared on a stream that is closed already.
+   * @throws StoreError `FENCED` if another process has adopted the stream, which stays open.
    */
-  close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd>;
+  close(id: string, end: StreamEnd, last?: Uint8Array, fence?: Fence): Promise<StreamEnd>;
+  /**
+   * Takes an open stream over from its writer: raises the fence and adds entries to
+   * the metadata as `annotate` does, in one step. Of several
+   * processes that adopt with the same fence, one succeeds. A store without `adopt` cannot continue the stream of a
+   * process that died; such streams are closed.
+   *
+   * @param fence that the caller saw in `head`.
+   * @returns the new fence, for the caller's writes.
+   * @throws StoreError `FENCED` if the fence is another one by now, `CLOSED`, `NOT_FOUND`.
+   */
+  adopt?(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence>;
   /** Bytes from an offset, at most `maxBytes` (at least one byte where there is one). */
   read(id: string, offset: Offset, maxBytes: number): Promise<Frame>;
   /**
@@ -115,7 +139,10 @@ export interface StreamStore {
   dispose(): Promise<void>;
 }
 
-export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'INVALID_OFFSET' | 'UNAVAILABLE';
+/** What the option `store` takes. */
+export type StreamStore = ByteStore;
+
+export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'INVALID_OFFSET' | 'UNAVAILABLE';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';

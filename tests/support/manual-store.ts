@@ -1,5 +1,6 @@
 import {
   StoreError,
+  type Fence,
   type Follower,
   type Frame,
   type StreamEnd,
@@ -10,6 +11,7 @@ import {
 
 interface Log {
   init: StreamInit;
+  fence: Fence;
   bytes: Buffer;
   end?: StreamEnd;
   isDeleted: boolean;
@@ -56,7 +58,7 @@ export class ManualStore implements StreamStore {
   create(id: string, init: StreamInit): Promise<boolean> {
     return this.#do('create', id, () => {
       if (this.logs.has(id)) return false;
-      this.logs.set(id, { init, bytes: Buffer.alloc(0), isDeleted: false, wake: new Set() });
+      this.logs.set(id, { init, bytes: Buffer.alloc(0), fence: 0, isDeleted: false, wake: new Set() });
       return true;
     });
   }
@@ -70,24 +72,36 @@ export class ManualStore implements StreamStore {
     });
   }
 
-  append(id: string, bytes: Uint8Array): Promise<void> {
+  append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {
     return this.#do('append', id, () => {
       const log = this.#log(id);
       if (log.end) throw new StoreError('CLOSED', id);
+      checkFence(log, fence);
       log.bytes = Buffer.concat([log.bytes, bytes]);
       for (const wake of log.wake) wake();
     });
   }
 
-  close(id: string, end: StreamEnd, last: Uint8Array = Buffer.alloc(0)): Promise<StreamEnd> {
+  close(id: string, end: StreamEnd, last: Uint8Array = Buffer.alloc(0), fence?: Fence): Promise<StreamEnd> {
     return this.#do('close', id, () => {
       const log = this.#log(id);
       if (!log.end) {
+        checkFence(log, fence);
         log.bytes = Buffer.concat([log.bytes, last]);
         log.end = end;
         for (const wake of log.wake) wake();
       }
       return log.end;
+    });
+  }
+
+  adopt(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence> {
+    return this.#do('adopt', id, () => {
+      const log = this.#log(id);
+      if (log.end) throw new StoreError('CLOSED', id);
+      checkFence(log, fence);
+      log.init = { ...log.init, metadata: { ...log.init.metadata, ...entries } };
+      return (log.fence += 1);
     });
   }
 
@@ -98,7 +112,9 @@ export class ManualStore implements StreamStore {
   head(id: string): Promise<StreamInfo | undefined> {
     return this.#do('head', id, () => {
       const log = this.logs.get(id);
-      return log && { ...log.init, tail: offsetOf(log.bytes.length), ...(log.end && { end: log.end }) };
+      if (!log) return undefined;
+      const { init, fence, bytes, end } = log;
+      return { ...init, fence, tail: offsetOf(bytes.length), ...(end && { end }) };
     });
   }
 
@@ -162,6 +178,10 @@ export class ManualStore implements StreamStore {
       this.#onHeld?.();
     });
   }
+}
+
+function checkFence(log: Log, fence: Fence | undefined): void {
+  if (fence !== undefined && fence !== log.fence) throw new StoreError('FENCED', 'adopted');
 }
 
 function frameOf(log: Log, at: number, maxBytes: number): Frame {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OUTCOMES } from '../../../protocol/outcomes.ts';
 import type { StreamEnd, StreamInit } from '../types.ts';
-import { createLine, endLine, foldMetaLog } from './meta-log.ts';
+import { adoptLine, createLine, endLine, foldMetaLog } from './meta-log.ts';
 
 const init: StreamInit = { contentType: 'text/plain', ttlSeconds: 60, metadata: { a: 'b' } };
 const aborted: StreamEnd = { outcome: 'aborted', error: { code: 'C', message: 'm' } };
@@ -29,7 +29,7 @@ describe('the metadata log', () => {
     fc.assert(
       fc.property(fc.uuid(), anyInit, anyEnd, (token, made, end) => {
         const text = createLine(token, made);
-        expect(foldMetaLog(text)).toEqual({ token, init: made, logTtlSeconds: made.ttlSeconds });
+        expect(foldMetaLog(text)).toEqual({ token, init: made, fence: 0, logTtlSeconds: made.ttlSeconds });
         expect(foldMetaLog(text + endLine(token, end))).toMatchObject({ token, init: made, end });
       }),
     );
@@ -61,7 +61,24 @@ describe('the metadata log', () => {
     expect(foldMetaLog(text)).toEqual({
       token: 'second',
       init: { ...init, ttlSeconds: 30 },
+      fence: 0,
       logTtlSeconds: 60,
+    });
+  });
+
+  it('lets the first of two adoptions with one fence succeed, and none after the end', () => {
+    const adopt = (adopter: string, fence: number, token = 't') =>
+      adoptLine({ token, adopter, fence, entries: { by: adopter } });
+    const text = createLine('t', init) + adopt('x', 0, 'other') + adopt('a', 0) + adopt('b', 0);
+    expect(foldMetaLog(text)).toMatchObject({
+      adopter: 'a',
+      fence: 1,
+      init: { metadata: { a: 'b', by: 'a' } },
+    });
+    expect(foldMetaLog(text + adopt('b', 1) + endLine('t', aborted) + adopt('c', 2))).toMatchObject({
+      adopter: 'b',
+      fence: 2,
+      end: aborted,
     });
   });
 
@@ -83,7 +100,7 @@ describe('the metadata log', () => {
     fc.assert(
       fc.property(noise, noise, (between, behind) => {
         const text = [lines[0], ...between, lines[1], ...behind].join('');
-        expect(foldMetaLog(text)).toEqual({ token: 't', init, end: aborted, logTtlSeconds: 60 });
+        expect(foldMetaLog(text)).toEqual({ token: 't', init, fence: 0, end: aborted, logTtlSeconds: 60 });
       }),
     );
   });

@@ -1,11 +1,15 @@
 import { isOutcome, type OutcomeError } from '../../../protocol/outcomes.ts';
-import type { StreamEnd, StreamInit } from '../types.ts';
+import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 
 /** One life of a stream under its id, as the metadata log tells of it. */
 export interface Incarnation {
   /** Chosen by whoever created it: tells "ours" from "another's", also when an answer was lost. */
   readonly token: string;
   readonly init: StreamInit;
+  /** How often it was adopted. */
+  readonly fence: Fence;
+  /** Chosen by whoever adopted it last. */
+  readonly adopter?: string;
   /** There once the closing was decided. */
   readonly end?: StreamEnd;
   /** The TTL of the first life under the id, by which the backend keeps the log itself. */
@@ -27,6 +31,21 @@ export function endLine(token: string, { outcome, error }: StreamEnd): string {
   return `${JSON.stringify({ end: token, outcome, error })}\n`;
 }
 
+export interface Adoption {
+  /** The life that is adopted. */
+  readonly token: string;
+  /** Unique for each adoption. */
+  readonly adopter: string;
+  /** The fence that the adopter saw. */
+  readonly fence: Fence;
+  readonly entries: StreamInit['metadata'];
+}
+
+/** A process takes over an open stream. Version 0.1 ignores the line. */
+export function adoptLine({ token, adopter, fence, entries }: Adoption): string {
+  return `${JSON.stringify({ adopt: token, by: adopter, fence, entries })}\n`;
+}
+
 /**
  * What the log says, line after line. Many processes write to it without asking each other, and the backend's
  * order decides: of several that want to follow one life the first does, and of several ends the first stands.
@@ -41,16 +60,29 @@ export function foldMetaLog(text: string): Incarnation | undefined {
     if (typeof entry['create'] === 'string' && entry['after'] === current?.token) {
       const init = parseInit(entry);
       if (init)
-        current = { token: entry['create'], init, logTtlSeconds: current?.logTtlSeconds ?? init.ttlSeconds };
+        current = {
+          token: entry['create'],
+          init,
+          fence: 0,
+          logTtlSeconds: current?.logTtlSeconds ?? init.ttlSeconds,
+        };
     } else if (current && !current.end && entry['note'] === current.token && isEntries(entry['entries'])) {
-      const metadata = { ...current.init.metadata, ...entry['entries'] };
-      current = { ...current, init: { ...current.init, metadata } };
+      current = withEntries(current, entry['entries']);
+    } else if (current && !current.end && entry['adopt'] === current.token && isEntries(entry['entries'])) {
+      if (entry['fence'] !== current.fence || typeof entry['by'] !== 'string') continue;
+      // Of several processes that adopt with the same fence, the first one in the log succeeds.
+      current = { ...withEntries(current, entry['entries']), adopter: entry['by'], fence: current.fence + 1 };
     } else if (current && !current.end && entry['end'] === current.token && isOutcome(entry['outcome'])) {
       const error = parseError(entry['error']);
       current = { ...current, end: { outcome: entry['outcome'], ...(error && { error }) } };
     }
   }
   return current;
+}
+
+function withEntries(current: Incarnation, entries: StreamInit['metadata']): Incarnation {
+  const metadata = { ...current.init.metadata, ...entries };
+  return { ...current, init: { ...current.init, metadata } };
 }
 
 function parseLine(line: string): Record<string, unknown> | undefined {

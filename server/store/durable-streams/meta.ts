@@ -2,7 +2,15 @@ import { STREAM_NEXT_OFFSET, STREAM_TTL, STREAM_UP_TO_DATE } from '../../../prot
 import { OFFSET_START } from '../../../protocol/query.ts';
 import type { StreamEnd, StreamInit } from '../types.ts';
 import type { Backend } from './backend.ts';
-import { createLine, endLine, foldMetaLog, noteLine, type Incarnation } from './meta-log.ts';
+import {
+  adoptLine,
+  createLine,
+  endLine,
+  foldMetaLog,
+  noteLine,
+  type Adoption,
+  type Incarnation,
+} from './meta-log.ts';
 import { headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
 
 const CONTENT_TYPE = 'application/x-ndjson';
@@ -69,6 +77,12 @@ export class Metadata {
     if (status === 201) this.#remember(id, init.ttlSeconds);
     else if (status !== 200 && status !== 409) throw unexpected('PUT', status);
     return status === 201;
+  }
+
+  /** Writes an adoption. Returns what the log says afterwards. */
+  async adopt(id: string, adoption: Adoption): Promise<Incarnation> {
+    await this.#append(id, adoptLine(adoption));
+    return this.#existing(id);
   }
 
   /** Adds a life behind another; who reads the log learns whether this one came first. */

@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET, STREAM_TTL } from '../../../protocol/headers.ts';
-import { type Offset, type StreamInfo, type StreamInit, StoreError } from '../types.ts';
+import { type Fence, type Offset, type StreamInfo, type StreamInit, StoreError } from '../types.ts';
 import type { Backend } from './backend.ts';
 import type { Incarnation } from './meta-log.ts';
 import type { Metadata } from './meta.ts';
-import { DATA_CONTENT_TYPE, headerOf, isGone, isTrue, unexpected } from './wire.ts';
+import {
+  closedError,
+  DATA_CONTENT_TYPE,
+  fencedError,
+  headerOf,
+  isGone,
+  isTrue,
+  notFound,
+  unexpected,
+} from './wire.ts';
 
 /** Milliseconds that a log must have been seen without its stream before its id is taken for free. */
 const ABSENT_MS = 2_000;
@@ -57,12 +66,27 @@ export class Registry {
   async info(id: string): Promise<StreamInfo | undefined> {
     const [head, incarnation] = await Promise.all([this.head(id), this.#metadata.read(id)]);
     if (!head || !incarnation) return undefined;
-    if (!head.closed) return { ...incarnation.init, tail: head.tail };
+    const { init, fence } = incarnation;
+    if (!head.closed) return { ...init, fence, tail: head.tail };
     return {
-      ...incarnation.init,
+      ...init,
+      fence,
       tail: head.tail,
       end: incarnation.end ?? (await this.#metadata.standingEnd(id)),
     };
+  }
+
+  /** Adopts an open stream. Returns its new fence. */
+  async adopt(id: string, fence: Fence, entries: StreamInit['metadata']): Promise<Fence> {
+    const [head, seen] = await Promise.all([this.head(id), this.#metadata.read(id)]);
+    if (!head || !seen) throw notFound(id);
+    if (head.closed) throw closedError(id);
+    if (seen.fence !== fence) throw fencedError(id);
+    const adopter = randomUUID();
+    const now = await this.#metadata.adopt(id, { token: seen.token, adopter, fence, entries });
+    if (now.token !== seen.token) throw notFound(id);
+    if (now.adopter !== adopter) throw fencedError(id);
+    return now.fence;
   }
 
   /**

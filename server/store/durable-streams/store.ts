@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isPending } from '../metadata.ts';
 import {
+  type Fence,
   type Follower,
   type Frame,
   type Offset,
@@ -13,6 +14,7 @@ import {
 import { Backend } from './backend.ts';
 import { CatchUp, readOnce } from './catch-up.ts';
 import { StreamFollower } from './follower.ts';
+import type { Incarnation } from './meta-log.ts';
 import { Metadata } from './meta.ts';
 import type { Config } from './options.ts';
 import { Registry } from './registry.ts';
@@ -43,7 +45,8 @@ export class DurableStreamsStore implements StreamStore {
   /** Least recently used first. */
   readonly #writers = new Map<string, Writer>();
   readonly #instance = randomUUID();
-  #producers = 0;
+  #counted = 0;
+  readonly #count = (): number => (this.#counted += 1);
   #disposed: Promise<void> | undefined;
 
   constructor(config: Config) {
@@ -77,7 +80,7 @@ export class DurableStreamsStore implements StreamStore {
     const token = await this.#registry.create(id, init);
     if (token === undefined) return false;
     this.#writers.delete(id);
-    this.#writer(id, token);
+    this.#writer(id, token).hold(0);
     return true;
   }
 
@@ -88,18 +91,26 @@ export class DurableStreamsStore implements StreamStore {
     await this.#tails.get(id)?.refresh();
   }
 
-  async append(id: string, bytes: Uint8Array): Promise<void> {
+  async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {
     this.#check(id);
-    await this.#writer(id).append(bytes);
+    await this.#writer(id).append(bytes, fence);
     this.#metadata.touch(id);
   }
 
-  async close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd> {
+  async close(id: string, end: StreamEnd, last?: Uint8Array, fence?: Fence): Promise<StreamEnd> {
     this.#check(id);
     const writer = this.#writer(id);
-    const stands = await writer.close(end, last);
+    const stands = await writer.close(end, last, fence);
     this.#drop(id, writer);
     return stands;
+  }
+
+  async adopt(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence> {
+    this.#check(id);
+    const raised = await this.#registry.adopt(id, fence, entries);
+    this.#writer(id).hold(raised);
+    await this.#tails.get(id)?.refresh();
+    return raised;
   }
 
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
@@ -190,7 +201,7 @@ export class DurableStreamsStore implements StreamStore {
     if (this.#disposed) throw disposedError();
   }
 
-  async #incarnation(id: string): Promise<{ token: string; init: StreamInit }> {
+  async #incarnation(id: string): Promise<Incarnation> {
     const incarnation = await this.#metadata.read(id);
     if (!incarnation) throw notFound(id);
     return incarnation;
@@ -202,7 +213,8 @@ export class DurableStreamsStore implements StreamStore {
       known ??
       new Writer({
         id,
-        producerId: `${this.#instance}.${(this.#producers += 1)}`,
+        producerId: `${this.#instance}.${this.#count()}`,
+        count: this.#count,
         token,
         backend: this.#backend,
         metadata: this.#metadata,

@@ -54,6 +54,10 @@ export function closedError(id: string): StoreError {
   return new StoreError('CLOSED', `Stream ${id} is closed`);
 }
 
+export function fencedError(id: string): StoreError {
+  return new StoreError('FENCED', `Another process has adopted stream ${id}`);
+}
+
 /** What the backend answers and the protocol does not have there: most often a wrong URL, credential or proxy. */
 export function unexpected(method: string, status: number): StoreError {
   const hint =

@@ -1,18 +1,18 @@
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET } from '../../../protocol/headers.ts';
-import { type Offset, type StreamEnd, StoreError } from '../types.ts';
+import { type Fence, type Offset, type StreamEnd, StoreError } from '../types.ts';
 import type { Answer, Backend } from './backend.ts';
 import type { Metadata } from './meta.ts';
+import { fencedProducer, Producer } from './producer.ts';
 import {
   closedError,
   DATA_CONTENT_TYPE,
+  fencedError,
   headerOf,
   isGone,
   isTrue,
   notFound,
   PRODUCER_EPOCH,
   PRODUCER_EXPECTED_SEQ,
-  PRODUCER_ID,
-  PRODUCER_SEQ,
   unexpected,
 } from './wire.ts';
 
@@ -21,8 +21,16 @@ const MAX_BODY = 4_194_304;
 /** Appends that wait while one is under way go out together, up to this many bytes. */
 const MAX_BATCH = 1_048_576;
 
+/**
+ * Milliseconds without a write after which the metadata log is asked whether somebody else adopted the stream. An
+ * adopter waits for the lease of the former holder, which is longer; the server refuses the former holder only once the
+ * adopter has appended.
+ */
+const SILENCE_MS = 1_500;
+
 interface Append {
   readonly bytes: Uint8Array;
+  readonly fence: Fence | undefined;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -30,6 +38,7 @@ interface Append {
 interface Close {
   readonly end: StreamEnd;
   readonly last: Uint8Array;
+  readonly fence: Fence | undefined;
   resolve(end: StreamEnd): void;
   reject(error: unknown): void;
 }
@@ -38,6 +47,7 @@ interface Close {
 interface Closing {
   readonly end: StreamEnd;
   readonly last: Uint8Array;
+  readonly fence: Fence | undefined;
   readonly begunMs: number;
   accepted: boolean;
 }
@@ -48,6 +58,8 @@ export interface WriterOptions {
   readonly producerId: string;
   /** Of the life that this process created; otherwise the log is asked. */
   readonly token?: string | undefined;
+  /** Returns a number above all that it returned before in this process. */
+  readonly count: () => number;
   readonly backend: Backend;
   readonly metadata: Metadata;
   /** Bytes or a closing are at the backend; up to where, if it said so. */
@@ -58,21 +70,31 @@ export interface WriterOptions {
 
 /**
  * All that this process writes to one stream: in order, one request at a time, each exactly once by the
- * producer headers. After a failure that leaves open whether a request was carried out the epoch rises, so
- * that it cannot be carried out late, behind what comes after it.
+ * producer headers.
  */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #queue: (Append | Close)[] = [];
   #running: Promise<void> | undefined;
-  #epoch = 0;
-  #seq = 0;
+  readonly #own: Producer;
+  /** Of the fence that this process writes with. */
+  #fenced: { readonly fence: Fence; readonly producer: Producer } | undefined;
+  /** Unix time in milliseconds at which the fence was the stream's. */
+  #verifiedAt = 0;
   #closing: Closing | undefined;
   #end: StreamEnd | undefined;
   #abandoned = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    let epoch = -1;
+    this.#own = new Producer(options.producerId, () => (epoch += 1));
+  }
+
+  /** This process has created or adopted the stream. */
+  hold(fence: Fence): void {
+    this.#fenced = { fence, producer: fencedProducer(fence, this.#options.count) };
+    this.#verifiedAt = Date.now();
   }
 
   /** The life that this process created; undefined if it was another process. */
@@ -85,12 +107,12 @@ export class Writer {
     return this.#running;
   }
 
-  append(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => this.#enqueue({ bytes, resolve, reject }));
+  append(bytes: Uint8Array, fence: Fence | undefined): Promise<void> {
+    return new Promise((resolve, reject) => this.#enqueue({ bytes, fence, resolve, reject }));
   }
 
-  close(end: StreamEnd, last: Uint8Array = new Uint8Array(0)): Promise<StreamEnd> {
-    return new Promise((resolve, reject) => this.#enqueue({ end, last, resolve, reject }));
+  close(end: StreamEnd, last: Uint8Array = new Uint8Array(0), fence?: Fence): Promise<StreamEnd> {
+    return new Promise((resolve, reject) => this.#enqueue({ end, last, fence, resolve, reject }));
   }
 
   /** Refuses what has not begun, since the stream is being deleted; resolves when what has begun is over. */
@@ -113,7 +135,7 @@ export class Writer {
         await this.#close(first).then(first.resolve, first.reject);
       } else {
         const batch = this.#takeBatch();
-        await this.#append(joined(batch)).then(
+        await this.#append(joined(batch), first.fence).then(
           () => batch.forEach(({ resolve }) => resolve()),
           (error: unknown) => batch.forEach(({ reject }) => reject(error)),
         );
@@ -126,20 +148,43 @@ export class Writer {
   #takeBatch(): Append[] {
     let length = 0;
     let count = 0;
+    const fence = this.#queue[0]?.fence;
     for (const operation of this.#queue) {
-      if ('end' in operation || (count > 0 && length + operation.bytes.length > MAX_BATCH)) break;
+      if (
+        'end' in operation ||
+        operation.fence !== fence ||
+        (count > 0 && length + operation.bytes.length > MAX_BATCH)
+      )
+        break;
       length += operation.bytes.length;
       count += 1;
     }
     return this.#queue.splice(0, count) as Append[];
   }
 
-  async #append(bytes: Uint8Array): Promise<void> {
+  async #append(bytes: Uint8Array, fence: Fence | undefined): Promise<void> {
     if (this.#closing) throw closedError(this.#options.id);
+    await this.#verify(fence);
     if (bytes.length === 0) return this.#look();
-    for (let at = 0; at < bytes.length; at += MAX_BODY) {
-      await this.#post(bytes.subarray(at, at + MAX_BODY), false);
+    if (fence !== undefined && this.#fenced?.fence !== fence) {
+      this.#fenced = { fence, producer: fencedProducer(fence, this.#options.count) };
     }
+    for (let at = 0; at < bytes.length; at += MAX_BODY) {
+      await this.#post(bytes.subarray(at, at + MAX_BODY), false, fence);
+    }
+  }
+
+  /** Asks for the stream's fence, unless this process has just written with it. */
+  async #verify(fence: Fence | undefined): Promise<void> {
+    if (fence === undefined) return;
+    const now = Date.now();
+    const isHolder = this.#fenced?.fence === fence;
+    if (isHolder && Math.abs(now - this.#verifiedAt) < SILENCE_MS) return;
+    const { id, metadata } = this.#options;
+    const incarnation = await metadata.read(id);
+    if (!incarnation) throw notFound(id);
+    if (incarnation.fence !== fence) throw fencedError(id);
+    this.#verifiedAt = now;
   }
 
   /** A request cannot carry nothing; what it would have been answered is known all the same. */
@@ -151,14 +196,20 @@ export class Writer {
     if (isTrue(headers, STREAM_CLOSED)) throw closedError(id);
   }
 
-  async #close({ end, last }: Close): Promise<StreamEnd> {
+  async #close({ end, last, fence }: Close): Promise<StreamEnd> {
     if (this.#end) return this.#end;
     const { id, metadata } = this.#options;
     const ending = this.#finish(
-      (this.#closing ??= { end, last, begunMs: performance.now(), accepted: false }),
+      (this.#closing ??= { end, last, fence, begunMs: performance.now(), accepted: false }),
     );
     metadata.announce(id, ending);
-    this.#end = await ending;
+    try {
+      this.#end = await ending;
+    } catch (error) {
+      // The stream stays open, and a later call may close it with the right fence.
+      if (error instanceof StoreError && error.code === 'FENCED') this.#closing = undefined;
+      throw error;
+    }
     return this.#end;
   }
 
@@ -169,7 +220,8 @@ export class Writer {
     Promise.resolve(token).catch(() => undefined);
     if (!closing.accepted) {
       try {
-        await this.#post(closing.last, true);
+        await this.#verifyOpen(closing.fence);
+        await this.#post(closing.last, true, closing.fence);
         closing.accepted = true;
       } catch (error) {
         if (error instanceof StoreError && error.code === 'CLOSED') return metadata.seekEnd(id);
@@ -181,12 +233,27 @@ export class Writer {
     return metadata.end(id, known, closing.end, closing.begunMs);
   }
 
-  async #post(body: Uint8Array, closing: boolean): Promise<void> {
+  /** As `#verify`. A stream that is closed keeps its end, whatever the fence. */
+  async #verifyOpen(fence: Fence | undefined): Promise<void> {
+    try {
+      await this.#verify(fence);
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'FENCED') await this.#look();
+      throw error;
+    }
+  }
+
+  async #post(body: Uint8Array, closing: boolean, fence: Fence | undefined): Promise<void> {
     const { id, onWritten, onRefused } = this.#options;
+    // Only the holder of the fence writes as its producer. Others that may close the stream have asked for the fence.
+    const isHolder = fence !== undefined && this.#fenced?.fence === fence;
+    const producer = isHolder ? this.#fenced!.producer : this.#own;
     for (let restarted = false; ; restarted = true) {
-      const answer = await this.#send(body, closing);
+      const begunAt = Date.now();
+      const answer = await this.#send(producer, body, closing);
       if (answer.status === 200 || answer.status === 204) {
-        this.#seq += 1;
+        producer.accepted();
+        if (isHolder) this.#verifiedAt = begunAt;
         onWritten(headerOf(answer.headers, STREAM_NEXT_OFFSET));
         return;
       }
@@ -194,17 +261,17 @@ export class Writer {
       const forgotten =
         answer.status === 409 && headerOf(answer.headers, PRODUCER_EXPECTED_SEQ) !== undefined;
       if (forgotten && !answer.uncertain && !restarted) {
-        this.#fence();
+        producer.restart();
         continue;
       }
-      const error = refusal(id, answer);
+      const error = refusal(id, answer, isHolder);
       if (error.code !== 'UNAVAILABLE') onRefused();
       throw error;
     }
   }
 
-  async #send(body: Uint8Array, closing: boolean): Promise<Answer> {
-    const { backend, id, producerId } = this.#options;
+  async #send(producer: Producer, body: Uint8Array, closing: boolean): Promise<Answer> {
+    const { backend, id } = this.#options;
     try {
       return await backend.send({
         method: 'POST',
@@ -212,21 +279,14 @@ export class Writer {
         headers: {
           ...(body.length > 0 && { 'content-type': DATA_CONTENT_TYPE }),
           ...(closing && { [STREAM_CLOSED]: 'true' }),
-          [PRODUCER_ID]: producerId,
-          [PRODUCER_EPOCH]: String(this.#epoch),
-          [PRODUCER_SEQ]: String(this.#seq),
+          ...producer.headers,
         },
         ...(body.length > 0 && { body }),
       });
     } catch (error) {
-      if (!closing) this.#fence();
+      if (!closing) producer.restart();
       throw error;
     }
-  }
-
-  #fence(): void {
-    this.#epoch += 1;
-    this.#seq = 0;
   }
 }
 
@@ -234,10 +294,11 @@ function joined(batch: readonly Append[]): Uint8Array {
   return batch.length === 1 ? batch[0]!.bytes : Buffer.concat(batch.map(({ bytes }) => bytes));
 }
 
-function refusal(id: string, { status, headers }: Answer): StoreError {
+function refusal(id: string, { status, headers }: Answer, isFenced: boolean): StoreError {
   if (isGone(status)) return notFound(id);
   if (status === 409 && isTrue(headers, STREAM_CLOSED)) return closedError(id);
-  // A zombie, fenced off by whoever took its place.
-  if (status === 403 && headerOf(headers, PRODUCER_EPOCH) !== undefined) return closedError(id);
+  // Whoever adopted the stream has written since.
+  if (status === 403 && headerOf(headers, PRODUCER_EPOCH) !== undefined)
+    return isFenced ? fencedError(id) : closedError(id);
   return unexpected('POST', status);
 }

@@ -1,5 +1,6 @@
-import type { StreamEnd, StreamInit } from '../types.ts';
-import type { Sid } from './keys.ts';
+import type { Fence, StreamEnd, StreamInit } from '../types.ts';
+import { expiryKey, openKey, trashKey, type Sid } from './keys.ts';
+import type { Writes } from './operations.ts';
 
 /** What is stored of a stream beside its bytes. */
 export interface StreamRecord extends StreamInit {
@@ -9,6 +10,8 @@ export interface StreamRecord extends StreamInit {
   /** There when the stream is closed; then `tail` is too. The tail of an open one is behind its last chunk. */
   readonly end?: StreamEnd;
   readonly tail?: number;
+  /** Absent for 0. */
+  readonly fence?: Fence;
 }
 
 export const encodeRecord = (record: StreamRecord): Buffer => Buffer.from(JSON.stringify(record));
@@ -23,3 +26,10 @@ const LARGEST_SLACK_MS = 600_000;
  */
 export const slackMs = (ttlSeconds: number): number =>
   Math.min(Math.ceil(ttlSeconds * 125), LARGEST_SLACK_MS);
+
+/** Takes a stream out of all indexes and leaves its chunks to the sweeper. Its record is another matter. */
+export function eraseStream(to: Writes, sid: Sid, id: string, expiresAt: number): void {
+  to.remove(openKey(sid));
+  to.remove(expiryKey(expiresAt, sid));
+  to.put(trashKey(sid), Buffer.from(id));
+}

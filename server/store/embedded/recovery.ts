@@ -2,8 +2,7 @@ import type { StreamEnd } from '../types.ts';
 import { KIND_PROCESS, outlivesProcess } from '../metadata.ts';
 import type { Disk } from './disk.ts';
 import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
-import { encodeRecord } from './record.ts';
-import { eraseStream } from './stream.ts';
+import { encodeRecord, eraseStream } from './record.ts';
 
 const INTERRUPTED: StreamEnd = {
   outcome: 'interrupted',

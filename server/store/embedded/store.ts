@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import {
   StoreError,
+  type Fence,
   type Follower,
   type Frame,
   type Offset,
@@ -15,8 +16,9 @@ import { EmbeddedFollower } from './follower.ts';
 import { formatOffset, parseOffset, sidOf, type Sid } from './keys.ts';
 import { FRAME_BYTES } from './live-frames.ts';
 import { lockDirectory, type Lock } from './lock.ts';
+import { eraseStream } from './record.ts';
 import { recover } from './recovery.ts';
-import { eraseStream, EmbeddedStream, type StreamHost } from './stream.ts';
+import { EmbeddedStream, type StreamHost } from './stream.ts';
 import { Sweeper, type SweepHost } from './sweeper.ts';
 import { WriteBehind, type CommitLog, type Durability } from './write-behind.ts';
 
@@ -130,12 +132,16 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return promised(() => this.#with(id, (stream) => stream.annotate(entries)));
   }
 
-  append(id: string, bytes: Uint8Array): Promise<void> {
-    return promised(() => this.#with(id, (stream) => stream.append(bytes)));
+  append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {
+    return promised(() => this.#with(id, (stream) => stream.append(bytes, fence)));
   }
 
-  close(id: string, end: StreamEnd, last?: Uint8Array): Promise<StreamEnd> {
-    return promised(() => this.#with(id, (stream) => stream.close(end, last)));
+  close(id: string, end: StreamEnd, last?: Uint8Array, fence?: Fence): Promise<StreamEnd> {
+    return promised(() => this.#with(id, (stream) => stream.close(end, last, fence)));
+  }
+
+  adopt(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence> {
+    return promised(() => this.#with(id, (stream) => stream.adopt(fence, entries)));
   }
 
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {

@@ -1,12 +1,19 @@
 import { outlivesProcess } from '../metadata.ts';
-import { StoreError, type Frame, type StreamEnd, type StreamInfo, type StreamInit } from '../types.ts';
+import {
+  StoreError,
+  type Fence,
+  type Frame,
+  type StreamEnd,
+  type StreamInfo,
+  type StreamInit,
+} from '../types.ts';
 import { ChunkWriter, type Piece } from './chunks.ts';
 import type { Committer, Participant } from './committer.ts';
 import type { Disk } from './disk.ts';
 import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
 import type { EmbeddedFollower } from './follower.ts';
-import { expiryKey, formatOffset, openKey, recordKey, trashKey, type Sid } from './keys.ts';
+import { expiryKey, formatOffset, openKey, recordKey, type Sid } from './keys.ts';
 import { LiveFrames } from './live-frames.ts';
 import {
   stopOf,
@@ -17,7 +24,7 @@ import {
   type Note,
   type Waiter,
 } from './flight.ts';
-import { encodeRecord, slackMs, type StreamRecord } from './record.ts';
+import { encodeRecord, eraseStream, slackMs, type StreamRecord } from './record.ts';
 
 /** What a stream needs of its store. */
 export interface StreamHost {
@@ -33,6 +40,7 @@ export interface StreamHost {
 const NOTHING = new Uint8Array(0);
 const deleted = (): StoreError => new StoreError('NOT_FOUND', 'There is no such stream');
 const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed');
+const fenced = (): StoreError => new StoreError('FENCED', 'Another process has adopted the stream');
 
 /**
  * A stream that is in memory: one that is open, has followers, or has something to write. What callers see
@@ -40,8 +48,10 @@ const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed'
  */
 export class EmbeddedStream implements Participant {
   readonly sid: Sid;
-  /** Its metadata change with `annotate`. */
+  /** Its metadata change with `annotate` and `adopt`. */
   init: StreamInit;
+  /** How often it was adopted. */
+  fence: Fence;
   /** The position behind the last byte that is committed. */
   tail: number;
   end: StreamEnd | undefined;
@@ -75,8 +85,9 @@ export class EmbeddedStream implements Participant {
     tail: number,
   ) {
     this.#host = host;
-    const { sid, contentType, ttlSeconds, metadata, end, expiresAt } = record;
+    const { sid, contentType, ttlSeconds, metadata, end, expiresAt, fence = 0 } = record;
     this.sid = sid;
+    this.fence = fence;
     this.init = { contentType, ttlSeconds, metadata };
     this.end = end;
     this.tail = tail;
@@ -94,7 +105,8 @@ export class EmbeddedStream implements Participant {
   }
 
   get info(): StreamInfo {
-    return { ...this.init, tail: formatOffset(this.tail), ...(this.end && { end: this.end }) };
+    const { init, tail, fence, end } = this;
+    return { ...init, tail: formatOffset(tail), fence, ...(end && { end }) };
   }
 
   /** True while something of it has to be written, be it for the second time after a failure. */
@@ -121,8 +133,9 @@ export class EmbeddedStream implements Participant {
     if (this.deadline > this.#expiresAt) this.#host.committer.addLazily(this);
   }
 
-  append(bytes: Uint8Array): Promise<void> {
+  append(bytes: Uint8Array, fence = this.fence): Promise<void> {
     if (this.end ?? this.#closing) return Promise.reject(closed());
+    if (fence !== this.fence) return Promise.reject(fenced());
     this.touch();
     if (bytes.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -140,14 +153,24 @@ export class EmbeddedStream implements Participant {
     });
   }
 
-  close(end: StreamEnd, last: Uint8Array = NOTHING): Promise<StreamEnd> {
+  close(end: StreamEnd, last: Uint8Array = NOTHING, fence = this.fence): Promise<StreamEnd> {
     if (this.end) return Promise.resolve(this.end);
+    if (fence !== this.fence) return Promise.reject(fenced());
     this.touch();
     return new Promise((resolve, reject) => {
       this.#closing ??= { end, last, waiters: [] };
       this.#closing.waiters.push({ resolve, reject });
       this.#host.committer.add(this);
     });
+  }
+
+  /** Raises the fence at once, so that of several that adopt one succeeds. Resolves when the disk has it. */
+  async adopt(fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence> {
+    if (this.end ?? this.#closing) throw closed();
+    if (fence !== this.fence) throw fenced();
+    this.fence += 1;
+    await this.annotate(entries);
+    return fence + 1;
   }
 
   /** Takes it away: at once for all who use it, with the next commit from disk. */
@@ -256,7 +279,7 @@ export class EmbeddedStream implements Participant {
     pieces: readonly Piece[],
     notes: readonly Note[],
   ): number {
-    const { sid, id, deadline } = this;
+    const { sid, id, deadline, fence } = this;
     const init = withNotes(this.init, notes);
     const isNew = this.#expiresAt === 0;
     let expiresAt = this.#expiresAt;
@@ -272,6 +295,7 @@ export class EmbeddedStream implements Participant {
       sid,
       ...init,
       expiresAt,
+      ...(fence > 0 && { fence }),
       ...(closing && { end: closing, tail: stopOf(pieces, this.tail) }),
     };
     to.put(recordKey(id), encodeRecord(record));
@@ -321,11 +345,4 @@ export class EmbeddedStream implements Participant {
     for (const waiter of this.#erasing?.splice(0) ?? []) waiter.reject(error);
     this.#host.onQuiet(this);
   }
-}
-
-/** Takes a stream out of all indexes and leaves its chunks to the sweeper. Its record is another matter. */
-export function eraseStream(to: Writes, sid: Sid, id: string, expiresAt: number): void {
-  to.remove(openKey(sid));
-  to.remove(expiryKey(expiresAt, sid));
-  to.put(trashKey(sid), Buffer.from(id));
 }

@@ -1,4 +1,4 @@
-import type { StreamEnd, StreamInit } from '../types.ts';
+import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 import type { Argument, Reply } from './connection.ts';
 import { invalidOffset } from './offsets.ts';
 import { bytesLost, notFound } from './failures.ts';
@@ -25,6 +25,7 @@ export interface Described extends State {
   readonly init: StreamInit;
   /** Entries that were added to the metadata since, a line of JSON each. */
   readonly notes: string;
+  readonly fence: Fence;
 }
 
 export interface Opened extends Described {
@@ -41,7 +42,7 @@ export interface Chunk extends State {
 }
 
 /** What a writer knows of a stream that it created; of others it knows nothing, and nothing is checked. */
-export interface Fence {
+export interface Written {
   readonly epoch: string;
   /** The furthest tail that Redis acknowledged. */
   readonly tail: number;
@@ -56,6 +57,19 @@ export interface Closed extends State {
   readonly end: StreamEnd;
   /** True when this call closed it with what it brought. */
   readonly added: boolean;
+}
+
+export interface Closing {
+  readonly end: StreamEnd;
+  /** The end to store instead if acknowledged bytes are missing. */
+  readonly whenLost: StreamEnd;
+  readonly last?: Uint8Array;
+  readonly written: Written | undefined;
+  readonly fence: Fence | undefined;
+}
+
+export interface Adopted extends Written, Annotated {
+  readonly fence: Fence;
 }
 
 /** The store's operations on Redis, typed. Statuses of the scripts become `StoreError`s here. */
@@ -81,42 +95,33 @@ export class Commands {
   /** False when the id is taken. `epoch` names this life of the id. */
   async create(id: string, epoch: string, init: StreamInit): Promise<boolean> {
     const ttlMs = Math.max(1, Math.ceil(init.ttlSeconds * 1000));
-    const [status] = await this.#run(this.#scripts.create, id, [
-      epoch,
-      this.#who,
-      JSON.stringify({ contentType: init.contentType, ttlSeconds: init.ttlSeconds, metadata: init.metadata }),
-      String(ttlMs),
-    ]);
+    const args = [epoch, this.#who, encodeInit(init), String(ttlMs)];
+    const [status] = await this.#run(this.#scripts.create, id, args);
     return status === 'OK';
   }
 
-  async annotate(id: string, entries: StreamInit['metadata'], fence?: Fence): Promise<Annotated> {
-    const args = [this.#who, fence?.epoch ?? '', `${JSON.stringify(entries)}\n`];
+  async annotate(id: string, entries: StreamInit['metadata'], written?: Written): Promise<Annotated> {
+    const args = [this.#who, written?.epoch ?? '', `${JSON.stringify(entries)}\n`];
     const [, epoch, notes] = await this.#run(this.#scripts.annotate, id, args, { isWrite: true });
     return { epoch: text(epoch), notes: text(notes) };
   }
 
-  async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<Appended> {
+  async append(id: string, bytes: Uint8Array, written?: Written, fence?: Fence): Promise<Appended> {
     const number = String((this.#number += 1));
-    const args = [this.#who, number, fence?.epoch ?? '', String(fence?.tail ?? 0), ...entriesOf(bytes)];
+    const { epoch: life = '', tail: least = 0 } = written ?? {};
+    const args = [this.#who, number, life, String(least), String(fence ?? ''), ...entriesOf(bytes)];
     const [status, epoch, tail] = await this.#run(this.#scripts.append, id, args, { isWrite: true });
     return { again: status === 'AGAIN', epoch: text(epoch), tail: Number(text(tail)) };
   }
 
-  /** @param whenLost the end to store instead when bytes that were acknowledged are missing. */
-  async close(
-    id: string,
-    end: StreamEnd,
-    whenLost: StreamEnd,
-    last?: Uint8Array,
-    fence?: Fence,
-  ): Promise<Closed> {
+  async close(id: string, { end, whenLost, last, written, fence }: Closing): Promise<Closed> {
     const args = [
       this.#who,
-      fence?.epoch ?? '',
-      String(fence?.tail ?? 0),
+      written?.epoch ?? '',
+      String(written?.tail ?? 0),
       JSON.stringify(end),
       JSON.stringify(whenLost),
+      String(fence ?? ''),
       ...(last ? entriesOf(last) : []),
     ];
     const [status, epoch, tail, stands] = await this.#run(this.#scripts.close, id, args, {
@@ -128,6 +133,19 @@ export class Commands {
       epoch: text(epoch),
       tail: Number(text(tail)),
       end: parseEnd(text(stands)),
+    };
+  }
+
+  /** Raises the fence, and adds entries to the metadata. */
+  async adopt(id: string, fence: Fence, entries: StreamInit['metadata']): Promise<Adopted> {
+    const adopter = `${this.#who}:${(this.#number += 1)}`;
+    const args = [this.#who, adopter, String(fence), `${JSON.stringify(entries)}\n`];
+    const [, epoch, tail, raised, notes] = await this.#run(this.#scripts.adopt, id, args, { isWrite: true });
+    return {
+      epoch: text(epoch),
+      tail: Number(text(tail)),
+      fence: Number(text(raised)),
+      notes: text(notes),
     };
   }
 
@@ -194,6 +212,8 @@ function throwFor(status: Status): void {
       throw notFound();
     case 'CLOSED':
       throw new StoreError('CLOSED', 'The stream is closed');
+    case 'FENCED':
+      throw new StoreError('FENCED', 'Another process has adopted the stream');
     case 'INVALID_OFFSET':
       throw invalidOffset();
     case 'LOST':
@@ -210,12 +230,20 @@ function entriesOf(bytes: Uint8Array): Buffer[] {
   return entries;
 }
 
+function encodeInit({ contentType, ttlSeconds, metadata }: StreamInit): string {
+  return JSON.stringify({ contentType, ttlSeconds, metadata });
+}
+
 function text(reply: Reply | undefined): string {
   return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
 }
 
-function described([init, notes]: readonly Reply[]): Pick<Described, 'init' | 'notes'> {
-  return { init: JSON.parse(text(init)) as StreamInit, notes: notes == null ? '' : text(notes) };
+function described([init, notes, fence]: readonly Reply[]): Pick<Described, 'init' | 'notes' | 'fence'> {
+  return {
+    init: JSON.parse(text(init)) as StreamInit,
+    notes: notes == null ? '' : text(notes),
+    fence: fence == null ? 0 : Number(text(fence)),
+  };
 }
 
 function state(epoch: Reply | undefined, tail: Reply | undefined, end: Reply | undefined): State {

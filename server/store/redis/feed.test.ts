@@ -14,7 +14,13 @@ class Scene {
   reads = 0;
   readonly feed = new Feed({
     id: 'id',
-    state: { epoch: EPOCH, tail: 0, init: { contentType: '', ttlSeconds: 60, metadata: {} }, notes: '' },
+    state: {
+      epoch: EPOCH,
+      tail: 0,
+      init: { contentType: '', ttlSeconds: 60, metadata: {} },
+      notes: '',
+      fence: 0,
+    },
     onIdle: () => undefined,
     read: async (from, maxBytes) => {
       this.reads += 1;

@@ -175,7 +175,7 @@ export class Feeds {
 }
 
 /** What Redis says of a stream. */
-export function infoOf({ init, notes, tail, end }: Described): StreamInfo {
+export function infoOf({ init, notes, fence, tail, end }: Described): StreamInfo {
   const metadata = withNotes(init.metadata, notes);
-  return { ...init, metadata, tail: formatOffset(tail), ...(end && { end }) };
+  return { ...init, metadata, fence, tail: formatOffset(tail), ...(end && { end }) };
 }

@@ -11,6 +11,7 @@ export interface Scripts {
   readonly annotate: Script;
   readonly append: Script;
   readonly close: Script;
+  readonly adopt: Script;
   readonly read: Script;
   readonly open: Script;
   readonly head: Script;
@@ -18,7 +19,7 @@ export interface Scripts {
 }
 
 /** First field of a script's reply. Errors of Redis itself come as errors. */
-export type Status = 'OK' | 'AGAIN' | 'HELD' | 'NOT_FOUND' | 'CLOSED' | 'LOST' | 'INVALID_OFFSET';
+export type Status = 'OK' | 'AGAIN' | 'HELD' | 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'LOST' | 'INVALID_OFFSET';
 
 /** Bytes above which a message names the tail only, and readers fetch what is new. */
 const MESSAGE_BYTES = 65_536;
@@ -33,6 +34,8 @@ const MESSAGE_BYTES = 65_536;
  *   notes    entries that were added to the metadata, a line of JSON each
  *   tail     position behind the last byte
  *   end      how it ended, as JSON; there when it is closed
+ *   fence    how often it was adopted; absent for 0
+ *   adopter  who adopted it last, by which a repetition is known
  *   w:<who>  number of the last append of a store, by which its repetition is known
  *
  * A script that Redis began is atomic, but a command of it that fails undoes nothing; so the first write is
@@ -67,6 +70,13 @@ const REFRESH = `
 local function refresh(ttl)
   redis.call('PEXPIRE', KEYS[1], ttl)
   redis.call('PEXPIRE', KEYS[2], ttl)
+end
+`;
+
+/** Returns whether a writer's fence, if it has one, is not the stream's. */
+const FENCE = `
+local function isFenced(fence, current)
+  return fence ~= '' and fence ~= (current or '0')
 end
 `;
 
@@ -113,44 +123,46 @@ return { 'OK', m[1], notes }
 `;
 
 /**
- * ARGV: who, number, epoch or '', least tail, bytes... Replies with the epoch and the tail.
+ * ARGV: who, number, epoch or '', least tail, fence or '', bytes... Replies with the epoch and the tail.
  *
  * A number that is not above the last one of that store was written already (or is so late that its caller
  * was told that it failed): not again. A tail before one that was acknowledged means that bytes were lost in
  * a failover: going on would give other bytes at offsets that readers hold.
  */
 const APPEND = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'w:' .. ARGV[1])
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'w:' .. ARGV[1], 'fence')
 if not m[1] or (ARGV[3] ~= '' and ARGV[3] ~= m[1]) then return { 'NOT_FOUND' } end
 if m[6] and tonumber(m[6]) >= tonumber(ARGV[2]) then return { 'AGAIN', m[1], m[2] } end
 if m[4] then return { 'CLOSED' } end
+if isFenced(ARGV[5], m[7]) then return { 'FENCED' } end
 local start = tonumber(m[2])
 if start < tonumber(ARGV[4]) then return { 'LOST' } end
-local tail = add(start, 5)
+local tail = add(start, 6)
 if not tail then return { 'NOT_FOUND' } end
 local position = string.format('%.0f', tail)
 redis.call('HSET', KEYS[1], 'tail', position, 'w:' .. ARGV[1], ARGV[2])
 refresh(m[3])
 if tail > start then
   if tail - start > ${MESSAGE_BYTES} then tell('m', m[1], tail, '', m[5], ARGV[1])
-  else tell('d', m[1], start, table.concat(ARGV, '', 5), m[5], ARGV[1]) end
+  else tell('d', m[1], start, table.concat(ARGV, '', 6), m[5], ARGV[1]) end
 end
 return { 'OK', m[1], position }
 `;
 
 /**
- * ARGV: who, epoch or '', least tail, end, end when bytes were lost, bytes... Replies with the epoch, the
+ * ARGV: who, epoch or '', least tail, end, end when bytes were lost, fence or '', bytes... Replies with the epoch, the
  * tail and the end that stands.
  */
 const CLOSE = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'fence')
 if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
 if m[4] then return { 'HELD', m[1], m[2], m[4] } end
+if isFenced(ARGV[6], m[6]) then return { 'FENCED' } end
 local start, tail, ending, status, bytes = tonumber(m[2]), nil, ARGV[4], 'OK', ''
 if start < tonumber(ARGV[3]) then
   tail, ending, status = start, ARGV[5], 'LOST'
 else
-  tail = add(start, 6)
+  tail = add(start, 7)
   if not tail then return { 'NOT_FOUND' } end
 end
 local position = string.format('%.0f', tail)
@@ -159,10 +171,28 @@ refresh(m[3])
 if tail - start > ${MESSAGE_BYTES} then
   tell('m', m[1], tail, '', m[5], ARGV[1])
 else
-  if tail > start then bytes = table.concat(ARGV, '', 6) end
+  if tail > start then bytes = table.concat(ARGV, '', 7) end
   tell('e', m[1], start, string.format('%08d', #ending) .. ending .. bytes, m[5], ARGV[1])
 end
 return { status, m[1], position, ending }
+`;
+
+/**
+ * ARGV: who, adopter, fence that was seen, a line of JSON. Replies with the epoch, the tail, the new fence and all
+ * lines. A repetition of an adoption that succeeded succeeds again.
+ */
+const ADOPT = `
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'notes', 'fence', 'adopter')
+if not m[1] then return { 'NOT_FOUND' } end
+if m[8] == ARGV[2] then return { 'OK', m[1], m[2], m[7], m[6] } end
+if m[4] then return { 'CLOSED' } end
+if isFenced(ARGV[3], m[7]) then return { 'FENCED' } end
+local fence = string.format('%.0f', tonumber(ARGV[3]) + 1)
+local notes = (m[6] or '') .. ARGV[4]
+redis.call('HSET', KEYS[1], 'fence', fence, 'adopter', ARGV[2], 'notes', notes)
+refresh(m[3])
+tell('n', m[1], 0, notes, m[5], ARGV[1])
+return { 'OK', m[1], m[2], fence, notes }
 `;
 
 /**
@@ -194,19 +224,19 @@ end
 return { 'OK', m[1], m[2], m[4], table.concat(parts) }
 `;
 
-/** Restarts the TTL for a reader that begins. Replies with the epoch, the tail, the end, the owner, init and notes. */
+/** Restarts the TTL for a reader that begins. Replies with the epoch, tail, end, owner, init, notes and fence. */
 const OPEN = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init', 'notes')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init', 'notes', 'fence')
 if not m[1] then return { 'NOT_FOUND' } end
 refresh(m[3])
-return { 'OK', m[1], m[2], m[4], m[5], m[6], m[7] }
+return { 'OK', m[1], m[2], m[4], m[5], m[6], m[7], m[8] }
 `;
 
-/** What a stream is. Replies with the epoch, the tail, the end, init and notes. */
+/** What a stream is. Replies with the epoch, the tail, the end, init, notes and the fence. */
 const HEAD = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init', 'notes')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init', 'notes', 'fence')
 if not m[1] then return { 'NOT_FOUND' } end
-return { 'OK', m[1], m[2], m[3], m[4], m[5] }
+return { 'OK', m[1], m[2], m[3], m[4], m[5], m[6] }
 `;
 
 /** ARGV: who. UNLINK, because freeing a long log takes time that other streams would wait. */
@@ -224,8 +254,9 @@ export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
   return {
     create: script('', CREATE),
     annotate: script('', tells + REFRESH + ANNOTATE),
-    append: script('', tells + REFRESH + ADD + APPEND),
-    close: script(ALLOW_OOM, tells + REFRESH + ADD + CLOSE),
+    append: script('', tells + REFRESH + ADD + FENCE + APPEND),
+    close: script(ALLOW_OOM, tells + REFRESH + ADD + FENCE + CLOSE),
+    adopt: script('', tells + REFRESH + FENCE + ADOPT),
     read: script(ALLOW_OOM, REFRESH + READ),
     open: script(ALLOW_OOM, REFRESH + OPEN),
     head: script(ALLOW_OOM, HEAD),

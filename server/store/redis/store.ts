@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { Follower, Frame, Offset, StreamEnd, StreamInfo, StreamInit, StreamStore } from '../types.ts';
+import type {
+  Fence,
+  Follower,
+  Frame,
+  Offset,
+  StreamEnd,
+  StreamInfo,
+  StreamInit,
+  StreamStore,
+} from '../types.ts';
 import { StoreError } from '../types.ts';
-import { Commands, type Fence } from './commands.ts';
+import { Commands, type Written } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { notFound } from './failures.ts';
 import { Feeds, infoOf } from './feeds.ts';
@@ -68,17 +77,17 @@ export class RedisStore implements StreamStore {
 
   async annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
     const { commands, feeds } = this.#use();
-    await this.#write(id, async (fence) => {
-      const { epoch, notes } = await commands.annotate(id, entries, fence);
+    await this.#write(id, async (written) => {
+      const { epoch, notes } = await commands.annotate(id, entries, written);
       const feed = feeds.get(id);
       if (feed?.epoch === epoch) feed.learnNotes(notes);
     });
   }
 
-  async append(id: string, bytes: Uint8Array): Promise<void> {
+  async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {
     const { commands, feeds } = this.#use();
-    await this.#write(id, async (fence) => {
-      const { epoch, tail, again } = await commands.append(id, bytes, fence);
+    await this.#write(id, async (written) => {
+      const { epoch, tail, again } = await commands.append(id, bytes, written, fence);
       this.#writers.advance(id, epoch, tail);
       const feed = feeds.get(id);
       if (feed?.epoch !== epoch) return;
@@ -87,10 +96,10 @@ export class RedisStore implements StreamStore {
     });
   }
 
-  async close(id: string, end: StreamEnd, last: Uint8Array = NO_BYTES): Promise<StreamEnd> {
+  async close(id: string, end: StreamEnd, last: Uint8Array = NO_BYTES, fence?: Fence): Promise<StreamEnd> {
     const { commands, feeds } = this.#use();
-    return this.#write(id, async (fence) => {
-      const closed = await commands.close(id, end, BYTES_LOST, last, fence);
+    return this.#write(id, async (written) => {
+      const closed = await commands.close(id, { end, whenLost: BYTES_LOST, last, written, fence });
       this.#writers.forget(id);
       const feed = feeds.get(id);
       if (feed?.epoch === closed.epoch) {
@@ -99,6 +108,15 @@ export class RedisStore implements StreamStore {
       }
       return closed.end;
     });
+  }
+
+  async adopt(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence> {
+    const { commands, feeds } = this.#use();
+    const adopted = await commands.adopt(id, fence, entries);
+    this.#writers.begin(id, adopted.epoch, adopted.tail);
+    const feed = feeds.get(id);
+    if (feed?.epoch === adopted.epoch) feed.learnNotes(adopted.notes);
+    return adopted.fence;
   }
 
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
@@ -164,15 +182,15 @@ export class RedisStore implements StreamStore {
   }
 
   /** Writes in order, and tells our followers at once when the stream is gone. */
-  #write<T>(id: string, write: (fence: Fence | undefined) => Promise<T>): Promise<T> {
-    return this.#writers.run(id, async (fence) => {
+  #write<T>(id: string, write: (written: Written | undefined) => Promise<T>): Promise<T> {
+    return this.#writers.run(id, async (written) => {
       try {
-        return await write(fence);
+        return await write(written);
       } catch (error) {
         if (error instanceof StoreError && error.code === 'NOT_FOUND') {
           this.#writers.forget(id);
           const feed = this.#parts?.feeds.get(id);
-          if (!fence || feed?.epoch === fence.epoch) feed?.fail(error);
+          if (!written || feed?.epoch === written.epoch) feed?.fail(error);
         }
         throw error;
       }

@@ -1,5 +1,5 @@
 import { StoreError } from '../types.ts';
-import type { Fence } from './commands.ts';
+import type { Written } from './commands.ts';
 
 /** Streams of which is remembered how far they were written. The oldest are forgotten, which loses a check only. */
 const REMEMBERED = 50_000;
@@ -11,7 +11,7 @@ interface Task {
 
 interface Writer {
   /** What is known of a stream that this store created. */
-  fence: Fence | undefined;
+  written: Written | undefined;
   /** First in, first out; undefined while nothing is being written. */
   queue: Task[] | undefined;
 }
@@ -22,16 +22,16 @@ export class Writers {
   readonly #draining = new Set<Promise<void>>();
 
   /** A stream of ours begins. */
-  begin(id: string, epoch: string): void {
-    this.#writerOf(id).fence = { epoch, tail: 0 };
+  begin(id: string, epoch: string, tail = 0): void {
+    this.#writerOf(id).written = { epoch, tail };
     this.#bound();
   }
 
   /** A stream of ours has got further. */
   advance(id: string, epoch: string, tail: number): void {
     const writer = this.#writers.get(id);
-    if (writer?.fence?.epoch !== epoch || writer.fence.tail >= tail) return;
-    writer.fence = { epoch, tail };
+    if (writer?.written?.epoch !== epoch || writer.written.tail >= tail) return;
+    writer.written = { epoch, tail };
     // The map's order is that of use.
     this.#writers.delete(id);
     this.#writers.set(id, writer);
@@ -41,7 +41,7 @@ export class Writers {
   forget(id: string): void {
     const writer = this.#writers.get(id);
     if (!writer) return;
-    writer.fence = undefined;
+    writer.written = undefined;
     if (!writer.queue) this.#writers.delete(id);
   }
 
@@ -49,10 +49,10 @@ export class Writers {
    * Runs a write behind those that were asked for before it. When one is `UNAVAILABLE`, those that wait fail
    * with it: whether it was written is unknown, and they might leave a hole.
    */
-  run<T>(id: string, write: (fence: Fence | undefined) => Promise<T>): Promise<T> {
+  run<T>(id: string, write: (written: Written | undefined) => Promise<T>): Promise<T> {
     const writer = this.#writerOf(id);
     return new Promise((resolve, reject) => {
-      const task: Task = { run: async () => resolve(await write(writer.fence)), fail: reject };
+      const task: Task = { run: async () => resolve(await write(writer.written)), fail: reject };
       if (writer.queue) {
         writer.queue.push(task);
         return;
@@ -80,13 +80,13 @@ export class Writers {
       }
     }
     writer.queue = undefined;
-    if (!writer.fence) this.#writers.delete(id);
+    if (!writer.written) this.#writers.delete(id);
   }
 
   #writerOf(id: string): Writer {
     let writer = this.#writers.get(id);
     if (!writer) {
-      writer = { fence: undefined, queue: undefined };
+      writer = { written: undefined, queue: undefined };
       this.#writers.set(id, writer);
     }
     return writer;

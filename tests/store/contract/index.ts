@@ -3,6 +3,7 @@ import { describeAnnotate } from './annotate.ts';
 import { describeCreate } from './create.ts';
 import { describeDelete } from './delete.ts';
 import { describeEnd } from './end.ts';
+import { describeFence } from './fence.ts';
 import { describeFollow } from './follow.ts';
 import { describeLog } from './log.ts';
 import { describeMany } from './many.ts';
@@ -22,6 +23,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
     describeLog(factory);
     describeOffsets(factory);
     describeEnd(factory);
+    describeFence(factory);
     describeFollow(factory);
     describeDelete(factory);
     describeTtl(factory);

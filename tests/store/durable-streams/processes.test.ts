@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { StreamEnd } from '../../../server/store/types.ts';
 import { COMPLETE, init, newId, noise, readAll, storeError, Tail } from '../contract/support.ts';
 import { requests, useTroubled } from './troubled.ts';
@@ -108,6 +108,40 @@ describe('several processes on one backend', () => {
     expect((await own.toEnd()).toString()).toBe('before');
     expect(own.end).toEqual(by('guardian'));
     own.stop();
+  });
+
+  it('keep a writer out whose stream another one adopted, however short ago it wrote', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await a.create(id, init());
+    await a.append(id, Buffer.from('a'), 0);
+    const fence = await b.adopt!(id, 0, {});
+    await b.append(id, Buffer.from('b'), fence);
+    await expect(a.append(id, Buffer.from('late'), 0)).rejects.toEqual(storeError('FENCED'));
+    await expect(a.close(id, COMPLETE, undefined, 0)).rejects.toEqual(storeError('FENCED'));
+    await b.close(id, COMPLETE, undefined, fence);
+    expect((await readAll(b, id)).bytes.toString()).toBe('ab');
+  });
+
+  it('keep a writer out that slept while its stream was adopted, before the other one wrote', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await a.create(id, init());
+    await a.append(id, Buffer.from('a'), 0);
+    await b.adopt!(id, 0, {});
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 6_000);
+    await expect(a.append(id, Buffer.from('late'), 0)).rejects.toEqual(storeError('FENCED'));
+    clock.mockRestore();
+    expect((await readAll(b, id)).bytes.toString()).toBe('a');
+  });
+
+  it('close what another one holds only with its fence', async () => {
+    const [a, b] = [await t.openDirect(), await t.openDirect()];
+    const id = newId();
+    await a.create(id, init());
+    await a.append(id, Buffer.from('a'), 0);
+    await expect(b.close(id, by('b'), undefined, 1)).rejects.toEqual(storeError('FENCED'));
+    expect(await b.close(id, by('b'), undefined, 0)).toEqual(by('b'));
   });
 
   it('resume at the exact offset that another process gave', async () => {

@@ -111,6 +111,18 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     await until(async () => String(await redis.command('PUBSUB', 'CHANNELS')) === '');
   });
 
+  it('keeps a writer out whose stream another store adopted', async () => {
+    const [a, b] = await Promise.all([open({ url: redis.url }), open({ url: redis.url })]);
+    const id = newId();
+    await a.create(id, init());
+    await a.append(id, Buffer.from('a'), 0);
+    const fence = await b.adopt!(id, 0, {});
+    await expect(a.append(id, Buffer.from('late'), 0)).rejects.toEqual(storeError('FENCED'));
+    await expect(a.close(id, COMPLETE, undefined, 0)).rejects.toEqual(storeError('FENCED'));
+    await b.append(id, Buffer.from('b'), fence);
+    expect(await textOf(b, id)).toBe('ab');
+  });
+
   it('keeps stores with other prefixes apart', async () => {
     const [a, b] = await Promise.all(['a:', 'b:'].map((keyPrefix) => open({ url: redis.url, keyPrefix })));
     const id = newId();

@@ -12,6 +12,7 @@ const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret]
 
 /** Tells URL keys from whatever else the secret signs: none can be made from another (RFC 5869, section 3.2). */
 const URL_KEY_INFO = 'durable-proxy signed url v1';
+const SEAL_KEY_INFO = 'durable-proxy sealed request v1';
 
 /** The keys of one `jwtSecret`. The first signs, all verify. */
 export interface Keyring {
@@ -23,6 +24,8 @@ export interface Keyring {
   readonly urlKeys: readonly KeyObject[];
   /** What signs service tokens: the secrets themselves, so that any JWT library can make one. */
   readonly tokenKeys: readonly Uint8Array[];
+  /** 32 bytes each, which encrypt upstream requests in the metadata of streams. */
+  readonly sealKeys: readonly Uint8Array[];
 }
 
 /**
@@ -51,6 +54,9 @@ export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
     isServiceSecret: (candidate: string) => isOneOf(derived, candidate),
     urlKeys: Object.freeze(tokenKeys.map(urlKey)),
     tokenKeys: Object.freeze(tokenKeys),
+    sealKeys: Object.freeze(
+      tokenKeys.map((key) => new Uint8Array(hkdfSync('sha256', key, '', SEAL_KEY_INFO, 32))),
+    ),
   });
 }
 

@@ -1,0 +1,102 @@
+const LF = 10;
+const CR = 13;
+const NOTHING = new Uint8Array(0);
+
+/** Most bytes of an event that are held until it is whole. */
+export const MAX_EVENT_BYTES = 8_388_608;
+
+/**
+ * Finds where server-sent events end, in bytes that come in chunks. An event ends with an empty line; lines end with LF,
+ * CR LF or CR (WHATWG HTML, "Parsing an event stream").
+ */
+export class EventBoundaries {
+  #isLineEmpty: boolean;
+  /** The last byte was a CR, so an LF belongs to it. */
+  #afterCr = false;
+  /** That CR ended an event. */
+  #endedByCr = false;
+
+  /** @param beginsWithEvent false if the bytes may begin inside an event. */
+  constructor(beginsWithEvent = true) {
+    this.#isLineEmpty = beginsWithEvent;
+  }
+
+  /** Returns the position after each event that ends in the chunk. */
+  next(chunk: Uint8Array): number[] {
+    const ends: number[] = [];
+    for (let i = 0; i < chunk.length; i += 1) {
+      const byte = chunk[i]!;
+      if (byte === LF && this.#afterCr) {
+        if (this.#endedByCr) {
+          if (ends.at(-1) === i) ends.pop();
+          ends.push(i + 1);
+        }
+        this.#afterCr = false;
+      } else if (byte === LF || byte === CR) {
+        this.#afterCr = byte === CR;
+        this.#endedByCr = this.#isLineEmpty && this.#afterCr;
+        if (this.#isLineEmpty) ends.push(i + 1);
+        this.#isLineEmpty = true;
+      } else {
+        this.#isLineEmpty = false;
+        this.#afterCr = false;
+      }
+    }
+    return ends;
+  }
+}
+
+/**
+ * Lets whole server-sent events through and holds the beginning of the next one. Bytes are not changed. An event that
+ * ends with a chunk leaves with it, also if an LF can still follow its CR.
+ */
+export class EventCutter {
+  readonly #maxBytes: number;
+  readonly #boundaries = new EventBoundaries();
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #isOversized = false;
+
+  /** @param maxBytes longest event in bytes. Default 8 MiB. */
+  constructor(maxBytes = MAX_EVENT_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** True once an event was longer than the limit. From then on, all bytes pass as they come. */
+  get isOversized(): boolean {
+    return this.#isOversized;
+  }
+
+  /** Returns the bytes that end with a whole event; empty if there are none. */
+  push(chunk: Uint8Array): Uint8Array {
+    if (this.#isOversized) return chunk;
+    const end = this.#boundaries.next(chunk).at(-1);
+    if (end === undefined) this.#hold(chunk);
+    else {
+      const whole = this.#join(chunk.subarray(0, end));
+      if (end < chunk.length) this.#hold(chunk.subarray(end));
+      return whole;
+    }
+    if (this.#heldBytes <= this.#maxBytes) return NOTHING;
+    this.#isOversized = true;
+    return this.rest();
+  }
+
+  /** Returns the bytes of the event that is not whole, and forgets them. */
+  rest(): Uint8Array {
+    return this.#join(NOTHING);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+  }
+
+  #join(last: Uint8Array): Uint8Array {
+    if (this.#heldBytes === 0) return last;
+    const joined = Buffer.concat([...this.#held, last], this.#heldBytes + last.length);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return joined;
+  }
+}

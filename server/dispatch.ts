@@ -104,16 +104,20 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
 function findRoute(method: string, path: string, query: URLSearchParams): { route: Route; streamId: string } {
   const id = STREAM_PATH.exec(path)?.[1];
   const at = path === '/' ? 'base' : id === undefined ? undefined : 'stream';
-  if (!at) throw new ProxyError('NOT_FOUND', 'There is nothing under this path');
+  if (!at) throw new ProxyError('NOT_FOUND', 'Not found');
   const routes = ROUTES.filter((route) => route.at === at);
   const route = routes.find(
     ({ method: own, param }) => own === method && (param === undefined || query.has(param)),
   );
   if (!route) {
     const allow = [...new Set(routes.map((candidate) => candidate.method)), 'OPTIONS'].join(', ');
-    throw new ProxyError('METHOD_NOT_ALLOWED', `${at === 'base' ? 'The mount' : 'A stream'} takes ${allow}`, {
-      headers: { Allow: allow },
-    });
+    throw new ProxyError(
+      'METHOD_NOT_ALLOWED',
+      `${at === 'base' ? 'The mount' : 'A stream'} allows ${allow}`,
+      {
+        headers: { Allow: allow },
+      },
+    );
   }
   return { route, streamId: id?.toLowerCase() ?? '' };
 }

@@ -32,7 +32,7 @@ describe('a store that cannot be opened at first', () => {
     isHeld = false;
     await vi.advanceTimersByTimeAsync(2_000);
     await waiting;
-    expect(logged).toEqual([HELD, 'the store of streams is open now']);
+    expect(logged).toEqual([HELD, 'the stream store is open']);
     await opener.wait(0);
     await vi.advanceTimersByTimeAsync(60_000);
     const calls = open.mock.calls.length;

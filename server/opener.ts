@@ -94,7 +94,7 @@ export class Opener {
       throw error;
     }
     this.#isOpen = true;
-    if (this.#failure !== undefined) logger.warn({}, 'the store of streams is open now');
+    if (this.#failure !== undefined) logger.warn({}, 'the stream store is open');
     this.#settleAll();
   }
 

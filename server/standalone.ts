@@ -48,7 +48,9 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
     res.json({ status: 'ok' });
   });
   app.use(MOUNT_PATH, proxy);
-  app.use((req, res) => renderError(req, res, new ProxyError('NOT_FOUND', `The proxy is at ${MOUNT_PATH}`)));
+  app.use((req, res) =>
+    renderError(req, res, new ProxyError('NOT_FOUND', `Not found. The proxy is mounted at ${MOUNT_PATH}`)),
+  );
   app.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
     void next;
     // Express refuses targets that it cannot decode with a 400 of its own.

@@ -21,5 +21,5 @@ export async function visibleStream(exchange: Exchange, { store, guardian }: Con
 }
 
 export function streamNotFound(): ProxyError {
-  return new ProxyError('STREAM_NOT_FOUND', 'There is no such stream, or it has expired');
+  return new ProxyError('STREAM_NOT_FOUND', 'The stream does not exist or has expired');
 }

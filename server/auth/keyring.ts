@@ -34,7 +34,8 @@ export interface Keyring {
  */
 export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
   const secrets: readonly unknown[] = Array.isArray(jwtSecret) ? jwtSecret : [jwtSecret];
-  if (secrets.length === 0) throw new ConfigurationError(`jwtSecret is an empty list. Write ${RIGHT_FORM}`);
+  if (secrets.length === 0)
+    throw new ConfigurationError(`jwtSecret is an empty list. Example: ${RIGHT_FORM}`);
   const tokenKeys = secrets.map(bytesOf);
 
   // Digests under a random key have one length and tell nothing of a common prefix.
@@ -76,18 +77,19 @@ function serviceSecretOf(secret: Uint8Array): string {
  */
 export function deriveServiceSecret(jwtSecret: string | readonly string[]): string {
   const [key] = createKeyring(jwtSecret).tokenKeys;
-  if (key === undefined) throw new ConfigurationError('jwtSecret is an empty list');
+  if (key === undefined)
+    throw new ConfigurationError('jwtSecret is an empty list. Example: jwtSecret: process.env.JWT_SECRET');
   return serviceSecretOf(key);
 }
 
 function bytesOf(secret: unknown): Uint8Array {
   if (typeof secret !== 'string' || secret === '') {
-    throw new ConfigurationError(`jwtSecret must be a string that is not empty. Write ${RIGHT_FORM}`);
+    throw new ConfigurationError(`jwtSecret must be a non-empty string. Example: ${RIGHT_FORM}`);
   }
   // A newline from the end of a file makes a secret that no header can carry.
   if (secret !== secret.trim() || /\p{Cc}/u.test(secret)) {
     throw new ConfigurationError(
-      `jwtSecret must not begin or end with white space or hold control characters. Write ${RIGHT_FORM}`,
+      `jwtSecret must not begin or end with white space or contain control characters. Example: ${RIGHT_FORM}`,
     );
   }
   return new TextEncoder().encode(secret);

@@ -34,16 +34,18 @@ export function signStreamUrl(options: SignStreamUrlOptions): string {
   );
   const { jwtSecret, streamId, basePath, expiresInSeconds = 86_400, scope } = options;
   if (typeof streamId !== 'string' || streamId === '') {
-    throw new ConfigurationError('streamId must be the id of a stream, as in its Location');
+    throw new ConfigurationError('streamId must be the id of a stream, as in its Location header');
   }
   if (typeof basePath !== 'string') {
-    throw new ConfigurationError('basePath must be where the proxy is mounted, like "/v1/proxy"');
+    throw new ConfigurationError("basePath must be the path of the mount. Example: basePath: '/v1/proxy'");
   }
   if (!Number.isFinite(expiresInSeconds) || expiresInSeconds <= 0) {
-    throw new ConfigurationError('expiresInSeconds must be a number above 0, like 3600');
+    throw new ConfigurationError(
+      'expiresInSeconds must be a number above 0. Example: expiresInSeconds: 3600',
+    );
   }
   if (scope !== undefined && scope !== SCOPE_READ) {
-    throw new ConfigurationError(`scope must be "read", or absent for all that a signed URL may do`);
+    throw new ConfigurationError(`scope must be "read" or absent. Absent means read and abort`);
   }
   const expiresAt = Math.ceil(Date.now() / 1000 + expiresInSeconds);
   const query = signQuery(createKeyring(jwtSecret), streamId, expiresAt, scope);
@@ -61,7 +63,8 @@ export function signQuery(
   scope?: typeof SCOPE_READ,
 ): string {
   const [key] = keyring.urlKeys;
-  if (key === undefined) throw new ConfigurationError('jwtSecret is an empty list');
+  if (key === undefined)
+    throw new ConfigurationError('jwtSecret is an empty list. Example: jwtSecret: process.env.JWT_SECRET');
   const expires = String(expiresAtSeconds);
   const query = new URLSearchParams({ [EXPIRES]: expires, [SIGNATURE]: sign(key, streamId, expires, scope) });
   if (scope !== undefined) query.set(SCOPE, scope);

@@ -44,12 +44,15 @@ export async function createServiceToken(options: ServiceTokenOptions): Promise<
   );
   const { jwtSecret, subject, expiresInSeconds, allow } = options;
   const [key] = createKeyring(jwtSecret).tokenKeys;
-  if (key === undefined) throw new ConfigurationError('jwtSecret is an empty list');
+  if (key === undefined)
+    throw new ConfigurationError('jwtSecret is an empty list. Example: jwtSecret: process.env.JWT_SECRET');
   if (typeof subject !== 'string' || subject === '') {
-    throw new ConfigurationError('subject must say whom the token is for, like "user-42"');
+    throw new ConfigurationError('subject must be a non-empty string. Example: subject: user.id');
   }
   if (!Number.isFinite(expiresInSeconds) || expiresInSeconds <= 0) {
-    throw new ConfigurationError('expiresInSeconds must be a number above 0, like 3600');
+    throw new ConfigurationError(
+      'expiresInSeconds must be a number above 0. Example: expiresInSeconds: 3600',
+    );
   }
   if (allow !== undefined) compileAllowlist(allow);
   const nowSeconds = Math.floor(Date.now() / 1000);

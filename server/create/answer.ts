@@ -26,7 +26,7 @@ export async function callUpstream(
     discardBody(answer.body);
     throw new ProxyError(
       'REDIRECT_NOT_ALLOWED',
-      `The upstream answered ${answer.status}, a redirect, which is never followed; call the URL that it leads to`,
+      `The upstream responded ${answer.status}. Redirects are not followed: send the request to the redirect's target`,
     );
   }
   throw new UpstreamFailure(

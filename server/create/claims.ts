@@ -237,14 +237,14 @@ function successorOf(id: string): string {
 export function keyReused(): ProxyError {
   return new ProxyError(
     'IDEMPOTENCY_KEY_REUSED',
-    'This Idempotency-Key belongs to another request (its URL, method or body differs); use a new key',
+    'This Idempotency-Key was used for a request with another URL, method or body. Use a new key',
   );
 }
 
 export function requestAborted(): ProxyError {
   return new ProxyError(
     'REQUEST_ABORTED',
-    'This request was aborted; send it again under a new Idempotency-Key',
+    'This request was aborted. To send it again, use a new Idempotency-Key',
   );
 }
 

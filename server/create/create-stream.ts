@@ -117,7 +117,7 @@ async function answer(
 /** Aborts when the caller's connection closes, until the function is called that it gives. */
 function abortWhenGone(res: ServerResponse, waiting: AbortController): () => void {
   const onClose = () =>
-    waiting.abort(new ProxyError('INVALID_REQUEST', 'The caller left before the upstream answered'));
+    waiting.abort(new ProxyError('INVALID_REQUEST', 'The caller disconnected before the upstream responded'));
   res.once('close', onClose);
   if (isClosed(res)) onClose();
   return () => void res.off('close', onClose);

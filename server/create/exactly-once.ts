@@ -160,13 +160,17 @@ export class ExactlyOnce {
 function stillWaiting(): ProxyError {
   return new ProxyError(
     'UPSTREAM_TIMEOUT',
-    'The upstream has not answered yet; its request goes on. Repeat this request under the same Idempotency-Key',
+    'The upstream has not responded yet, and its request continues. Repeat this request with the same Idempotency-Key',
     { headers: { 'Retry-After': '1' } },
   );
 }
 
 function abandoned(): ProxyError {
-  return new ProxyError('UPSTREAM_TIMEOUT', 'The upstream request was canceled: nobody waited for it', {
-    headers: { 'Retry-After': '1' },
-  });
+  return new ProxyError(
+    'UPSTREAM_TIMEOUT',
+    'The upstream request was canceled because no caller waited for its response',
+    {
+      headers: { 'Retry-After': '1' },
+    },
+  );
 }

@@ -41,12 +41,15 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
   if (!url) {
     throw new ProxyError(
       'MISSING_UPSTREAM_URL',
-      `Say what to call: ${UPSTREAM_URL}: https://api.example.com/v1/…`,
+      `The header ${UPSTREAM_URL} is missing. Example: ${UPSTREAM_URL}: https://api.example.com/v1/…`,
     );
   }
   const method = singleHeader(req, UPSTREAM_METHOD);
   if (!method)
-    throw new ProxyError('MISSING_UPSTREAM_METHOD', `Say how to call it: ${UPSTREAM_METHOD}: POST`);
+    throw new ProxyError(
+      'MISSING_UPSTREAM_METHOD',
+      `The header ${UPSTREAM_METHOD} is missing. Example: ${UPSTREAM_METHOD}: POST`,
+    );
   if (!UPSTREAM_METHODS.includes(method)) {
     throw new ProxyError(
       'INVALID_UPSTREAM_METHOD',

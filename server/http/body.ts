@@ -78,5 +78,8 @@ function discardRest(req: IncomingMessage): void {
 }
 
 function tooLarge(limit: number): ProxyError {
-  return new ProxyError('REQUEST_TOO_LARGE', `The request's body is over maxRequestBytes (${limit} bytes)`);
+  return new ProxyError(
+    'REQUEST_TOO_LARGE',
+    `The request body is larger than maxRequestBytes (${limit} bytes)`,
+  );
 }

@@ -27,7 +27,7 @@ export function consumedBody(
   }
   throw new ProxyError(
     'INVALID_REQUEST',
-    'A body parser in front of durableProxy has consumed this request, and the bytes that were sent are lost. ' +
+    'A body parser in front of durableProxy has consumed the request body. ' +
       'Mount durableProxy before express.json() and other body parsers' +
       (compressed
         ? ''

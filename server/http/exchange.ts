@@ -30,10 +30,7 @@ export function splitTarget(target: string): { path: string; query: URLSearchPar
 export function singleHeader(req: IncomingMessage, name: string): string | undefined {
   const values = headerValues(req, name);
   if (values.length > 1) {
-    throw new ProxyError(
-      'INVALID_REQUEST',
-      `The header ${name} is there ${values.length} times; send it once`,
-    );
+    throw new ProxyError('INVALID_REQUEST', `Header ${name} was sent ${values.length} times. Send it once`);
   }
   return values[0];
 }
@@ -44,7 +41,7 @@ export function singleParam(query: URLSearchParams, name: string): string | unde
   if (values.length > 1) {
     throw new ProxyError(
       'INVALID_REQUEST',
-      `The parameter ${name} is there ${values.length} times; send it once`,
+      `Parameter ${name} was sent ${values.length} times. Send it once`,
     );
   }
   return values[0];

@@ -7,17 +7,17 @@ import { cutResponse, respond } from './response.ts';
 import { StoreError, type StoreErrorCode } from '../store/types.ts';
 
 const FROM_STORE = {
-  NOT_FOUND: () => new ProxyError('STREAM_NOT_FOUND', 'There is no such stream, or it has expired'),
+  NOT_FOUND: () => new ProxyError('STREAM_NOT_FOUND', 'The stream does not exist or has expired'),
   INVALID_OFFSET: (cause) =>
     new ProxyError(
       'INVALID_OFFSET',
-      `The offset is none of this stream; use one that ${STREAM_NEXT_OFFSET} gave, -1 or now`,
+      `The offset does not belong to this stream. Use a value of its ${STREAM_NEXT_OFFSET}, -1 or now`,
       { cause },
     ),
-  CLOSED: (cause) => new ProxyError('STORAGE_ERROR', 'The stream was closed meanwhile', { cause }),
+  CLOSED: (cause) => new ProxyError('STORAGE_ERROR', 'The stream was closed by another process', { cause }),
   FENCED: (cause) => new ProxyError('STORAGE_ERROR', 'Another process writes the stream', { cause }),
   UNAVAILABLE: (cause) =>
-    new ProxyError('STORAGE_ERROR', 'The store of streams did not do its part; try again', {
+    new ProxyError('STORAGE_ERROR', 'The stream store is unavailable. Try again', {
       cause,
       headers: { 'Retry-After': '1' },
     }),
@@ -27,7 +27,7 @@ const FROM_STORE = {
 export function toProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error;
   if (error instanceof StoreError) return FROM_STORE[error.code](error);
-  return new ProxyError('INTERNAL_ERROR', 'Something went wrong inside the proxy', { cause: error });
+  return new ProxyError('INTERNAL_ERROR', 'The proxy failed. Its log contains the reason', { cause: error });
 }
 
 /** Answers with an error: an upstream's own answer as it came, anything else as `{"error": {code, message}}`. */

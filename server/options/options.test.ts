@@ -114,7 +114,7 @@ describe('an option of a wrong type', () => {
     ['durableStreamsHeaders', ['authorization'], /must be an object of strings/],
     ['durableStreamsHeaders', { authorization: 7 }, /must be an object of strings/],
     ['publicUrl', 'chat.example.com', /must be the absolute URL/],
-    ['jwtSecret', { secret: 'x' }, /jwtSecret must be a string/],
+    ['jwtSecret', { secret: 'x' }, /must be a non-empty string/],
   ])('throws, and the message shows a right one: %s', (name, value, message) => {
     expect(refusal(() => durableProxy({ jwtSecret, [name]: value }))).toMatch(
       new RegExp(`^(?=${name} )(?=.*${message.source})`),

@@ -18,7 +18,7 @@ export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
   const { store, durableStreamsUrl, dataDir } = resolved;
   if ([store, durableStreamsUrl, dataDir].filter((each) => each !== undefined).length > 1) {
     throw new ConfigurationError(
-      'Give one of store, durableStreamsUrl and dataDir: each says where streams are kept',
+      'Set only one of store, durableStreamsUrl and dataDir: each selects a store',
     );
   }
   // Made for each proxy: a logger that remembers what it printed.

@@ -166,17 +166,13 @@ class Count {
 }
 
 export function shuttingDown(): ProxyError {
-  return new ProxyError('SHUTTING_DOWN', 'This proxy is shutting down and takes no new streams; try again', {
+  return new ProxyError('SHUTTING_DOWN', 'The proxy is shutting down and accepts no new streams. Try again', {
     headers: { 'Retry-After': '1' },
   });
 }
 
 function tooMany(limit: number, scope: string): ProxyError {
-  return new ProxyError(
-    'TOO_MANY_STREAMS',
-    `There are ${limit} answers in flight ${scope} already; try again`,
-    {
-      headers: { 'Retry-After': RETRY_AFTER_SECONDS },
-    },
-  );
+  return new ProxyError('TOO_MANY_STREAMS', `Too many running streams ${scope} (${limit}). Try again`, {
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  });
 }

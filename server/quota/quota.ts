@@ -103,7 +103,7 @@ class SharedQuota implements StorageQuota {
     const isAll = this.#limits.maxStoredBytes - this.#usage.total < STREAM_OVERHEAD_BYTES;
     throw new ProxyError(
       'STORAGE_QUOTA_EXCEEDED',
-      `The storage limit ${isAll ? 'of this server' : 'for one subject'} is reached; delete streams, or wait until they expire`,
+      `The storage limit ${isAll ? 'of this server' : 'for one subject'} is reached. Delete streams, or wait until they expire`,
     );
   }
 

@@ -49,7 +49,7 @@ export async function sendAsUpstream(
   if (range === 'unsatisfiable') {
     throw new ProxyError(
       'RANGE_NOT_SATISFIABLE',
-      `The range is outside of the answer, which has ${size} bytes`,
+      `The range is outside of the response, which has ${size} bytes`,
       {
         headers: { 'Content-Range': `bytes */${size}` },
       },

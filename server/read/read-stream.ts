@@ -35,13 +35,13 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   const cursor = singleParam(query, CURSOR);
   if (!OFFSET_TEXT.test(asked)) throw invalidOffset();
   if (live !== undefined && live !== LIVE_SSE && live !== LIVE_LONG_POLL) {
-    throw new ProxyError('INVALID_REQUEST', `${LIVE} must be ${LIVE_SSE} or ${LIVE_LONG_POLL}, or left out`);
+    throw new ProxyError('INVALID_REQUEST', `${LIVE} must be ${LIVE_SSE}, ${LIVE_LONG_POLL} or absent`);
   }
   const as = singleParam(query, AS);
   if (as !== undefined && (as !== AS_UPSTREAM || query.has(OFFSET) || query.has(LIVE))) {
     throw new ProxyError(
       'INVALID_REQUEST',
-      `${AS} must be ${AS_UPSTREAM}, without ${OFFSET} and ${LIVE}: it reads the whole answer`,
+      `${AS} must be ${AS_UPSTREAM}. It cannot be combined with ${OFFSET} or ${LIVE}, because it reads the whole response`,
     );
   }
   const info = await visibleStream(exchange, context);
@@ -115,5 +115,8 @@ function begin({ emit }: Context, mode: ReadMode, streamId: string, subject: str
 }
 
 function invalidOffset(): ProxyError {
-  return new ProxyError('INVALID_OFFSET', `An offset is what ${STREAM_NEXT_OFFSET} gave, -1 or now`);
+  return new ProxyError(
+    'INVALID_OFFSET',
+    `The offset is malformed. Use a value of ${STREAM_NEXT_OFFSET}, -1 or now`,
+  );
 }

@@ -34,7 +34,7 @@ export class ReaderSlots {
   take(streamId: string, res: ServerResponse): void {
     const limit = this.#reachedLimit(streamId);
     if (limit !== undefined) {
-      throw new ProxyError('TOO_MANY_READERS', `Too many reads are in progress (${limit}); try again`, {
+      throw new ProxyError('TOO_MANY_READERS', `Too many reads are in progress (${limit}). Try again`, {
         headers: { 'Retry-After': RETRY_AFTER_SECONDS },
       });
     }

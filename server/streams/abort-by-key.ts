@@ -19,7 +19,7 @@ export async function abortByKey({ req, res, query, caller }: Exchange, context:
   if (key === undefined && name === undefined) {
     throw new ProxyError(
       'INVALID_REQUEST',
-      `Name the request to abort: send ${IDEMPOTENCY_KEY} or ${STREAM_KEY}`,
+      `Send ${IDEMPOTENCY_KEY} or ${STREAM_KEY} to identify the request to abort`,
     );
   }
   const subject = caller?.subject;

@@ -31,7 +31,7 @@ export async function abortStream({ res, query, streamId }: Exchange, context: C
 /** @throws ProxyError `INVALID_ACTION` unless the query has `action=abort`. */
 export function requireAbort(query: URLSearchParams): void {
   if (singleParam(query, ACTION) === ACTION_ABORT) return;
-  throw new ProxyError('INVALID_ACTION', `The only action is ?${ACTION}=${ACTION_ABORT}`);
+  throw new ProxyError('INVALID_ACTION', `The action must be ?${ACTION}=${ACTION_ABORT}`);
 }
 
 /**

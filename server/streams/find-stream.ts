@@ -14,19 +14,18 @@ import { isVisible } from '../access/visible.ts';
 export async function findStream(exchange: Exchange, context: Context): Promise<void> {
   const { res, query, caller } = exchange;
   const name = singleParam(query, KEY);
-  if (!name)
-    throw new ProxyError('NOT_FOUND', `Nothing is here; find a stream by ?${KEY}=<its ${STREAM_KEY}>`);
+  if (!name) throw new ProxyError('NOT_FOUND', `To find a stream, send GET with ?${KEY}=<its ${STREAM_KEY}>`);
   const { store, streamKeys, guardian, options } = context;
   const limit = new AbortController();
   const timer = setTimeout(() => {
     limit.abort(
-      new ProxyError('UPSTREAM_TIMEOUT', 'The newest stream under this key has no response yet; ask again', {
+      new ProxyError('UPSTREAM_TIMEOUT', 'The newest stream with this key has no response yet. Try again', {
         headers: { 'Retry-After': '1' },
       }),
     );
   }, options.upstreamHeadersTimeoutMs);
   const onClose = () =>
-    limit.abort(new ProxyError('INVALID_REQUEST', 'The caller left before there was an answer'));
+    limit.abort(new ProxyError('INVALID_REQUEST', 'The caller disconnected before the response'));
   res.once('close', onClose);
   if (isClosed(res)) onClose();
   try {

@@ -38,7 +38,9 @@ const MAX_HOST_LENGTH = 253;
  */
 export function compileAllowlist(patterns: readonly string[]): Allowlist {
   if (!Array.isArray(patterns)) {
-    throw new ConfigurationError('An allowlist is a list of patterns, like ["https://api.openai.com/**"]');
+    throw new ConfigurationError(
+      "allowlist must be a list of patterns. Example: allowlist: ['https://api.openai.com/**']",
+    );
   }
   const compiled = patterns.map(compilePattern);
   return {

@@ -92,7 +92,7 @@ export function decoderOf(contentEncoding: string | undefined): Duplex | undefin
   }
   throw new ProxyError(
     'UPSTREAM_ERROR',
-    'The upstream answered in a content coding that cannot be decoded here; it may use gzip, deflate or br',
+    'The upstream used an unsupported content coding. Supported are gzip, deflate and br',
   );
 }
 

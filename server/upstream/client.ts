@@ -222,10 +222,10 @@ function requestError(url: URL, error: Error): ProxyError {
       });
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
-      return new ProxyError('UPSTREAM_TIMEOUT', `${url.host} took no connection in time (${code})`, {
+      return new ProxyError('UPSTREAM_TIMEOUT', `${url.host} accepted no connection in time (${code})`, {
         cause,
       });
     default:
-      return new ProxyError('UPSTREAM_ERROR', `${url.host} gave no answer (${code})`, { cause });
+      return new ProxyError('UPSTREAM_ERROR', `Request to ${url.host} failed (${code})`, { cause });
   }
 }

@@ -30,6 +30,6 @@ export function guardLookup(lookup: LookupFunction): LookupFunction {
 export function privateAddress(host: string): ProxyError {
   return new ProxyError(
     'UPSTREAM_NOT_ALLOWED',
-    `${host} has a private address; only a host that the allowlist names without a wildcard may have one`,
+    `${host} has a private address. Name this host without a wildcard in the allowlist, or set allowPrivateNetworks`,
   );
 }

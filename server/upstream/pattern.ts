@@ -166,6 +166,6 @@ function escape(literal: string): string {
 function wrong(pattern: unknown, why: string): ConfigurationError {
   const shown = typeof pattern === 'string' ? JSON.stringify(pattern.slice(0, 100)) : String(pattern);
   return new ConfigurationError(
-    `${shown} is no allowlist pattern: ${why}. Write it like "https://api.openai.com/v1/**", "https://*.example.com" or "http://localhost:*/**"`,
+    `${shown} is not an allowlist pattern: ${why}. Examples: "https://api.openai.com/v1/**", "https://*.example.com", "http://localhost:*/**"`,
   );
 }

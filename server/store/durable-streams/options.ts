@@ -75,7 +75,7 @@ function parseUrl(value: unknown): URL {
   }
   if (url.username !== '' || url.password !== '') {
     throw new ConfigurationError(
-      "durableStreamsUrl holds credentials; put them into durableStreamsHeaders: { authorization: 'Bearer …' }",
+      "durableStreamsUrl contains credentials. Use durableStreamsHeaders: { authorization: 'Bearer …' }",
     );
   }
   if (url.search !== '' || url.hash !== '') {
@@ -92,7 +92,7 @@ function parseHeaders(headers: Readonly<Record<string, string>>): Record<string,
       validateHeaderValue(name, value);
     } catch {
       throw new ConfigurationError(
-        `durableStreamsHeaders has no valid header in ${JSON.stringify(name)}; give { authorization: 'Bearer …' }`,
+        `durableStreamsHeaders has an invalid header ${JSON.stringify(name)}. Example: { authorization: 'Bearer …' }`,
       );
     }
     parsed[name.toLowerCase()] = value;

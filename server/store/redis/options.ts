@@ -68,9 +68,9 @@ export function checkOptions(options: RedisStoreOptions): CheckedOptions {
     appendTimeoutMs = 30_000,
   } = options as Partial<RedisUrlOptions & RedisClientOptions>;
   if (typeof keyPrefix !== 'string' || /[{}]/.test(keyPrefix)) {
-    throw wrong('keyPrefix is a text without braces (a cluster finds the slot by what stands in braces)');
+    throw wrong('keyPrefix must be a string without braces (in a cluster, braces select the slot)');
   }
-  if ((url === undefined) === (client === undefined)) throw wrong('takes either url or client');
+  if ((url === undefined) === (client === undefined)) throw wrong('either url or client is required');
   const time = milliseconds({ fallback: 10_000 });
   const common = {
     keyPrefix,
@@ -83,7 +83,8 @@ export function checkOptions(options: RedisStoreOptions): CheckedOptions {
 
 function checkUrl(url: unknown): string {
   const protocol = typeof url === 'string' && URL.canParse(url) ? new URL(url).protocol : undefined;
-  if (protocol !== 'redis:' && protocol !== 'rediss:') throw wrong('url begins with redis:// or rediss://');
+  if (protocol !== 'redis:' && protocol !== 'rediss:')
+    throw wrong('url must begin with redis:// or rediss://');
   return url as string;
 }
 
@@ -93,9 +94,11 @@ function kindOf(client: AnyClient | undefined) {
   if (has('getSentinelNode')) return { kind: 'sentinel', client: client as RedisSentinel } as const;
   if (has('sSubscribe') && has('duplicate'))
     return { kind: 'client', client: client as RedisClient } as const;
-  throw wrong('client is what createClient, createCluster or createSentinel of the package redis 5 gave');
+  throw wrong(
+    'client must be created by createClient, createCluster or createSentinel of the package redis 5',
+  );
 }
 
 function wrong(reason: string): ConfigurationError {
-  return new ConfigurationError(`redisStore: ${reason}. Right is: ${RIGHT}`);
+  return new ConfigurationError(`redisStore: ${reason}. Example: ${RIGHT}`);
 }

@@ -11,6 +11,15 @@ describe('parseControlEvent', () => {
         streamCursor: fc.string(),
         upToDate: fc.constant(true),
         streamClosed: fc.constant(true),
+        upstreamState: fc.constant('pending' as const),
+        upstreamHead: fc.record(
+          {
+            status: fc.nat(),
+            contentType: fc.string(),
+            headers: fc.array(fc.tuple(fc.string(), fc.string())),
+          },
+          { requiredKeys: ['status', 'headers'] },
+        ),
         upstreamOutcome: fc.constantFrom(...OUTCOMES),
         upstreamError: fc.record({ code: fc.string(), message: fc.string() }),
       },
@@ -35,6 +44,8 @@ describe('parseControlEvent', () => {
       streamClosed: 1,
       upstreamOutcome: 'finished',
       upstreamError: { code: 'X' },
+      upstreamState: 'unknown',
+      upstreamHead: { status: '200', headers: [] },
     };
     expect(parseControlEvent(JSON.stringify(wrong))).toEqual({ streamNextOffset: '7' });
     expect(parseControlEvent('{"streamNextOffset":"7","upstreamError":null,"upToDate":false}')).toEqual({

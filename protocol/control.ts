@@ -4,15 +4,30 @@ import { isOutcome, type Outcome, type OutcomeError } from './outcomes.ts';
 export const DATA_EVENT = 'data';
 export const CONTROL_EVENT = 'control';
 
+/** Value of `Upstream-State` and `upstreamState`: the head of the upstream's response is not known yet. */
+export const PENDING = 'pending';
+
+/** What precedes the body of the upstream's response. */
+export interface UpstreamHead {
+  readonly status: number;
+  readonly contentType?: string;
+  /** Pairs of name and value, without `content-type`. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
 /**
- * The JSON of a control event. The first four fields are the base protocol's; the last two are ours and
- * stand only in the last event of a closed stream. Readers ignore fields that they do not know.
+ * The JSON of a control event. The first four fields are the base protocol's, the others ours. The last two are only
+ * in the last event of a closed stream. Readers ignore fields that they do not know.
  */
 export interface ControlEvent {
   readonly streamNextOffset: string;
   readonly streamCursor?: string;
   readonly upToDate?: boolean;
   readonly streamClosed?: boolean;
+  /** Only while the head is not known. */
+  readonly upstreamState?: typeof PENDING;
+  /** Only in the first event after the head became known. */
+  readonly upstreamHead?: UpstreamHead;
   readonly upstreamOutcome?: Outcome;
   readonly upstreamError?: OutcomeError;
 }
@@ -23,15 +38,18 @@ export interface ControlEvent {
  */
 export function parseControlEvent(data: string): ControlEvent | undefined {
   try {
-    const { streamNextOffset, streamCursor, upToDate, streamClosed, upstreamOutcome, upstreamError } =
-      JSON.parse(data) as Record<keyof ControlEvent, unknown>;
+    const fields = JSON.parse(data) as Record<keyof ControlEvent, unknown>;
+    const { streamNextOffset, streamCursor, upToDate, streamClosed, upstreamOutcome, upstreamError } = fields;
     if (typeof streamNextOffset !== 'string') return undefined;
+    const upstreamHead = parseHead(fields.upstreamHead);
     const { code, message } = (upstreamError ?? {}) as Partial<Record<keyof OutcomeError, unknown>>;
     return {
       streamNextOffset,
       ...(typeof streamCursor === 'string' && { streamCursor }),
       ...(upToDate === true && { upToDate }),
       ...(streamClosed === true && { streamClosed }),
+      ...(fields.upstreamState === PENDING && { upstreamState: PENDING }),
+      ...(upstreamHead && { upstreamHead }),
       ...(isOutcome(upstreamOutcome) && { upstreamOutcome }),
       ...(typeof code === 'string' && typeof message === 'string' && { upstreamError: { code, message } }),
     };
@@ -39,4 +57,15 @@ export function parseControlEvent(data: string): ControlEvent | undefined {
     // Not JSON, or `null`.
     return undefined;
   }
+}
+
+/** Returns the head that a server sent; undefined if it is malformed. Pairs that are none are left out. */
+export function parseHead(value: unknown): UpstreamHead | undefined {
+  const { status, contentType, headers } = (value ?? {}) as Partial<Record<keyof UpstreamHead, unknown>>;
+  if (typeof status !== 'number' || !Array.isArray(headers)) return undefined;
+  return { status, ...(typeof contentType === 'string' && { contentType }), headers: headers.filter(isPair) };
+}
+
+function isPair(value: unknown): value is [string, string] {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string');
 }

@@ -20,6 +20,8 @@ export const UPSTREAM_CONTENT_TYPE = 'Upstream-Content-Type';
 export const UPSTREAM_STATUS = 'Upstream-Status';
 
 /** Headers of our extensions. `Idempotency-Key` is draft-ietf-httpapi-idempotency-key-header. */
+export const UPSTREAM_HEADERS = 'Upstream-Headers';
+export const UPSTREAM_STATE = 'Upstream-State';
 export const UPSTREAM_OUTCOME = 'Upstream-Outcome';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
@@ -32,8 +34,11 @@ export const PREFERENCE_APPLIED = 'Preference-Applied';
 export const RETURN_REPRESENTATION = 'return=representation';
 /** Preference of ours: answer an upstream's error with the upstream's own status instead of 502. */
 export const PREFER_UPSTREAM_STATUS = 'upstream-status';
+/** Preference (RFC 7240, section 4.1): respond before the upstream does. */
+export const RESPOND_ASYNC = 'respond-async';
+
 /** Every preference that the proxy knows. These are values of `Prefer`, not header names. */
-export const PREFERENCES: readonly string[] = [RETURN_REPRESENTATION, PREFER_UPSTREAM_STATUS];
+export const PREFERENCES: readonly string[] = [RETURN_REPRESENTATION, PREFER_UPSTREAM_STATUS, RESPOND_ASYNC];
 
 /** What a page of another origin may read of an answer, beyond the CORS-safelisted headers. */
 export const EXPOSED_HEADERS: readonly string[] = [
@@ -45,6 +50,8 @@ export const EXPOSED_HEADERS: readonly string[] = [
   'Content-Disposition',
   UPSTREAM_CONTENT_TYPE,
   UPSTREAM_STATUS,
+  UPSTREAM_HEADERS,
+  UPSTREAM_STATE,
   UPSTREAM_OUTCOME,
   STREAM_NEXT_OFFSET,
   STREAM_UP_TO_DATE,

@@ -4,6 +4,8 @@ export const OUTCOMES = [
   'complete',
   /** Someone stopped it: PATCH, DELETE, or a caller who left without a way back. */
   'aborted',
+  /** The upstream responded with an error, or not at all, after the stream had been created. */
+  'refused',
   /** The upstream's connection was cut or reset in mid-body. */
   'upstream-error',
   /** The upstream sent nothing for longer than `upstreamInactivityTimeoutMs`. */

@@ -16,6 +16,7 @@ import type { StreamStore } from './store/types.ts';
 import type { Allowlist } from './upstream/allowlist.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import type { RequestHeaders } from './upstream/headers.ts';
+import type { ResponseHeaders } from './upstream/response-headers.ts';
 import type { Keyring } from './auth/keyring.ts';
 
 /** What the handlers of one proxy work with. Two proxies in one process share nothing of it. */
@@ -26,6 +27,7 @@ export interface Context {
   readonly allowlist: Allowlist;
   readonly upstream: UpstreamClient;
   readonly requestHeaders: RequestHeaders;
+  readonly responseHeaders: ResponseHeaders;
   readonly running: RunningStreams;
   readonly presence: Presence;
   readonly guardian: Guardian;

@@ -5,6 +5,7 @@ import type { CorsOptions } from './http/cors-options.ts';
 import type { Logger } from './shared/logger.ts';
 import type { MaybePromise } from './shared/maybe-promise.ts';
 import type { StreamStore } from './store/types.ts';
+import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 
 /** What `prepareUpstream` sees. `url` and `headers` may be changed in place; what comes out is checked again. */
 export interface UpstreamDraft {
@@ -78,6 +79,11 @@ export interface DurableProxyOptions {
    * its 504 after `upstreamHeadersTimeoutMs`, and a retry attaches to the same upstream request. Default 600,000.
    */
   upstreamHeadersTotalTimeoutMs?: number;
+  /**
+   * Milliseconds to wait for an upstream's headers, if the create has `Prefer: respond-async`: no connection waits.
+   * Then: outcome `refused`, code `UPSTREAM_TIMEOUT`. Default 600,000 (10 minutes).
+   */
+  upstreamHeadersAsyncTimeoutMs?: number;
   /** Milliseconds of silence in an upstream's body. Then: outcome `timeout`. Default 600,000 (10 minutes). */
   upstreamInactivityTimeoutMs?: number;
   /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */
@@ -106,6 +112,11 @@ export interface DurableProxyOptions {
    * `[...DEFAULT_DROP_REQUEST_HEADERS, 'x-internal-*']`. Default: what proxies, CDNs and platforms add.
    */
   dropRequestHeaders?: readonly string[];
+  /**
+   * Which headers of the upstream's response clients get, beside `Content-Type`: `'all'`, `'none'`, or a list of names.
+   * Never cookies, headers of one hop, nor those that describe the encoding. Default `'all'`.
+   */
+  exposeUpstreamHeaders?: ExposeUpstreamHeaders;
   /** Puts the app's own session where the service secret stands. */
   authenticate?: Authenticate;
   /** Adds the provider's key, or anything else, on the server, so that no browser ever holds it. */

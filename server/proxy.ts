@@ -25,6 +25,7 @@ import { abortHere } from './streams/abort-stream.ts';
 import { compileAllowlist } from './upstream/allowlist.ts';
 import { createUpstreamClient } from './upstream/client.ts';
 import { requestHeaders } from './upstream/headers.ts';
+import { responseHeaders } from './upstream/response-headers.ts';
 
 /** Milliseconds for readers to take the last bytes of streams that a shutdown closed. */
 const READERS_GRACE_MS = 1_000;
@@ -92,6 +93,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     allowlist,
     upstream,
     requestHeaders: requestHeaders(options.dropRequestHeaders),
+    responseHeaders: responseHeaders(options.exposeUpstreamHeaders),
     running,
     presence,
     guardian,

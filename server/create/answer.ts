@@ -24,14 +24,18 @@ export async function callUpstream(
   if (answer.status >= 200 && answer.status < 300) return answer;
   if (answer.status >= 300 && answer.status < 400) {
     discardBody(answer.body);
-    throw new ProxyError(
-      'REDIRECT_NOT_ALLOWED',
-      `The upstream responded ${answer.status}. Redirects are not followed: send the request to the redirect's target`,
-    );
+    throw redirectRefused(answer.status);
   }
   throw new UpstreamFailure(
     answer.status,
     upstreamErrorHeaders(answer.headers),
     await readErrorBody(answer.body, maxErrorBytes),
+  );
+}
+
+export function redirectRefused(status: number): ProxyError {
+  return new ProxyError(
+    'REDIRECT_NOT_ALLOWED',
+    `The upstream responded ${status}. Redirects are not followed: send the request to the redirect's target`,
   );
 }

@@ -1,33 +1,15 @@
-import type { IncomingMessage } from 'node:http';
 import { STREAM_KEY } from '../../protocol/headers.ts';
-import type { Caller } from '../auth/service.ts';
 import type { Context } from '../context.ts';
-import { Pump } from '../pump/pump.ts';
-import type { Slot } from '../pump/running.ts';
-import { toMetadata } from '../store/metadata.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
-import { StoreError } from '../store/types.ts';
-import { discardBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { headEntries } from '../store/upstream-head.ts';
+import { discardBody } from '../upstream/client.ts';
 import { callUpstream } from './answer.ts';
+import type { BeginOptions } from './begin-options.ts';
 import type { Begun } from './exactly-once.ts';
-import { prepareTarget, type CheckUrl } from './prepare.ts';
-import type { CreateRequest } from './request.ts';
-
-export interface BeginOptions {
-  readonly req: IncomingMessage;
-  readonly request: CreateRequest;
-  readonly allowed: ReturnType<CheckUrl>;
-  readonly check: CheckUrl;
-  readonly body: Buffer | undefined;
-  readonly caller: Caller | undefined;
-  readonly streamId: string;
-  readonly claim: string | undefined;
-  readonly slot: Slot;
-  /** Milliseconds until the upstream's headers have to be there. */
-  readonly headersTimeoutMs: number;
-  /** Cancels the upstream request: the proxy closes, the create was aborted, or nobody waits for it. */
-  readonly waiting: AbortController;
-}
+import { openPump } from './open-pump.ts';
+import { beginPending } from './pending.ts';
+import { loggableTarget, prepareTarget, type UpstreamTarget } from './prepare.ts';
+import { storeStream } from './store-stream.ts';
 
 /**
  * Calls the upstream and makes its answer a stream that runs by itself. Whatever fails on the way, nothing
@@ -41,7 +23,10 @@ export async function beginStream(context: Context, options: BeginOptions): Prom
     await context.quota.admit(options.caller?.subject);
     options.waiting.signal.throwIfAborted();
     register = registration(context, options);
-    const begun = await answered(context, options, register.accepted);
+    const target = await prepared(context, options, register.accepted);
+    const begun = options.request.wantsAsync
+      ? await beginPending(context, options, target, register.fail)
+      : await answered(context, options, target);
     register.succeed();
     return begun;
   } catch (error) {
@@ -51,87 +36,48 @@ export async function beginStream(context: Context, options: BeginOptions): Prom
   }
 }
 
-async function answered(context: Context, begin: BeginOptions, accepted: Promise<void>): Promise<Begun> {
-  const { options, store, upstream, presence, emit } = context;
-  const { req, request, allowed, check, body, caller, streamId, claim, slot, waiting } = begin;
-  const { signal } = waiting;
-  const begunAt = performance.now();
-  // A store that cannot take the name costs no upstream call, and whoever sees the call finds the stream.
+/** Returns what is sent to the upstream, once the store has taken the name: whoever sees the call finds the stream. */
+async function prepared(
+  context: Context,
+  { req, request, allowed, check, caller }: BeginOptions,
+  accepted: Promise<void>,
+): Promise<UpstreamTarget> {
+  const headers = context.requestHeaders(req.rawHeaders, request.authorization);
+  const prepare = context.options.prepareUpstream;
   const [target] = await Promise.all([
-    prepareTarget({
-      req,
-      request,
-      headers: context.requestHeaders(req.rawHeaders, request.authorization),
-      allowed,
-      check,
-      prepare: options.prepareUpstream,
-      caller,
-    }),
+    prepareTarget({ req, request, headers, allowed, check, prepare, caller }),
     inTime(accepted, CREATE_STORE_MS),
   ]);
+  return target;
+}
+
+/** Calls the upstream, then creates the stream of its response. */
+async function answered(context: Context, begin: BeginOptions, target: UpstreamTarget): Promise<Begun> {
+  const { options, upstream } = context;
+  const { request, body, streamId, claim, slot, waiting } = begin;
+  const subject = begin.caller?.subject;
+  const { signal } = waiting;
+  const begunAt = performance.now();
   const answer = await callUpstream(
     upstream,
     { ...target, method: request.method, body, signal, headersTimeoutMs: begin.headersTimeoutMs },
     options,
   );
-  const contentType = answer.headers['content-type'] ?? '';
-  let creation: Promise<boolean> | undefined;
+  let begun: Begun;
   try {
-    creation = store.create(streamId, {
-      contentType,
-      ttlSeconds: options.streamTtlSeconds,
-      metadata: toMetadata({
-        owner: presence.id,
-        ...(caller?.subject !== undefined && { subject: caller.subject }),
-        ...(claim !== undefined && { claim }),
-      }),
-    });
-    const created = await inTime(creation, CREATE_STORE_MS);
-    if (!created) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
-    signal.throwIfAborted();
+    const { status, headers } = answer;
+    const contentType = headers['content-type'] ?? '';
+    const head = { status, contentType, headers: context.responseHeaders(status, headers) };
+    const stored = { streamId, subject, claim, contentType, metadata: headEntries(head) };
+    begun = await storeStream(context, stored, signal);
   } catch (error) {
     discardBody(answer.body);
-    // Not awaited: the store may not answer. A create that succeeds late is deleted then.
-    const remove = () => store.delete(streamId);
-    creation?.then(remove, remove).catch((err: unknown) => {
-      options.logger.warn({ err, streamId }, 'could not delete the stream of a failed create; it expires');
-    });
     throw error;
   }
-  const subject = caller?.subject;
-  const headersMs = performance.now() - begunAt;
-  slot.occupy(streamId, startPump(context, answer, streamId, subject));
-  emit({ type: 'created', streamId, subject, upstream: target.url.origin + target.url.pathname, headersMs });
-  return { streamId, contentType };
-}
-
-function startPump(
-  { options, store, running, quota, emit }: Context,
-  answer: UpstreamAnswer,
-  streamId: string,
-  subject: string | undefined,
-): Pump {
-  const startedAt = performance.now();
-  const meter = quota.open(streamId, subject);
-  const pump = new Pump({
-    streamId,
-    body: answer.body,
-    store,
-    maxBytes: options.maxResponseBytes,
-    meter,
-    giveUp: running.gone,
-    onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
-  });
-  void pump.done.then(({ outcome }) => {
-    meter.close();
-    const durationMs = performance.now() - startedAt;
-    emit({ type: 'closed', streamId, subject, outcome, bytes: pump.bytes, durationMs });
-    options.logger.info(
-      { streamId, outcome, bytes: pump.bytes, durationMs: Math.round(durationMs) },
-      'stream closed',
-    );
-  });
-  return pump;
+  const { pump, answered } = openPump(context, { streamId, subject });
+  slot.occupy(streamId, pump);
+  answered(answer.body, loggableTarget(target), performance.now() - begunAt);
+  return begun;
 }
 
 /** What is written under the `Stream-Key`, if there is one: at once, and before the upstream is called. */

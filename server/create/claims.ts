@@ -133,7 +133,10 @@ export class Claims {
       const claim = await this.#load(id);
       if (!claim) continue;
       const { streamId, owner } = claim;
-      const info = await store.head(streamId);
+      const stream = await store.head(streamId);
+      // The stream of a refused create is there for its readers, but no longer under the key (IDEM-5).
+      const isRefused = claim.state === 'freed' && stream?.end?.outcome === 'refused';
+      const info = isRefused ? undefined : stream;
       if (!info && claim.state === 'aborted' && Date.now() - claim.abortedAt < ABORT_MEMORY_MS) {
         throw requestAborted();
       }

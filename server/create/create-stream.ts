@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../../protocol/headers.ts';
+import {
+  IDEMPOTENCY_REPLAYED,
+  PREFERENCE_APPLIED,
+  RESPOND_ASYNC,
+  RETURN_REPRESENTATION,
+} from '../../protocol/headers.ts';
 import { OFFSET_START } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
+import type { ResolvedOptions } from '../options/resolve.ts';
 import { shuttingDown } from '../pump/running.ts';
 import { liveRead } from '../read/read-stream.ts';
 import { locationHeaders } from '../access/location.ts';
+import { isPending } from '../store/metadata.ts';
+import { awaitHead, mustAwaitHead } from './await-head.ts';
 import { beginStream } from './begin.ts';
 import type { Begun } from './exactly-once.ts';
 import { urlChecker } from './prepare.ts';
@@ -45,10 +53,6 @@ export async function createStream(exchange: Exchange, context: Context): Promis
     });
     const begin = (claim?: string) => {
       isBegun = true;
-      const headersTimeoutMs =
-        key === undefined
-          ? options.upstreamHeadersTimeoutMs
-          : Math.max(options.upstreamHeadersTotalTimeoutMs, options.upstreamHeadersTimeoutMs);
       return beginStream(context, {
         req,
         request,
@@ -60,10 +64,10 @@ export async function createStream(exchange: Exchange, context: Context): Promis
         claim,
         waiting,
         slot,
-        headersTimeoutMs,
+        headersTimeoutMs: headersTimeoutOf(request, options),
       });
     };
-    const { begun, replayed } =
+    const { begun: made, replayed } =
       key === undefined
         ? { begun: await begin(), replayed: false }
         : await exactlyOnce.run(
@@ -72,8 +76,10 @@ export async function createStream(exchange: Exchange, context: Context): Promis
             waiting,
           );
     stay();
-    if (replayed) context.emit({ type: 'replayed', streamId: begun.streamId, subject });
+    if (replayed) context.emit({ type: 'replayed', streamId: made.streamId, subject });
     if (!isBegun) slot.release();
+    const mustWait = !request.wantsAsync && mustAwaitHead(made);
+    const begun = mustWait ? { ...made, ...(await awaitHead(context, made.streamId, res)) } : made;
     await answer(exchange, context, request, begun, replayed);
   } catch (error) {
     // Callers that share a key share the failure, but each has preferences of its own.
@@ -92,13 +98,15 @@ async function answer(
   begun: Begun,
   replayed: boolean,
 ): Promise<void> {
-  const status = replayed ? 200 : 201;
+  const { wantsAsync, wantsBody } = request;
+  const status = wantsAsync && isPending(begun.metadata) && !begun.end ? 202 : replayed ? 200 : 201;
   const headers = {
     ...locationHeaders(exchange, context, begun),
     ...(replayed && { [IDEMPOTENCY_REPLAYED]: 'true' }),
+    ...(wantsAsync && { [PREFERENCE_APPLIED]: RESPOND_ASYNC }),
   };
   // The stream was created, so a limit on readers withholds the body only (RFC 7240: a preference may be ignored).
-  if (!request.wantsBody || !context.readerSlots.hasRoom(begun.streamId)) {
+  if (!wantsBody || !context.readerSlots.hasRoom(begun.streamId)) {
     respond(exchange.res, status, { ...headers, 'Content-Length': 0 });
     return;
   }
@@ -108,10 +116,20 @@ async function answer(
     offset: OFFSET_START,
     cursor: undefined,
     status,
-    headers: { ...headers, [PREFERENCE_APPLIED]: RETURN_REPRESENTATION },
+    headers: {
+      ...headers,
+      [PREFERENCE_APPLIED]: wantsAsync ? `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}` : RETURN_REPRESENTATION,
+    },
     subject: exchange.caller?.subject,
     expecting: context.running.get(begun.streamId)?.isBehind ?? false,
   });
+}
+
+/** Returns the milliseconds that the upstream has for its headers. */
+function headersTimeoutOf({ wantsAsync, idempotencyKey }: CreateRequest, options: ResolvedOptions): number {
+  if (wantsAsync) return options.upstreamHeadersAsyncTimeoutMs;
+  if (idempotencyKey === undefined) return options.upstreamHeadersTimeoutMs;
+  return Math.max(options.upstreamHeadersTotalTimeoutMs, options.upstreamHeadersTimeoutMs);
 }
 
 /** Aborts when the caller's connection closes, until the function is called that it gives. */

@@ -1,13 +1,11 @@
 import { ProxyError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
-import { StoreError, type StreamEnd } from '../store/types.ts';
+import { StoreError, type StreamInfo } from '../store/types.ts';
 import { keyReused, type Claimed, type Claims, type KeyUse } from './claims.ts';
 
 /** A stream that a create made, or found. */
-export interface Begun {
+export interface Begun extends Pick<StreamInfo, 'contentType' | 'metadata' | 'end'> {
   readonly streamId: string;
-  readonly contentType: string;
-  readonly end?: StreamEnd | undefined;
 }
 
 export interface ExactlyOnceOptions {
@@ -123,7 +121,7 @@ export class ExactlyOnce {
     if (!claimed.mine) {
       onReplay();
       const { streamId, info } = claimed;
-      return { streamId, contentType: info.contentType, end: info.end };
+      return { ...info, streamId };
     }
     try {
       const begun = await begin(claimed.id);
@@ -157,7 +155,8 @@ export class ExactlyOnce {
   }
 }
 
-function stillWaiting(): ProxyError {
+/** Returns the error of a caller whose wait ends; a repetition under the same key waits again. */
+export function stillWaiting(): ProxyError {
   return new ProxyError(
     'UPSTREAM_TIMEOUT',
     'The upstream has not responded yet, and its request continues. Repeat this request with the same Idempotency-Key',

@@ -15,6 +15,11 @@ export interface UpstreamTarget {
   readonly headers: [string, string][];
 }
 
+/** Returns the origin and path of the upstream: a query may hold a credential. */
+export function loggableTarget({ url }: Pick<UpstreamTarget, 'url'>): string {
+  return url.origin + url.pathname;
+}
+
 /** Checks against the server's list and, for a token that narrows it, the caller's. */
 export type CheckUrl = (url: string) => { url: URL; literalHost: boolean };
 

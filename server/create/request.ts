@@ -4,6 +4,7 @@ import {
   IDEMPOTENCY_KEY,
   PREFER,
   PREFER_UPSTREAM_STATUS,
+  RESPOND_ASYNC,
   RETURN_REPRESENTATION,
   STREAM_KEY,
   UPSTREAM_AUTHORIZATION,
@@ -30,6 +31,8 @@ export interface CreateRequest {
   readonly wantsBody: boolean;
   /** `Prefer: upstream-status`: an upstream's error keeps its own status. */
   readonly wantsUpstreamStatus: boolean;
+  /** `Prefer: respond-async`: the response does not wait for the upstream. */
+  readonly wantsAsync: boolean;
 }
 
 /**
@@ -69,6 +72,7 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
     streamKey: keyHeader(req, STREAM_KEY),
     wantsBody: prefers(RETURN_REPRESENTATION),
     wantsUpstreamStatus: prefers(PREFER_UPSTREAM_STATUS),
+    wantsAsync: prefers(RESPOND_ASYNC),
   };
 }
 

@@ -6,6 +6,7 @@ import { silentLogger, type Logger } from '../shared/logger.ts';
 import type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions } from '../options.ts';
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
+import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
 import type { OptionTable } from './check.ts';
 import {
   callback,
@@ -42,6 +43,16 @@ const CORS: OptionSpec<CorsOptions | false, CorsOptions> = {
       value,
       `${name}: { origin: 'https://app.example.com' }`,
     );
+  },
+};
+
+const EXPOSED: OptionSpec<ExposeUpstreamHeaders, 'all'> = {
+  fallback: 'all',
+  check(name, value) {
+    if (value === 'all' || value === 'none') return value;
+    if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+      return Object.freeze([...(value as string[])]);
+    throw wrongType(name, "'all', 'none' or a list of header names", value, `${name}: ['x-request-id']`);
   },
 };
 
@@ -128,6 +139,10 @@ export const PROXY_OPTIONS = {
     fallback: 600_000,
     help: "time to wait for an upstream's headers under an Idempotency-Key",
   }),
+  upstreamHeadersAsyncTimeoutMs: milliseconds({
+    fallback: 600_000,
+    help: "time to wait for an upstream's headers under Prefer: respond-async",
+  }),
   upstreamInactivityTimeoutMs: milliseconds({
     fallback: 600_000,
     help: "longest silence in an upstream's body",
@@ -157,6 +172,7 @@ export const PROXY_OPTIONS = {
 
   allowPrivateNetworks: flag(false),
   dropRequestHeaders: { ...list("['x-internal-*', 'x-real-ip']"), fallback: DEFAULT_DROP_REQUEST_HEADERS },
+  exposeUpstreamHeaders: EXPOSED,
   authenticate: callback<Authenticate>('async (req) => ({ subject: await userIdOf(req) })'),
   prepareUpstream: callback<PrepareUpstream>(
     "({ headers }) => headers.set('authorization', `Bearer ${key}`)",

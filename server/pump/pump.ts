@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StorageMeter } from '../quota/quota.ts';
 import { StoreError, type StreamEnd, type StreamStore } from '../store/types.ts';
-import { classifyBodyError } from '../upstream/client.ts';
+import { classifyBodyError, discardBody } from '../upstream/client.ts';
 
 /** Unwritten bytes above which the upstream is paused. It goes on when they are being written. */
 const HIGH_WATER_BYTES = 1_048_576;
@@ -17,13 +17,14 @@ const QUOTA_EXCEEDED: StreamEnd = {
 
 export interface PumpOptions {
   readonly streamId: string;
-  readonly body: Readable;
   readonly store: StreamStore;
   /** `maxResponseBytes`: what goes past it is dropped, and the stream ends `too-large`. */
   readonly maxBytes: number;
   /** Bounds what is stored in all: what goes past it is dropped, and the stream ends `too-large`. */
   readonly meter: StorageMeter;
   readonly onFirstByte: () => void;
+  /** Called when the end is decided, before it is stored. */
+  readonly onEnd?: () => void;
   /** Gives up on closing a stream whose store is down: the process goes away. */
   readonly giveUp: AbortSignal;
 }
@@ -40,6 +41,7 @@ export class Pump {
   bytes = 0;
 
   readonly #options: PumpOptions;
+  #body: Readable | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #appending = false;
@@ -50,25 +52,38 @@ export class Pump {
   constructor(options: PumpOptions) {
     this.#options = options;
     this.done = new Promise((resolve) => (this.#finish = resolve));
-    options.body
+  }
+
+  /** Begins to read the upstream's body; to be called once. Discards it if the stream has ended meanwhile. */
+  attach(body: Readable): void {
+    if (this.#end) return discardBody(body);
+    this.#body = body;
+    body
       .on('data', (chunk: Buffer) => this.#take(chunk))
       .on('end', () => this.#endWith(COMPLETE))
       .on('error', (error) => this.#endWith(endOf(error)))
       // A body that is destroyed without an error says nothing else; after an end this changes nothing.
       .on('close', () => this.#endWith(endOf(new Error('the connection closed before the body ended'))));
     // What failed before we listened has no event left for us.
-    if (options.body.destroyed) this.#endWith(endOf(options.body.errored ?? new Error('the body is gone')));
+    if (body.destroyed) this.#endWith(endOf(body.errored ?? new Error('the body is gone')));
+  }
+
+  /** Ends the stream with these bytes instead of a body: the upstream's error response. */
+  refuse(end: StreamEnd, bytes: Uint8Array): void {
+    if (this.#end) return;
+    this.#keep(bytes.subarray(0, this.#options.meter.room));
+    this.#endWith(end);
   }
 
   /** Bytes came that no reader can have yet. */
   get isBehind(): boolean {
-    return this.#appending || this.#pendingBytes > 0 || this.#options.body.readableLength > 0;
+    return this.#appending || this.#pendingBytes > 0 || (this.#body?.readableLength ?? 0) > 0;
   }
 
   /** Stops the upstream, flushes what was received, closes with this end. Idempotent: the first end stands. */
   stop(end: StreamEnd): Promise<StreamEnd> {
     // What a full buffer had left in the body was received too.
-    while (!this.#end && this.#options.body.read() !== null);
+    while (!this.#end && this.#body && this.#body.read() !== null);
     this.#endWith(end);
     return this.done;
   }
@@ -86,7 +101,7 @@ export class Pump {
     }
     this.#keep(chunk);
     if (!this.#appending) this.#append();
-    else if (this.#pendingBytes > HIGH_WATER_BYTES) this.#options.body.pause();
+    else if (this.#pendingBytes > HIGH_WATER_BYTES) this.#body?.pause();
   }
 
   #keep(chunk: Uint8Array): void {
@@ -100,7 +115,8 @@ export class Pump {
   #endWith(end: StreamEnd): void {
     if (this.#end) return;
     this.#end = end;
-    if (end.outcome !== 'complete') this.#options.body.on('error', () => undefined).destroy();
+    if (end.outcome !== 'complete' && this.#body) discardBody(this.#body);
+    this.#options.onEnd?.();
     if (!this.#appending) void this.#close();
   }
 
@@ -111,9 +127,8 @@ export class Pump {
   }
 
   readonly #onAppended = (): void => {
-    const { body } = this.#options;
     this.#appending = false;
-    if (body.isPaused()) body.resume();
+    if (this.#body?.isPaused()) this.#body.resume();
     if (this.#end) void this.#close();
     else if (this.#pendingBytes > 0) this.#append();
   };
@@ -192,7 +207,8 @@ function endOf(error: Error): StreamEnd {
       };
 }
 
-function lostStore(error: unknown): StreamEnd {
+/** Returns the end of a stream whose store failed. */
+export function lostStore(error: unknown): StreamEnd {
   const reason = error instanceof StoreError && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
   return {
     outcome: 'interrupted',

@@ -5,6 +5,7 @@ import { matchesNone, rangeOf } from '../http/conditional.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
 import type { StreamInfo } from '../store/types.ts';
+import { contentTypeOf } from '../store/upstream-head.ts';
 import type { BytePositions } from './byte-positions.ts';
 import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STORED_CACHE_CONTROL } from './headers.ts';
 import { safeType } from './media-type.ts';
@@ -28,7 +29,7 @@ export async function sendAsUpstream(
   streamId: string,
 ): Promise<number> {
   const size = await positions.size(streamId, info);
-  const { contentType, disposition } = safeType(info.contentType);
+  const { contentType, disposition } = safeType(contentTypeOf(info));
   // The bytes of a closed stream never change.
   const etag = `"${streamId}:upstream"`;
   const headers = {

@@ -1,7 +1,9 @@
+import { PENDING } from '../../protocol/control.ts';
 import { OFFSET_NOW } from '../../protocol/query.ts';
 import { matchesNone } from '../http/conditional.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
+import { isPending } from '../store/metadata.ts';
 import type { Offset, StreamInfo, StreamStore } from '../store/types.ts';
 import {
   LIVE_CACHE_CONTROL,
@@ -10,6 +12,7 @@ import {
   STORED_CACHE_CONTROL,
   STREAM_CONTENT_TYPE,
 } from './headers.ts';
+import { infoAt } from './info-at.ts';
 import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
 
@@ -33,10 +36,12 @@ export async function catchUp(
     return 0;
   }
   const frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
-  // Closing changes what a read says without a new byte, so it is part of the tag.
-  const etag = `"${streamId}:${offset}:${frame.next}${frame.end ? ':closed' : ''}"`;
+  const known = await infoAt(store, streamId, info, frame);
+  // The closing and the upstream's head change what a read says without a new byte, so they are part of the tag.
+  const state = frame.end ? ':closed' : isPending(known.metadata) ? `:${PENDING}` : '';
+  const etag = `"${streamId}:${offset}:${frame.next}${state}"`;
   const headers = {
-    ...readHeaders(info),
+    ...readHeaders(known),
     ...positionHeaders(frame),
     ETag: etag,
     'Cache-Control': STORED_CACHE_CONTROL,

@@ -3,9 +3,9 @@ import {
   STREAM_NEXT_OFFSET,
   STREAM_TTL,
   STREAM_UP_TO_DATE,
-  UPSTREAM_CONTENT_TYPE,
   UPSTREAM_OUTCOME,
 } from '../../protocol/headers.ts';
+import { upstreamHeaders } from '../access/upstream-headers.ts';
 import type { Frame, StreamInfo } from '../store/types.ts';
 
 /** To the base protocol an answer is bytes; what they are stands in `Upstream-Content-Type`. */
@@ -20,9 +20,11 @@ export const LIVE_CACHE_CONTROL = 'private, no-store, no-transform';
 export const STORED_CACHE_CONTROL = 'private, no-cache';
 
 /** Headers of every read: no sniffing of foreign bytes, and no page of another origin embeds them by a tag. */
-export function readHeaders(info: StreamInfo): Record<string, string> {
+export function readHeaders(
+  info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>,
+): Record<string, string> {
   return {
-    ...(info.contentType !== '' && { [UPSTREAM_CONTENT_TYPE]: info.contentType }),
+    ...upstreamHeaders(info),
     'X-Content-Type-Options': 'nosniff',
     'Cross-Origin-Resource-Policy': 'cross-origin',
   };

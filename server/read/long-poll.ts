@@ -3,6 +3,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Offset, StreamStore } from '../store/types.ts';
 import { isClosed, respond } from '../http/response.ts';
 import { nextCursor } from './cursor.ts';
+import { infoAt } from './info-at.ts';
 import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
 import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
@@ -16,7 +17,10 @@ export interface LongPollOptions {
   readonly cursor: string | undefined;
 }
 
-/** Answers with what comes after an offset, at once if there is any, or 204 when nothing came in time. */
+/**
+ * Answers with what comes after an offset, at once if there is any, or 204 when nothing came in time. The head of the
+ * upstream's response, where it was not known, ends the wait too.
+ */
 export async function longPoll(
   { res }: Exchange,
   store: StreamStore,
@@ -42,8 +46,10 @@ export async function longPoll(
     if (!frame || (!frame.end && follower.next())) {
       frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
     }
+    const { contentType } = follower.info;
+    const info = await infoAt(store, streamId, { contentType, metadata: follower.metadata }, frame);
     const headers = {
-      ...readHeaders(follower.info),
+      ...readHeaders({ ...info, ...(frame.end && { end: frame.end }) }),
       ...positionHeaders(frame),
       ...(!frame.end && { [STREAM_CURSOR]: nextCursor(cursor) }),
       'Cache-Control': LIVE_CACHE_CONTROL,

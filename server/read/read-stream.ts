@@ -79,7 +79,7 @@ export interface LiveReadOptions {
   readonly streamId: string;
   readonly offset: Offset;
   readonly cursor: string | undefined;
-  readonly status: 200 | 201;
+  readonly status: 200 | 201 | 202;
   readonly headers: Readonly<Record<string, string>>;
   readonly subject: string | undefined;
   /** Bytes are on their way to the store. */

@@ -1,5 +1,13 @@
-import { CONTROL_EVENT, DATA_EVENT, type ControlEvent } from '../../protocol/control.ts';
+import {
+  CONTROL_EVENT,
+  DATA_EVENT,
+  PENDING,
+  type ControlEvent,
+  type UpstreamHead,
+} from '../../protocol/control.ts';
+import { asciiJson } from '../shared/ascii.ts';
 import type { Frame } from '../store/types.ts';
+import type { UpstreamHead as StoredHead } from '../store/upstream-head.ts';
 
 export const KEEP_ALIVE = ':\n\n';
 
@@ -29,11 +37,31 @@ export function controlEvent(
     upstreamOutcome: end.outcome,
     ...(end.error && { upstreamError: end.error }),
   };
-  const json = JSON.stringify(event).replace(/[\u0080-\uffff]/g, escape);
-  return `${CONTROL_HEAD}${json}\n\n`;
+  return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\n\n`;
 }
 
-const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+/** The control event of a stream without the head of the upstream's response, or of one whose head is known now. */
+export function upstreamEvent(
+  { next, upToDate }: Pick<Frame, 'next' | 'upToDate'>,
+  cursor: string,
+  head: StoredHead | undefined,
+): string {
+  const event: ControlEvent = {
+    streamNextOffset: next,
+    streamCursor: cursor,
+    ...(upToDate && { upToDate: true }),
+    ...(head ? { upstreamHead: toldHead(head) } : { upstreamState: PENDING }),
+  };
+  return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\n\n`;
+}
+
+function toldHead({ status, contentType, headers }: StoredHead): UpstreamHead {
+  return {
+    status,
+    ...(contentType !== '' && { contentType }),
+    headers: JSON.parse(headers) as UpstreamHead['headers'],
+  };
+}
 
 /** Frames that an encoder remembers (a power of two): what one write holds, since readers of a tail come in turn. */
 const KNOWN_FRAMES = 16;

@@ -2,11 +2,14 @@ import type { ServerResponse } from 'node:http';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { cutResponse, isClosed } from '../http/response.ts';
 import type { Logger } from '../shared/logger.ts';
+import { isPending } from '../store/metadata.ts';
 import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { headOf } from '../store/upstream-head.ts';
 import { nextCursor } from './cursor.ts';
 import { LIVE_CACHE_CONTROL, readHeaders } from './headers.ts';
+import { infoAt } from './info-at.ts';
 import type { LiveRead, LiveReads } from './live-reads.ts';
-import { controlEvent, KEEP_ALIVE, OPENING, type SseEncoder } from './sse-frames.ts';
+import { controlEvent, KEEP_ALIVE, OPENING, upstreamEvent, type SseEncoder } from './sse-frames.ts';
 
 /**
  * Most bytes of the answer in one event. A reader can go on only behind a whole one, so on a line that breaks
@@ -23,7 +26,7 @@ export interface SseOptions {
   readonly offset: Offset;
   /** What the reader's last control event said. */
   readonly cursor: string | undefined;
-  readonly status: 200 | 201;
+  readonly status: 200 | 201 | 202;
   /** Bytes are on their way to the store: the first of them goes out with the headers. */
   readonly expecting?: boolean;
   /** Beside those of every SSE read. */
@@ -49,6 +52,9 @@ export async function readSse(options: SseOptions): Promise<void> {
   let bytes = 0;
   /** Precedes the first bytes in the same write, then empty. */
   let opening = OPENING;
+  /** Whether the reader knows the head of the upstream's response, or knows that there is none. */
+  let knowsHead = false;
+  let isLooking = false;
   /** Pulled, not written: a frame was the newest when it was made, and only the next one tells whether it still is. */
   let ahead: Frame | undefined;
 
@@ -97,22 +103,47 @@ export async function readSse(options: SseOptions): Promise<void> {
   };
   const step = (): void => {
     try {
-      if (!blocked && !over) ahead ??= follower.next();
-      while (ahead && !blocked && !over) write(ahead);
+      if (blocked || over) return;
+      ahead ??= follower.next();
+      if (!knowsHead) seeHead({ contentType: info.contentType, metadata: follower.metadata });
+      while (ahead && knowsHead && !blocked && !over) write(ahead);
     } catch (err) {
-      finish();
-      // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
-      if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
-      else {
-        cutResponse(res);
-        logger.warn({ err, streamId }, 'a live read lost its store');
-      }
+      fail(err);
+    }
+  };
+  /** Tells the reader the head of the upstream's response, which it has to know before the first byte. */
+  const seeHead = (known: Pick<StreamInfo, 'contentType' | 'metadata'>): void => {
+    if (!isPending(known.metadata)) {
+      knowsHead = true;
+      silent = false;
+      send(upstreamEvent({ next: info.tail, upToDate: !ahead }, cursor, headOf(known)));
+    } else if (ahead && !isLooking) {
+      isLooking = true;
+      infoAt(store, streamId, known, ahead).then((found) => {
+        if (over) return;
+        // Without a head, the stream was closed before the upstream responded.
+        if (isPending(found.metadata)) knowsHead = true;
+        else seeHead(found);
+        step();
+      }, fail);
+    }
+  };
+  const fail = (err: unknown): void => {
+    if (over) return;
+    finish();
+    // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
+    if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
+    else {
+      cutResponse(res);
+      logger.warn({ err, streamId }, 'a live read lost its store');
     }
   };
 
   const follower = await store.follow(streamId, options.offset, step, FRAME_BYTES);
   const { info } = follower;
   const ended = options.onBegun(info);
+  const isWaiting = isPending(info.metadata) && !info.end;
+  knowsHead = !isWaiting;
   if (isClosed(res)) return finish();
   res.on('drain', () => {
     blocked = false;
@@ -135,6 +166,7 @@ export async function readSse(options: SseOptions): Promise<void> {
   blocked = false;
   step();
   if (!silent || over || blocked || options.expecting) return;
+  if (isWaiting) return send(upstreamEvent({ next: info.tail, upToDate: true }, cursor, undefined));
   // Nothing at hand: at the tail say so, elsewhere send a comment; both send the headers on their way.
   const atTail = options.offset === info.tail;
   send(atTail ? controlEvent({ next: info.tail, upToDate: true }, cursor) : KEEP_ALIVE);

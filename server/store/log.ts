@@ -1,4 +1,5 @@
 import { OFFSET_START } from '../../protocol/query.ts';
+import { isPending } from './metadata.ts';
 import type { Frame, StreamInfo, StreamStore } from './types.ts';
 
 const READ_BYTES = 262_144;
@@ -28,6 +29,37 @@ export async function followUntil(
       const frame = follower.next();
       if (!frame) await readable;
       else if (onFrame(frame, follower.info) || frame.end) return frame.end;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    follower.stop();
+  }
+}
+
+/**
+ * Resolves when the head of a pending stream's upstream is known, or the stream is closed.
+ * @param onOpen called with the stream as it is at first.
+ * @throws StoreError when the stream does not exist, vanishes, or the store fails; the signal's reason.
+ */
+export async function followHead(
+  store: Pick<StreamStore, 'follow'>,
+  id: string,
+  signal: AbortSignal,
+  onOpen: (info: StreamInfo) => void,
+): Promise<void> {
+  signal.throwIfAborted();
+  let wake: () => void = () => undefined;
+  const follower = await store.follow(id, OFFSET_START, () => wake());
+  const onAbort = () => wake();
+  signal.addEventListener('abort', onAbort);
+  try {
+    onOpen(follower.info);
+    for (;;) {
+      signal.throwIfAborted();
+      const readable = new Promise<void>((resolve) => (wake = resolve));
+      // Bytes come after the head.
+      if (follower.next() || !isPending(follower.metadata)) return;
+      await readable;
     }
   } finally {
     signal.removeEventListener('abort', onAbort);

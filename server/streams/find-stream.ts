@@ -37,7 +37,7 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
     }
     const info = await guardian.settle(streamId, found);
     respond(res, 200, {
-      ...locationHeaders(exchange, context, { streamId, contentType: info.contentType }),
+      ...locationHeaders(exchange, context, { ...info, streamId }),
       [STREAM_NEXT_OFFSET]: info.tail,
       ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
       'Content-Length': 0,

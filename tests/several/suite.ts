@@ -3,9 +3,12 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import {
   IDEMPOTENCY_KEY,
   IDEMPOTENCY_REPLAYED,
+  PREFER,
   STREAM_KEY,
   STREAM_NEXT_OFFSET,
   UPSTREAM_OUTCOME,
+  UPSTREAM_STATE,
+  UPSTREAM_STATUS,
 } from '../../protocol/headers.ts';
 import { createServiceToken, type ProxyServerOptions, type StreamStore } from '../../server/index.ts';
 import { redisStore } from '../../server/store/redis/index.ts';
@@ -222,6 +225,78 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
       if (part.headers.get('stream-closed') === 'true') break;
     }
     expect(read).toBe(text);
+  });
+
+  it('[ASYNC-4][ASYNC-5] created before the upstream responds: found and read at others, head first', async () => {
+    const url = await serve(() => undefined);
+    const key = crypto.randomUUID();
+    const headers = { [PREFER]: 'respond-async', [STREAM_KEY]: key };
+    const location = locationOf(at(0), await post(at(0), url, { headers }));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    expect(live.headers.get(UPSTREAM_STATE)).toBe('pending');
+    const found = await fetch(withQuery(at(2).base, { key }), {
+      headers: { authorization: `Bearer ${SECRET}` },
+    });
+    expect([idOf(found), found.headers.get(UPSTREAM_STATE)]).toEqual([
+      new URL(location).pathname.split('/').at(-1),
+      'pending',
+    ]);
+    const { res } = await upstream!.call(0);
+    res.writeHead(202, { 'content-type': 'text/plain' });
+    res.flushHeaders();
+    const heads: unknown[] = [];
+    const { bytes } = await readSse(live, ({ controls }) => {
+      const head = controls.find(({ upstreamHead }) => upstreamHead)?.upstreamHead;
+      if (head && heads.push(head) === 1) res.end('body');
+      return false;
+    });
+    expect(heads[0]).toMatchObject({ status: 202, contentType: 'text/plain' });
+    expect(bytes.toString()).toBe('body');
+    const stored = await fetch(via(at(2), location));
+    expect([stored.headers.get(UPSTREAM_STATUS), await stored.text()]).toEqual(['202', 'body']);
+  });
+
+  it('[ASYNC-9] aborted at another process before the upstream responds: canceled within a second', async () => {
+    const url = await serve(() => undefined);
+    const location = locationOf(at(0), await post(at(0), url, { headers: { [PREFER]: 'respond-async' } }));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    const { closed } = await upstream!.call(0);
+    const asked = performance.now();
+    const stopped = await fetch(via(at(2), withQuery(location, { action: 'abort' })), { method: 'PATCH' });
+    expect(stopped.status).toBe(204);
+    await closed;
+    expect(performance.now() - asked).toBeLessThan(1_000);
+    expect((await readSse(live)).controls.at(-1)?.upstreamOutcome).toBe('aborted');
+  });
+
+  it('[ASYNC-11] a refused create frees its key at all of them, and is read at all of them', async () => {
+    let calls = 0;
+    const url = await serve(({ res }) => res.writeHead((calls += 1) === 1 ? 429 : 200).end(`${calls}`));
+    const headers = { [PREFER]: 'respond-async', [IDEMPOTENCY_KEY]: crypto.randomUUID() };
+    const location = locationOf(at(0), await post(at(0), url, { headers }));
+    const refused = await readSse(await fetch(via(at(1), withQuery(location, { live: 'sse' }))));
+    expect(refused.bytes.toString()).toBe('1');
+    expect(refused.controls.at(-1)?.upstreamOutcome).toBe('refused');
+    const again = async () =>
+      (
+        await readSse(
+          await fetch(withQuery(locationOf(at(2), await post(at(2), url, { headers })), { live: 'sse' })),
+        )
+      ).bytes.toString();
+    await expect.poll(again).toBe('2');
+    expect(upstream!.calls).toHaveLength(2);
+  });
+
+  it('[ASYNC-12] killed before the upstream responds: readers elsewhere get “interrupted” within 10 s', async () => {
+    const url = await serve(() => undefined);
+    const location = locationOf(at(0), await post(at(0), url, { headers: { [PREFER]: 'respond-async' } }));
+    const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
+    await upstream!.call(0);
+    await at(0).kill('SIGKILL');
+    const killed = performance.now();
+    expect((await readSse(live)).controls.at(-1)?.upstreamOutcome).toBe('interrupted');
+    expect(performance.now() - killed).toBeLessThan(10_000);
+    await replace(0);
   });
 
   it('[LIFE-7] killed in mid-stream: readers elsewhere get all stored bytes and “interrupted” within 10 s', async () => {

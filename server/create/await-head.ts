@@ -1,0 +1,87 @@
+import type { ServerResponse } from 'node:http';
+import { ERROR_STATUS, type ErrorCode } from '../../protocol/errors.ts';
+import type { Context } from '../context.ts';
+import { isClosed } from '../http/response.ts';
+import { ProxyError } from '../shared/errors.ts';
+import { readPiece } from '../read/read-piece.ts';
+import { followHead, followUntil } from '../store/log.ts';
+import { isPending } from '../store/metadata.ts';
+import { StoreError, type StreamInfo } from '../store/types.ts';
+import { headOf } from '../store/upstream-head.ts';
+import { OFFSET_START } from '../../protocol/query.ts';
+import { UpstreamFailure } from '../upstream/failure.ts';
+import { upstreamErrorHeaders } from '../upstream/headers.ts';
+import { stillWaiting } from './exactly-once.ts';
+
+/**
+ * Waits until the upstream of a pending stream has responded: for a create without `respond-async` whose key belongs to
+ * one with it.
+ * @returns the stream, also if it was closed without a response, unless it was refused.
+ * @throws ProxyError `UPSTREAM_TIMEOUT` after `upstreamHeadersTimeoutMs`, or what the stream was refused with;
+ * UpstreamFailure; StoreError.
+ */
+export async function awaitHead(
+  { store, guardian, options }: Context,
+  streamId: string,
+  res: ServerResponse,
+): Promise<StreamInfo> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(stillWaiting()), options.upstreamHeadersTimeoutMs);
+  const onClose = () => limit.abort(new ProxyError('INVALID_REQUEST', 'The caller left'));
+  res.once('close', onClose);
+  if (isClosed(res)) onClose();
+  let release: (() => void) | undefined;
+  try {
+    const { signal } = limit;
+    await followHead(store, streamId, signal, (info) => (release = guardian.watch(streamId, info)));
+    let info = await store.head(streamId);
+    // The body of an error follows its head.
+    if (info && !info.end && isError(info)) {
+      await followUntil(store, streamId, signal, () => false);
+      info = await store.head(streamId);
+    }
+    if (!info) throw new StoreError('NOT_FOUND', `There is no stream ${streamId}`);
+    if (info.end?.outcome !== 'refused') return info;
+    throw await refusalOf(info, (maxBytes) => readPiece(store, streamId, OFFSET_START, maxBytes), options);
+  } finally {
+    release?.();
+    clearTimeout(timer);
+    res.off('close', onClose);
+  }
+}
+
+/** Returns true if a stream has, or waits for, another response than the 2xx that makes a stream of a plain create. */
+export function mustAwaitHead(info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>): boolean {
+  if (info.end) return info.end.outcome === 'refused';
+  return isPending(info.metadata) || isError(info);
+}
+
+function isError(info: Pick<StreamInfo, 'contentType' | 'metadata'>): boolean {
+  const status = headOf(info)?.status ?? 200;
+  return status < 200 || status >= 300;
+}
+
+async function refusalOf(
+  info: StreamInfo,
+  read: (maxBytes: number) => Promise<{ readonly bytes: Uint8Array }>,
+  { maxErrorBytes }: Context['options'],
+): Promise<Error> {
+  const head = headOf(info);
+  if (!head) {
+    const { code = '', message = '' } = info.end?.error ?? {};
+    return new ProxyError(
+      Object.hasOwn(ERROR_STATUS, code) ? (code as ErrorCode) : 'UPSTREAM_ERROR',
+      message,
+    );
+  }
+  const headers = Object.fromEntries(JSON.parse(head.headers) as [string, string][]);
+  const { bytes } = await read(Math.max(1, maxErrorBytes));
+  return new UpstreamFailure(
+    head.status,
+    upstreamErrorHeaders({
+      ...headers,
+      ...(head.contentType !== '' && { 'content-type': head.contentType }),
+    }),
+    Buffer.from(bytes),
+  );
+}

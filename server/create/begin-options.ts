@@ -1,0 +1,22 @@
+import type { IncomingMessage } from 'node:http';
+import type { Caller } from '../auth/service.ts';
+import type { Slot } from '../pump/running.ts';
+import type { CheckUrl } from './prepare.ts';
+import type { CreateRequest } from './request.ts';
+
+/** A create whose request was read and checked. */
+export interface BeginOptions {
+  readonly req: IncomingMessage;
+  readonly request: CreateRequest;
+  readonly allowed: ReturnType<CheckUrl>;
+  readonly check: CheckUrl;
+  readonly body: Buffer | undefined;
+  readonly caller: Caller | undefined;
+  readonly streamId: string;
+  readonly claim: string | undefined;
+  readonly slot: Slot;
+  /** Milliseconds until the upstream's headers have to be there. */
+  readonly headersTimeoutMs: number;
+  /** Cancels the upstream request: the proxy closes, the create was aborted, or nobody waits for it. */
+  readonly waiting: AbortController;
+}

@@ -1,0 +1,111 @@
+import type { Context } from '../context.ts';
+import { lostStore } from '../pump/pump.ts';
+import { toProxyError } from '../http/render-error.ts';
+import type { ProxyError } from '../shared/errors.ts';
+import { redact, secretsOfRequest } from '../shared/redact.ts';
+import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
+import { StoreError, type StreamEnd } from '../store/types.ts';
+import { headEntries } from '../store/upstream-head.ts';
+import { discardBody, readErrorBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { redirectRefused } from './answer.ts';
+import type { BeginOptions } from './begin-options.ts';
+import type { Begun } from './exactly-once.ts';
+import { openPump, type OpenedPump } from './open-pump.ts';
+import { loggableTarget, type UpstreamTarget } from './prepare.ts';
+import { storeStream } from './store-stream.ts';
+
+/**
+ * Creates the stream, then calls the upstream in the background (`Prefer: respond-async`). What would be the error
+ * response of another create becomes the end of the stream, with the outcome `refused`.
+ * @param onRefused called when the stream was closed so.
+ * @throws StoreError; the reason of `begin.waiting`. Nothing is left then, and no upstream was called.
+ */
+export async function beginPending(
+  context: Context,
+  begin: BeginOptions,
+  target: UpstreamTarget,
+  onRefused: () => void,
+): Promise<Begun> {
+  const { caller, streamId, claim, slot, waiting } = begin;
+  const subject = caller?.subject;
+  const stored = { streamId, subject, claim, contentType: '', metadata: { pending: '1' } };
+  const begun = await storeStream(context, stored, waiting.signal);
+  const onEnd = () => waiting.abort();
+  const opened = openPump(context, { streamId, subject, onEnd });
+  slot.occupy(streamId, opened.pump);
+  void opened.pump.done.then(({ outcome }) => {
+    if (outcome !== 'refused') return;
+    onRefused();
+    // As after any failed create, the key is free for the next one (IDEM-5).
+    if (claim === undefined) return;
+    context.claims.forget(claim, streamId).catch((err: unknown) => {
+      context.options.logger.warn(
+        { err, streamId },
+        'could not free the Idempotency-Key of a refused stream',
+      );
+    });
+  });
+  void callLater(context, begin, target, opened);
+  return begun;
+}
+
+/** Calls the upstream. Never rejects. */
+async function callLater(
+  context: Context,
+  begin: BeginOptions,
+  target: UpstreamTarget,
+  { pump, answered }: OpenedPump,
+): Promise<void> {
+  const { request, body, waiting, headersTimeoutMs } = begin;
+  const begunAt = performance.now();
+  let answer: UpstreamAnswer | undefined;
+  try {
+    const { signal } = waiting;
+    const { method } = request;
+    answer = await context.upstream.request({ ...target, method, body, signal, headersTimeoutMs });
+    const headersMs = performance.now() - begunAt;
+    const { status } = answer;
+    if (status >= 300 && status < 400) throw redirectRefused(status);
+    if (status >= 200 && status < 300) {
+      await storeHead(context, begin, answer);
+      answered(answer.body, loggableTarget(target), headersMs);
+      return;
+    }
+    const bytes = await readErrorBody(answer.body, context.options.maxErrorBytes);
+    await storeHead(context, begin, answer);
+    context.emit({ type: 'refused', code: 'UPSTREAM_ERROR', status, method: begin.req.method ?? '' });
+    pump.refuse(refused('UPSTREAM_ERROR', `The upstream responded ${status}`), bytes);
+  } catch (error) {
+    if (answer) discardBody(answer.body);
+    // Aborted, deleted or shut down: the stream has its end already.
+    if (waiting.signal.aborted) return;
+    if (error instanceof StoreError) return void pump.stop(lostStore(error));
+    const failure = toProxyError(error);
+    report(context, begin, failure);
+    pump.refuse(refused(failure.code, failure.message), new Uint8Array(0));
+  }
+}
+
+/** Stores the head of the upstream's response, which readers see before the first byte of its body. */
+async function storeHead(
+  { store, responseHeaders }: Context,
+  { streamId }: BeginOptions,
+  { status, headers }: UpstreamAnswer,
+): Promise<void> {
+  const contentType = headers['content-type'] ?? '';
+  const head = { status, contentType, headers: responseHeaders(status, headers) };
+  await inTime(store.annotate(streamId, headEntries(head)), CREATE_STORE_MS);
+}
+
+function refused(code: string, message: string): StreamEnd {
+  return { outcome: 'refused', error: { code, message } };
+}
+
+/** Tells the operator what another create would have been answered with. */
+function report({ options, emit }: Context, { req, streamId }: BeginOptions, error: ProxyError): void {
+  const { code, status } = error;
+  const secrets = [...secretsOfRequest(req), ...[options.jwtSecret].flat()];
+  const err = redact(error.cause ?? error, secrets);
+  options.logger[status >= 500 ? 'error' : 'debug']({ err, code, streamId }, error.message);
+  emit({ type: 'refused', code, status, method: req.method ?? '' });
+}

@@ -1,0 +1,53 @@
+import type { Context } from '../context.ts';
+import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
+import { toMetadata } from '../store/metadata.ts';
+import { StoreError, type StreamInit } from '../store/types.ts';
+import type { Begun } from './exactly-once.ts';
+
+export interface StoredStream {
+  readonly streamId: string;
+  readonly subject: string | undefined;
+  /** Id of the claim of its `Idempotency-Key`. */
+  readonly claim: string | undefined;
+  readonly contentType: string;
+  /** Metadata beside those of every stream. */
+  readonly metadata: StreamInit['metadata'];
+}
+
+/**
+ * Creates the stream in the store. If that fails or takes too long, or if the create was canceled meanwhile, a stream
+ * that exists all the same is deleted.
+ * @throws StoreError; the signal's reason.
+ */
+export async function storeStream(
+  { options, store, presence }: Context,
+  { streamId, subject, claim, contentType, metadata }: StoredStream,
+  signal: AbortSignal,
+): Promise<Begun> {
+  const init: StreamInit = {
+    contentType,
+    ttlSeconds: options.streamTtlSeconds,
+    metadata: {
+      ...toMetadata({
+        owner: presence.id,
+        ...(subject !== undefined && { subject }),
+        ...(claim !== undefined && { claim }),
+      }),
+      ...metadata,
+    },
+  };
+  const creation = store.create(streamId, init);
+  try {
+    const created = await inTime(creation, CREATE_STORE_MS);
+    if (!created) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
+    signal.throwIfAborted();
+    return { streamId, contentType, metadata: init.metadata };
+  } catch (error) {
+    // Not awaited: the store may not answer. A create that succeeds late is deleted then.
+    const remove = () => store.delete(streamId);
+    creation.then(remove, remove).catch((err: unknown) => {
+      options.logger.warn({ err, streamId }, 'could not delete the stream of a failed create; it expires');
+    });
+    throw error;
+  }
+}

@@ -1,0 +1,17 @@
+import { isPending } from '../store/metadata.ts';
+import type { Frame, StreamInfo, StreamStore } from '../store/types.ts';
+
+/**
+ * Returns what a stream is to a reader that has this frame. Bytes come after the head of the upstream's response, but a
+ * store may bring them to a reader before it (`StreamStore.annotate`). Then it is looked up.
+ * @throws StoreError `UNAVAILABLE`.
+ */
+export async function infoAt<Info extends Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>>(
+  store: Pick<StreamStore, 'head'>,
+  streamId: string,
+  info: Info,
+  frame: Pick<Frame, 'bytes' | 'end'>,
+): Promise<Info | StreamInfo> {
+  const isBehind = isPending(info.metadata) && (frame.bytes.length > 0 || frame.end !== undefined);
+  return (isBehind && (await store.head(streamId))) || info;
+}

@@ -1,0 +1,56 @@
+import { asciiJson } from '../shared/ascii.ts';
+import { ConfigurationError } from '../shared/errors.ts';
+import { upstreamErrorHeaders } from './headers.ts';
+
+/** Value of the option `exposeUpstreamHeaders`. */
+export type ExposeUpstreamHeaders = 'all' | 'none' | readonly string[];
+
+/** Returns the headers of an upstream's response that readers may see: a JSON array of pairs, in ASCII. */
+export type ResponseHeaders = (
+  status: number,
+  headers: Readonly<Record<string, string | undefined>>,
+) => string;
+
+/**
+ * Largest result, in bytes. A response carries it in one header, and Node refuses responses with more than 16 KiB of
+ * headers in all.
+ */
+const MAX_BYTES = 8_192;
+
+/**
+ * Names, in lower case, that readers never see: they are about one connection (RFC 9110, section 7.6.1), about the bytes
+ * on it, about the user, or about the origin of the upstream.
+ */
+const NEVER_EXPOSED =
+  /^(?:connection|keep-alive|te|trailers?|transfer-encoding|upgrade|set-cookie2?|content-(?:encoding|length|type)|alt-svc|strict-transport-security|(?:proxy|access-control)-.*)$/;
+
+/**
+ * Makes the filter of an upstream's response headers. What CREATE-7 names passes from an error response in any case.
+ * @throws ConfigurationError for a list that holds what is not a header name.
+ */
+export function responseHeaders(exposed: ExposeUpstreamHeaders): ResponseHeaders {
+  const names = new Set<string>();
+  for (const name of typeof exposed === 'string' ? [] : exposed) {
+    if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/i.test(name)) {
+      throw new ConfigurationError(
+        `exposeUpstreamHeaders holds ${JSON.stringify(name)}, which is not a header name. Example: exposeUpstreamHeaders: ['x-request-id']`,
+      );
+    }
+    names.add(name.toLowerCase());
+  }
+  return (status, headers) => {
+    const ofConnection = new Set(headers['connection']?.toLowerCase().split(/[\s,]+/));
+    const always = status >= 400 ? upstreamErrorHeaders(headers) : {};
+    const pairs: string[] = [];
+    let bytes = 2;
+    for (const [name, value] of Object.entries(headers)) {
+      if (value === undefined || NEVER_EXPOSED.test(name) || ofConnection.has(name)) continue;
+      if (exposed !== 'all' && !names.has(name) && !(name in always)) continue;
+      const pair = asciiJson(JSON.stringify([name, value]));
+      if (bytes + pair.length + 1 > MAX_BYTES) continue;
+      bytes += pair.length + 1;
+      pairs.push(pair);
+    }
+    return `[${pairs.join()}]`;
+  };
+}

@@ -85,7 +85,7 @@ export const headers = section('headers', [
     const request = await forwarded(t, {
       [IDEMPOTENCY_KEY]: `fwd-${Date.now()}-${Math.random()}`,
       [STREAM_KEY]: 'fwd-4',
-      [PREFER]: 'respond-async',
+      [PREFER]: 'handling=lenient',
       [UPSTREAM_AUTHORIZATION]: 'Bearer x',
     });
     const own = [UPSTREAM_URL, UPSTREAM_METHOD, UPSTREAM_AUTHORIZATION, IDEMPOTENCY_KEY, STREAM_KEY, PREFER];

@@ -45,7 +45,7 @@ export const prefer = section(
       for (const preference of [
         undefined,
         'return=minimal',
-        'respond-async, wait=10',
+        'handling=lenient, wait=10',
         'x-return=representation',
       ]) {
         const answer = await t.create(t.reply('x'), { headers: { [PREFER]: preference } });
@@ -57,7 +57,7 @@ export const prefer = section(
 
     test('[PREFER-2] it is found among other preferences', async (t) => {
       const many = {
-        headers: { [PREFER]: ['respond-async', `wait=10, ${RETURN_REPRESENTATION}; foo="bar"`] },
+        headers: { [PREFER]: ['handling=lenient', `wait=10, ${RETURN_REPRESENTATION}; foo="bar"`] },
       };
       const answer = await t.create(t.reply('x'), many);
       assert.equal(answer.header(PREFERENCE_APPLIED), RETURN_REPRESENTATION);

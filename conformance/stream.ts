@@ -9,9 +9,8 @@ import {
   OFFSET,
   OFFSET_START,
 } from '../protocol/query.ts';
-import type { Context } from './context.ts';
 import { expectStatus } from './expect.ts';
-import { quiet, type Answer, type RequestHeaders } from './http-client.ts';
+import { quiet, type Answer, type RequestHeaders, type RequestInit } from './http-client.ts';
 import { SseReader } from './sse-reader.ts';
 
 export type Params = Readonly<Record<string, string>>;
@@ -25,16 +24,25 @@ export interface Gathered {
   readonly last: Answer;
 }
 
+/** Sends the requests of a stream: a part of `Context`. */
+export interface StreamSender {
+  /** The mount, without a slash at its end. */
+  readonly base: string;
+  send(url: URL, init: RequestInit): Promise<Answer>;
+  /** Sends a request with the service secret. */
+  service(url: string, init: RequestInit): Promise<Answer>;
+}
+
 /** A stream under test, held by its signed URL. */
 export class Stream {
   readonly id: string;
   /** Absolute, signed. */
   readonly url: URL;
-  readonly #t: Context;
+  readonly #sender: StreamSender;
 
-  constructor(t: Context, location: string) {
-    this.#t = t;
-    this.url = new URL(location, t.base);
+  constructor(sender: StreamSender, location: string) {
+    this.#sender = sender;
+    this.url = new URL(location, sender.base);
     this.id = this.url.pathname.split('/').at(-1) ?? '';
   }
 
@@ -46,7 +54,7 @@ export class Stream {
   }
 
   read(params: Params = {}, headers: RequestHeaders = {}): Promise<Answer> {
-    return this.#t.send(this.at(params), { headers });
+    return this.#sender.send(this.at(params), { headers });
   }
 
   poll(offset: string, params: Params = {}): Promise<Answer> {
@@ -100,14 +108,14 @@ export class Stream {
   }
 
   head(): Promise<Answer> {
-    return this.#t.service(this.id, { method: 'HEAD' });
+    return this.#sender.service(this.id, { method: 'HEAD' });
   }
 
   abort(): Promise<Answer> {
-    return this.#t.send(this.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH' });
+    return this.#sender.send(this.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH' });
   }
 
   remove(): Promise<Answer> {
-    return this.#t.service(this.id, { method: 'DELETE' });
+    return this.#sender.service(this.id, { method: 'DELETE' });
   }
 }

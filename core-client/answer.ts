@@ -4,7 +4,7 @@ import { openBody, type Stopper } from './body.ts';
 import type { Context } from './context.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
 import type { SharedCreate } from './client-memory.ts';
-import { createStream, type MadeStream } from './create.ts';
+import { createStream } from './create.ts';
 import type { Credentials, Entry } from './credentials.ts';
 import { DurableStreamError, isDurableNetworkError, isExpired, isGone } from './errors.ts';
 import { fingerprint, randomId } from './fingerprint.ts';
@@ -13,7 +13,9 @@ import type { UpstreamRequest } from './request.ts';
 import { errorResponse, streamResponse } from './response.ts';
 import { makeRoom } from './make-room.ts';
 import { trim } from './trim.ts';
-import { createLink, handleFrom, streamIdOf, type StreamHandle } from './stream-link.ts';
+import type { MadeStream } from './made-stream.ts';
+import { handleFrom, streamIdOf, type StreamHandle } from './stream-handle.ts';
+import { createLink } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 
 /** Gets one call its Response: by taking up what is there, or by a POST. */

@@ -9,11 +9,16 @@ import {
 } from './errors.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
-import type { StreamLink } from './stream-link.ts';
 import type { Resumption } from './types.ts';
 import { isOffline, onWake } from './wake.ts';
 
 type Change = Partial<Omit<Resumption, 'status'>>;
+
+/** The read of a stream, as far as other calls of the client need it. */
+export interface PausableRead {
+  /** Gives up the connection until a promise settles: browsers open six to one origin over HTTP/1.1. */
+  pause(until: Promise<unknown>): void;
+}
 
 /** One call beside its bytes: where it stands, how long it keeps trying, what ends it. */
 export interface Call {
@@ -27,7 +32,7 @@ export interface Call {
   /** Stops the upstream of a create that has no response yet. Set while there is one. */
   abortCreate?: (() => Promise<void>) | undefined;
   /** The stream that the body reads. Set once there is one. */
-  link?: StreamLink | undefined;
+  link?: PausableRead | undefined;
   /** What the keys of the caller's scope begin with. Undefined until it is known. */
   root?: string | undefined;
   /** True after `release`: nothing may be stored any more. */

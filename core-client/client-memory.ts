@@ -1,5 +1,5 @@
 import type { Call } from './call.ts';
-import type { MadeStream } from './create.ts';
+import type { MadeStream } from './made-stream.ts';
 import type { ScopeKeys } from './scope.ts';
 
 /** What a client has learned about its proxy. */

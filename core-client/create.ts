@@ -1,37 +1,12 @@
 import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../protocol/headers.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
 import type { Context } from './context.ts';
-import {
-  DurableNetworkError,
-  isDurableNetworkError,
-  isDurableStreamError,
-  type DurableStreamError,
-} from './errors.ts';
-import { readSse, type SseReader } from './reader.ts';
+import { DurableNetworkError, isDurableNetworkError, isDurableStreamError } from './errors.ts';
+import type { MadeStream, Refused } from './made-stream.ts';
+import { readSse } from './reader.ts';
 import { isUpstreamError, refusal } from './refusal.ts';
 import type { UpstreamRequest } from './request.ts';
-import { handleOf, isEventStream, type StreamHandle } from './stream-link.ts';
-
-export interface Created {
-  readonly handle: StreamHandle;
-  /** The stream from its beginning, if the proxy sent it in the same response. */
-  readonly reader: SseReader | undefined;
-  /** True if an earlier call created the stream. */
-  readonly wasThere: boolean;
-}
-
-/** An error response of the upstream or the proxy, with its body in memory. */
-export interface Refused {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: ArrayBuffer;
-  /** False if the upstream may be working on the request: the key must be kept. */
-  readonly isSettled: boolean;
-  /** The error of the proxy. Undefined if the upstream refused the request. */
-  readonly error?: DurableStreamError;
-}
-
-export type MadeStream = Created | Refused;
+import { handleOf, isEventStream } from './stream-handle.ts';
 
 /**
  * Creates the stream, or finds the one that was created under the same key. Repeats a POST without an answer of the

@@ -1,7 +1,7 @@
 import { DurableStorageError } from './errors.ts';
 import { digestText, randomId } from './fingerprint.ts';
 import { keysOf, pageStorage } from './storage.ts';
-import { streamIdOf } from './stream-link.ts';
+import { streamIdOf } from './stream-handle.ts';
 import type { MaybePromise, StorageLike } from './types.ts';
 
 /** An entry that did not change for so long is swept: servers forget streams and keys sooner by default. */

@@ -10,7 +10,7 @@ import { readRequest } from './request.ts';
 import { callerOf, scopeKey } from './scope.ts';
 import { mergeSettings, type Settings } from './settings.ts';
 import { defaultStorage, keysOf } from './storage.ts';
-import { streamIdOf } from './stream-link.ts';
+import { streamIdOf } from './stream-handle.ts';
 import { trim } from './trim.ts';
 import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from './types.ts';
 

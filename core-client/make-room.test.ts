@@ -1,19 +1,18 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { PausableRead } from './call.ts';
 import { makeRoom } from './make-room.ts';
-import type { StreamLink } from './stream-link.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 function setUp() {
   const pauses: string[] = [];
-  const link = (name: string) =>
-    ({
-      pause: (until) => {
-        pauses.push(name);
-        void until.then(() => pauses.push(`${name} continues`));
-      },
-    }) as Partial<StreamLink> as StreamLink;
+  const link = (name: string): PausableRead => ({
+    pause: (until) => {
+      pauses.push(name);
+      void until.then(() => pauses.push(`${name} continues`));
+    },
+  });
   const own = link('own');
   return {
     pauses,

@@ -1,5 +1,4 @@
-import type { Call } from './call.ts';
-import type { StreamLink } from './stream-link.ts';
+import type { Call, PausableRead } from './call.ts';
 
 /** A stop without an answer after this many milliseconds may be queued behind reads of the same origin. */
 const QUEUED_MS = 500;
@@ -11,7 +10,7 @@ const MAX_PAUSE_MS = 5_000;
  * origin over HTTP/1.1.
  * @returns what lets the reads continue; they do after 5 seconds anyway.
  */
-export function makeRoom(link: StreamLink, calls: Iterable<Pick<Call, 'link'>>): () => void {
+export function makeRoom(link: PausableRead, calls: Iterable<Pick<Call, 'link'>>): () => void {
   let resume: () => void;
   const until = new Promise<void>((resolve) => (resume = resolve));
   link.pause(until);

@@ -1,6 +1,6 @@
 import { PREFERENCE_APPLIED, UPSTREAM_STATUS } from '../protocol/headers.ts';
 import type { Call } from './call.ts';
-import type { Refused } from './create.ts';
+import type { Refused } from './made-stream.ts';
 import type { StreamLink } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 

@@ -1,63 +1,17 @@
 import type { ControlEvent } from '../protocol/control.ts';
-import { STREAM_CLOSED, STREAM_NEXT_OFFSET, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
+import { STREAM_NEXT_OFFSET } from '../protocol/headers.ts';
 import { CURSOR, LIVE, LIVE_LONG_POLL, LIVE_SSE, OFFSET, OFFSET_START } from '../protocol/query.ts';
+import type { PausableRead } from './call.ts';
 import type { Context } from './context.ts';
 import type { Entry } from './credentials.ts';
-import { isDurableStreamError, isExpired, type ErrorTarget } from './errors.ts';
+import { isExpired } from './errors.ts';
 import { readPolls } from './poll-reader.ts';
-import type { ProxyClient } from './proxy-client.ts';
 import { readSse, type SseReader } from './reader.ts';
 import { refusal } from './refusal.ts';
-
-/** What is known of a stream when it is made or found. */
-export interface StreamHandle {
-  /** The signed URL, absolute. */
-  readonly streamUrl: string;
-  readonly contentType?: string | undefined;
-  /** True when no more bytes will come. */
-  readonly isClosed?: boolean;
-  /** True when it was made just now. */
-  readonly isNew?: boolean;
-}
-
-/** Undefined when the answer names no stream. */
-export function handleOf({ headers, status }: Response, { url }: ProxyClient): StreamHandle | undefined {
-  const location = headers.get('location');
-  if (!location) return undefined;
-  return {
-    streamUrl: new URL(location, url).href,
-    contentType: headers.get(UPSTREAM_CONTENT_TYPE) ?? undefined,
-    isClosed: headers.has(STREAM_CLOSED),
-    isNew: status === 201,
-  };
-}
-
-/**
- * Returns the stream that a find, or a create without a body, names; undefined if the proxy has none.
- * @throws DurableStreamError, DurableNetworkError if asking again may help.
- */
-export async function handleFrom(
-  response: Response,
-  proxy: ProxyClient,
-  target: ErrorTarget,
-): Promise<StreamHandle | undefined> {
-  const handle = response.ok ? handleOf(response, proxy) : undefined;
-  const refused = handle || response.status === 204 ? undefined : await refusal(response, target);
-  proxy.release(response);
-  if (refused && (!isDurableStreamError(refused) || refused.retryAfterMs !== undefined)) throw refused;
-  return handle;
-}
-
-export function streamIdOf(streamUrl: string): string {
-  return new URL(streamUrl).pathname.replace(/.*\//, '');
-}
-
-export function isEventStream({ headers }: Response): boolean {
-  return !!headers.get('content-type')?.includes('text/event-stream');
-}
+import { handleFrom, isEventStream, streamIdOf, type StreamHandle } from './stream-handle.ts';
 
 /** A connection to one stream that remembers its read position. */
-export interface StreamLink {
+export interface StreamLink extends PausableRead {
   readonly id: string;
   readonly url: string;
   readonly contentType: string | undefined;
@@ -74,8 +28,6 @@ export interface StreamLink {
   connect(): Promise<SseReader>;
   /** Returns true after `pause`, once per closed connection. */
   wasPaused(): boolean;
-  /** Gives up the connection until a promise settles: browsers open six to one origin over HTTP/1.1. */
-  pause(until: Promise<unknown>): void;
   /** Gets a fresh URL of this stream. Resolves with false if no one provides one. */
   renew(signal?: AbortSignal): Promise<boolean>;
 }

@@ -2,8 +2,7 @@ import { chromium } from 'playwright-core';
 import { build, type Rollup } from 'vite';
 import { commandPath } from '../../tests/requirements.ts';
 import { cpuSeconds } from '../processes.ts';
-import type { ClientTask } from './client-read.ts';
-import type { ClientMeasured } from './client.ts';
+import type { ClientMeasured, ClientTask } from './client-read.ts';
 
 export interface Chromium {
   /** Runs the first task to warm up, and measures the second. */

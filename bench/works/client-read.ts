@@ -15,6 +15,11 @@ export interface ClientReport {
   readonly reads: number;
 }
 
+export interface ClientMeasured extends ClientReport {
+  /** CPU time of the client, in milliseconds. */
+  readonly cpuMs: number;
+}
+
 export async function readAnswers(task: ClientTask): Promise<ClientReport> {
   const { proxyUrl, secret, upstreamUrl, streams } = task;
   const read: typeof fetch =

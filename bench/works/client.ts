@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { bundled } from '../bundle.ts';
 import { BENCH_SECRET } from '../read.ts';
 import { inTurn, type Measured, type Target, type Work } from '../work.ts';
-import type { ClientReport, ClientTask } from './client-read.ts';
+import type { ClientMeasured, ClientTask } from './client-read.ts';
 import { openChromium, type Chromium } from './chromium.ts';
 
 export interface ClientOptions {
@@ -61,10 +61,6 @@ export function clientBesideFetch({ name, streams, chunks, gapMs, targets }: Cli
     },
     cleanUp: async () => (await chromium)?.close(),
   };
-}
-
-export interface ClientMeasured extends ClientReport {
-  readonly cpuMs: number;
 }
 
 function measured({ bytes, reads, cpuMs }: ClientMeasured, chunks: number): Measured {

@@ -6,7 +6,7 @@ import { IDLE } from '../state.ts';
 import { defaultStorage } from '../storage.ts';
 import type { DurableFetch, DurableRequestInit, DurableResponse, Resumption } from '../types.ts';
 import { chatCaller, chatCallerOnline } from './caller.ts';
-import { startChatCall, type ChatCall } from './chat-call.ts';
+import { ChatScope, startChatCall, type ChatCall } from './chat-call.ts';
 import { abortedAnswer, asChatError, chatChunks, wasAborted, type ChatChunk } from './chat-chunks.ts';
 import type {
   AttachOptions,
@@ -15,7 +15,6 @@ import type {
   ConnectionHooks,
 } from './chat-connection-options.ts';
 import { chatRequest, type SendMessagesOptions } from './chat-request.ts';
-import { ChatScope } from './chat-scope.ts';
 import { AnswerRequestError, isModelError } from './errors.ts';
 import { ResumptionStore } from './resumption-store.ts';
 import { ScopedTurns } from './scoped-turns.ts';

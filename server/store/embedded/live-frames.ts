@@ -9,6 +9,12 @@ const MAX_BYTES = 32_768;
 /** Bytes of a frame at most, unless a follower asks for less: few enough for live reads to share it as it is. */
 export const FRAME_BYTES = 8_192;
 
+/** A reader at the tail of a stream. */
+export interface StreamReader {
+  /** Called when the stream has a new frame, or ended. */
+  wake(): void;
+}
+
 interface LiveFrame {
   readonly start: number;
   readonly stop: number;

@@ -12,9 +12,8 @@ import type { Committer, Participant } from './committer.ts';
 import type { Disk } from './disk.ts';
 import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
-import type { EmbeddedFollower } from './follower.ts';
 import { expiryKey, formatOffset, openKey, recordKey, type Sid } from './keys.ts';
-import { LiveFrames } from './live-frames.ts';
+import { LiveFrames, type StreamReader } from './live-frames.ts';
 import {
   stopOf,
   withNotes,
@@ -63,7 +62,7 @@ export class EmbeddedStream implements Participant {
   gone: StoreError | undefined;
 
   readonly #host: StreamHost;
-  readonly #followers = new Set<EmbeddedFollower>();
+  readonly #followers = new Set<StreamReader>();
   readonly #live = new LiveFrames();
   #chunks: ChunkWriter | undefined;
   #appends: Append[] = [];
@@ -221,11 +220,11 @@ export class EmbeddedStream implements Participant {
     return this.#lastFrame;
   }
 
-  addFollower(follower: EmbeddedFollower): void {
+  addFollower(follower: StreamReader): void {
     this.#followers.add(follower);
   }
 
-  removeFollower(follower: EmbeddedFollower): void {
+  removeFollower(follower: StreamReader): void {
     if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
     this.trim();
     this.#host.onQuiet(this);

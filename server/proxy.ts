@@ -1,6 +1,8 @@
 import { createKeyring } from './auth/keyring.ts';
 import { createServiceAuth } from './auth/service.ts';
 import type { Context } from './context.ts';
+import { coordinateByLogs } from './coordination/logs/index.ts';
+import type { CoordinatorOptions } from './coordination/types.ts';
 import { Claims } from './create/claims.ts';
 import { ExactlyOnce } from './create/exactly-once.ts';
 import { StreamKeys } from './create/stream-keys.ts';
@@ -9,7 +11,7 @@ import { safeEmitter } from './shared/events.ts';
 import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import { Guardian } from './peers/guardian.ts';
-import { Presence } from './peers/presence.ts';
+import { Peers } from './peers/peers.ts';
 import { RunningStreams } from './pump/running.ts';
 import { createStorageQuota } from './quota/quota.ts';
 import { BytePositions } from './read/byte-positions.ts';
@@ -17,7 +19,6 @@ import { LiveReads } from './read/live-reads.ts';
 import { ReadBudget } from './read/read-budget.ts';
 import { ReaderSlots } from './read/reader-slots.ts';
 import { SseEncoder } from './read/sse-frames.ts';
-import { boundStore } from './store/bounded.ts';
 import { durableStreamsStore } from './store/durable-streams/index.ts';
 import { embeddedStore } from './store/embedded/index.ts';
 import type { StreamEnd, StreamStore } from './store/types.ts';
@@ -70,18 +71,21 @@ export function createProxy(options: ResolvedOptions): Proxy {
     inactivityTimeoutMs: options.upstreamInactivityTimeoutMs,
   });
   const running = new RunningStreams(options);
-  const presence = new Presence({
-    store,
-    logger,
+  const coordination: CoordinatorOptions = { logger, ttlSeconds: options.streamTtlSeconds };
+  const coordinator = store.coordinate?.(coordination) ?? coordinateByLogs(store, coordination);
+  const { processes } = coordinator;
+  const peers = new Peers({
+    processes,
     onAbort: (streamId) => abortHere(streamId, { running }),
     onWaiting: (streamId) => exactlyOnce.keepWaiting(streamId),
   });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
-  const guardian = new Guardian({ store, presence, logger, isRunning });
+  const guardian = new Guardian({ store, processes, logger, isRunning });
   const claims = new Claims({
-    store: boundStore(store),
-    presence,
-    ttlSeconds: options.streamTtlSeconds,
+    claims: coordinator.claims,
+    processes,
+    tellWaiting: (process, streamId) => peers.tellWaiting(process, streamId),
+    streams: store,
     isHere: (streamId) => running.has(streamId),
   });
   const exactlyOnce = new ExactlyOnce({ claims, waitMs: options.upstreamHeadersTimeoutMs, logger });
@@ -95,11 +99,12 @@ export function createProxy(options: ResolvedOptions): Proxy {
     requestHeaders: requestHeaders(options.dropRequestHeaders),
     responseHeaders: responseHeaders(options.exposeUpstreamHeaders),
     running,
-    presence,
+    processes,
+    peers,
     guardian,
     claims,
     exactlyOnce,
-    streamKeys: new StreamKeys(store, presence, options.streamTtlSeconds),
+    streamKeys: new StreamKeys(coordinator.names, processes),
     quota,
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
@@ -112,7 +117,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     logger,
     open: async () => {
       await store.open();
-      await presence.start();
+      await peers.start();
       quota.start();
     },
   });
@@ -123,7 +128,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();
     if (opened) await quota.stop();
-    if (opened) await presence.stop();
+    if (opened) await processes.stop();
     await upstream.close();
     // A store that was handed in is its owner's to close.
     if (opened && !options.store) await store.dispose();

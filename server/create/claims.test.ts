@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ManualStore } from '../../tests/support/manual-store.ts';
 import { StoreError } from '../store/types.ts';
+import { LogClaims } from '../coordination/logs/claims.ts';
 import { Claims, type Claimed } from './claims.ts';
 
 const KEY = { subject: undefined, key: 'key', fingerprint: 'request' };
@@ -15,12 +16,13 @@ beforeEach(() => {
 });
 
 function claimsOf(id: string): Claims {
-  const presence = {
-    id,
-    isAlive: (owner: string) => Promise.resolve(alive.has(owner)),
-    tellWaiting: () => Promise.resolve(true),
-  };
-  return new Claims({ store, presence, ttlSeconds: 60, isHere: () => true });
+  return claimsWith(id, () => Promise.resolve(true));
+}
+
+function claimsWith(id: string, tellWaiting: (process: string) => Promise<boolean>): Claims {
+  const processes = { id, isAlive: (process: string) => Promise.resolve(alive.has(process)) };
+  const claims = new LogClaims(store, 60);
+  return new Claims({ claims, processes, tellWaiting, streams: store, isHere: () => true });
 }
 
 const take = (process: string, streamId = `stream-of-${process}`): Promise<Claimed> =>
@@ -99,12 +101,7 @@ describe('a claim', () => {
 
   it('is taken at once if its process ends between the check and the message to it', async () => {
     await take('a');
-    const presence = {
-      id: 'b',
-      isAlive: (owner: string) => Promise.resolve(alive.has(owner)),
-      tellWaiting: (owner: string) => Promise.resolve(!alive.delete(owner)),
-    };
-    const claims = new Claims({ store, presence, ttlSeconds: 60, isHere: () => true });
+    const claims = claimsWith('b', (process) => Promise.resolve(!alive.delete(process)));
     expect((await claims.claim({ ...KEY, streamId: 'stream-of-b' }, forever)).mine).toBe(true);
     expect(store.calls.some((call) => call.startsWith('follow'))).toBe(false);
   });
@@ -176,8 +173,8 @@ describe('an abort', () => {
     const owner = await take('a');
     const waiting = take('b');
     expect(await claimsOf('c').abort(undefined, 'key')).toMatchObject({
-      owner: 'a',
-      streamId: 'stream-of-a',
+      process: 'a',
+      token: 'stream-of-a',
     });
     await expect(waiting).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
     if (owner.mine) await owner.free();

@@ -1,11 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { Claim, ClaimState, ClaimTable, Processes } from '../coordination/types.ts';
 import { ProxyError } from '../shared/errors.ts';
-import type { Presence } from '../peers/presence.ts';
-import type { CreateStore } from '../store/bounded.ts';
-import { followUntil, LineSplitter, readLines } from '../store/log.ts';
-import { KIND_CLAIM } from '../store/metadata.ts';
-import { StoreError, type StreamInfo } from '../store/types.ts';
-import { applyEntry, firstClaim, type Claim, type ClaimEntry } from './claim-log.ts';
+import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
+import { StoreError, type ByteStore, type StreamInfo } from '../store/types.ts';
 
 /** An `Idempotency-Key` as one request uses it. */
 export interface KeyUse {
@@ -30,10 +27,11 @@ export type Claimed =
   | { readonly mine: false; readonly streamId: string; readonly info: StreamInfo };
 
 export interface ClaimsOptions {
-  readonly store: CreateStore;
-  readonly presence: Pick<Presence, 'id' | 'isAlive' | 'tellWaiting'>;
-  /** Seconds that a key is remembered after its last use. */
-  readonly ttlSeconds: number;
+  readonly claims: ClaimTable;
+  readonly processes: Pick<Processes, 'id' | 'isAlive'>;
+  /** Tells a process that a caller waits for its create. Returns false if the process is dead. */
+  readonly tellWaiting: (process: string, streamId: string) => Promise<boolean>;
+  readonly streams: Pick<ByteStore, 'head'>;
   /** Whether this process creates or pumps the stream. */
   readonly isHere: (streamId: string) => boolean;
 }
@@ -45,10 +43,8 @@ const LOOK_MS = 1_000;
 export const ABORT_MEMORY_MS = 600_000;
 
 /**
- * Decides which process may call the upstream for an `Idempotency-Key`: the one that created the key's log, or
- * the first one that appended itself as the successor of a holder that is dead or done. The log is never
- * deleted, and each entry names the holder that its writer saw (see `ClaimEntry`): a process that acts on an
- * outdated view changes nothing.
+ * Decides which process may call the upstream for an `Idempotency-Key`: the first one that took the key, or the first one
+ * that replaced a holder which is dead or done. The token of a holder is the id of the stream that it creates.
  */
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -57,7 +53,7 @@ export class Claims {
     this.#options = options;
   }
 
-  /** Returns the id of the key's log, the same on every process. */
+  /** Returns the key's name among all keys, the same in every process. */
   idOf({ subject, key }: Pick<KeyUse, 'subject' | 'key'>): string {
     return `claim-${hashOf([subject ?? null, key])}`;
   }
@@ -70,16 +66,13 @@ export class Claims {
    * was aborted; StoreError; the signal's reason.
    */
   async claim(use: KeyUse, signal: AbortSignal): Promise<Claimed> {
-    for (let id = this.idOf(use); ; id = successorOf(id)) {
-      try {
-        const claimed = await this.#claim(id, use, signal);
-        if (claimed) return claimed;
-      } catch (error) {
-        // A write that was reported as failed may have been made. Without this line the key would stay taken.
-        if (error instanceof StoreError)
-          void this.#write(id, { of: use.streamId, state: 'freed' }).catch(() => undefined);
-        throw error;
-      }
+    const id = this.idOf(use);
+    try {
+      return await this.#claim(id, use, signal);
+    } catch (error) {
+      // A write that was reported as failed may have been made. Without this line the key would stay taken.
+      if (error instanceof StoreError) void this.#mark(id, use.streamId, 'freed').catch(() => undefined);
+      throw error;
     }
   }
 
@@ -88,52 +81,39 @@ export class Claims {
    * caller has to stop; undefined if the key was unknown.
    */
   async abort(subject: string | undefined, key: string): Promise<Claim | undefined> {
-    const { store, presence, ttlSeconds } = this.#options;
-    let id = this.idOf({ subject, key });
+    const { processes, streams } = this.#options;
+    const id = this.idOf({ subject, key });
+    const token = randomUUID();
+    const at = Date.now();
+    const aborted: Claim = { token, process: processes.id, fingerprint: '', state: 'aborted', abortedAt: at };
+    let seen = await this.#take(id, aborted);
     for (;;) {
-      const at = Date.now();
-      const created = await store.create(id, {
-        contentType: 'text/plain',
-        ttlSeconds,
-        metadata: {
-          kind: KIND_CLAIM,
-          fingerprint: '',
-          streamId: randomUUID(),
-          owner: presence.id,
-          abortedAt: String(at),
-        },
-      });
-      if (created) return undefined;
-      const seen = await this.#load(id);
-      if (!seen) continue;
+      if (seen.token === token) return undefined;
       // The stream itself is what the caller aborts.
-      if ((seen.state === 'kept' || seen.isClosed) && (await store.head(seen.streamId))) return seen;
-      if (seen.isClosed) {
-        id = successorOf(id);
-        continue;
-      }
-      await this.#write(id, { of: seen.streamId, state: 'aborted', at });
+      if (seen.state === 'kept' && (await streams.head(seen.token))) return seen;
+      await this.#mark(id, seen.token, 'aborted');
       // If another request took the key in between, that one has to be aborted.
-      if ((await this.#load(id))?.streamId === seen.streamId) return seen;
+      const now = await this.#take(id, aborted);
+      if (now.token === seen.token) return seen;
+      seen = now;
     }
   }
 
   /** Frees the key after the stream was deleted. Does nothing if another stream holds the key by now. */
   async forget(id: string, streamId: string): Promise<void> {
-    await this.#write(id, { of: streamId, state: 'freed' });
+    await this.#mark(id, streamId, 'freed');
   }
 
-  /** Returns undefined if the log is closed and its stream does not exist any more. */
-  async #claim(id: string, use: KeyUse, signal: AbortSignal): Promise<Claimed | undefined> {
-    const { store, presence } = this.#options;
+  async #claim(id: string, use: KeyUse, signal: AbortSignal): Promise<Claimed> {
+    const { processes, streams } = this.#options;
+    const { streamId: token, fingerprint } = use;
+    const ours: Claim = { token, process: processes.id, fingerprint, state: 'open', abortedAt: 0 };
     let told = '';
+    let claim = await this.#take(id, ours);
     for (;;) {
       signal.throwIfAborted();
-      if (await this.#create(id, use)) return this.#mine(id, use);
-      const claim = await this.#load(id);
-      if (!claim) continue;
-      const { streamId, owner } = claim;
-      const stream = await store.head(streamId);
+      if (claim.token === token) return this.#mine(id, use);
+      const stream = await inTime(streams.head(claim.token), CREATE_STORE_MS);
       // The stream of a refused create is there for its readers, but no longer under the key (IDEM-5).
       const isRefused = claim.state === 'freed' && stream?.end?.outcome === 'refused';
       const info = isRefused ? undefined : stream;
@@ -141,100 +121,61 @@ export class Claims {
         throw requestAborted();
       }
       if (claim.state === 'open' || claim.state === 'kept' || info) {
-        if (claim.fingerprint !== use.fingerprint) throw keyReused();
-        if (info) return { mine: false, streamId, info };
+        if (claim.fingerprint !== fingerprint) throw keyReused();
+        if (info) return { mine: false, streamId: claim.token, info };
       }
-      if (claim.isClosed) return undefined;
       if (claim.state === 'open' && (await this.#isHeld(claim))) {
-        if (told !== streamId && owner !== presence.id) {
-          told = streamId;
-          // Its process has ended since it was checked.
-          if (!(await presence.tellWaiting(owner, streamId))) continue;
-        }
-        await this.#change(id, claim, signal);
+        const isDead = told !== claim.token && !(await this.#tell(claim));
+        told = claim.token;
+        // If it is dead, it has ended since it was checked.
+        if (!isDead) await this.#change(id, claim, signal);
+        claim = await this.#take(id, ours);
         continue;
       }
-      await this.#write(id, {
-        of: streamId,
-        state: 'taken',
-        streamId: use.streamId,
-        owner: presence.id,
-        fingerprint: use.fingerprint,
-      });
-      if ((await this.#load(id))?.streamId === use.streamId) return this.#mine(id, use);
+      claim = await this.#take(id, ours, claim);
     }
   }
 
-  #mine(id: string, { streamId: of }: KeyUse): Claimed {
+  #mine(id: string, { streamId }: KeyUse): Claimed {
     return {
       mine: true,
       id,
-      keep: () => this.#write(id, { of, state: 'kept' }),
-      free: () => this.#write(id, { of, state: 'freed' }),
-      abort: () => this.#write(id, { of, state: 'aborted', at: Date.now() }),
+      keep: () => this.#mark(id, streamId, 'kept'),
+      free: () => this.#mark(id, streamId, 'freed'),
+      abort: () => this.#mark(id, streamId, 'aborted'),
     };
   }
 
-  #create(id: string, { fingerprint, streamId }: KeyUse): Promise<boolean> {
-    const { store, presence, ttlSeconds } = this.#options;
-    return store.create(id, {
-      contentType: 'text/plain',
-      ttlSeconds,
-      metadata: { kind: KIND_CLAIM, fingerprint, streamId, owner: presence.id },
-    });
+  #take(id: string, claim: Claim, instead?: Claim): Promise<Claim> {
+    return inTime(this.#options.claims.take(id, claim, instead), CREATE_STORE_MS);
   }
 
-  #isHeld({ owner, streamId }: Claim): boolean | Promise<boolean> {
-    const { presence, isHere } = this.#options;
-    return owner === presence.id ? isHere(streamId) : presence.isAlive(owner);
+  #mark(id: string, token: string, state: Exclude<ClaimState, 'open'>): Promise<void> {
+    return inTime(this.#options.claims.mark(id, token, state), CREATE_STORE_MS);
   }
 
-  /** Reads the key's log, which also restarts its TTL. */
-  async #load(id: string): Promise<(Claim & { readonly isClosed: boolean }) | undefined> {
-    const { store } = this.#options;
-    const info = await store.head(id);
-    if (!info) return undefined;
-    try {
-      const claim = (await readLines(store, id)).reduce(applyEntry, firstClaim(info.metadata));
-      return { ...claim, isClosed: info.end !== undefined };
-    } catch (error) {
-      ignoreMissing(error);
-      return undefined;
-    }
+  #isHeld({ process, token }: Claim): boolean | Promise<boolean> {
+    const { processes, isHere } = this.#options;
+    if (process === processes.id) return isHere(token);
+    return inTime(processes.isAlive(process), CREATE_STORE_MS);
   }
 
-  async #write(id: string, entry: ClaimEntry): Promise<void> {
-    await this.#options.store.append(id, Buffer.from(`${JSON.stringify(entry)}\n`)).catch(ignoreMissing);
+  async #tell({ process, token }: Claim): Promise<boolean> {
+    const { processes, tellWaiting } = this.#options;
+    return process === processes.id || (await inTime(tellWaiting(process, token), CREATE_STORE_MS));
   }
 
-  /** Waits until the claim is no longer as seen, but at most until the owner has to be checked again. */
+  /** Waits until the claim is no longer as seen, but at most until its process has to be checked again. */
   async #change(id: string, seen: Claim, signal: AbortSignal): Promise<void> {
     const look = AbortSignal.timeout(LOOK_MS);
-    const lines = new LineSplitter();
-    let claim: Claim | undefined;
     try {
-      await followUntil(this.#options.store, id, AbortSignal.any([signal, look]), (frame, { metadata }) => {
-        claim = lines.push(frame.bytes).reduce(applyEntry, claim ?? firstClaim(metadata));
-        return claim.streamId !== seen.streamId || claim.state !== seen.state;
-      });
+      const watching = this.#options.claims.watch(id, seen, AbortSignal.any([signal, look]));
+      await inTime(watching, LOOK_MS + CREATE_STORE_MS);
     } catch (error) {
       signal.throwIfAborted();
-      if (!look.aborted) ignoreMissing(error);
+      if (!look.aborted) throw error;
     }
   }
-}
-
-/** A log that is missing or closed belongs to no create in progress, so nothing has to be written to it. */
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))) throw error;
-}
-
-/**
- * Returns the id of the log that replaces a closed one. Version 0.1 closed the logs of finished creates. A closed log
- * never changes, so all processes move on to the same id; deleting it would race with a process that already did.
- */
-function successorOf(id: string): string {
-  return `${id}-n`;
 }
 
 export function keyReused(): ProxyError {

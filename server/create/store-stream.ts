@@ -20,7 +20,7 @@ export interface StoredStream {
  * @throws StoreError; the signal's reason.
  */
 export async function storeStream(
-  { options, store, presence }: Context,
+  { options, store, processes }: Context,
   { streamId, subject, claim, contentType, metadata }: StoredStream,
   signal: AbortSignal,
 ): Promise<Begun> {
@@ -29,7 +29,7 @@ export async function storeStream(
     ttlSeconds: options.streamTtlSeconds,
     metadata: {
       ...toMetadata({
-        owner: presence.id,
+        owner: processes.id,
         ...(subject !== undefined && { subject }),
         ...(claim !== undefined && { claim }),
       }),

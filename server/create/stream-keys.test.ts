@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ManualStore } from '../../tests/support/manual-store.ts';
 import { seeded } from '../../tests/support/random.ts';
-import type { Presence } from '../peers/presence.ts';
+import { LogNames } from '../coordination/logs/names.ts';
 import { StreamKeys } from './stream-keys.ts';
 
 const forever = new AbortController().signal;
@@ -13,7 +13,7 @@ beforeEach(() => void (store = new ManualStore()));
 
 /** The keys of one process. */
 const processOn = (id: string, isAlive = true): StreamKeys =>
-  new StreamKeys(store, { id, isAlive: () => Promise.resolve(isAlive) } as unknown as Presence, 60);
+  new StreamKeys(new LogNames(store, 60), { id, isAlive: () => Promise.resolve(isAlive) });
 const create = async (keys: StreamKeys, streamId: string): Promise<void> => {
   await keys.accepted('ada', 'chat', streamId);
   await keys.answered('ada', 'chat', streamId);

@@ -1,41 +1,27 @@
-import type { Presence } from '../peers/presence.ts';
-import { followUntil, LineSplitter } from '../store/log.ts';
-import type { StreamStore } from '../store/types.ts';
+import type { NameEntry, NameState, NameTable, Processes } from '../coordination/types.ts';
 import { hashOf } from './claims.ts';
-import { NameLogs } from './name-logs.ts';
 
-type EntryState = 'accepted' | 'answered' | 'failed';
-
-interface Entry {
-  readonly streamId: string;
-  readonly owner: string;
-  readonly state: EntryState;
-}
-
-/** How often somebody who waits for an answer's head looks whether its process still lives. */
+/** Milliseconds between two checks that the process of a create lives. */
 const LOOK_MS = 1_000;
 
 /**
- * What is known under a `Stream-Key`: a list of lines for each name, in which every create notes that it was accepted
- * (before the upstream is called, so that a reload finds it) and its result. The newest creates are kept, at least
- * 128, and the newest one that did not fail.
+ * What is known under a `Stream-Key`. Every create notes that it was accepted (before the upstream is called, so that a
+ * reload finds it) and its result.
  */
 export class StreamKeys {
-  readonly #store: StreamStore;
-  readonly #presence: Presence;
-  readonly #logs: NameLogs;
+  readonly #names: NameTable;
+  readonly #processes: Pick<Processes, 'id' | 'isAlive'>;
   /** What this process is writing just now: whoever asks for that name meanwhile waits for it. */
   readonly #registering = new Map<string, Promise<void>>();
 
-  constructor(store: StreamStore, presence: Presence, ttlSeconds: number) {
-    this.#store = store;
-    this.#presence = presence;
-    this.#logs = new NameLogs({ store, ttlSeconds, carry: newestLines });
+  constructor(names: NameTable, processes: Pick<Processes, 'id' | 'isAlive'>) {
+    this.#names = names;
+    this.#processes = processes;
   }
 
   accepted(subject: string | undefined, name: string, streamId: string): Promise<void> {
-    const id = keyId(subject, name);
-    const registered = this.#register(subject, name, streamId).finally(() => {
+    const id = nameId(subject, name);
+    const registered = this.#set(id, streamId, 'accepted').finally(() => {
       if (this.#registering.get(id) === registered) this.#registering.delete(id);
     });
     this.#registering.set(id, registered);
@@ -43,11 +29,11 @@ export class StreamKeys {
   }
 
   answered(subject: string | undefined, name: string, streamId: string): Promise<void> {
-    return this.#write(subject, name, streamId, 'answered');
+    return this.#set(nameId(subject, name), streamId, 'answered');
   }
 
   failed(subject: string | undefined, name: string, streamId: string): Promise<void> {
-    return this.#write(subject, name, streamId, 'failed');
+    return this.#set(nameId(subject, name), streamId, 'failed');
   }
 
   /**
@@ -55,94 +41,41 @@ export class StreamKeys {
    * Undefined when there is none.
    */
   async newest(subject: string | undefined, name: string, signal: AbortSignal): Promise<string | undefined> {
-    const id = keyId(subject, name);
-    await this.#registering.get(id)?.catch(() => undefined);
+    const id = nameId(subject, name);
     for (;;) {
-      const logs = await this.#logs.read(id);
-      const newest = newestOf(logs.lines);
+      const newest = await this.#get(id);
       if (!newest || newest.state === 'answered') return newest?.streamId;
-      if (!(await this.#presence.isAlive(newest.owner))) {
-        await this.failed(subject, name, newest.streamId);
-        continue;
-      }
-      await this.#verdict(logs.newest, newest.streamId, signal);
+      if (await this.#processes.isAlive(newest.process)) await this.#change(id, newest, signal);
+      else await this.failed(subject, name, newest.streamId);
     }
   }
 
   /** Returns the newest stream under a name that did not fail, also if its upstream has not answered yet. */
-  async latest(
-    subject: string | undefined,
-    name: string,
-  ): Promise<{ readonly streamId: string; readonly owner: string } | undefined> {
-    const id = keyId(subject, name);
+  latest(subject: string | undefined, name: string): Promise<NameEntry | undefined> {
+    return this.#get(nameId(subject, name));
+  }
+
+  async #get(id: string): Promise<NameEntry | undefined> {
     await this.#registering.get(id)?.catch(() => undefined);
-    return newestOf((await this.#logs.read(id)).lines);
+    return this.#names.get(id);
   }
 
-  async #register(subject: string | undefined, name: string, streamId: string): Promise<void> {
-    await this.#logs.create(keyId(subject, name));
-    await this.#write(subject, name, streamId, 'accepted');
-  }
-
-  /** Waits until the log says more of this stream, but not longer than it takes to notice a dead owner. */
-  async #verdict(id: string, streamId: string, signal: AbortSignal): Promise<void> {
+  /** Waits until there may be a result, but not longer than it takes to notice a dead process. */
+  async #change(id: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
     const look = AbortSignal.timeout(LOOK_MS);
-    const lines = new LineSplitter();
-    const says = (line: string) => {
-      const entry = parseEntry(line);
-      return entry?.streamId === streamId && entry.state !== 'accepted';
-    };
     try {
-      await followUntil(this.#store, id, AbortSignal.any([signal, look]), (frame) =>
-        lines.push(frame.bytes).some(says),
-      );
+      await this.#names.watch(id, seen, AbortSignal.any([signal, look]));
     } catch (error) {
       signal.throwIfAborted();
       if (!look.aborted) throw error;
     }
   }
 
-  async #write(
-    subject: string | undefined,
-    name: string,
-    streamId: string,
-    state: EntryState,
-  ): Promise<void> {
-    const entry: Entry = { streamId, owner: this.#presence.id, state };
-    await this.#logs.append(keyId(subject, name), JSON.stringify(entry));
+  #set(id: string, streamId: string, state: NameState): Promise<void> {
+    return this.#names.set(id, { streamId, process: this.#processes.id, state });
   }
 }
 
-/** Returns the newest create that did not fail. */
-function newestOf(lines: readonly string[]): Entry | undefined {
-  const entries = new Map<string, Entry>();
-  for (const line of lines) {
-    const entry = parseEntry(line);
-    // A log begins with lines of the one before it, so that a create may be accepted twice; the first time counts. The
-    // result of a create that is no longer in the logs says nothing.
-    if (entry && (entry.state === 'accepted') !== entries.has(entry.streamId))
-      entries.set(entry.streamId, entry);
-  }
-  return [...entries.values()].filter(({ state }) => state !== 'failed').at(-1);
-}
-
-/** Returns lines that tell no more than the newest create that did not fail. */
-function newestLines(lines: readonly string[]): string[] {
-  const newest = newestOf(lines);
-  if (!newest) return [];
-  const accepted: Entry = { ...newest, state: 'accepted' };
-  return (newest.state === 'accepted' ? [newest] : [accepted, newest]).map((entry) => JSON.stringify(entry));
-}
-
-function parseEntry(line: string): Entry | undefined {
-  try {
-    return JSON.parse(line) as Entry;
-  } catch {
-    // A line that another version wrote says nothing to this one.
-    return undefined;
-  }
-}
-
-function keyId(subject: string | undefined, name: string): string {
+function nameId(subject: string | undefined, name: string): string {
   return `key-${hashOf([subject ?? null, name])}`;
 }

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ManualStore } from '../../tests/support/manual-store.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { Guardian } from './guardian.ts';
-import type { Presence } from './presence.ts';
 
 const INIT = { contentType: '', ttlSeconds: 60, metadata: { owner: 'dead' } };
 let store: ManualStore;
@@ -15,8 +14,8 @@ afterEach(() => vi.useRealTimers());
 
 async function watchOne() {
   await store.create('stream', INIT);
-  const presence = { id: 'here', isAlive: () => Promise.resolve(false) } as unknown as Presence;
-  const guardian = new Guardian({ store, presence, logger: silentLogger, isRunning: () => false });
+  const processes = { id: 'here', isAlive: () => Promise.resolve(false) };
+  const guardian = new Guardian({ store, processes, logger: silentLogger, isRunning: () => false });
   const release = guardian.watch('stream', (await store.head('stream'))!);
   return { guardian, release };
 }
@@ -47,6 +46,33 @@ it('stops watching a stream that was deleted', async () => {
   const { guardian } = await watchOne();
   await store.delete('stream');
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(closes()).toBe(1);
+  expect(store.calls.filter((call) => call === 'head stream')).toHaveLength(2);
+  guardian.stop();
+});
+
+it('does not close a stream that another process adopts at the same moment', async () => {
+  store.holds = (name) => name === 'close';
+  const { guardian } = await watchOne();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const closing = await store.nextHeld();
+  await store.adopt('stream', 0, { owner: 'adopter' });
+  closing.run();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(store.logs.get('stream')?.end).toBeUndefined();
+  guardian.stop();
+});
+
+it('closes an adopted stream once its adopter is dead', async () => {
+  await store.create('stream', INIT);
+  const dead = new Set(['dead']);
+  const processes = { id: 'here', isAlive: (owner: string) => Promise.resolve(!dead.has(owner)) };
+  const guardian = new Guardian({ store, processes, logger: silentLogger, isRunning: () => false });
+  guardian.watch('stream', (await store.head('stream'))!);
+  await store.adopt('stream', 0, { owner: 'adopter' });
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(closes()).toBe(0);
+  dead.add('adopter');
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(store.logs.get('stream')?.end?.outcome).toBe('interrupted');
   guardian.stop();
 });

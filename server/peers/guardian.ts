@@ -1,9 +1,9 @@
 import type { Logger } from '../shared/logger.ts';
+import type { Processes } from '../coordination/types.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { StoreError, type StreamEnd, type StreamInfo, type StreamStore } from '../store/types.ts';
-import type { Presence } from './presence.ts';
 
-/** How often the owners of streams that are being read are looked at. With the lease: noticed within 6 s. */
+/** Milliseconds between two checks of the processes whose streams are being read. With the lease: noticed within 6 s. */
 const LOOK_MS = 1_000;
 
 export const INTERRUPTED: StreamEnd = Object.freeze({
@@ -13,17 +13,23 @@ export const INTERRUPTED: StreamEnd = Object.freeze({
 
 export interface GuardianOptions {
   readonly store: StreamStore;
-  readonly presence: Presence;
+  readonly processes: Pick<Processes, 'id' | 'isAlive'>;
   readonly logger: Logger;
   /** Whether this process pumps the stream itself. */
   readonly isRunning: (streamId: string) => boolean;
 }
 
-/** Sees to it that no reader waits on a stream whose process died: whoever notices closes it as `interrupted`. */
+interface Watched {
+  owner: string;
+  /** Readers in this process. */
+  waiting: number;
+}
+
+/** Closes streams of dead processes as `interrupted`, so that no reader waits for bytes that nobody writes. */
 export class Guardian {
   readonly #options: GuardianOptions;
-  /** Streams of other processes that somebody here waits on, by owner, with the number of those who wait. */
-  readonly #watched = new Map<string, Map<string, number>>();
+  /** Streams of other processes that somebody here waits on. */
+  readonly #watched = new Map<string, Watched>();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
 
@@ -31,28 +37,26 @@ export class Guardian {
     this.#options = options;
   }
 
-  /** The stream as it is, closed first when its owner is gone. */
+  /** Returns the stream as it is, closed first if its process is dead. */
   async settle(streamId: string, info: StreamInfo): Promise<StreamInfo> {
     if (info.end || (await this.#isHeld(metadataOf(info).owner, streamId))) return info;
-    await this.#options.store.close(streamId, INTERRUPTED);
+    await this.#close(streamId, info);
     return (await this.#options.store.head(streamId)) ?? info;
   }
 
-  /** Looks after a stream for as long as somebody waits on it; gives the function that ends it. */
+  /** Watches a stream for as long as somebody waits on it. Returns the function that ends it. */
   watch(streamId: string, info: StreamInfo): () => void {
-    const { owner } = metadataOf(info);
     if (info.end || this.#options.isRunning(streamId)) return () => undefined;
-    const streams = this.#watched.get(owner) ?? new Map<string, number>();
-    this.#watched.set(owner, streams);
-    streams.set(streamId, (streams.get(streamId) ?? 0) + 1);
+    const watched = this.#watched.get(streamId) ?? { owner: metadataOf(info).owner, waiting: 0 };
+    this.#watched.set(streamId, watched);
+    watched.waiting += 1;
     this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
     let released = false;
     return () => {
       if (released) return;
       released = true;
-      const left = (streams.get(streamId) ?? 1) - 1;
-      if (left > 0) streams.set(streamId, left);
-      else this.#forget(owner, streams, streamId);
+      watched.waiting -= 1;
+      if (watched.waiting === 0) this.#forget(streamId, watched);
     };
   }
 
@@ -61,54 +65,62 @@ export class Guardian {
     this.#timer = undefined;
   }
 
-  async #isHeld(owner: string, streamId: string): Promise<boolean> {
-    const { presence, isRunning } = this.#options;
-    return owner === presence.id ? isRunning(streamId) : presence.isAlive(owner);
+  #isHeld(owner: string, streamId: string): boolean | Promise<boolean> {
+    const { processes, isRunning } = this.#options;
+    return owner === processes.id ? isRunning(streamId) : processes.isAlive(owner);
   }
 
-  /** Checks the owners of all watched streams. At most one pass runs at a time. */
+  /** Checks the processes of all watched streams. At most one pass runs at a time. */
   async #look(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
+    const alive = new Set<string>();
     try {
-      for (const [owner, streams] of [...this.#watched]) await this.#lookAfter(owner, streams);
+      for (const [streamId, watched] of [...this.#watched]) {
+        // One reply is true for all streams of another process.
+        if (alive.has(watched.owner) || this.#watched.get(streamId) !== watched) continue;
+        if (await this.#lookAfter(streamId, watched)) alive.add(watched.owner);
+      }
     } finally {
       this.#isLooking = false;
     }
   }
 
-  async #lookAfter(owner: string, streams: Map<string, number>): Promise<void> {
-    for (const streamId of [...streams.keys()]) {
-      // Its last reader can leave while the pass waits for the store.
-      if (!streams.has(streamId)) continue;
-      try {
-        if (await this.#isHeld(owner, streamId)) {
-          // One answer is true for all streams of another process.
-          if (owner !== this.#options.presence.id) return;
-          continue;
-        }
-        await this.#close(streamId, owner);
-        // Closed streams stay closed: there is nothing left to watch.
-        this.#forget(owner, streams, streamId);
-      } catch (err) {
-        this.#options.logger.warn({ err, streamId }, 'could not check the owner of a stream');
-      }
+  /** Returns true if the process is another one, and lives or may live. */
+  async #lookAfter(streamId: string, watched: Watched): Promise<boolean> {
+    const { store, processes, logger } = this.#options;
+    const { owner } = watched;
+    try {
+      if (await this.#isHeld(owner, streamId)) return owner !== processes.id;
+      const info = await store.head(streamId);
+      const isAdopted = info && metadataOf(info).owner !== owner;
+      // An adopter is checked with the next pass.
+      if (isAdopted) watched.owner = metadataOf(info).owner;
+      else if (!info || info.end || (await this.#close(streamId, info))) this.#forget(streamId, watched);
+      return false;
+    } catch (err) {
+      logger.warn({ err, streamId }, 'could not check the owner of a stream');
+      return true;
     }
   }
 
-  async #close(streamId: string, owner: string): Promise<void> {
+  /** Closes a stream. Returns false if it was adopted in between. */
+  async #close(streamId: string, info: StreamInfo): Promise<boolean> {
     const { store, logger } = this.#options;
     try {
-      await store.close(streamId, INTERRUPTED);
+      await store.close(streamId, INTERRUPTED, undefined, info.fence);
+      const { owner } = metadataOf(info);
       logger.warn({ streamId, owner }, 'closed the stream of a process that no longer exists');
+      return true;
     } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+      const code = error instanceof StoreError ? error.code : undefined;
+      if (code !== 'NOT_FOUND' && code !== 'FENCED') throw error;
+      return code === 'NOT_FOUND';
     }
   }
 
-  #forget(owner: string, streams: Map<string, number>, streamId: string): void {
-    streams.delete(streamId);
-    if (streams.size === 0 && this.#watched.get(owner) === streams) this.#watched.delete(owner);
+  #forget(streamId: string, watched: Watched): void {
+    if (this.#watched.get(streamId) === watched) this.#watched.delete(streamId);
     if (this.#watched.size === 0) this.stop();
   }
 }

@@ -1,6 +1,5 @@
 import { OFFSET_START } from '../../protocol/query.ts';
 import { LineSplitter } from '../store/log.ts';
-import { KIND_USAGE } from '../store/metadata.ts';
 import { StoreError, type Offset, type StreamStore } from '../store/types.ts';
 import type { UsageRecord } from './usage.ts';
 
@@ -119,7 +118,7 @@ export class UsageLogs {
 }
 
 function logInit(ttlSeconds: number) {
-  return { contentType: 'application/x-ndjson', ttlSeconds, metadata: { kind: KIND_USAGE } };
+  return { contentType: 'application/x-ndjson', ttlSeconds, outlivesProcess: true, metadata: {} };
 }
 
 function take(text: string, bucket: number, reader: UsageReader): void {

@@ -10,21 +10,6 @@ export interface StreamMetadata {
   readonly claim?: string;
 }
 
-/** Values of `kind` in the metadata of logs that are not streams of an upstream's response. */
-export const KIND_CLAIM = 'claim';
-export const KIND_KEY = 'key';
-export const KIND_PROCESS = 'process';
-export const KIND_USAGE = 'usage';
-
-/**
- * Returns whether a log stays open when its process ends: those of an `Idempotency-Key`, of a `Stream-Key`,
- * and of what is stored. They expire by their TTL. Recovery has nothing to do for them, so a store need not look for them at startup.
- */
-export function outlivesProcess(metadata: Readonly<Record<string, string>>): boolean {
-  const { kind } = metadata;
-  return kind !== undefined && kind !== KIND_PROCESS;
-}
-
 /** Returns whether the head of the upstream's response is still to come: `annotate` adds it. */
 export function isPending({ pending, status }: Readonly<Record<string, string>>): boolean {
   return pending !== undefined && status === undefined;

@@ -1,3 +1,4 @@
+import type { Coordinator, CoordinatorOptions } from '../coordination/types.ts';
 import type { Outcome, OutcomeError } from '../../protocol/outcomes.ts';
 
 /**
@@ -20,6 +21,11 @@ export interface StreamInit {
   readonly ttlSeconds: number;
   /** Small strings that the caller wants back from `head`, on every process and after every restart. */
   readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * True for a log that several processes write, one after the other: it stays open when a process ends, until its TTL is
+   * over. Stores that any number of processes may use can ignore it. Default false.
+   */
+  readonly outlivesProcess?: boolean;
 }
 
 /**
@@ -139,8 +145,17 @@ export interface ByteStore {
   dispose(): Promise<void>;
 }
 
-/** What the option `store` takes. */
-export type StreamStore = ByteStore;
+/**
+ * What the option `store` takes: the bytes and, as far as the store has operations for it that are better than logs, the
+ * coordination of its processes.
+ */
+export interface StreamStore extends ByteStore {
+  /**
+   * Creates the coordinator of one proxy. Called once for each proxy, before `open`; used after it.
+   * Default: a coordinator that keeps everything in logs of this store.
+   */
+  coordinate?(options: CoordinatorOptions): Coordinator;
+}
 
 export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'INVALID_OFFSET' | 'UNAVAILABLE';
 

@@ -23,24 +23,25 @@ export async function abortByKey({ req, res, query, caller }: Exchange, context:
     );
   }
   const subject = caller?.subject;
-  const targets = await Promise.all([
+  const [claim, named] = await Promise.all([
     key === undefined ? undefined : context.claims.abort(subject, key),
     name === undefined ? undefined : context.streamKeys.latest(subject, name),
   ]);
-  const owners = new Map(
-    targets.flatMap((target) => (target ? [[target.streamId, target.owner] as const] : [])),
-  );
+  // Both may name the same create.
+  const owners = new Map<string, string>();
+  if (claim) owners.set(claim.token, claim.process);
+  if (named) owners.set(named.streamId, named.process);
   await Promise.all([...owners].map(([streamId, owner]) => abortCreate(streamId, owner, context)));
   respond(res, 204, {});
 }
 
 async function abortCreate(streamId: string, owner: string, context: Context): Promise<void> {
-  const { store, presence, emit } = context;
+  const { store, processes, peers, emit } = context;
   const info = await store.head(streamId);
   if (info?.end) return;
   if (info) {
     await stopUpstream(streamId, info, context);
     emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
-  } else if (owner === presence.id) abortHere(streamId, context);
-  else await presence.askToAbort(owner, streamId);
+  } else if (owner === processes.id) abortHere(streamId, context);
+  else await peers.askToAbort(owner, streamId);
 }

@@ -40,14 +40,14 @@ export function requireAbort(query: URLSearchParams): void {
  * interrupted stream, not an aborted one.
  */
 export async function stopUpstream(streamId: string, info: StreamInfo, context: Context): Promise<void> {
-  const { running, presence, store } = context;
+  const { running, processes, peers, store } = context;
   const pump = running.get(streamId);
   if (pump) {
     await pump.stop(ABORTED);
     return;
   }
   const { owner } = metadataOf(info);
-  const asked = owner !== presence.id && (await presence.askToAbort(owner, streamId));
+  const asked = owner !== processes.id && (await peers.askToAbort(owner, streamId));
   if (asked && (await closesWithin(OTHERS_CLOSE_MS, streamId, info, context))) return;
   try {
     await store.close(streamId, asked ? ABORTED : INTERRUPTED);

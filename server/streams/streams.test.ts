@@ -6,7 +6,8 @@ import type { Context } from '../context.ts';
 import { Claims } from '../create/claims.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { silentLogger } from '../shared/logger.ts';
-import { Presence } from '../peers/presence.ts';
+import { coordinateByLogs } from '../coordination/logs/index.ts';
+import { Peers } from '../peers/peers.ts';
 import { createStorageQuota } from '../quota/quota.ts';
 import { RunningStreams } from '../pump/running.ts';
 import { abortByKey } from './abort-by-key.ts';
@@ -24,20 +25,22 @@ beforeEach(() => {
 });
 
 function contextOf(): Context {
-  const presence = new Presence({
-    store,
-    logger: silentLogger,
-    onAbort: () => undefined,
-    onWaiting: () => undefined,
-  });
+  const { processes, claims: table } = coordinateByLogs(store, { logger: silentLogger, ttlSeconds: 60 });
+  const peers = new Peers({ processes, onAbort: () => undefined, onWaiting: () => undefined });
   const running = new RunningStreams(LIMITS);
-  const claims = new Claims({ store, presence, ttlSeconds: 60, isHere: (id) => running.has(id) });
+  const claims = new Claims({
+    claims: table,
+    processes,
+    tellWaiting: (process, streamId) => peers.tellWaiting(process, streamId),
+    streams: store,
+    isHere: (id) => running.has(id),
+  });
   const quota = createStorageQuota(
     { maxStoredBytes: Infinity, maxStoredBytesPerSubject: Infinity, streamTtlSeconds: 60 },
     store,
     silentLogger,
   );
-  return { store, presence, running, claims, quota, emit: () => undefined } as unknown as Context;
+  return { store, processes, peers, running, claims, quota, emit: () => undefined } as unknown as Context;
 }
 
 function exchangeOf(query: string, streamId = '', headers: Record<string, string[]> = {}): Exchange {
@@ -64,11 +67,11 @@ function exchangeOf(query: string, streamId = '', headers: Record<string, string
 /** Takes a key on a process whose mailbox exists only as long as `die` was not called. */
 async function takeElsewhere() {
   const elsewhere = contextOf();
-  const mailbox = `proxy-${elsewhere.presence.id}`;
+  const mailbox = `proxy-${elsewhere.processes.id}`;
   await store.create(mailbox, { contentType: '', ttlSeconds: 5, metadata: { kind: 'process' } });
   const use = { subject: undefined, key: 'key', fingerprint: 'request', streamId: 'stream' };
   await elsewhere.claims.claim(use, forever);
-  return { owner: elsewhere.presence.id, use, die: () => store.delete(mailbox) };
+  return { owner: elsewhere.processes.id, use, die: () => store.delete(mailbox) };
 }
 
 it('an abort by key succeeds if its owner dies before the message arrives, and the key stays aborted', async () => {

@@ -75,7 +75,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
 
   it('has a stream that was only created, before long', async () => {
     const store = await opened('data');
-    await store.create('a', init({ metadata: { kind: 'claim' } }));
+    await store.create('a', init({ outlivesProcess: true }));
     await eventually(async () => (await (await afterDeath()).head('a')) !== undefined, 5000);
   });
 
@@ -91,27 +91,23 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     else expect(await found.create('a', init())).toBe(true);
   });
 
-  it('goes on where a registry ended, and drops what told of the process itself', async () => {
+  it('goes on where a log ended that outlives its process', async () => {
     const store = await opened('data');
-    await store.create('key-1', init({ metadata: { kind: 'key' } }));
+    await store.create('key-1', init({ outlivesProcess: true }));
     await store.append('key-1', Buffer.from('one '));
-    await store.create('proxy-1', init({ metadata: { kind: 'process' } }));
-    await store.append('proxy-1', Buffer.from('I live'));
     const found = await afterDeath();
     const { tail, end } = (await found.head('key-1'))!;
     expect(end).toBeUndefined();
     await found.append('key-1', Buffer.from('two'));
     expect(await textOf(found, 'key-1')).toBe('one two');
     expect(await textOf(found, 'key-1', tail)).toBe('two');
-    expect(await found.head('proxy-1')).toBeUndefined();
-    expect(await found.create('proxy-1', init())).toBe(true);
   });
 
   it('reads no record of keys and claims at startup, and leaves their logs open', async () => {
     const store = await opened('data');
     const names = Array.from({ length: 20 }, (_, i) => [`claim-${i}`, `key-${i}`]).flat();
     for (const name of names) {
-      await store.create(name, init({ metadata: { kind: name.split('-')[0]! } }));
+      await store.create(name, init({ outlivesProcess: true }));
       await store.append(name, Buffer.from('line\n'));
     }
     await store.create('running', init());
@@ -177,7 +173,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
   it('can be left and opened again and again', async () => {
     await (await opened('data')).dispose();
     let store = await opened('data');
-    await store.create('key-1', init({ metadata: { kind: 'key' } }));
+    await store.create('key-1', init({ outlivesProcess: true }));
     for (let i = 0; i < 10; i += 1) {
       await store.append('key-1', Buffer.from(`${i}`));
       await store.create(`data-${i}`, init());

@@ -1,20 +1,21 @@
 import type { StreamEnd } from '../types.ts';
-import { KIND_PROCESS, outlivesProcess } from '../metadata.ts';
 import type { Disk } from './disk.ts';
 import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
-import { encodeRecord, eraseStream } from './record.ts';
+import { encodeRecord } from './record.ts';
 
 const INTERRUPTED: StreamEnd = {
   outcome: 'interrupted',
   error: { code: 'INTERRUPTED', message: 'The proxy stopped before this answer was complete' },
 };
 
+/** What version 0.1 has in the metadata of logs that outlive their process. */
+const LEGACY_KINDS: ReadonlySet<string | undefined> = new Set(['claim', 'key', 'usage']);
+
 /** A full disk is no reason not to open. */
 const IS_URGENT = true;
 
 /**
- * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, and removes
- * its lease. Reads the records in the index of open streams only, so its duration does not depend on how many
+ * Prepares the directory after its last process: closes the streams that it left open as `interrupted`. Reads the records in the index of open streams only, so its duration does not depend on how many
  * streams, keys and claims are stored. Returns the epoch of this opening.
  */
 export async function recover(disk: Disk): Promise<number> {
@@ -25,11 +26,8 @@ export async function recover(disk: Disk): Promise<number> {
     disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
       // Version 0.1 has the logs of keys and claims in the index: they leave it once, and stay open.
-      if (record?.sid !== sid || outlivesProcess(record.metadata)) {
+      if (record?.sid !== sid || LEGACY_KINDS.has(record.metadata['kind'])) {
         to.remove(openKey(sid));
-      } else if (record.metadata['kind'] === KIND_PROCESS) {
-        to.remove(recordKey(id));
-        eraseStream(to, sid, id, record.expiresAt);
       } else {
         to.put(recordKey(id), encodeRecord({ ...record, end: INTERRUPTED, tail: disk.chunksEnd(sid) }));
         to.remove(openKey(sid));

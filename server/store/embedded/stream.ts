@@ -1,4 +1,3 @@
-import { outlivesProcess } from '../metadata.ts';
 import {
   StoreError,
   type Fence,
@@ -84,10 +83,10 @@ export class EmbeddedStream implements Participant {
     tail: number,
   ) {
     this.#host = host;
-    const { sid, contentType, ttlSeconds, metadata, end, expiresAt, fence = 0 } = record;
+    const { sid, contentType, ttlSeconds, metadata, outlivesProcess, end, expiresAt, fence = 0 } = record;
     this.sid = sid;
     this.fence = fence;
-    this.init = { contentType, ttlSeconds, metadata };
+    this.init = { contentType, ttlSeconds, metadata, ...(outlivesProcess && { outlivesProcess }) };
     this.end = end;
     this.tail = tail;
     this.deadline = expiresAt;
@@ -287,7 +286,7 @@ export class EmbeddedStream implements Participant {
       expiresAt = deadline + slackMs(init.ttlSeconds);
       to.put(expiryKey(expiresAt, sid), Buffer.from(id));
     } else if (!end && notes.length === 0) return expiresAt;
-    if (isNew && !end && !outlivesProcess(init.metadata)) to.put(openKey(sid), Buffer.from(id));
+    if (isNew && !end && !init.outlivesProcess) to.put(openKey(sid), Buffer.from(id));
     if (!isNew && end) to.remove(openKey(sid));
     const closing = end ?? this.end;
     const record = {

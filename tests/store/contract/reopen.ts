@@ -88,7 +88,7 @@ export function describeReopen(factory: StoreFactory): void {
 
     it('leaves registries open, and goes on behind their last byte', async () => {
       const id = `key-${newId()}`;
-      await s.store.create(id, init({ metadata: { kind: 'key' } }));
+      await s.store.create(id, init({ outlivesProcess: true }));
       await s.store.append(id, Buffer.from('one,'));
       const at = (await s.store.head(id))!.tail;
       for (const word of ['two,', 'three,']) {
@@ -106,9 +106,9 @@ export function describeReopen(factory: StoreFactory): void {
 
     it('keeps a stream that was only created', async () => {
       const id = newId();
-      await s.store.create(id, init({ metadata: { kind: 'claim', a: 'b' } }));
+      await s.store.create(id, init({ outlivesProcess: true, metadata: { a: 'b' } }));
       await s.reopen();
-      expect(await s.store.head(id)).toMatchObject({ metadata: { kind: 'claim', a: 'b' } });
+      expect(await s.store.head(id)).toMatchObject({ metadata: { a: 'b' } });
     });
 
     it('refuses all work after dispose, and wakes followers', async () => {
@@ -131,7 +131,7 @@ export function describeReopen(factory: StoreFactory): void {
 
     it('keeps what was asked for before dispose', async () => {
       const id = newId();
-      await s.store.create(id, init({ metadata: { kind: 'claim' } }));
+      await s.store.create(id, init({ outlivesProcess: true }));
       const appends = Array.from({ length: 100 }, (_, i) => s.store.append(id, Buffer.from(`${i} `)));
       const reopened = s.reopen();
       const settled = await Promise.allSettled(appends);

@@ -1,6 +1,5 @@
-import { readLog, type WholeLog } from '../store/log.ts';
-import { KIND_KEY } from '../store/metadata.ts';
-import { StoreError, type StreamEnd, type StreamInit, type StreamStore } from '../store/types.ts';
+import { readLog, type WholeLog } from '../../store/log.ts';
+import { StoreError, type ByteStore, type StreamEnd, type StreamInit } from '../../store/types.ts';
 
 /** Lines after which a log is replaced by the next one. */
 const MAX_LINES = 256;
@@ -10,7 +9,7 @@ const CHECK_PROBABILITY = 1 / 32;
 const FULL: StreamEnd = { outcome: 'complete' };
 
 export interface NameLogsOptions {
-  readonly store: StreamStore;
+  readonly store: ByteStore;
   /** Seconds that a log is kept after its last use. */
   readonly ttlSeconds: number;
   /** Returns the lines of the last two logs that the next one begins with. */
@@ -150,7 +149,7 @@ export class NameLogs {
 
   #init(): StreamInit {
     const { ttlSeconds } = this.#options;
-    return { contentType: 'application/x-ndjson', ttlSeconds, metadata: { kind: KIND_KEY } };
+    return { contentType: 'application/x-ndjson', ttlSeconds, outlivesProcess: true, metadata: {} };
   }
 }
 

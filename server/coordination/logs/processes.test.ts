@@ -1,27 +1,27 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ManualStore, type HeldOperation } from '../../tests/support/manual-store.ts';
-import { silentLogger } from '../shared/logger.ts';
-import { StoreError } from '../store/types.ts';
-import { Guardian } from './guardian.ts';
-import { Presence } from './presence.ts';
+import { ManualStore, type HeldOperation } from '../../../tests/support/manual-store.ts';
+import { silentLogger } from '../../shared/logger.ts';
+import { StoreError } from '../../store/types.ts';
+import { Guardian } from '../../peers/guardian.ts';
+import { LogProcesses } from './processes.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const INIT = { contentType: '', ttlSeconds: 60, metadata: {} };
-const presenceOn = (store: ManualStore) =>
-  new Presence({ store, logger: silentLogger, onAbort: () => undefined, onWaiting: () => undefined });
+const ignore = () => undefined;
+const processOn = (store: ManualStore) => new LogProcesses({ store, logger: silentLogger, ttlSeconds: 60 });
 
 it('[LIFE-9] a process does not close the stream of another one that had no chance to renew its lease in an outage', async () => {
   const store = new ManualStore();
-  const [owner, other] = [presenceOn(store), presenceOn(store)];
-  await owner.start();
+  const [owner, other] = [processOn(store), processOn(store)];
+  await owner.start(ignore);
   await vi.advanceTimersByTimeAsync(100);
-  await other.start();
+  await other.start(ignore);
   await store.create('stream', { ...INIT, metadata: { owner: owner.id } });
   const guardian = new Guardian({
     store,
-    presence: other,
+    processes: other,
     logger: silentLogger,
     isRunning: () => false,
   });
@@ -56,8 +56,8 @@ it('[LIFE-9] a process does not close the stream of another one that had no chan
 
 it('a process counts as alive for one lease after an outage, although its lease has expired', async () => {
   const store = new ManualStore();
-  const here = presenceOn(store);
-  await here.start();
+  const here = processOn(store);
+  await here.start(ignore);
   expect(await here.isAlive('another')).toBe(false);
   store.holds = () => true;
   await vi.advanceTimersByTimeAsync(5_000);

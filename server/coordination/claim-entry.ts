@@ -1,0 +1,51 @@
+import type { Claim } from './types.ts';
+
+/**
+ * One change of a key. Each names the holder that its writer saw, and has no effect on any other holder. Changes of one
+ * key are ordered, so of several takers that saw the same holder the first one gets the key.
+ */
+export type ClaimEntry =
+  | { readonly of: string; readonly state: 'kept' | 'freed' }
+  | { readonly of: string; readonly state: 'aborted'; readonly at: number }
+  | {
+      readonly of: string;
+      readonly state: 'taken';
+      /** The token. Version 0.1 named it so. */
+      readonly streamId: string;
+      /** The process. */
+      readonly owner: string;
+      readonly fingerprint: string;
+      /** Set if an abort takes the key. */
+      readonly abortedAt?: number;
+    };
+
+/** Returns the claim after one more change. A change of another holder, or an unknown one, changes nothing. */
+export function applyEntry(claim: Claim, entry: ClaimEntry | undefined): Claim {
+  if (entry?.of !== claim.token) return claim;
+  switch (entry.state) {
+    case 'taken': {
+      const { streamId: token, owner: process, fingerprint, abortedAt } = entry;
+      const state = abortedAt === undefined ? 'open' : 'aborted';
+      return { token, process, fingerprint, state, abortedAt: abortedAt ?? 0 };
+    }
+    case 'aborted':
+      return { ...claim, state: 'aborted', abortedAt: entry.at };
+    case 'kept':
+      return claim.state === 'open' ? { ...claim, state: 'kept' } : claim;
+    case 'freed':
+      return claim.state === 'aborted' ? claim : { ...claim, state: 'freed' };
+    default:
+      return claim;
+  }
+}
+
+/** Returns the change that puts `claim` in the place of the holder `of`. */
+export function takenEntry(of: string, { token, process, fingerprint, state, abortedAt }: Claim): ClaimEntry {
+  const aborted = state === 'aborted' && { abortedAt };
+  return { of, state: 'taken', streamId: token, owner: process, fingerprint, ...aborted };
+}
+
+/** Returns the change of a holder's state. */
+export function markEntry(of: string, state: 'kept' | 'freed' | 'aborted'): ClaimEntry {
+  return state === 'aborted' ? { of, state, at: Date.now() } : { of, state };
+}

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import type { ByteStore } from '../../store/types.ts';
+import { TAKEN_MS, type Outbox, type TakenTask, type Task } from '../types.ts';
+import { NameLogs } from './name-logs.ts';
+
+const OUTBOX = 'outbox';
+
+/** A task, after all lines of the log. */
+interface Pending extends Task {
+  readonly attempts: number;
+  /** The attempt that has the task; empty if nobody has it. */
+  readonly by: string;
+}
+
+/** A line of the log. Each names the attempt that its writer saw, and has no effect after another one. */
+type Line =
+  | ({ readonly do: 'add' } & Pending)
+  | {
+      readonly do: 'take';
+      readonly id: string;
+      readonly by: string;
+      readonly seen: string;
+      readonly at: number;
+    }
+  | { readonly do: 'due'; readonly id: string; readonly by: string; readonly dueAt: number }
+  | { readonly do: 'done'; readonly id: string; readonly by: string };
+
+/** Tasks as one list of lines for all processes (`NameLogs`). */
+export class LogOutbox implements Outbox {
+  readonly #logs: NameLogs;
+
+  constructor(store: ByteStore, ttlSeconds: number) {
+    const carry = (lines: readonly string[]) =>
+      [...pendingOf(lines).values()].map((task) => JSON.stringify({ do: 'add', ...task } satisfies Line));
+    this.#logs = new NameLogs({ store, ttlSeconds, carry });
+  }
+
+  async add(task: Task): Promise<void> {
+    const { id, payload, dueAt } = task;
+    await this.#logs.create(OUTBOX);
+    await this.#append({ do: 'add', id, payload, dueAt, attempts: 0, by: '' });
+  }
+
+  async take(): Promise<TakenTask | undefined> {
+    for (;;) {
+      const at = Date.now();
+      const due = [...(await this.#pending()).values()]
+        .filter(({ dueAt }) => dueAt <= at)
+        .sort((a, b) => a.dueAt - b.dueAt)[0];
+      if (!due) return undefined;
+      const by = randomUUID();
+      await this.#append({ do: 'take', id: due.id, by, seen: due.by, at });
+      const taken = (await this.#pending()).get(due.id);
+      if (taken?.by === by) return this.#taken(taken);
+    }
+  }
+
+  #taken({ id, payload, attempts, by }: Pending): TakenTask {
+    const isOurs = async () => (await this.#pending()).get(id)?.by === by;
+    return {
+      id,
+      payload,
+      attempts,
+      extend: async () => {
+        await this.#append({ do: 'due', id, by, dueAt: Date.now() + TAKEN_MS });
+        return isOurs();
+      },
+      retry: async (dueAt) => {
+        const ours = await isOurs();
+        await this.#append({ do: 'due', id, by, dueAt });
+        return ours;
+      },
+      done: async () => {
+        const ours = await isOurs();
+        await this.#append({ do: 'done', id, by });
+        return ours;
+      },
+    };
+  }
+
+  async #pending(): Promise<ReadonlyMap<string, Pending>> {
+    return pendingOf((await this.#logs.read(OUTBOX)).lines);
+  }
+
+  #append(line: Line): Promise<void> {
+    return this.#logs.append(OUTBOX, JSON.stringify(line));
+  }
+}
+
+/** Returns the tasks that are not done, after all lines. */
+function pendingOf(lines: readonly string[]): ReadonlyMap<string, Pending> {
+  const pending = new Map<string, Pending>();
+  for (const text of lines) {
+    const line = parseLine(text);
+    if (!line) continue;
+    const task = pending.get(line.id);
+    if (line.do === 'add') {
+      const { id, payload, dueAt, attempts, by } = line;
+      if (!task) pending.set(id, { id, payload, dueAt, attempts, by });
+    } else if (task && line.do === 'take') {
+      if (task.by !== line.seen || task.dueAt > line.at) continue;
+      const { attempts } = task;
+      pending.set(line.id, { ...task, by: line.by, attempts: attempts + 1, dueAt: line.at + TAKEN_MS });
+    } else if (task?.by === line.by) {
+      if (line.do === 'due') pending.set(line.id, { ...task, dueAt: line.dueAt });
+      else pending.delete(line.id);
+    }
+  }
+  return pending;
+}
+
+function parseLine(line: string): Line | undefined {
+  try {
+    return JSON.parse(line) as Line;
+  } catch {
+    // A line of another version.
+    return undefined;
+  }
+}

@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { OFFSET_START } from '../../../protocol/query.ts';
+import type { Logger } from '../../shared/logger.ts';
+import { LineSplitter } from '../../store/log.ts';
+import { StoreError, type ByteStore, type Follower, type Offset } from '../../store/types.ts';
+import { LeaseClock, RENEW_MS } from '../lease.ts';
+import { LEASE_SECONDS, type Orphans, type Processes } from '../types.ts';
+import { NameLogs } from './name-logs.ts';
+
+/** Name of the list of processes that own streams. */
+const OWNERS = 'owners';
+
+export interface LogProcessesOptions {
+  readonly store: ByteStore;
+  readonly logger: Logger;
+  /** Seconds that the list of a process's streams is kept after its last change. */
+  readonly ttlSeconds: number;
+}
+
+/**
+ * Processes as logs. Each keeps one small log, which is its lease (it expires when nobody renews it) and its mailbox
+ * (others append messages, a line each). What it owns is a list of its own.
+ */
+export class LogProcesses implements Processes {
+  readonly id: string = randomUUID();
+  readonly #options: LogProcessesOptions;
+  readonly #clock = new LeaseClock();
+  readonly #owned: NameLogs;
+  #onMessage: (message: string) => void = () => undefined;
+  #isOwner = false;
+  #follower: Follower | undefined;
+  #offset: Offset = OFFSET_START;
+  #lines = new LineSplitter();
+  #timer: NodeJS.Timeout | undefined;
+  #renewing = false;
+  #stopped = false;
+
+  constructor(options: LogProcessesOptions) {
+    this.#options = options;
+    const { store, ttlSeconds } = options;
+    const carry = (lines: readonly string[]) => [...membersOf(lines)].map((member) => `+${member}`);
+    this.#owned = new NameLogs({ store, ttlSeconds, carry });
+  }
+
+  async start(onMessage: (message: string) => void): Promise<void> {
+    this.#onMessage = onMessage;
+    await this.#join();
+    this.#clock.renewed();
+    this.#timer = setInterval(() => void this.#renew(), RENEW_MS);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#follower?.stop();
+    await this.#options.store.delete(leaseOf(this.id)).catch((err: unknown) => {
+      this.#options.logger.warn({ err }, 'could not give up the lease; it expires');
+    });
+  }
+
+  async isAlive(process: string): Promise<boolean> {
+    if (this.#clock.isUnsure) return true;
+    return process === this.id || (await this.#options.store.head(leaseOf(process))) !== undefined;
+  }
+
+  async notify(process: string, message: string): Promise<boolean> {
+    try {
+      await this.#options.store.append(leaseOf(process), Buffer.from(`${message}\n`));
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))
+        return false;
+      throw error;
+    }
+  }
+
+  async own(streamId: string): Promise<void> {
+    if (!this.#isOwner) {
+      await Promise.all([OWNERS, ownedBy(this.id)].map((list) => this.#owned.create(list)));
+      await this.#owned.append(OWNERS, `+${this.id}`);
+      this.#isOwner = true;
+    }
+    await this.#owned.append(ownedBy(this.id), `+${streamId}`);
+  }
+
+  async disown(streamId: string): Promise<void> {
+    await this.#owned.append(ownedBy(this.id), `-${streamId}`);
+  }
+
+  async orphans(): Promise<readonly Orphans[]> {
+    const found: Orphans[] = [];
+    for (const process of membersOf((await this.#owned.read(OWNERS)).lines)) {
+      if (await this.isAlive(process)) continue;
+      const streamIds = [...membersOf((await this.#owned.read(ownedBy(process))).lines)];
+      if (streamIds.length > 0) found.push({ process, streamIds });
+      else await this.#owned.append(OWNERS, `-${process}`);
+    }
+    return found;
+  }
+
+  async forget({ process, streamIds }: Orphans): Promise<void> {
+    for (const streamId of streamIds) await this.#owned.append(ownedBy(process), `-${streamId}`);
+  }
+
+  async #join(): Promise<void> {
+    await this.#options.store.create(leaseOf(this.id), {
+      contentType: 'text/plain',
+      ttlSeconds: LEASE_SECONDS,
+      metadata: {},
+    });
+    this.#offset = OFFSET_START;
+    this.#lines = new LineSplitter();
+    await this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    this.#follower?.stop();
+    const follower = await this.#options.store.follow(leaseOf(this.id), this.#offset, () => this.#read());
+    if (this.#stopped) return follower.stop();
+    this.#follower = follower;
+    this.#read();
+  }
+
+  #read(): void {
+    try {
+      for (let frame = this.#follower?.next(); frame; frame = this.#follower?.next()) {
+        this.#offset = frame.next;
+        for (const line of this.#lines.push(frame.bytes)) this.#onMessage(line);
+      }
+    } catch (err) {
+      // The next renewal opens it again, or joins anew when the lease has expired.
+      this.#options.logger.warn({ err }, 'lost the mailbox');
+      this.#follower?.stop();
+      this.#follower = undefined;
+    }
+  }
+
+  /** Reading counts as a sign of life (a stream's TTL slides with each read) and, unlike writing, adds no bytes. */
+  async #renew(): Promise<void> {
+    if (this.#renewing) return;
+    this.#renewing = true;
+    try {
+      await this.#options.store.read(leaseOf(this.id), this.#offset, 1);
+      if (!this.#follower) await this.#listen();
+      this.#clock.renewed();
+    } catch (err) {
+      this.#options.logger.warn({ err }, 'could not renew the lease');
+      if (err instanceof StoreError && err.code === 'NOT_FOUND' && !this.#stopped) {
+        // Suspended past the lease: others may have closed our streams meanwhile, which our appends will be told.
+        await this.#join().then(
+          () => this.#clock.renewed(),
+          (error: unknown) => this.#options.logger.error({ err: error }, 'could not rejoin'),
+        );
+      }
+    } finally {
+      this.#renewing = false;
+    }
+  }
+}
+
+/** Version 0.1 uses the same log, so that each version sees whether a process of the other one lives. */
+function leaseOf(process: string): string {
+  return `proxy-${process}`;
+}
+
+function ownedBy(process: string): string {
+  return `owned-${process}`;
+}
+
+/** Returns what was added by `+member` and not removed by `-member` since. */
+function membersOf(lines: readonly string[]): ReadonlySet<string> {
+  const members = new Set<string>();
+  for (const line of lines) {
+    if (line.startsWith('+')) members.add(line.slice(1));
+    else members.delete(line.slice(1));
+  }
+  return members;
+}

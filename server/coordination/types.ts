@@ -1,0 +1,168 @@
+import type { Logger } from '../shared/logger.ts';
+
+/**
+ * What the processes on one store agree on, beside the bytes of streams. Each proxy has a coordinator of its own,
+ * which stands for one process.
+ *
+ * Keys, names and ids are text of `[A-Za-z0-9_-]`, 1 to 100 characters. Every method may reject with a `StoreError`
+ * `UNAVAILABLE`; then it is unknown whether the operation was carried out. Each operation can be repeated.
+ */
+export interface Coordinator {
+  readonly processes: Processes;
+  readonly claims: ClaimTable;
+  readonly names: NameTable;
+  readonly outbox: Outbox;
+}
+
+export interface CoordinatorOptions {
+  readonly logger: Logger;
+  /** Seconds that claims and names are kept after their last use. */
+  readonly ttlSeconds: number;
+}
+
+/** Streams whose process died before it disowned them. */
+export interface Orphans {
+  readonly process: string;
+  readonly streamIds: readonly string[];
+}
+
+/**
+ * Leases of processes. A process is alive from `start` to `stop`, or until it has not renewed its lease for
+ * `LEASE_SECONDS`. While this process cannot renew its own lease, and for one lease after, every other process counts as
+ * alive: it could not renew its lease either.
+ *
+ * A process that was suspended for longer than its lease does not know yet that it counts as dead. Whatever it writes must
+ * therefore be compared: with a claim's token, or with a stream's fence.
+ */
+export interface Processes {
+  /** Id of this process, unique for each start. */
+  readonly id: string;
+  /** Takes the lease, and calls `onMessage` for each message from then on. */
+  start(onMessage: (message: string) => void): Promise<void>;
+  /** Gives up the lease: other processes see at once that this one has ended. Never rejects. */
+  stop(): Promise<void>;
+  isAlive(process: string): Promise<boolean>;
+  /**
+   * Sends a message of at most 1,000 characters, without line breaks. Messages of one sender arrive in order, at least
+   * once, as long as the receiver lives. A receiver ignores messages that it does not know.
+   * @returns false if the process is dead. True does not mean that it has acted on the message: it may die first.
+   */
+  notify(process: string, message: string): Promise<boolean>;
+  /** Notes that this process writes a stream, so that others find the stream after its death. */
+  own(streamId: string): Promise<void>;
+  disown(streamId: string): Promise<void>;
+  /**
+   * Returns the streams of dead processes, without changing anything. Several processes may get the same list: each stream
+   * goes to the one that adopts or closes it (`ByteStore.adopt` succeeds once).
+   */
+  orphans(): Promise<readonly Orphans[]>;
+  /** Removes streams of a dead process from its list, after they were adopted or closed. */
+  forget(orphans: Orphans): Promise<void>;
+}
+
+/** How the create that holds a claim stands. */
+export type ClaimState = 'open' | 'kept' | 'freed' | 'aborted';
+
+/** The holder of a key. */
+export interface Claim {
+  /** Fencing token: unique for each holder. The proxy uses the id of the stream that the holder creates. */
+  readonly token: string;
+  /** Process of the holder. */
+  readonly process: string;
+  /** Hash of the request. Empty if an abort made the claim and no request is known. */
+  readonly fingerprint: string;
+  readonly state: ClaimState;
+  /** Unix time of the abort in milliseconds. 0 unless `state` is `aborted`. */
+  readonly abortedAt: number;
+}
+
+/**
+ * Claims of keys. All operations on one key are ordered. An operation that names a token has no effect on any other holder,
+ * so a process that acts on an outdated view changes nothing.
+ */
+export interface ClaimTable {
+  /**
+   * Takes the key if it is unknown, or if `instead` is still its holder. Of several processes that take it at the same time,
+   * one succeeds. A repetition with the same token changes nothing.
+   * @returns the claim that stands afterwards. The caller holds the key if it has the caller's token.
+   */
+  take(key: string, claim: Claim, instead?: Claim): Promise<Claim>;
+  /**
+   * Changes the state of a holder: `kept` if it is open, `freed` unless it is aborted, `aborted` always. Without effect if
+   * the key has another holder, or none.
+   */
+  mark(key: string, token: string, state: Exclude<ClaimState, 'open'>): Promise<void>;
+  /**
+   * Resolves when the holder or its state may differ from `seen`.
+   * @throws the signal's reason.
+   */
+  watch(key: string, seen: Claim, signal: AbortSignal): Promise<void>;
+}
+
+export type NameState = 'accepted' | 'answered' | 'failed';
+
+/** One create under a name. */
+export interface NameEntry {
+  readonly streamId: string;
+  readonly process: string;
+  readonly state: NameState;
+}
+
+/** What was created under a name: at least the newest create that did not fail is kept. */
+export interface NameTable {
+  /**
+   * Adds an `accepted` create as the newest, or changes the state of one that was added. A create that is no longer known
+   * stays unknown. Durable when it resolves, and seen by every `get` that begins after that, in all processes.
+   */
+  set(name: string, entry: NameEntry): Promise<void>;
+  /** Returns the newest create that did not fail, or undefined. */
+  get(name: string): Promise<NameEntry | undefined>;
+  /**
+   * Resolves when the state of `seen` may have changed. A newer create under the name need not be noticed.
+   * @throws the signal's reason.
+   */
+  watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void>;
+}
+
+export interface Task {
+  readonly id: string;
+  /** What to do, as text of at most 16,384 bytes. Whoever reads it ignores tasks of a form that it does not know. */
+  readonly payload: string;
+  /** Unix time in milliseconds before which nobody takes the task. */
+  readonly dueAt: number;
+}
+
+/** A task that this process has taken. All functions return false, without effect, if another process has it by now. */
+export interface TakenTask {
+  readonly id: string;
+  readonly payload: string;
+  /** How often the task was taken, this time included. */
+  readonly attempts: number;
+  /** Keeps the task for another `TAKEN_MS`. */
+  extend(): Promise<boolean>;
+  /** Removes the task. */
+  done(): Promise<boolean>;
+  /** Gives the task back, to be taken from `dueAt` on. */
+  retry(dueAt: number): Promise<boolean>;
+}
+
+/**
+ * Tasks that outlive their process. A task that was added is taken again and again until somebody calls `done`: carried out
+ * at least once, and at most by one process at a time, as long as that process extends it in time. A process that was
+ * suspended for longer than `TAKEN_MS` may still be at work when another one takes the task.
+ */
+export interface Outbox {
+  /** Adds a task. Durable when it resolves. Without effect if there is one with this id. */
+  add(task: Task): Promise<void>;
+  /**
+   * Takes the task that is due longest, if there is one. It is this process's for `TAKEN_MS`; then it is due again, for
+   * example because the process died.
+   */
+  take(): Promise<TakenTask | undefined>;
+}
+
+/** Seconds without a renewal after which a process counts as dead. */
+export const LEASE_SECONDS = 5;
+
+/** Milliseconds that a taken task belongs to its process. */
+export const TAKEN_MS = 15_000;

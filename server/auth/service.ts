@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { SECRET } from '../../protocol/query.ts';
 import { ProxyError } from '../shared/errors.ts';
-import { headerValues } from '../http/header-values.ts';
+import { headerValues } from '../shared/header-fields.ts';
 import type { MaybePromise } from '../shared/maybe-promise.ts';
 import { silentLogger, type Logger } from '../shared/logger.ts';
 import type { Keyring } from './keyring.ts';

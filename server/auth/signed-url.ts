@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { EXPIRES, SCOPE, SCOPE_READ, SIGNATURE } from '../../protocol/query.ts';
 import { ConfigurationError } from '../shared/errors.ts';
-import { checkNames } from '../options/check.ts';
+import { checkNames } from '../shared/check-options.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 import { unauthorized } from './unauthorized.ts';
 

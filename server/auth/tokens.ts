@@ -1,6 +1,6 @@
 import { errors, jwtVerify, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import { ConfigurationError } from '../shared/errors.ts';
-import { checkNames } from '../options/check.ts';
+import { checkNames } from '../shared/check-options.ts';
 import { compileAllowlist } from '../upstream/allowlist.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 import { unauthorized } from './unauthorized.ts';

@@ -1,5 +1,5 @@
 import { PROXY_OPTIONS, SERVER_OPTIONS } from '../options/table.ts';
-import type { NumberSpec } from '../options/spec.ts';
+import type { NumberSpec } from '../shared/option-spec.ts';
 
 /** A command line flag that sets a number among the options. */
 export interface NumberFlag {

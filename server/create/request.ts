@@ -14,7 +14,7 @@ import {
 import { UPSTREAM_METHODS } from '../../protocol/query.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { singleHeader } from '../http/exchange.ts';
-import { headerValues } from '../http/header-values.ts';
+import { headerValues } from '../shared/header-fields.ts';
 import { parsePrefer } from '../http/prefer.ts';
 
 /** Longest `Idempotency-Key` and `Stream-Key`, in bytes. */

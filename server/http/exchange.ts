@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../auth/service.ts';
 import { ProxyError } from '../shared/errors.ts';
-import { headerValues } from './header-values.ts';
+import { headerValues } from '../shared/header-fields.ts';
 
 /** One request and its answer, as handlers see them. */
 export interface Exchange {

@@ -11,7 +11,7 @@ import {
   signStreamUrl,
 } from '../index.ts';
 import { redisStore } from '../store/redis/index.ts';
-import { closestName } from './closest-name.ts';
+import { closestName } from '../shared/closest-name.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
 const jwtSecret = 'a-secret-that-no-message-may-repeat';

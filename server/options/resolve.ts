@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../shared/errors.ts';
 import type { DurableProxyOptions, ProxyServerOptions } from '../options.ts';
 import { faultLogger, guardedLogger } from '../shared/logger.ts';
-import { checkNames, checkOptions, type Checked } from './check.ts';
+import { checkNames, checkOptions, type Checked } from '../shared/check-options.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
 /** Options of the proxy, checked, with defaults filled in, frozen. */

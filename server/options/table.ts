@@ -7,7 +7,7 @@ import type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions } from '.
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
 import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
-import type { OptionTable } from './check.ts';
+import type { OptionTable } from '../shared/check-options.ts';
 import {
   callback,
   flag,
@@ -23,7 +23,7 @@ import {
   withMethods,
   wrongType,
   type OptionSpec,
-} from './spec.ts';
+} from '../shared/option-spec.ts';
 
 /** `createKeyring` checks the secret, and refuses an absent one. */
 const JWT_SECRET = required((_name, value) => value as string | readonly string[]);

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 /**
  * Returns the header fields of `req.rawHeaders` as pairs of name and value. Repeated fields stay apart and in order.
  *
@@ -8,4 +10,13 @@ export function headerFields(rawHeaders: readonly string[]): [name: string, valu
   for (let i = 0; i + 1 < rawHeaders.length; i += 2)
     fields.push([rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '']);
   return fields;
+}
+
+/**
+ * Returns every value of a request header, in order; an empty list if it is absent.
+ * @param name in any case.
+ */
+export function headerValues({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>, name: string): string[] {
+  const wanted = name.toLowerCase();
+  return headerFields(rawHeaders).flatMap(([own, value]) => (own.toLowerCase() === wanted ? [value] : []));
 }

@@ -1,4 +1,4 @@
-import { closestName } from '../options/closest-name.ts';
+import { closestName } from '../shared/closest-name.ts';
 
 /** Most characters of a URL, a host or a pattern that are logged and compared: they are a stranger's. */
 const MAX_CHARS = 200;

@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { ConfigurationError } from '../../shared/errors.ts';
-import { checkOptions, type OptionTable } from '../../options/check.ts';
-import { limit, milliseconds, required, strings } from '../../options/spec.ts';
+import { checkOptions, type OptionTable } from '../../shared/check-options.ts';
+import { limit, milliseconds, required, strings } from '../../shared/option-spec.ts';
 
 export interface DurableStreamsStoreOptions {
   /** Base URL of the server; streams lie under its path: `https://streams.example.com/v1/my-app`. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { checkOptions, type OptionTable } from '../../options/check.ts';
-import { milliseconds, oneOf, text } from '../../options/spec.ts';
+import { checkOptions, type OptionTable } from '../../shared/check-options.ts';
+import { milliseconds, oneOf, text } from '../../shared/option-spec.ts';
 import type { StreamStore } from '../types.ts';
 import { EmbeddedStore } from './store.ts';
 

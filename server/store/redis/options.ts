@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../shared/errors.ts';
-import { milliseconds } from '../../options/spec.ts';
-import { checkNames } from '../../options/check.ts';
+import { milliseconds } from '../../shared/option-spec.ts';
+import { checkNames } from '../../shared/check-options.ts';
 import type { AnyClient, RedisClient, RedisCluster, RedisSentinel } from './clients.ts';
 
 const KEY_PREFIX = 'durable-proxy:';

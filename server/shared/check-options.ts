@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../shared/errors.ts';
-import { isObject, type OptionSpec } from './spec.ts';
+import { ConfigurationError } from './errors.ts';
+import { isObject, type OptionSpec } from './option-spec.ts';
 import { closestName } from './closest-name.ts';
 
 /** The options of one function by name. */

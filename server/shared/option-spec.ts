@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../shared/errors.ts';
+import { ConfigurationError } from './errors.ts';
 
 /** Describes one option: how its value is checked, and the value that is used if it is absent. */
 export interface OptionSpec<Value, Default extends Value | undefined = Value | undefined> {

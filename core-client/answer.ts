@@ -1,3 +1,4 @@
+import { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
 import { IDEMPOTENCY_KEY } from '../protocol/headers.ts';
 import { abortKey, abortStream, once } from './abort.ts';
 import { openBody, type Stopper } from './body.ts';
@@ -8,9 +9,10 @@ import { createStream } from './create.ts';
 import type { Credentials, Entry } from './credentials.ts';
 import { DurableStreamError, isDurableNetworkError, isExpired, isGone } from './errors.ts';
 import { fingerprint, randomId } from './fingerprint.ts';
+import { isSuccess } from './head.ts';
 import type { SseReader } from './reader.ts';
 import type { UpstreamRequest } from './request.ts';
-import { errorResponse, streamResponse } from './response.ts';
+import { errorResponse, headersOf, streamResponse } from './response.ts';
 import { makeRoom } from './make-room.ts';
 import { trim } from './trim.ts';
 import type { MadeStream } from './made-stream.ts';
@@ -49,7 +51,6 @@ export function createAnswer(context: Context): Answer {
     const link = createLink(context, handle, offsetOf(entry), entry);
     if (reader) link.reader = reader;
     else await link.connect();
-    call.dispatch('open', { wasResumed, attempt: 0, error: undefined });
     // Not before: a stream that turns out to be gone is for our caller to replace.
     if (request && idempotencyKey && !traits.isPlain) {
       link.repost = (signal) => proxy.create(request, idempotencyKey, false, signal);
@@ -67,7 +68,22 @@ export function createAnswer(context: Context): Answer {
     const stopper: Stopper = { abort: () => void abort().catch(call.warn), isAborted: false };
     const body = openBody(context, link, stopper, entry);
     call.link = link;
-    return streamResponse(call, link, body, abort, request?.url ?? '');
+    const ended = await body.ready();
+    const { head } = link;
+    const url = request?.url ?? '';
+    if (isSuccess(head)) {
+      call.dispatch('open', { wasResumed, attempt: 0, error: undefined });
+      return streamResponse(call, link, body.stream, abort, url);
+    }
+    // An error is short. If the stream did not end with it, because it was stopped or interrupted, this throws.
+    const bytes = await new Response(body.stream).arrayBuffer();
+    if (head) return errorResponse(call, url, { ...head, headers: headersOf(link), body: bytes });
+    const error = ended?.upstreamError;
+    return errorResponse(call, url, {
+      status: ERROR_STATUS[error?.code as ErrorCode] ?? 502,
+      headers: new Headers({ 'content-type': 'application/json' }),
+      body: JSON.stringify({ error }),
+    });
   }
 
   /** Creates the stream. Calls of this client for the same request at the same time share one create. */
@@ -149,7 +165,7 @@ export function createAnswer(context: Context): Answer {
       call.end('stop', outcome, { outcome });
       throw new DurableStreamError(code, message, { outcome, status, target: call.target });
     }
-    call.end('fail', 'upstream-error', { error });
+    call.end('fail', 'refused', { error });
     return errorResponse(call, request.url, made);
   }
 

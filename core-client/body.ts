@@ -1,8 +1,10 @@
+import type { ControlEvent } from '../protocol/control.ts';
 import type { Outcome, OutcomeError } from '../protocol/outcomes.ts';
 import type { Call } from './call.ts';
 import type { Context } from './context.ts';
 import type { Entry } from './credentials.ts';
 import { DurableStreamError } from './errors.ts';
+import { isSuccess } from './head.ts';
 import type { Frame } from './reader.ts';
 import type { StreamLink } from './stream-link.ts';
 
@@ -14,6 +16,16 @@ export interface Stopper {
   isAborted: boolean;
 }
 
+/** The body of a call. */
+export interface Body {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * Resolves when `link.head` is known, or with the last control event of a stream that ended without a head.
+   * @throws what the stream throws.
+   */
+  ready(): Promise<ControlEvent | undefined>;
+}
+
 /**
  * Returns the bytes of the answer as a stream that reconnects. It reads from the proxy only when it is read, so a slow
  * reader costs no memory. It ends once: complete, or with an error after the last byte.
@@ -23,19 +35,27 @@ export function openBody(
   link: StreamLink,
   stopper: Stopper,
   entry?: Entry,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
+): Body {
   let isOpen = !!link.reader;
+  link.head = link.reader?.head;
+  /** The last frame that arrived before the body is read. */
+  let first: Frame | undefined;
 
   /** Resolves with the next frame, from as many connections as necessary. */
   async function next(): Promise<Frame> {
     for (;;) {
       const reader = isOpen ? link.reader! : await link.connect();
       isOpen = true;
-      call.dispatch('open');
+      link.head ??= reader.head;
+      call.dispatch(link.head ? 'open' : 'create');
       let lost: unknown;
       try {
         const frame = await reader.next();
-        if (frame) return frame;
+        if (frame) {
+          link.head ??= frame.control.upstreamHead ?? reader.head;
+          link.advance(frame.control);
+          return frame;
+        }
       } catch (error) {
         lost = error;
       }
@@ -47,18 +67,27 @@ export function openBody(
       else {
         call.progress();
         // A connection that was cut after progress, as service workers and proxies do, is not a failed attempt. A
-        // connection that the server ended is opened at once.
-        if (lost) await call.rest(lost);
+        // connection that the server ended is opened at once, unless nothing can have come.
+        if (lost || !link.head) await call.rest(lost);
         else call.dispatch('drop');
       }
     }
   }
 
+  async function ready(): Promise<ControlEvent | undefined> {
+    while (!link.head) {
+      first = await next();
+      call.signal.throwIfAborted();
+      if (first.control.streamClosed) return first.control;
+    }
+    return undefined;
+  }
+
   async function pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
     for (;;) {
-      const { bytes, control } = await next();
+      const { bytes, control } = first ?? (await next());
+      first = undefined;
       call.signal.throwIfAborted();
-      link.advance(control);
       const offset = control.streamNextOffset;
       if (bytes.length > 0) {
         controller.enqueue(bytes);
@@ -71,8 +100,13 @@ export function openBody(
         link.reader?.close();
         await entry?.finish(link.id);
         call.signal.throwIfAborted();
+        const isComplete = outcome === 'complete';
+        // The error response of the upstream is whole too.
+        if (isComplete || (outcome === 'refused' && !isSuccess(link.head))) {
+          call.end(isComplete ? 'close' : 'fail', outcome, { outcome });
+          return controller.close();
+        }
         const error = endOf(call, outcome, control.upstreamError, stopper.isAborted);
-        if (!error) return controller.close();
         // An error drops what a reader's pipe still holds of the last bytes: it gets a turn to hand it on.
         await new Promise((resolve) => setTimeout(resolve));
         throw error;
@@ -81,7 +115,7 @@ export function openBody(
     }
   }
 
-  return new ReadableStream(
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start(controller) {
         call.onWake = () => link.reader?.check();
@@ -102,19 +136,11 @@ export function openBody(
     },
     { highWaterMark: 0 },
   );
+  return { stream, ready };
 }
 
-/** Ends the call; gives what the body ends with, unless it is whole. */
-function endOf(
-  call: Call,
-  outcome: Outcome,
-  told: OutcomeError | undefined,
-  isAborted: boolean,
-): Error | undefined {
-  if (outcome === 'complete') {
-    call.end('close', outcome, { outcome });
-    return undefined;
-  }
+/** Ends a call whose answer is not whole. Returns the error that the body ends with. */
+function endOf(call: Call, outcome: Outcome, told: OutcomeError | undefined, isAborted: boolean): Error {
   const isStopped = outcome === 'aborted';
   const isOurs = isStopped && isAborted;
   const { code = outcome.toUpperCase().replace('-', '_'), message = `The answer ended early: ${outcome}` } =

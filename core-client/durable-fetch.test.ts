@@ -80,7 +80,7 @@ describe('a durable fetch stands where fetch stands', () => {
       'upstream-method': 'PUT',
       'x-api-key': 'k',
       'content-type': 'application/json',
-      prefer: 'return=representation, upstream-status',
+      prefer: 'respond-async, return=representation',
     });
     expect(headers['idempotency-key']).toMatch(/^[\w-]{32,}$/);
     expect(Buffer.from(String(headers['stream-key']), 'latin1').toString()).toBe('größe ☂');
@@ -225,7 +225,7 @@ describe('errors are Responses, as with fetch', () => {
     });
     expect(response.headers.has('upstream-status')).toBe(false);
     expect(await response.text()).toBe(body);
-    expect(await response.outcome).toBe('upstream-error');
+    expect(await response.outcome).toBe('refused');
     await response.abort();
     expect(rig.states.at(-1)?.status).toBe('failed');
     expect(rig.standIn.seen).toHaveLength(1);

@@ -1,5 +1,7 @@
+import type { UpstreamHead } from '../protocol/control.ts';
 import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
 import { isOutcome } from '../protocol/outcomes.ts';
+import { headOf } from './head.ts';
 import type { SseReader } from './reader.ts';
 
 /**
@@ -10,8 +12,12 @@ import type { SseReader } from './reader.ts';
  */
 export function readPolls(poll: () => Promise<Response>, until: number, close: () => void): SseReader {
   let outcome: string | null = null;
+  let head: UpstreamHead | undefined;
   let wasAlive = false;
   return {
+    get head() {
+      return head;
+    },
     get outcome() {
       return isOutcome(outcome) ? outcome : undefined;
     },
@@ -22,6 +28,7 @@ export function readPolls(poll: () => Promise<Response>, until: number, close: (
       const bytes = new Uint8Array(await response.arrayBuffer());
       wasAlive = true;
       outcome = headers.get(UPSTREAM_OUTCOME);
+      head = headOf(headers);
       const streamCursor = headers.get(STREAM_CURSOR);
       return {
         bytes,

@@ -1,7 +1,7 @@
 import {
   IDEMPOTENCY_KEY,
   PREFER,
-  PREFER_UPSTREAM_STATUS,
+  RESPOND_ASYNC,
   RETURN_REPRESENTATION,
   STREAM_KEY,
   UPSTREAM_AUTHORIZATION,
@@ -110,10 +110,7 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
       headers.set(UPSTREAM_METHOD, request.method);
       headers.set(IDEMPOTENCY_KEY, idempotencyKey);
       if (streamKey) headers.set(STREAM_KEY, utf8Header(streamKey));
-      headers.set(
-        PREFER,
-        represent ? `${RETURN_REPRESENTATION}, ${PREFER_UPSTREAM_STATUS}` : PREFER_UPSTREAM_STATUS,
-      );
+      headers.set(PREFER, RESPOND_ASYNC + (represent ? `, ${RETURN_REPRESENTATION}` : ''));
       return sendAuthorized(new URL(base), { method: 'POST', headers, body: request.body }, signal);
     },
     find: (signal) => sendAuthorized(withQuery(base, { [KEY]: streamKey }), {}, signal),

@@ -1,6 +1,13 @@
-import { CONTROL_EVENT, DATA_EVENT, parseControlEvent, type ControlEvent } from '../protocol/control.ts';
+import {
+  CONTROL_EVENT,
+  DATA_EVENT,
+  parseControlEvent,
+  type ControlEvent,
+  type UpstreamHead,
+} from '../protocol/control.ts';
 import { STREAM_SSE_DATA_ENCODING, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
 import { isOutcome, type Outcome } from '../protocol/outcomes.ts';
+import { headOf } from './head.ts';
 import { createSseParser } from './sse-lines.ts';
 
 /** A connection that was alive this long, in milliseconds, was no failed attempt, even if no byte came. */
@@ -16,6 +23,8 @@ export interface Frame {
 
 /** One connection to a stream, pulled frame by frame. */
 export interface SseReader {
+  /** What the headers said about the upstream's response; undefined if it is not known. */
+  readonly head: UpstreamHead | undefined;
   /** What the headers said of a closed stream. */
   readonly outcome: Outcome | undefined;
   /**
@@ -23,7 +32,7 @@ export interface SseReader {
    * @throws whatever cut the connection, or told that it is dead.
    */
   next(): Promise<Frame | undefined>;
-  /** True if it received data, or lasted long enough not to count as a failed attempt. */
+  /** True if it received data or has to wait for the upstream, or lasted long enough not to count as a failed attempt. */
   wasAlive(): boolean;
   /** True if not one byte arrived before the connection counted as dead. */
   wasMute(): boolean;
@@ -66,10 +75,12 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
       if (!control) return;
       // A control event without data says more of the place behind the last bytes.
       const last = data ? undefined : frames.pop();
-      hasData ||= !!data;
+      // A connection that is cut while the upstream has not responded is not a failed attempt either.
+      hasData ||= !!data || !!control.upstreamState;
       frames.push({
         bytes: last?.bytes ?? (isBase64 ? fromBinary(data) : new TextEncoder().encode(data)),
-        control,
+        // A head that came without data must not get lost.
+        control: { ...last?.control, ...control },
       });
       data = '';
     },
@@ -96,6 +107,7 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
   };
 
   return {
+    head: headOf(headers),
     outcome: isOutcome(outcome) ? outcome : undefined,
     async next() {
       while (frames.length === 0) {

@@ -274,7 +274,7 @@ describe('an expired URL', () => {
     const response = await cutAndExpire({});
     expect(await drain(response)).toEqual({ text: 'one two', error: undefined });
     expect([rig.standIn.count('create'), rig.standIn.upstreamCalls]).toEqual([2, 1]);
-    expect(rig.standIn.seen.at(-2)?.headers.prefer).toBe('upstream-status');
+    expect(rig.standIn.seen.at(-2)?.headers.prefer).toBe('respond-async');
   });
 
   it('is renewed by the same POST where the name went to a newer answer', async () => {

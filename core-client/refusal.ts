@@ -1,11 +1,11 @@
 import { ERROR_STATUS, type ErrorBody } from '../protocol/errors.ts';
-import { PREFER_UPSTREAM_STATUS, PREFERENCE_APPLIED, UPSTREAM_STATUS } from '../protocol/headers.ts';
+import { UPSTREAM_STATUS } from '../protocol/headers.ts';
 import { retryAfter } from './backoff.ts';
 import { DurableNetworkError, DurableStreamError, type DurableError, type ErrorTarget } from './errors.ts';
 
 /** True if the response carries the upstream's own error (CREATE-7). Its body has the upstream's format. */
-export function isUpstreamError({ headers }: Response): boolean {
-  return headers.has(UPSTREAM_STATUS) || !!headers.get(PREFERENCE_APPLIED)?.includes(PREFER_UPSTREAM_STATUS);
+export function isUpstreamError({ ok, headers }: Response): boolean {
+  return !ok && headers.has(UPSTREAM_STATUS);
 }
 
 /**

@@ -1,6 +1,5 @@
-import { PREFERENCE_APPLIED, UPSTREAM_STATUS } from '../protocol/headers.ts';
+import { UPSTREAM_STATUS } from '../protocol/headers.ts';
 import type { Call } from './call.ts';
-import type { Refused } from './made-stream.ts';
 import type { StreamLink } from './stream-link.ts';
 import type { DurableResponse } from './types.ts';
 
@@ -12,18 +11,31 @@ export function streamResponse(
   abort: () => Promise<void>,
   url: string,
 ): DurableResponse {
-  const { contentType } = link;
-  const headers: HeadersInit = contentType ? { 'content-type': contentType } : {};
-  return decorate(new Response(body, { headers }), call, url, abort, link);
+  const { status } = link.head!;
+  // Those without a body (Fetch standard, section 2.2.6) cannot be given one, but it has to be read to its end.
+  const isEmpty = status === 204 || status === 205;
+  if (isEmpty) void new Response(body).text().catch(() => {});
+  const init = { status, headers: headersOf(link) };
+  return decorate(new Response(isEmpty ? null : body, init), call, url, abort, link);
+}
+
+/** The headers of the upstream's response, under their own names. */
+export function headersOf({ head, contentType }: Pick<StreamLink, 'head' | 'contentType'>): Headers {
+  const own = new Headers(head!.headers as [string, string][]);
+  if (contentType) own.set('content-type', contentType);
+  return own;
 }
 
 /** Returns the upstream's error with the upstream's status, or the proxy's own error. */
-export function errorResponse(call: Call, url: string, refused: Refused): DurableResponse {
+export function errorResponse(
+  call: Call,
+  url: string,
+  refused: { readonly status: number; readonly headers: Headers; readonly body: BodyInit },
+): DurableResponse {
   const headers = new Headers(refused.headers);
   const told = headers.get(UPSTREAM_STATUS) ?? '';
   // The last two describe the bytes between proxy and fetch, which has decoded them.
-  for (const name of [UPSTREAM_STATUS, PREFERENCE_APPLIED, 'content-encoding', 'content-length'])
-    headers.delete(name);
+  for (const name of [UPSTREAM_STATUS, 'content-encoding', 'content-length']) headers.delete(name);
   const status = /^[45]\d\d$/.test(told) ? Number(told) : refused.status;
   return decorate(new Response(refused.body, { status, headers }), call, url, async () => {});
 }

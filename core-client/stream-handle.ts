@@ -1,4 +1,4 @@
-import { STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
+import { IDEMPOTENCY_REPLAYED, STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
 import { isDurableStreamError, type ErrorTarget } from './errors.ts';
 import type { ProxyClient } from './proxy-client.ts';
 import { refusal } from './refusal.ts';
@@ -7,6 +7,7 @@ import { refusal } from './refusal.ts';
 export interface StreamHandle {
   /** The signed URL, absolute. */
   readonly streamUrl: string;
+  /** As the create or find told it: not every server repeats it on reads. */
   readonly contentType?: string | undefined;
   /** True when no more bytes will come. */
   readonly isClosed?: boolean;
@@ -22,7 +23,8 @@ export function handleOf({ headers, status }: Response, { url }: ProxyClient): S
     streamUrl: new URL(location, url).href,
     contentType: headers.get(UPSTREAM_CONTENT_TYPE) ?? undefined,
     isClosed: headers.has(STREAM_CLOSED),
-    isNew: status === 201,
+    // A 202 may be the stream of an earlier create.
+    isNew: status > 200 && !headers.has(IDEMPOTENCY_REPLAYED),
   };
 }
 

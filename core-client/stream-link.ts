@@ -1,4 +1,4 @@
-import type { ControlEvent } from '../protocol/control.ts';
+import type { ControlEvent, UpstreamHead } from '../protocol/control.ts';
 import { STREAM_NEXT_OFFSET } from '../protocol/headers.ts';
 import { CURSOR, LIVE, LIVE_LONG_POLL, LIVE_SSE, OFFSET, OFFSET_START } from '../protocol/query.ts';
 import type { PausableRead } from './call.ts';
@@ -15,6 +15,8 @@ export interface StreamLink extends PausableRead {
   readonly id: string;
   readonly url: string;
   readonly contentType: string | undefined;
+  /** What the upstream responded; undefined while that is not known. */
+  head: UpstreamHead | undefined;
   /** The connection that is open now. */
   reader: SseReader | undefined;
   /** Sends the POST again that created the stream: its key returns a fresh URL. Undefined without the request. */
@@ -120,7 +122,10 @@ export function createLink(
     get url() {
       return streamUrl;
     },
-    contentType,
+    get contentType() {
+      return link.head?.contentType || contentType;
+    },
+    head: undefined,
     reader: undefined,
     repost: undefined,
     advance(control) {

@@ -116,7 +116,7 @@ export interface DurableResponse extends Response {
   abort(): Promise<void>;
   /**
    * How the answer ended; resolves once that is known, and never rejects. For a reader that left (cancel,
-   * signal) it says `aborted`, for one that gave up `interrupted`, for an error Response `upstream-error`.
+   * signal) it says `aborted`, for one that gave up `interrupted`, for an error Response `refused`.
    */
   readonly outcome: Promise<Outcome>;
 }

@@ -41,7 +41,7 @@ export function parseControlEvent(data: string): ControlEvent | undefined {
     const fields = JSON.parse(data) as Record<keyof ControlEvent, unknown>;
     const { streamNextOffset, streamCursor, upToDate, streamClosed, upstreamOutcome, upstreamError } = fields;
     if (typeof streamNextOffset !== 'string') return undefined;
-    const upstreamHead = parseHead(fields.upstreamHead);
+    const upstreamHead = fields.upstreamHead as UpstreamHead | undefined;
     const { code, message } = (upstreamError ?? {}) as Partial<Record<keyof OutcomeError, unknown>>;
     return {
       streamNextOffset,
@@ -49,7 +49,7 @@ export function parseControlEvent(data: string): ControlEvent | undefined {
       ...(upToDate === true && { upToDate }),
       ...(streamClosed === true && { streamClosed }),
       ...(fields.upstreamState === PENDING && { upstreamState: PENDING }),
-      ...(upstreamHead && { upstreamHead }),
+      ...(upstreamHead && typeof upstreamHead.status === 'number' && { upstreamHead }),
       ...(isOutcome(upstreamOutcome) && { upstreamOutcome }),
       ...(typeof code === 'string' && typeof message === 'string' && { upstreamError: { code, message } }),
     };
@@ -57,15 +57,4 @@ export function parseControlEvent(data: string): ControlEvent | undefined {
     // Not JSON, or `null`.
     return undefined;
   }
-}
-
-/** Returns the head that a server sent; undefined if it is malformed. Pairs that are none are left out. */
-export function parseHead(value: unknown): UpstreamHead | undefined {
-  const { status, contentType, headers } = (value ?? {}) as Partial<Record<keyof UpstreamHead, unknown>>;
-  if (typeof status !== 'number' || !Array.isArray(headers)) return undefined;
-  return { status, ...(typeof contentType === 'string' && { contentType }), headers: headers.filter(isPair) };
-}
-
-function isPair(value: unknown): value is [string, string] {
-  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string');
 }

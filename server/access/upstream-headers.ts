@@ -10,14 +10,12 @@ import type { StreamInfo } from '../store/types.ts';
 import { contentTypeOf, headOf } from '../store/upstream-head.ts';
 
 /** Returns what a response about a stream says about the upstream's response (RESP-1). */
-export function upstreamHeaders(
-  info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>,
-): Record<string, string> {
+export function upstreamHeaders(info: Pick<StreamInfo, 'contentType' | 'metadata'>): Record<string, string> {
   const head = headOf(info);
   const contentType = contentTypeOf(info);
   return {
     ...(contentType !== '' && { [UPSTREAM_CONTENT_TYPE]: contentType }),
     ...(head && { [UPSTREAM_STATUS]: String(head.status), [UPSTREAM_HEADERS]: head.headers }),
-    ...(isPending(info.metadata) && !info.end && { [UPSTREAM_STATE]: PENDING }),
+    ...(isPending(info.metadata) && { [UPSTREAM_STATE]: PENDING }),
   };
 }

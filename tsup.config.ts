@@ -26,7 +26,7 @@ export default defineConfig([
   {
     ...common,
     name: 'client',
-    entry: pick('client', 'transports', 'react', 'react/status', 'react/chat', 'react/query'),
+    entry: pick('client', 'sessions', 'transports', 'react', 'react/status', 'react/chat', 'react/query'),
     format: ['esm', 'cjs'],
     platform: 'neutral',
     target: 'es2022',

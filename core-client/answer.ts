@@ -79,11 +79,9 @@ export function createAnswer(context: Context): Answer {
     const bytes = await new Response(body.stream).arrayBuffer();
     if (head) return errorResponse(call, url, { ...head, headers: headersOf(link), body: bytes });
     const error = ended?.upstreamError;
-    return errorResponse(call, url, {
-      status: ERROR_STATUS[error?.code as ErrorCode] ?? 502,
-      headers: new Headers({ 'content-type': 'application/json' }),
-      body: JSON.stringify({ error }),
-    });
+    const status = ERROR_STATUS[error?.code as ErrorCode] ?? 502;
+    const headers = { 'content-type': 'application/json' };
+    return errorResponse(call, url, { status, headers, body: JSON.stringify({ error }) });
   }
 
   /** Creates the stream. Calls of this client for the same request at the same time share one create. */
@@ -142,18 +140,19 @@ export function createAnswer(context: Context): Answer {
       await entry?.finish();
     };
     let made: MadeStream;
-    let usedKey: string;
     try {
-      ({ made, usedKey } = await createOnce(request, key, shareKey, represent));
+      const { made: own, usedKey } = await createOnce(request, key, shareKey, represent);
+      made = own;
+      if ('handle' in made) {
+        const { handle, reader, wasThere } = made;
+        return await open(handle, wasThere || !!entry?.found, entry, request, usedKey, reader);
+      }
     } catch (error) {
+      // An SDK repeats a call that fails before its response.
       if (isDurableNetworkError(error)) await keepKey();
       throw error;
     } finally {
       call.abortCreate = undefined;
-    }
-    if ('handle' in made) {
-      const { handle, reader, wasThere } = made;
-      return open(handle, wasThere || !!entry?.found, entry, request, usedKey, reader);
     }
     if (!made.isSettled) await keepKey();
     else await entry?.finish();

@@ -63,7 +63,7 @@ export function openBody(
       reader.close();
       isOpen = false;
       if (link.wasPaused()) continue;
-      if (!reader.wasAlive()) await call.retry(lost ?? new Error('The connection ended early'));
+      if (!reader.wasAlive()) await call.retry(lost ?? new Error('The connection ended'));
       else {
         call.progress();
         // A connection that was cut after progress, as service workers and proxies do, is not a failed attempt. A
@@ -96,14 +96,14 @@ export function openBody(
         void entry?.save({ offset });
       }
       if (control.streamClosed) {
-        const outcome = control.upstreamOutcome ?? link.reader?.outcome ?? 'complete';
+        const outcome = control.upstreamOutcome ?? 'complete';
         link.reader?.close();
         await entry?.finish(link.id);
         call.signal.throwIfAborted();
-        const isComplete = outcome === 'complete';
+        const isAnswer = isSuccess(link.head);
         // The error response of the upstream is whole too.
-        if (isComplete || (outcome === 'refused' && !isSuccess(link.head))) {
-          call.end(isComplete ? 'close' : 'fail', outcome, { outcome });
+        if (outcome === (isAnswer ? 'complete' : 'refused')) {
+          call.end(isAnswer ? 'close' : 'fail', outcome, { outcome });
           return controller.close();
         }
         const error = endOf(call, outcome, control.upstreamError, stopper.isAborted);

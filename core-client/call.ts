@@ -1,12 +1,6 @@
 import type { Outcome } from '../protocol/outcomes.ts';
 import { backoff } from './backoff.ts';
-import {
-  DurableNetworkError,
-  isDurableError,
-  isGone,
-  type DurableError,
-  type ErrorTarget,
-} from './errors.ts';
+import { isDurableError, isGone, lostContact, type ErrorTarget } from './errors.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
 import type { Resumption } from './types.ts';
@@ -168,7 +162,7 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     release() {
       call.isReleased = true;
       settings.abortUpstream = false;
-      call.stop(new DOMException('The answer was released', 'AbortError'));
+      call.stop(new DOMException('Released', 'AbortError'));
     },
     opened(listener) {
       onStop = listener;
@@ -204,16 +198,9 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
       const isOff = isOffline();
       if (!attempt || isOff) usedMs = 0;
       const left = timeoutMs - usedMs;
-      const known = isDurableError(cause) ? cause : undefined;
-      const { retryAfterMs: asked = 0, status } = known ?? ({} as Partial<DurableError>);
+      const asked = (isDurableError(cause) && cause.retryAfterMs) || 0;
       if ((++attempt > maxReconnectAttempts && !isOff) || asked >= left) {
-        const { code = 'NETWORK_ERROR', message = 'The proxy did not respond' } = known ?? {};
-        throw new DurableNetworkError(code, message, {
-          cause,
-          target,
-          status,
-          retryAfterMs: asked || undefined,
-        });
+        throw lostContact(cause, target, asked || undefined);
       }
       call.dispatch('drop', { attempt, error: cause as Error });
       canHurry = !asked;

@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_REPLAYED, PREFERENCE_APPLIED, RETURN_REPRESENTATION } from '../protocol/headers.ts';
 import { RETRY_CAP_MS } from './backoff.ts';
 import type { Context } from './context.ts';
-import { DurableNetworkError, isDurableNetworkError, isDurableStreamError } from './errors.ts';
+import { isDurableNetworkError, isDurableStreamError, lostContact } from './errors.ts';
 import type { MadeStream, Refused } from './made-stream.ts';
 import { readSse } from './reader.ts';
 import { isUpstreamError, refusal } from './refusal.ts';
@@ -25,9 +25,7 @@ export async function createStream(
   /** Throws what may be retried, unless the server ignores keys: then a retry may be a second upstream request. */
   const lose = (cause: unknown): never => {
     if (!traits.isPlain) throw cause;
-    throw isDurableNetworkError(cause)
-      ? new DurableNetworkError(cause.code, cause.message, { status: cause.status, cause, target })
-      : new DurableNetworkError('NETWORK_ERROR', 'The proxy did not respond', { cause, target });
+    throw lostContact(cause, target);
   };
   call.dispatch('create');
   const create = async (): Promise<MadeStream> => {

@@ -85,3 +85,17 @@ export function isGone(error: unknown): boolean {
 function hasName(error: unknown, name: string): boolean {
   return (error as Error | null | undefined)?.name === name;
 }
+
+/**
+ * Returns the error of a call that gives up on reaching the proxy.
+ * @param cause the last failure.
+ * @param retryAfterMs when another call makes sense. Default: never.
+ */
+export function lostContact(cause: unknown, target: ErrorTarget, retryAfterMs?: number): DurableNetworkError {
+  const {
+    code = 'NETWORK_ERROR',
+    message = 'The proxy did not respond',
+    status,
+  } = isDurableError(cause) ? cause : ({} as Partial<DurableError>);
+  return new DurableNetworkError(code, message, { cause, target, status, retryAfterMs });
+}

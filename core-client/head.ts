@@ -21,5 +21,5 @@ export function headOf(headers: Headers): UpstreamHead | undefined {
 
 /** True if a response has a body that may take long. The body of any other one is short. */
 export function isSuccess(head: UpstreamHead | undefined): boolean {
-  return !!head && head.status < 300;
+  return (head?.status ?? 300) < 300;
 }

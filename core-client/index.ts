@@ -11,8 +11,6 @@ export {
   type DurableErrorOptions,
   type ErrorTarget,
 } from './errors.ts';
-export { createSessionStore } from './session.ts';
-export type { DurableSession, SessionSnapshot, SessionStore, StartSession } from './session.ts';
 export { defaultStorage, MemoryStorage } from './storage.ts';
 export type * from './types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';

@@ -1,4 +1,3 @@
-import type { UpstreamHead } from '../protocol/control.ts';
 import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
 import { isOutcome } from '../protocol/outcomes.ts';
 import { headOf } from './head.ts';
@@ -11,31 +10,24 @@ import type { SseReader } from './reader.ts';
  * @param close ends a poll in progress.
  */
 export function readPolls(poll: () => Promise<Response>, until: number, close: () => void): SseReader {
-  let outcome: string | null = null;
-  let head: UpstreamHead | undefined;
   let wasAlive = false;
-  return {
-    get head() {
-      return head;
-    },
-    get outcome() {
-      return isOutcome(outcome) ? outcome : undefined;
-    },
+  const reader: { -readonly [Name in keyof SseReader]: SseReader[Name] } = {
+    head: undefined,
     async next() {
       if (Date.now() > until) return undefined;
       const response = await poll();
       const { headers } = response;
       const bytes = new Uint8Array(await response.arrayBuffer());
+      const outcome = headers.get(UPSTREAM_OUTCOME);
       wasAlive = true;
-      outcome = headers.get(UPSTREAM_OUTCOME);
-      head = headOf(headers);
-      const streamCursor = headers.get(STREAM_CURSOR);
+      reader.head = headOf(headers);
       return {
         bytes,
         control: {
           streamNextOffset: headers.get(STREAM_NEXT_OFFSET)!,
-          ...(streamCursor && { streamCursor }),
+          streamCursor: headers.get(STREAM_CURSOR) ?? '',
           streamClosed: headers.has(STREAM_CLOSED),
+          ...(isOutcome(outcome) && { upstreamOutcome: outcome }),
         },
       };
     },
@@ -44,4 +36,5 @@ export function readPolls(poll: () => Promise<Response>, until: number, close: (
     check: close,
     close,
   };
+  return reader;
 }

@@ -110,7 +110,7 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
       headers.set(UPSTREAM_METHOD, request.method);
       headers.set(IDEMPOTENCY_KEY, idempotencyKey);
       if (streamKey) headers.set(STREAM_KEY, utf8Header(streamKey));
-      headers.set(PREFER, RESPOND_ASYNC + (represent ? `, ${RETURN_REPRESENTATION}` : ''));
+      headers.set(PREFER, represent ? `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}` : RESPOND_ASYNC);
       return sendAuthorized(new URL(base), { method: 'POST', headers, body: request.body }, signal);
     },
     find: (signal) => sendAuthorized(withQuery(base, { [KEY]: streamKey }), {}, signal),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { STREAM_SSE_DATA_ENCODING, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
+import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
 import { readSse, type Frame } from './reader.ts';
 
 /** A response that sends chunks, then ends, or stays open. */
@@ -101,11 +101,6 @@ describe('reading an SSE connection', () => {
   it('fails on data that is no base64', async () => {
     const wire = 'event: data\ndata: %%%\n\n' + control({ streamNextOffset: '1' });
     await expect(all(response([encode(wire)], BASE64))).rejects.toThrow();
-  });
-
-  it('takes an outcome from the headers, if it is one', () => {
-    expect(readSse(response([], { [UPSTREAM_OUTCOME]: 'timeout' }), 1).outcome).toBe('timeout');
-    expect(readSse(response([], { [UPSTREAM_OUTCOME]: 'fine' }), 1).outcome).toBeUndefined();
   });
 
   it('counts silence only while it waits for the server', async () => {

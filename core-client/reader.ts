@@ -5,8 +5,7 @@ import {
   type ControlEvent,
   type UpstreamHead,
 } from '../protocol/control.ts';
-import { STREAM_SSE_DATA_ENCODING, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
-import { isOutcome, type Outcome } from '../protocol/outcomes.ts';
+import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
 import { headOf } from './head.ts';
 import { createSseParser } from './sse-lines.ts';
 
@@ -25,8 +24,6 @@ export interface Frame {
 export interface SseReader {
   /** What the headers said about the upstream's response; undefined if it is not known. */
   readonly head: UpstreamHead | undefined;
-  /** What the headers said of a closed stream. */
-  readonly outcome: Outcome | undefined;
   /**
    * The next frame; undefined when the server ended the connection.
    * @throws whatever cut the connection, or told that it is dead.
@@ -50,7 +47,6 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
   const reader = body!.getReader();
   const decoder = new TextDecoder();
   let isBase64 = headers.get(STREAM_SSE_DATA_ENCODING) === 'base64';
-  const outcome = headers.get(UPSTREAM_OUTCOME);
   const openedAt = Date.now();
   const frames: Frame[] = [];
   // Data is held until its control event: only together are they exact.
@@ -108,7 +104,6 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
 
   return {
     head: headOf(headers),
-    outcome: isOutcome(outcome) ? outcome : undefined,
     async next() {
       while (frames.length === 0) {
         waitsSince = Date.now();

@@ -29,9 +29,9 @@ export async function refusal(response: Response, target: ErrorTarget, text?: st
     return new DurableStreamError(code, message, { status, target, retryAfterMs: error && retryAfterMs });
   }
   const reason = ok
-    ? '. Check proxyUrl, and that CORS exposes the Location header'
+    ? '. Check proxyUrl, and that CORS exposes Location'
     : status === 413
-      ? '. A server before it limits request bodies (express.json: 100 kB by default)'
+      ? '. A server before it limits request bodies (express.json: 100 kB)'
       : '';
   return new DurableNetworkError(
     'INVALID_RESPONSE',

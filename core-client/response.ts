@@ -21,16 +21,15 @@ export function streamResponse(
 
 /** The headers of the upstream's response, under their own names. */
 export function headersOf({ head, contentType }: Pick<StreamLink, 'head' | 'contentType'>): Headers {
-  const own = new Headers(head!.headers as [string, string][]);
-  if (contentType) own.set('content-type', contentType);
-  return own;
+  const pairs = head!.headers as [string, string][];
+  return new Headers(contentType ? [...pairs, ['content-type', contentType]] : pairs);
 }
 
 /** Returns the upstream's error with the upstream's status, or the proxy's own error. */
 export function errorResponse(
   call: Call,
   url: string,
-  refused: { readonly status: number; readonly headers: Headers; readonly body: BodyInit },
+  refused: { readonly status: number; readonly headers: HeadersInit; readonly body: BodyInit },
 ): DurableResponse {
   const headers = new Headers(refused.headers);
   const told = headers.get(UPSTREAM_STATUS) ?? '';

@@ -9,6 +9,7 @@ export const ENTRIES = {
   'durable-streams': 'server/store/durable-streams/index.ts',
   conformance: 'conformance/index.ts',
   client: 'core-client/index.ts',
+  sessions: 'core-client/session.ts',
   transports: 'core-client/transports/index.ts',
   react: 'react/index.ts',
   'react/status': 'react/status.ts',

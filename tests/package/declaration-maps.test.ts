@@ -15,6 +15,7 @@ const FUNCTIONS: Readonly<Record<Entry, string>> = {
   'durable-streams': 'durableStreamsStore',
   conformance: 'runProxyConformance',
   client: 'createDurableFetch',
+  sessions: 'createSessionStore',
   transports: 'createDurableChatTransport',
   react: 'useDurableChat',
   'react/status': 'StreamStatus',

@@ -13,6 +13,7 @@ const LOADS: Readonly<Record<Entry, readonly string[]>> = {
   redis: [],
   'durable-streams': ['eventsource-parser', 'undici'],
   client: [],
+  sessions: [],
   transports: ['eventsource-parser'],
   react: ['@ai-sdk/react', '@tanstack/react-query', 'eventsource-parser', 'react'],
   'react/status': ['react'],

@@ -1,4 +1,5 @@
-import { createDurableFetch, createSessionStore, type SessionSnapshot } from 'durable-proxy/client';
+import { createDurableFetch } from 'durable-proxy/client';
+import { createSessionStore, type SessionSnapshot } from 'durable-proxy/sessions';
 
 const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy' });
 

@@ -13,7 +13,7 @@ const documents = [
     .map((name) => `docs/${name}`),
 ];
 
-/** A marker, a blank line and a code block; or a code block alone. `text` is for diagrams and output. */
+/** A marker, a blank line and a code block; or a code block alone. `text` and `mermaid` are for output and diagrams. */
 const BLOCK =
   /(?:<!-- (?<kind>sample|not a sample): (?<what>[^\n]+?) -->\n\n)?^```(?<language>\w*)\n(?:(?<code>[^]*?)\n)??```$/gm;
 const NAMED = /\[([\w./-]+\.\w+)\]/g;
@@ -47,7 +47,7 @@ for (const document of documents) {
   const written = text.replaceAll(BLOCK, (block, ...rest) => {
     const { kind, what, language, code } = rest.at(-1);
     const place = `${document}:${text.slice(0, rest.at(-3)).split('\n').length}`;
-    if (kind === 'not a sample' || language === 'text') return block;
+    if (kind === 'not a sample' || ['text', 'mermaid'].includes(language)) return block;
     if (kind === undefined) {
       problems.push(`${place}: the code block names no sample. See ${FOLDER}/README.md`);
       return block;

@@ -73,7 +73,7 @@ const disableNeedsReason = {
 export default tseslint.config(
   {
     ignores: [
-      ...['**/dist/**', '**/node_modules/**', 'coverage/**', '**/.durable-proxy/**'],
+      ...['**/dist/**', '**/node_modules/**', 'coverage/**', 'docs/api/**', '**/.durable-proxy/**'],
       // Examples have packages and a tsconfig.json of their own. tests/package/examples-*.test.ts checks their types.
       'examples/**/*.{ts,tsx}',
     ],

@@ -28,7 +28,10 @@ export class TargetError extends Error {
   override readonly name = 'TargetError';
 }
 
-/** The tests as they will run, for whoever wants to declare them one by one. */
+/**
+ * The tests as they will run, for whoever wants to declare them one by one.
+ * @param only the sections to list. Default: all.
+ */
 export function listProxyConformance(
   only?: readonly SectionName[],
 ): { section: SectionName; title: string; slow: boolean }[] {
@@ -38,6 +41,7 @@ export function listProxyConformance(
 /**
  * Tests a server of the proxy protocol from outside, with upstreams of the suite's own. A failed test is a
  * result, not a rejection.
+ * @param target the server, its secret, and which tests to run.
  * @throws TargetError when the target cannot be tested at all; its message says what to change.
  */
 export async function runProxyConformance(target: ProxyTarget): Promise<ConformanceResult> {

@@ -13,6 +13,7 @@ export const EXTENSIONS = [
   'tokens',
 ] as const;
 
+/** The name of an extension of the protocol. */
 export type Extension = (typeof EXTENSIONS)[number];
 
 /** The parts of the suite, in the order in which they are reported. */
@@ -40,6 +41,7 @@ export const SECTION_NAMES = [
   'tokens',
 ] as const;
 
+/** The name of a part of the suite. */
 export type SectionName = (typeof SECTION_NAMES)[number];
 
 /** Makes a signed URL of a stream as the operator of the server under test makes one. */
@@ -51,6 +53,7 @@ export type SignUrl = (options: {
   readonly scope?: 'read';
 }) => string | Promise<string>;
 
+/** The server under test, and which tests to run. */
 export interface ProxyTarget {
   /** Where the proxy is mounted, such as `http://host/v1/proxy`. An origin alone means `/v1/proxy` below it. */
   url: string;
@@ -75,6 +78,7 @@ export interface ProxyTarget {
   onResult?: (result: TestResult) => void;
 }
 
+/** The result of one test. */
 export interface TestResult {
   readonly section: SectionName;
   readonly title: string;
@@ -88,6 +92,7 @@ export interface TestResult {
   readonly milliseconds: number;
 }
 
+/** The result of a run. */
 export interface ConformanceResult {
   /** The base URL that was tested. */
   readonly url: string;

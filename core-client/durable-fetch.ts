@@ -23,6 +23,7 @@ const SWEEP_MS = 3_600_000;
  *     const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy', proxyAuthorization: getToken })
  *     const client = new OpenAI({ apiKey, fetch: durableFetch })
  *
+ * @param options where the proxy is, and defaults for all calls.
  * @throws TypeError without a `proxyUrl`.
  */
 export function createDurableFetch(options: DurableFetchOptions): DurableFetch {

@@ -6,6 +6,7 @@ export interface ErrorTarget {
   readonly url?: string | undefined;
 }
 
+/** What an error of the client is made of, besides its code and message. */
 export interface DurableErrorOptions {
   readonly cause?: unknown;
   readonly target?: ErrorTarget | undefined;
@@ -56,15 +57,27 @@ export class DurableStorageError extends DurableError {
   override readonly name = 'DurableStorageError';
 }
 
-/** By shape, not by `instanceof`: an error of another realm or of another copy of this package is one too. */
+/**
+ * Returns true for an error of the client. Checks its shape, because `instanceof` is false for an error of another realm or
+ * of another copy of this package.
+ * @param error anything that was thrown.
+ */
 export function isDurableError(error: unknown): error is DurableError {
   return isDurableNetworkError(error) || isDurableStreamError(error) || hasName(error, 'DurableStorageError');
 }
 
+/**
+ * Returns true for a `DurableNetworkError`, by its shape as `isDurableError` does.
+ * @param error anything that was thrown.
+ */
 export function isDurableNetworkError(error: unknown): error is DurableNetworkError {
   return hasName(error, 'DurableNetworkError');
 }
 
+/**
+ * Returns true for a `DurableStreamError`, by its shape as `isDurableError` does.
+ * @param error anything that was thrown.
+ */
 export function isDurableStreamError(error: unknown): error is DurableStreamError {
   return hasName(error, 'DurableStreamError');
 }

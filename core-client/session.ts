@@ -48,6 +48,8 @@ const EMPTY: SessionSnapshot = {
 };
 
 /**
+ * Creates a store of sessions: components that use the same key share one response.
+ *
  * @param graceMs milliseconds that an answer is read on while nobody holds it: a page that changes its layout
  * lets go and takes hold again.
  */

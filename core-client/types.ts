@@ -37,6 +37,7 @@ export interface StorageLike {
 /** A secret or token for the proxy, or a function that is asked for one, and asked again after a 401. */
 export type ProxyAuthorization = string | (() => MaybePromise<string | undefined>);
 
+/** Options of `createDurableFetch`. */
 export interface DurableFetchOptions {
   /** Where the proxy is mounted, absolute or relative to the page: `/v1/proxy`. */
   proxyUrl: string;
@@ -123,6 +124,11 @@ export interface DurableResponse extends Response {
 
 /** Stands where `fetch` stands. */
 export interface DurableFetch {
+  /**
+   * Sends a request through the proxy.
+   * @param input the request to the upstream, as for `fetch`.
+   * @param init the options of `fetch`, and those of this call.
+   */
   (input: RequestInfo | URL, init?: DurableRequestInit): Promise<DurableResponse>;
   /** Attaches to the answer of an earlier call without a request; null when nothing is known under the id. */
   resume(requestId: string, init?: DurableRequestInit): Promise<DurableResponse | null>;

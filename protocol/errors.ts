@@ -34,6 +34,7 @@ export const ERROR_STATUS = {
   STORAGE_QUOTA_EXCEEDED: 507,
 } as const satisfies Record<string, number>;
 
+/** The code of an error of the proxy. */
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
 /** The JSON body of every error that the proxy itself answers. */

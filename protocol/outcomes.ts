@@ -16,6 +16,7 @@ export const OUTCOMES = [
   'interrupted',
 ] as const;
 
+/** How a stream ended. `OUTCOMES` says what each one means. */
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** What is known of an end that is not `complete`: a stable code and a sentence for people. */

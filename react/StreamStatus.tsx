@@ -22,6 +22,7 @@ export interface StreamStatusProps {
  * `--stream-status-color`, `-gap`, `-font-size`, `-dot`, `-dot-busy`, `-dot-lost`, `-dot-failed`. The current
  * state is in `data-status`, and why there is no answer in `data-reason`.
  *
+ * @param props what to show, and how.
  * @example
  * <StreamStatus resumption={resumption} onRetry={retry} />
  */

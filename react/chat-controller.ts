@@ -13,6 +13,7 @@ import { TurnLock } from './turn-lock.ts';
 /** Of whichever `ai` is installed. */
 export type ChatInit<MESSAGE extends UIMessage> = ConstructorParameters<typeof Chat<MESSAGE>>[0];
 
+/** Options of `useDurableChat` without those of React: the options of `Chat` and of the connection. */
 export type ChatControllerOptions<MESSAGE extends UIMessage> = Omit<ChatInit<MESSAGE>, 'transport' | 'id'> &
   Omit<ChatConnectionOptions<MESSAGE>, 'abortUpstream'>;
 

@@ -39,6 +39,7 @@ export type UseDurableChatHelpers<MESSAGE extends UIMessage = UIMessage> = UseCh
 /**
  * `useChat` whose answers survive drops, reloads and deploys, and are seen by every tab of the chat.
  *
+ * @param options the options of `useChat` without `transport`, and those of the connection.
  * @example
  * const { messages, sendMessage, stop, resumption } = useDurableChat({ api: '/api/chat', proxyUrl: '/v1/proxy' });
  */

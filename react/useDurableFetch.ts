@@ -61,29 +61,46 @@ export interface UseDurableFetchResult<DATA, EVENT> {
   readonly forget: () => Promise<void>;
 }
 
-export function useDurableFetch(
-  url: string,
-  options: UseDurableFetchOptions & { parse: 'sse' },
-): UseDurableFetchResult<readonly EventSourceMessage[], EventSourceMessage>;
-export function useDurableFetch<VALUE = unknown>(
-  url: string,
-  options: UseDurableFetchOptions & { parse: 'ndjson' },
-): UseDurableFetchResult<readonly VALUE[], VALUE>;
-export function useDurableFetch<VALUE = unknown>(
-  url: string,
-  options: UseDurableFetchOptions & { parse: 'json' },
-): UseDurableFetchResult<VALUE, never>;
-export function useDurableFetch(
-  url: string,
-  options: UseDurableFetchOptions,
-): UseDurableFetchResult<string, never>;
 /**
  * One answer through the proxy: its text while it comes, its value when it is there. It survives drops and
  * reloads, and neither StrictMode nor an unmount asks for it twice. Stands on @tanstack/react-query.
  *
+ * @param url the URL of the upstream.
+ * @param options where the proxy is, the request, and how to parse the response.
  * @example
  * const { text, status, abort } = useDurableFetch('https://api.example.com/essay', { proxyUrl: '/v1/proxy' });
  */
+export function useDurableFetch(
+  url: string,
+  options: UseDurableFetchOptions & { parse: 'sse' },
+): UseDurableFetchResult<readonly EventSourceMessage[], EventSourceMessage>;
+/**
+ * The same for `parse: 'ndjson'`.
+ * @param url the URL of the upstream.
+ * @param options where the proxy is, the request, and how to parse the response.
+ */
+export function useDurableFetch<VALUE = unknown>(
+  url: string,
+  options: UseDurableFetchOptions & { parse: 'ndjson' },
+): UseDurableFetchResult<readonly VALUE[], VALUE>;
+/**
+ * The same for `parse: 'json'`.
+ * @param url the URL of the upstream.
+ * @param options where the proxy is, the request, and how to parse the response.
+ */
+export function useDurableFetch<VALUE = unknown>(
+  url: string,
+  options: UseDurableFetchOptions & { parse: 'json' },
+): UseDurableFetchResult<VALUE, never>;
+/**
+ * The same for text.
+ * @param url the URL of the upstream.
+ * @param options where the proxy is, the request, and how to parse the response.
+ */
+export function useDurableFetch(
+  url: string,
+  options: UseDurableFetchOptions,
+): UseDurableFetchResult<string, never>;
 export function useDurableFetch(
   url: string,
   { body: content, parse = 'text', enabled = true, throttleMs = 50, ...options }: UseDurableFetchOptions,

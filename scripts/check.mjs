@@ -23,6 +23,7 @@ const steps = [
   { name: 'unused', command: 'npm run --silent check:unused' },
 ];
 steps.push({ name: 'imports', command: 'npm run --silent check:imports' });
+steps.push({ name: 'links', command: 'node scripts/links.mjs' });
 steps.push({ name: 'samples', command: 'node scripts/samples.mjs' });
 if (existsSync('scripts/requirements.mjs')) {
   steps.push({ name: 'requirements', command: 'node scripts/requirements.mjs' });

@@ -7,7 +7,12 @@ import { createProxy, type CloseOptions } from './proxy.ts';
 
 /** A middleware of Express (4 or 5), connect, `@fastify/middie` or `node:http` that is a durable proxy. */
 export interface DurableProxyRouter {
-  /** Responds to every request; never calls `next`. */
+  /**
+   * Responds to every request; never calls `next`.
+   * @param req the request.
+   * @param res the response.
+   * @param next is never called.
+   */
   (req: IncomingMessage, res: ServerResponse, next?: (err?: unknown) => void): void;
   /**
    * Resolves when the store is open. Rejects if the first attempt to open it fails, for example because another
@@ -27,6 +32,7 @@ export interface DurableProxyRouter {
  *
  *     app.use('/v1/proxy', durableProxy({ jwtSecret, allowlist: ['https://api.openai.com/**'] }))
  *
+ * @param options the secret, the allowlist, and everything that has a default.
  * @throws ConfigurationError for options that cannot work; the message shows a form that does.
  */
 export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {

@@ -17,6 +17,7 @@ export interface UpstreamDraft {
   readonly req: IncomingMessage;
 }
 
+/** Changes the request to the upstream before it is sent. */
 export type PrepareUpstream = (
   draft: UpstreamDraft,
 ) => MaybePromise<void | { url?: URL | string; headers?: HeadersInit }>;

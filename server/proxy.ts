@@ -39,6 +39,7 @@ const SHUT_DOWN: StreamEnd = Object.freeze({
   error: Object.freeze({ code: 'SHUTTING_DOWN', message: 'The proxy was shut down in mid-answer' }),
 });
 
+/** Options of `close` and `stop`. */
 export interface CloseOptions {
   /** Milliseconds to let running answers finish. Default 10,000. What still runs then ends `interrupted`. */
   drainMs?: number;

@@ -16,6 +16,7 @@ import type { CloseOptions } from './proxy.ts';
 /** Where the standalone server mounts the proxy. */
 export const MOUNT_PATH = '/v1/proxy';
 
+/** A proxy that listens on a port of its own. */
 export interface ProxyServer {
   /** The server's origin, such as `http://localhost:4440`; the proxy is at `/v1/proxy` below it. */
   readonly url: string;
@@ -25,6 +26,7 @@ export interface ProxyServer {
 
 /**
  * The proxy on a port of its own, with `GET /health`. Resolves when it listens and its store is open.
+ * @param options the options of `durableProxy`, and where to listen.
  * @throws ConfigurationError, what `listen` fails with (a port in use), what the store fails with.
  */
 export async function createProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {

@@ -3,6 +3,7 @@ import type { ChatChunk } from './chat-chunks.ts';
 import type { ChatRequestOptions } from './chat-request.ts';
 import type { ChatMessage, Turn } from './turns.ts';
 
+/** Options that `createDurableChatTransport` and `useDurableChat` share. */
 export interface ChatConnectionOptions<MESSAGE extends ChatMessage>
   extends ChatRequestOptions<MESSAGE>, Omit<DurableFetchOptions, 'resumeFrom'> {
   /**

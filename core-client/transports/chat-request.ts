@@ -30,6 +30,7 @@ export type PrepareSendMessagesRequest<MESSAGE> = (options: {
   messageId: string | undefined;
 }) => PreparedRequest | PromiseLike<PreparedRequest>;
 
+/** What `prepareSendMessagesRequest` returns: the request to the endpoint. */
 export interface PreparedRequest {
   body: object;
   headers?: HeadersInit;

@@ -40,6 +40,7 @@ export interface DurableChatTransport<MESSAGE extends ChatMessage> {
 /**
  * Makes the AI SDK's chats survive drops, reloads and deploys.
  *
+ * @param options the endpoint, where the proxy is, and how requests are made.
  * @example
  * const transport = createDurableChatTransport({ api: '/api/chat', proxyUrl: '/v1/proxy' });
  * const chat = useChat({ id: 'chat-1', transport, resume: true });

@@ -33,9 +33,11 @@ export interface RunContext {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Data that the app passes to a run of TanStack AI. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as TanStack declares it, so that functions written for it fit
 export type RunData = Record<string, any>;
 
+/** Options of `createDurableAdapter`. */
 export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   /** The name under which a run is found after a reload. Default: its `runId`, which `joinRun` is asked for. */
   getRequestId?: ((messages: readonly TanStackMessage[], data: RunData | undefined) => string) | undefined;
@@ -77,6 +79,8 @@ export interface DurableAdapter {
 /**
  * Makes TanStack AI's runs survive drops, reloads and deploys.
  *
+ * @param apiUrl the endpoint that runs the model, absolute or relative to the page.
+ * @param options where the proxy is, and how requests are made.
  * @example
  * const connection = createDurableAdapter('/api/chat', { proxyUrl: '/v1/proxy' });
  * const chat = useChat({ threadId: 'support-42', connection, persistence: localStoragePersistence() });

@@ -9,6 +9,7 @@ export function markResumed<T extends object>(stream: T, resumed: boolean): T {
 /**
  * Whether what `sendMessages` or `reconnectToStream` gave takes up an answer that an earlier call, page or
  * tab began. False for anything else.
+ * @param stream what `sendMessages` or `reconnectToStream` returned.
  */
 export function wasResumed(stream: object | null | undefined): boolean {
   return stream != null && Reflect.get(stream, WAS_RESUMED) === true;

@@ -8,6 +8,7 @@ import { unauthorized } from './unauthorized.ts';
 /** What a signed URL grants: GET and PATCH, or GET alone. */
 export type UrlScope = 'all' | typeof SCOPE_READ;
 
+/** Options of `signStreamUrl`. */
 export interface SignStreamUrlOptions {
   /** The server's `jwtSecret`; of several the first signs. */
   jwtSecret: string | readonly string[];
@@ -22,6 +23,7 @@ export interface SignStreamUrlOptions {
 
 /**
  * Makes a URL that reads (and, without a scope, stops) one stream until it expires.
+ * @param options which stream, for how long, and what the URL permits.
  * @throws ConfigurationError for options that make no valid URL.
  */
 export function signStreamUrl(options: SignStreamUrlOptions): string {

@@ -13,6 +13,7 @@ const ALGORITHM = 'HS256';
  */
 export const TOKEN_TYPE = 'durable-proxy+jwt';
 
+/** Options of `createServiceToken`. */
 export interface ServiceTokenOptions {
   /** The server's `jwtSecret`; of several the first signs. */
   jwtSecret: string | readonly string[];
@@ -32,6 +33,7 @@ export interface TokenClaims {
 
 /**
  * Makes what a browser gets instead of the secret: a signed, expiring JWT for one subject.
+ * @param options whom the token is for, what it permits, and for how long.
  * @throws ConfigurationError for options that make no valid token.
  */
 export async function createServiceToken(options: ServiceTokenOptions): Promise<string> {

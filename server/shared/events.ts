@@ -26,8 +26,10 @@ export type ProxyEvent =
   /** A request was answered with an error. */
   | { type: 'refused'; code: ErrorCode; status: number; method: string };
 
+/** How a stream is read. */
 export type ReadMode = 'catch-up' | 'long-poll' | 'sse';
 
+/** Receives the events of a proxy. What it throws is logged. */
 export type OnEvent = (event: ProxyEvent) => void;
 
 /** Wraps the option so that an exception or a rejected promise in it is logged, and disturbs no stream. */

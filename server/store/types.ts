@@ -14,6 +14,7 @@ export interface StreamEnd {
   readonly error?: OutcomeError;
 }
 
+/** What a stream is created with. */
 export interface StreamInit {
   /** Media type of the stored bytes, as the upstream named it. */
   readonly contentType: string;
@@ -34,6 +35,7 @@ export interface StreamInit {
  */
 export type Fence = number;
 
+/** What a store knows about a stream. */
 export interface StreamInfo extends StreamInit {
   /** Offset just past the last readable byte. */
   readonly tail: Offset;
@@ -157,8 +159,10 @@ export interface StreamStore extends ByteStore {
   coordinate?(options: CoordinatorOptions): Coordinator;
 }
 
+/** The code of an error of a store. */
 export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'INVALID_OFFSET' | 'UNAVAILABLE';
 
+/** Thrown by stores, with a code that says what happened. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;

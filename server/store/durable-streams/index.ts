@@ -9,6 +9,7 @@ export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/out
 /**
  * Keeps streams in a server of the Durable Streams base protocol, which any number of proxies may share:
  * `durableStreamsStore({ url: 'https://streams.example.com/v1/my-app', headers: { authorization: 'Bearer …' } })`.
+ * @param options the URL of the server, headers and timeouts.
  * @throws ConfigurationError for options that cannot work.
  */
 export function durableStreamsStore(options: DurableStreamsStoreOptions): StreamStore {

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../shared/errors.ts';
 import { checkOptions, type OptionTable } from '../../shared/check-options.ts';
 import { limit, milliseconds, required, strings } from '../../shared/option-spec.ts';
 
+/** Options of `durableStreamsStore`. */
 export interface DurableStreamsStoreOptions {
   /** Base URL of the server; streams lie under its path: `https://streams.example.com/v1/my-app`. */
   readonly url: string | URL;

@@ -7,6 +7,7 @@ import { EmbeddedStore } from './store.ts';
 export type * from '../types.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 
+/** Options of `embeddedStore`. */
 export interface EmbeddedStoreOptions {
   /** Where the bytes lie. Made with mode 0700 when it is not there. Default `.durable-proxy`. */
   readonly dataDir?: string | undefined;
@@ -29,6 +30,7 @@ const OPTIONS = {
  * A store in a directory of this machine, on LMDB: nothing to install, nothing to start. One process at a
  * time can hold a directory; streams that a dead one left open are closed as `interrupted` by `open()`.
  * Nothing is touched before `open()`.
+ * @param options the directory, and when an append counts as stored.
  * @throws ConfigurationError for an option that cannot work.
  */
 export function embeddedStore(options: EmbeddedStoreOptions = {}): StreamStore {

@@ -75,4 +75,5 @@ export interface RedisSentinel extends Emitter {
   ): Promise<unknown>;
 }
 
+/** A client that `redisStore` accepts. */
 export type AnyClient = RedisClient | RedisCluster | RedisSentinel;

@@ -21,6 +21,7 @@ interface CommonOptions {
   readonly appendTimeoutMs?: number;
 }
 
+/** Options of `redisStore` with the URL of a server or cluster. */
 export interface RedisUrlOptions extends CommonOptions {
   /**
    * `redis[s]://[[user][:password]@]host[:port][/database]`, of a server or of any node of a cluster. Needs
@@ -29,6 +30,7 @@ export interface RedisUrlOptions extends CommonOptions {
   readonly url: string;
 }
 
+/** Options of `redisStore` with a client of the package `redis`. */
 export interface RedisClientOptions extends CommonOptions {
   /**
    * What `createClient`, `createCluster` or `createSentinel` of the package `redis` (5) gave. The store

@@ -47,7 +47,7 @@ export function openBody(
       const reader = isOpen ? link.reader! : await link.connect();
       isOpen = true;
       link.head ??= reader.head;
-      call.dispatch(link.head ? 'open' : 'create');
+      call.dispatch(isSuccess(link.head) ? 'open' : 'create');
       let lost: unknown;
       try {
         const frame = await reader.next();
@@ -89,18 +89,20 @@ export function openBody(
       first = undefined;
       call.signal.throwIfAborted();
       const offset = control.streamNextOffset;
+      const isAnswer = isSuccess(link.head);
       if (bytes.length > 0) {
         controller.enqueue(bytes);
-        const receivedBytes = call.resumption.receivedBytes + bytes.length;
-        call.dispatch('open', { offset, receivedBytes, attempt: 0, error: undefined });
-        void entry?.save({ offset });
+        if (isAnswer) {
+          const receivedBytes = call.resumption.receivedBytes + bytes.length;
+          call.dispatch('open', { offset, receivedBytes, attempt: 0, error: undefined });
+          void entry?.save({ offset });
+        }
       }
       if (control.streamClosed) {
         const outcome = control.upstreamOutcome ?? 'complete';
         link.reader?.close();
         await entry?.finish(link.id);
         call.signal.throwIfAborted();
-        const isAnswer = isSuccess(link.head);
         // The error response of the upstream is whole too.
         if (outcome === (isAnswer ? 'complete' : 'refused')) {
           call.end(isAnswer ? 'close' : 'fail', outcome, { outcome });

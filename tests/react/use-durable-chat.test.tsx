@@ -226,7 +226,17 @@ describe('other pages', () => {
       async fetch(input: RequestInfo, init?: RequestInit) {
         const response = await fetch(input, init);
         if (init?.method !== 'POST') return response;
-        const late = new TransformStream({ start: () => held });
+        // The head of the model's response arrives, then the body stalls.
+        const late = new TransformStream<Uint8Array>({
+          async transform(chunk, controller) {
+            const text = Buffer.from(chunk).toString('latin1');
+            const headAt = text.indexOf('upstreamHead');
+            const end = headAt < 0 ? chunk.length : text.indexOf('\n\n', headAt) + 2;
+            controller.enqueue(chunk.subarray(0, end));
+            if (headAt >= 0) await held;
+            if (end < chunk.length) controller.enqueue(chunk.subarray(end));
+          },
+        });
         return new Response(response.body?.pipeThrough(late), response);
       },
     });

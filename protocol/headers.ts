@@ -26,6 +26,8 @@ export const UPSTREAM_OUTCOME = 'Upstream-Outcome';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
 export const STREAM_KEY = 'Stream-Key';
+/** How often the stream was continued after its upstream broke. Absent if never. */
+export const UPSTREAM_RECOVERIES = 'Upstream-Recoveries';
 /** RFC 7240, section 2: what the client would like, which a server may ignore. */
 export const PREFER = 'Prefer';
 export const PREFERENCE_APPLIED = 'Preference-Applied';
@@ -53,6 +55,7 @@ export const EXPOSED_HEADERS: readonly string[] = [
   UPSTREAM_HEADERS,
   UPSTREAM_STATE,
   UPSTREAM_OUTCOME,
+  UPSTREAM_RECOVERIES,
   STREAM_NEXT_OFFSET,
   STREAM_UP_TO_DATE,
   STREAM_CLOSED,

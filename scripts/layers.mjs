@@ -131,7 +131,7 @@ export const LAYERS = [
   {
     path: 'server/options/',
     holds: 'the table of options: checks, defaults, flags',
-    imports: ['server/shared/', 'server/upstream/'],
+    imports: ['server/shared/', 'server/upstream/', 'server/recovery/'],
     types: [
       'server/options.ts',
       'server/auth/',
@@ -139,7 +139,6 @@ export const LAYERS = [
       'server/coordination/',
       'server/store/',
       'server/formats/',
-      'server/recovery/',
       'server/webhooks/',
     ],
   },

@@ -13,6 +13,7 @@ import type { LiveReads } from './read/live-reads.ts';
 import type { ReadBudget } from './read/read-budget.ts';
 import type { ReaderSlots } from './read/reader-slots.ts';
 import type { SseEncoder } from './read/sse-frames.ts';
+import type { Recoveries } from './recovery/recoveries.ts';
 import type { StreamStore } from './store/types.ts';
 import type { Allowlist } from './upstream/allowlist.ts';
 import type { UpstreamClient } from './upstream/client.ts';
@@ -37,6 +38,7 @@ export interface Context {
   readonly exactlyOnce: ExactlyOnce;
   readonly streamKeys: StreamKeys;
   readonly quota: StorageQuota;
+  readonly recoveries: Recoveries;
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;
   readonly readerSlots: ReaderSlots;

@@ -9,6 +9,23 @@ export type { ProxyEvent, ReadMode, OnEvent, StreamEvent } from './shared/events
 export type { Logger } from './shared/logger.ts';
 export { ConfigurationError } from './shared/errors.ts';
 export { DEFAULT_DROP_REQUEST_HEADERS } from './upstream/headers.ts';
+export { openaiResponsesRecovery } from './recovery/openai-responses.ts';
+export { geminiInteractionsRecovery } from './recovery/gemini-interactions.ts';
+export {
+  lastEventIdRecovery,
+  type LastEventIdRecoveryOptions,
+  type LastEventIdStream,
+} from './recovery/last-event-id.ts';
+export type {
+  RecoverableExchange,
+  RecoverableRequest,
+  RecoverableStream,
+  RecoveryRequest,
+  ResumeRequest,
+  StoredEvents,
+  UpstreamEvent,
+  UpstreamRecovery,
+} from './recovery/types.ts';
 export { deriveServiceSecret } from './auth/keyring.ts';
 export { createServiceToken, type ServiceTokenOptions } from './auth/tokens.ts';
 export { signStreamUrl, type SignStreamUrlOptions } from './auth/signed-url.ts';

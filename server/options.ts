@@ -4,6 +4,7 @@ import type { OnEvent } from './shared/events.ts';
 import type { CorsOptions } from './http/cors-options.ts';
 import type { Logger } from './shared/logger.ts';
 import type { MaybePromise } from './shared/maybe-promise.ts';
+import type { UpstreamRecovery } from './recovery/types.ts';
 import type { StreamStore } from './store/types.ts';
 import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 
@@ -14,7 +15,13 @@ export interface UpstreamDraft {
   headers: Headers;
   /** Who asks; undefined for the plain secret. */
   readonly subject: string | undefined;
-  readonly req: IncomingMessage;
+  /**
+   * What the request is for: the create of a stream, or a request of the option `recovery` that continues or stops the
+   * upstream of one.
+   */
+  readonly purpose: 'create' | 'resume' | 'cancel';
+  /** The request of the create. Undefined for other purposes: they have no caller. */
+  readonly req: IncomingMessage | undefined;
 }
 
 /** Changes the request to the upstream before it is sent. */
@@ -87,6 +94,13 @@ export interface DurableProxyOptions {
   upstreamHeadersAsyncTimeoutMs?: number;
   /** Milliseconds of silence in an upstream's body. Then: outcome `timeout`. Default 600,000 (10 minutes). */
   upstreamInactivityTimeoutMs?: number;
+  /**
+   * Continues streams whose upstream broke, in this process or in another one. The first recovery that matches a response
+   * is used. Default `[openaiResponsesRecovery(), geminiInteractionsRecovery()]`; `[]` disables it.
+   */
+  recovery?: readonly UpstreamRecovery[];
+  /** Milliseconds without a new event after which a stream that broke is given up. Default 120,000 (2 minutes). */
+  recoveryTimeoutMs?: number;
   /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */
   maxReadBytes?: number;
   /**

@@ -5,6 +5,7 @@ import { coordinateByLogs } from './coordination/logs/index.ts';
 import type { CoordinatorOptions } from './coordination/types.ts';
 import { Claims } from './create/claims.ts';
 import { ExactlyOnce } from './create/exactly-once.ts';
+import { recoverySender } from './create/recovery-sender.ts';
 import { StreamKeys } from './create/stream-keys.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import { safeEmitter } from './shared/events.ts';
@@ -14,6 +15,8 @@ import { Guardian } from './peers/guardian.ts';
 import { Peers } from './peers/peers.ts';
 import { RunningStreams } from './pump/running.ts';
 import { createStorageQuota } from './quota/quota.ts';
+import { Recoveries } from './recovery/recoveries.ts';
+import { Seal } from './recovery/seal.ts';
 import { BytePositions } from './read/byte-positions.ts';
 import { LiveReads } from './read/live-reads.ts';
 import { ReadBudget } from './read/read-budget.ts';
@@ -91,6 +94,17 @@ export function createProxy(options: ResolvedOptions): Proxy {
   });
   const exactlyOnce = new ExactlyOnce({ claims, waitMs: options.upstreamHeadersTimeoutMs, logger });
   const quota = createStorageQuota(options, store, logger);
+  const emit = safeEmitter(options.onEvent, logger);
+  const recoveries = new Recoveries({
+    recoveries: options.recovery,
+    timeoutMs: options.recoveryTimeoutMs,
+    maxBytes: options.maxResponseBytes,
+    seal: new Seal(keyring.sealKeys),
+    store,
+    send: recoverySender({ options, allowlist, upstream }),
+    logger,
+    emit,
+  });
   const context: Context = Object.freeze({
     options,
     store,
@@ -107,12 +121,13 @@ export function createProxy(options: ResolvedOptions): Proxy {
     exactlyOnce,
     streamKeys: new StreamKeys(coordinator.names, processes),
     quota,
+    recoveries,
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
     readerSlots: new ReaderSlots(options),
     readBudget: new ReadBudget(options),
     bytePositions: new BytePositions(store, options.maxReadBytes),
-    emit: safeEmitter(options.onEvent, logger),
+    emit,
   });
   const opener = new Opener({
     logger,
@@ -130,6 +145,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     guardian.stop();
     if (opened) await quota.stop();
     if (opened) await processes.stop();
+    await recoveries.close();
     await upstream.close();
     // A store that was handed in is its owner's to close.
     if (opened && !options.store) await store.dispose();

@@ -1,5 +1,10 @@
 import { parseArgs } from 'node:util';
-import type { ProxyServerOptions } from 'durable-proxy';
+import {
+  geminiInteractionsRecovery,
+  lastEventIdRecovery,
+  openaiResponsesRecovery,
+  type ProxyServerOptions,
+} from 'durable-proxy';
 import { NUMBER_FLAGS, type NumberFlag } from './number-flags.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
 import { UsageError } from './usage-error.ts';
@@ -36,6 +41,8 @@ const FLAGS = {
   'durable-streams-header': { type: 'string', multiple: true },
   'public-url': { type: 'string' },
   'base-path': { type: 'string' },
+  recover: { type: 'string', multiple: true },
+  'no-recovery': { type: 'boolean' },
   'cors-origin': { type: 'string', multiple: true },
   drain: { type: 'string' },
   'log-level': { type: 'string' },
@@ -80,8 +87,26 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
       ...(flags['public-url'] !== undefined && { publicUrl: flags['public-url'] }),
       ...(flags['base-path'] !== undefined && { basePath: flags['base-path'] }),
       ...(flags['cors-origin'] && { cors: { origin: flags['cors-origin'] } }),
+      ...recoveryOption(flags.recover, flags['no-recovery']),
       ...(flags['upstream-header'] && { prepareUpstream: upstreamHeaders(flags['upstream-header'], env) }),
     },
+  };
+}
+
+/** The option `recovery`, if a flag changes it. */
+function recoveryOption(
+  patterns: readonly string[] | undefined,
+  isOff: boolean | undefined,
+): Pick<ProxyServerOptions, 'recovery'> {
+  if (isOff && patterns) throw new UsageError('Give --recover or --no-recovery, not both');
+  if (isOff) return { recovery: [] };
+  if (!patterns) return {};
+  return {
+    recovery: [
+      openaiResponsesRecovery(),
+      geminiInteractionsRecovery(),
+      lastEventIdRecovery({ match: patterns }),
+    ],
   };
 }
 

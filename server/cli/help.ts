@@ -20,6 +20,8 @@ Upstreams
   --allow-private-networks        allow upstream names that resolve to private addresses
   --upstream-header <header>      adds a header to requests to a host. Repeatable. $NAME is replaced by the
                                   environment variable: 'api.openai.com: Authorization: Bearer $OPENAI_API_KEY'
+  --recover <pattern>             upstream URLs whose broken streams are continued with Last-Event-ID. Repeatable
+  --no-recovery                   do not continue broken streams of OpenAI and Gemini
 
 Server
   --port <number>                 default $PORT, else 4440; 0 takes a free one

@@ -9,6 +9,8 @@ const NEWS: ReadonlySet<ProxyEvent['type']> = new Set([
   'replayed',
   'closed',
   'aborted',
+  'recovered',
+  'cancel-failed',
   'refused',
 ]);
 

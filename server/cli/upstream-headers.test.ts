@@ -8,7 +8,10 @@ const env = { OPENAI_API_KEY: 'sk-secret' };
 async function authorizationFor(url: string, values: readonly string[]): Promise<string | null> {
   const headers = new Headers();
   const req = new IncomingMessage(new Socket());
-  await upstreamHeaders(values, env)({ url: new URL(url), method: 'POST', headers, subject: undefined, req });
+  await upstreamHeaders(
+    values,
+    env,
+  )({ url: new URL(url), method: 'POST', headers, subject: undefined, purpose: 'create' as const, req });
   return headers.get('authorization');
 }
 

@@ -1,5 +1,6 @@
 import { STREAM_KEY } from '../../protocol/headers.ts';
 import type { Context } from '../context.ts';
+import type { Recoverable } from '../recovery/recoveries.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { headEntries } from '../store/upstream-head.ts';
 import { discardBody } from '../upstream/client.ts';
@@ -9,6 +10,7 @@ import type { Begun } from './exactly-once.ts';
 import { openPump } from './open-pump.ts';
 import { beginPending } from './pending.ts';
 import { loggableTarget, prepareTarget, type UpstreamTarget } from './prepare.ts';
+import { recoverableOf } from './recoverable.ts';
 import { storeStream } from './store-stream.ts';
 
 /**
@@ -45,7 +47,16 @@ async function prepared(
   const headers = context.requestHeaders(req.rawHeaders, request.authorization);
   const prepare = context.options.prepareUpstream;
   const [target] = await Promise.all([
-    prepareTarget({ req, request, headers, allowed, check, prepare, caller }),
+    prepareTarget({
+      purpose: 'create',
+      req,
+      method: request.method,
+      headers,
+      allowed,
+      check,
+      prepare,
+      subject: caller?.subject,
+    }),
     inTime(accepted, CREATE_STORE_MS),
   ]);
   return target;
@@ -64,11 +75,14 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
     options,
   );
   let begun: Begun;
+  let recoverable: Recoverable | undefined;
   try {
     const { status, headers } = answer;
     const contentType = headers['content-type'] ?? '';
     const head = { status, contentType, headers: context.responseHeaders(status, headers) };
-    const stored = { streamId, subject, claim, contentType, metadata: headEntries(head) };
+    recoverable = recoverableOf(context, begin, answer);
+    const metadata = { ...headEntries(head), ...(recoverable && context.recoveries.entries(recoverable)) };
+    const stored = { streamId, subject, claim, contentType, metadata };
     begun = await storeStream(context, stored, signal);
   } catch (error) {
     discardBody(answer.body);
@@ -76,7 +90,9 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
   }
   const { pump, answered } = openPump(context, { streamId, subject });
   slot.occupy(streamId, pump);
-  answered(answer.body, loggableTarget(target), performance.now() - begunAt);
+  const headersMs = performance.now() - begunAt;
+  context.emit({ type: 'created', streamId, subject, upstream: loggableTarget(target), headersMs });
+  answered({ body: answer.body, recoverable });
   return begun;
 }
 

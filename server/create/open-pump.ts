@@ -1,53 +1,67 @@
 import type { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
-import { Pump } from '../pump/pump.ts';
+import { Pump, type PumpOptions } from '../pump/pump.ts';
+import type { Recoverable } from '../recovery/recoveries.ts';
 
 export interface PumpedStream {
   readonly streamId: string;
   readonly subject: string | undefined;
   /** Called when the end is decided. */
   readonly onEnd?: () => void;
+  /** Of a stream that another process began. */
+  readonly adopted?: Required<Pick<PumpOptions, 'fence' | 'storedBytes'>>;
+}
+
+/** What is known with the head of the upstream's response. */
+export interface Answered {
+  /** Undefined if the response belonged to another process. */
+  readonly body: Readable | undefined;
+  /** How the stream is continued, if it can be. */
+  readonly recoverable: Recoverable | undefined;
 }
 
 export interface OpenedPump {
   readonly pump: Pump;
-  /**
-   * Hands over the body of a 2xx response, and tells listeners of the stream from then on.
-   * @param upstream origin and path of the upstream.
-   * @param headersMs milliseconds that the upstream took.
-   */
-  answered(body: Readable, upstream: string, headersMs: number): void;
+  /** Hands over a 2xx response, and tells listeners of the stream from then on. */
+  answered(response: Answered): void;
 }
 
 /** Creates the pump of a stream that exists, with its share of the storage quota. */
-export function openPump(context: Context, { streamId, subject, onEnd }: PumpedStream): OpenedPump {
-  const { options, store, running, quota, emit } = context;
+export function openPump(context: Context, { streamId, subject, onEnd, adopted }: PumpedStream): OpenedPump {
+  const { options, store, running, quota, recoveries, emit } = context;
   let startedAt = performance.now();
   let isAnswered = false;
+  let recoverable: Recoverable | undefined;
   const meter = quota.open(streamId, subject);
   const pump = new Pump({
     streamId,
     store,
     maxBytes: options.maxResponseBytes,
     meter,
+    fence: 0,
+    ...adopted,
     giveUp: running.gone,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
+    beforeClose: () => (recoverable ? recoveries.forget(streamId) : undefined),
     ...(onEnd && { onEnd }),
   });
-  void pump.done.then(({ outcome }) => {
+  void pump.done.then((end) => {
     meter.close();
     const { bytes } = pump;
+    const { outcome } = end;
     const durationMs = performance.now() - startedAt;
+    if (recoverable) recoveries.stopped(recoverable, end);
     if (isAnswered) emit({ type: 'closed', streamId, subject, outcome, bytes, durationMs });
     options.logger.info({ streamId, outcome, bytes, durationMs: Math.round(durationMs) }, 'stream closed');
   });
   return {
     pump,
-    answered(body, upstream, headersMs) {
+    answered({ body, recoverable: found }) {
       startedAt = performance.now();
       isAnswered = true;
-      emit({ type: 'created', streamId, subject, upstream, headersMs });
-      pump.attach(body);
+      recoverable = found;
+      if (found) pump.attach(recoveries.body(found, body, pump));
+      else if (body) pump.attach(body);
     },
   };
 }

@@ -3,6 +3,7 @@ import { lostStore } from '../pump/pump.ts';
 import { toProxyError } from '../http/render-error.ts';
 import type { ProxyError } from '../shared/errors.ts';
 import { redact, secretsOfRequest } from '../shared/redact.ts';
+import type { Recoverable } from '../recovery/recoveries.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { StoreError, type StreamEnd } from '../store/types.ts';
 import { headEntries } from '../store/upstream-head.ts';
@@ -12,6 +13,7 @@ import type { BeginOptions } from './begin-options.ts';
 import type { Begun } from './exactly-once.ts';
 import { openPump, type OpenedPump } from './open-pump.ts';
 import { loggableTarget, type UpstreamTarget } from './prepare.ts';
+import { recoverableOf } from './recoverable.ts';
 import { storeStream } from './store-stream.ts';
 
 /**
@@ -67,8 +69,12 @@ async function callLater(
     const { status } = answer;
     if (status >= 300 && status < 400) throw redirectRefused(status);
     if (status >= 200 && status < 300) {
-      await storeHead(context, begin, answer);
-      answered(answer.body, loggableTarget(target), headersMs);
+      const recoverable = recoverableOf(context, begin, answer);
+      await storeHead(context, begin, answer, recoverable);
+      const { streamId, caller } = begin;
+      const upstream = loggableTarget(target);
+      context.emit({ type: 'created', streamId, subject: caller?.subject, upstream, headersMs });
+      answered({ body: answer.body, recoverable });
       return;
     }
     const bytes = await readErrorBody(answer.body, context.options.maxErrorBytes);
@@ -88,13 +94,15 @@ async function callLater(
 
 /** Stores the head of the upstream's response, which readers see before the first byte of its body. */
 async function storeHead(
-  { store, responseHeaders }: Context,
+  { store, responseHeaders, recoveries }: Context,
   { streamId }: BeginOptions,
   { status, headers }: UpstreamAnswer,
+  recoverable?: Recoverable,
 ): Promise<void> {
   const contentType = headers['content-type'] ?? '';
   const head = { status, contentType, headers: responseHeaders(status, headers) };
-  await inTime(store.annotate(streamId, headEntries(head)), CREATE_STORE_MS);
+  const entries = { ...headEntries(head), ...(recoverable && recoveries.entries(recoverable)) };
+  await inTime(store.annotate(streamId, entries), CREATE_STORE_MS);
 }
 
 function refused(code: string, message: string): StreamEnd {

@@ -2,11 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../auth/service.ts';
 import { ProxyError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
-import type { PrepareUpstream } from '../options.ts';
+import type { PrepareUpstream, UpstreamDraft } from '../options.ts';
 import { redact, secretsOfHeaders } from '../shared/redact.ts';
 import { compileAllowlist, type Allowlist } from '../upstream/allowlist.ts';
 import { closePatterns, loggableUrl } from '../upstream/refused-url.ts';
-import type { CreateRequest } from './request.ts';
 
 /** An upstream request that may be sent: its URL passed the allowlist as it is here. */
 export interface UpstreamTarget {
@@ -27,7 +26,7 @@ export interface UrlCheckerOptions {
   readonly allowlist: Allowlist;
   /** The patterns of `allowlist`, to name those that come close to a refused URL. */
   readonly patterns: readonly string[];
-  readonly caller: Caller | undefined;
+  readonly caller: Pick<Caller, 'allow'> | undefined;
   readonly logger: Logger;
 }
 
@@ -52,32 +51,36 @@ export function urlChecker({ allowlist, patterns, caller, logger }: UrlCheckerOp
 }
 
 export interface PrepareTargetOptions {
-  readonly req: IncomingMessage;
-  readonly request: CreateRequest;
+  readonly purpose: UpstreamDraft['purpose'];
+  /** The request of a create. */
+  readonly req: IncomingMessage | undefined;
+  readonly method: string;
   /** Headers for the upstream. */
   readonly headers: [string, string][];
   readonly allowed: ReturnType<CheckUrl>;
   readonly check: CheckUrl;
   readonly prepare: PrepareUpstream | undefined;
-  readonly caller: Caller | undefined;
+  readonly subject: string | undefined;
 }
 
 /** Headers for the upstream, and what `prepareUpstream` makes of them and of the URL. */
 export async function prepareTarget({
+  purpose,
   req,
-  request,
+  method,
   headers,
   allowed,
   check,
   prepare,
-  caller,
+  subject,
 }: PrepareTargetOptions): Promise<UpstreamTarget> {
   if (!prepare) return { ...allowed, headers };
   const draft = {
     url: new URL(allowed.url),
-    method: request.method,
+    method,
     headers: new Headers(headers),
-    subject: caller?.subject,
+    subject,
+    purpose,
     req,
   };
   let result;

@@ -4,6 +4,9 @@ import type { OnEvent } from '../shared/events.ts';
 import type { CorsOptions } from '../http/cors-options.ts';
 import { silentLogger, type Logger } from '../shared/logger.ts';
 import type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions } from '../options.ts';
+import { geminiInteractionsRecovery } from '../recovery/gemini-interactions.ts';
+import { openaiResponsesRecovery } from '../recovery/openai-responses.ts';
+import type { UpstreamRecovery } from '../recovery/types.ts';
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
 import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
@@ -78,6 +81,20 @@ const BASE_PATH: OptionSpec<string, undefined> = {
   },
 };
 
+const RECOVERY: OptionSpec<readonly UpstreamRecovery[], readonly UpstreamRecovery[]> = {
+  fallback: Object.freeze([openaiResponsesRecovery(), geminiInteractionsRecovery()]),
+  check(name, value) {
+    const example = `${name}: [openaiResponsesRecovery(), lastEventIdRecovery({ match: 'https://agents.example.com/**' })]`;
+    if (!Array.isArray(value)) throw wrongType(name, 'a list of recoveries', value, example);
+    const each = withMethods<UpstreamRecovery>(['matches', 'resume'], example);
+    const recoveries = value.map((one: unknown) => each.check(name, one));
+    const names = recoveries.map((one) => one.name);
+    const isNamed = names.every((own) => typeof own === 'string' && own !== '');
+    if (isNamed && new Set(names).size === names.length) return Object.freeze(recoveries);
+    throw new ConfigurationError(`Each recovery in ${name} must have a name of its own. Example: ${example}`);
+  },
+};
+
 /**
  * Every option of `durableProxy`: how it is checked and its default. The command line makes a flag of every
  * number. `satisfies` makes an option without an entry a compile error.
@@ -146,6 +163,11 @@ export const PROXY_OPTIONS = {
   upstreamInactivityTimeoutMs: milliseconds({
     fallback: 600_000,
     help: "longest silence in an upstream's body",
+  }),
+  recovery: RECOVERY,
+  recoveryTimeoutMs: milliseconds({
+    fallback: 120_000,
+    help: 'time without a new event after which a broken stream is given up',
   }),
   maxReadBytes: limit({
     fallback: 4_194_304,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StorageMeter } from '../quota/quota.ts';
-import { StoreError, type StreamEnd, type StreamStore } from '../store/types.ts';
+import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../store/types.ts';
 import { classifyBodyError, discardBody } from '../upstream/client.ts';
 
 /** Unwritten bytes above which the upstream is paused. It goes on when they are being written. */
@@ -25,6 +25,12 @@ export interface PumpOptions {
   readonly onFirstByte: () => void;
   /** Called when the end is decided, before it is stored. */
   readonly onEnd?: () => void;
+  /** Called before the stream is closed. If it returns a promise, the stream is closed when that resolves. */
+  readonly beforeClose?: () => Promise<void> | undefined;
+  /** Fence of this process: see `ByteStore`. */
+  readonly fence: Fence;
+  /** Bytes that are stored already: another process began the stream. Default 0. */
+  readonly storedBytes?: number;
   /** Gives up on closing a stream whose store is down: the process goes away. */
   readonly giveUp: AbortSignal;
 }
@@ -37,8 +43,8 @@ export interface PumpOptions {
 export class Pump {
   /** Resolves when the stream is closed, or gone; never rejects. */
   readonly done: Promise<StreamEnd>;
-  /** Bytes taken from the upstream so far. */
-  bytes = 0;
+  /** Bytes of the stream so far: taken from the upstream here, or stored before. */
+  bytes: number;
 
   readonly #options: PumpOptions;
   #body: Readable | undefined;
@@ -47,10 +53,12 @@ export class Pump {
   #appending = false;
   #end: StreamEnd | undefined;
   #closing = false;
+  #onFlushed: (() => void)[] = [];
   #finish!: (end: StreamEnd) => void;
 
   constructor(options: PumpOptions) {
     this.#options = options;
+    this.bytes = options.storedBytes ?? 0;
     this.done = new Promise((resolve) => (this.#finish = resolve));
   }
 
@@ -78,6 +86,11 @@ export class Pump {
   /** Bytes came that no reader can have yet. */
   get isBehind(): boolean {
     return this.#appending || this.#pendingBytes > 0 || (this.#body?.readableLength ?? 0) > 0;
+  }
+
+  /** Resolves when everything that came is stored. Does not resolve if the stream ends before. */
+  flushed(): Promise<void> {
+    return this.isBehind ? new Promise((resolve) => this.#onFlushed.push(resolve)) : Promise.resolve();
   }
 
   /** Stops the upstream, flushes what was received, closes with this end. Idempotent: the first end stands. */
@@ -123,7 +136,7 @@ export class Pump {
   #append(): void {
     const { store, streamId } = this.#options;
     this.#appending = true;
-    store.append(streamId, this.#drain()).then(this.#onAppended, this.#onLost);
+    store.append(streamId, this.#drain(), this.#options.fence).then(this.#onAppended, this.#onLost);
   }
 
   readonly #onAppended = (): void => {
@@ -131,28 +144,40 @@ export class Pump {
     if (this.#body?.isPaused()) this.#body.resume();
     if (this.#end) void this.#close();
     else if (this.#pendingBytes > 0) this.#append();
+    else if (this.#onFlushed.length > 0 && !this.isBehind) {
+      for (const resolve of this.#onFlushed.splice(0)) resolve();
+    }
   };
 
   readonly #onLost = (error: unknown): void => {
     this.#appending = false;
     // Whether those bytes were written is unknown; writing them again could give them twice.
     this.#drain();
+    const end = lostStore(error);
+    if (error instanceof StoreError && error.code === 'FENCED') {
+      // Another process continues the stream: it is no longer this one's to close.
+      this.#closing = true;
+      this.#finish(end);
+    }
     this.#end = undefined;
-    this.#endWith(lostStore(error));
+    this.#endWith(end);
   };
 
   async #close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    const { store, streamId, giveUp } = this.#options;
+    const { store, streamId, giveUp, beforeClose, fence } = this.#options;
+    const ready = beforeClose?.();
+    if (ready) await ready;
     let end = this.#end!;
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
     let pause: number = CLOSE_RETRY_MS[0];
     for (;;) {
       try {
-        this.#finish(await store.close(streamId, end, last));
+        this.#finish(await store.close(streamId, end, last, fence));
         return;
       } catch (error) {
+        if (error instanceof StoreError && error.code === 'FENCED') return this.#finish(lostStore(error));
         if (error instanceof StoreError && error.code === 'NOT_FOUND') {
           this.#finish({
             outcome: 'aborted',

@@ -4,8 +4,10 @@ import {
   STREAM_TTL,
   STREAM_UP_TO_DATE,
   UPSTREAM_OUTCOME,
+  UPSTREAM_RECOVERIES,
 } from '../../protocol/headers.ts';
 import { upstreamHeaders } from '../access/upstream-headers.ts';
+import { recoveriesOf } from '../store/metadata.ts';
 import type { Frame, StreamInfo } from '../store/types.ts';
 
 /** To the base protocol an answer is bytes; what they are stands in `Upstream-Content-Type`. */
@@ -23,10 +25,12 @@ export const STORED_CACHE_CONTROL = 'private, no-cache';
 export function readHeaders(
   info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>,
 ): Record<string, string> {
+  const recoveries = recoveriesOf(info.metadata);
   return {
     ...upstreamHeaders(info),
     'X-Content-Type-Options': 'nosniff',
     'Cross-Origin-Resource-Policy': 'cross-origin',
+    ...(recoveries > 0 && { [UPSTREAM_RECOVERIES]: String(recoveries) }),
   };
 }
 

@@ -21,6 +21,20 @@ export type ProxyEvent =
   | ({ type: 'read-begun'; mode: ReadMode } & StreamEvent)
   /** `bytes` of the answer (not of its framing) that were written. */
   | ({ type: 'read-ended'; mode: ReadMode; bytes: number; durationMs: number } & StreamEvent)
+  /**
+   * The upstream broke, and the answer continues: the first new event after it arrived. `attempt` counts requests,
+   * `cause` is about the outcome that the stream would have had, `gapMs` the time without an upstream. `adopted` is true
+   * if another process held the stream before.
+   */
+  | ({
+      type: 'recovered';
+      attempt: number;
+      cause: 'upstream-error' | 'timeout' | 'truncated' | 'interrupted';
+      gapMs: number;
+      adopted: boolean;
+    } & StreamEvent)
+  /** The upstream of a stream that was stopped could not be told to stop. `status` of its last response, if any. */
+  | ({ type: 'cancel-failed'; status: number | undefined } & StreamEvent)
   /** Somebody asked to stop it: PATCH or DELETE. */
   | ({ type: 'aborted'; by: 'patch' | 'delete' } & StreamEvent)
   /** A request was answered with an error. */

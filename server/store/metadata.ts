@@ -26,3 +26,15 @@ export function metadataOf(info: StreamInfo): StreamMetadata {
   const { subject, owner = '', claim } = info.metadata;
   return { owner, ...(subject !== undefined && { subject }), ...(claim !== undefined && { claim }) };
 }
+
+/** Metadata entry with the number of times that the stream was continued. */
+const RECOVERIES = 'recoveries';
+
+/** Returns how often a stream was continued. */
+export function recoveriesOf(metadata: Readonly<Record<string, string>>): number {
+  return Number(metadata[RECOVERIES] ?? 0);
+}
+
+export function recoveriesEntry(count: number): Record<string, string> {
+  return { [RECOVERIES]: String(count) };
+}

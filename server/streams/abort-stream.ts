@@ -44,13 +44,20 @@ export async function stopUpstream(streamId: string, info: StreamInfo, context: 
   const pump = running.get(streamId);
   if (pump) {
     await pump.stop(ABORTED);
+    // Its log may be deleted next, and names what to stop.
+    await context.recoveries.prepared(streamId);
     return;
   }
   const { owner } = metadataOf(info);
   const asked = owner !== processes.id && (await peers.askToAbort(owner, streamId));
   if (asked && (await closesWithin(OTHERS_CLOSE_MS, streamId, info, context))) return;
   try {
+    const recoverable = context.recoveries.find(streamId, info.metadata);
+    if (recoverable) await context.recoveries.forget(streamId);
     await store.close(streamId, asked ? ABORTED : INTERRUPTED);
+    // The process that held the upstream is dead or does not react.
+    if (recoverable) context.recoveries.stopped(recoverable, ABORTED);
+    await context.recoveries.prepared(streamId);
   } catch (error) {
     if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
   }

@@ -27,7 +27,7 @@ const FAULTS: Record<string, () => Promise<Partial<ProxyServerOptions>>> = {
     prepareUpstream({ headers, req }) {
       headers.set('x-api-key', PROVIDER_KEY);
       const cause = new Error(`request with ${JSON.stringify(Object.fromEntries(headers))} failed`);
-      throw Object.assign(new Error(`no tenant for ${req.headers.authorization}`, { cause }), {
+      throw Object.assign(new Error(`no tenant for ${req?.headers.authorization}`, { cause }), {
         config: { headers: Object.fromEntries(headers) },
       });
     },

@@ -1,0 +1,24 @@
+import type { Context } from '../context.ts';
+import type { Recoverable } from '../recovery/recoveries.ts';
+import type { UpstreamAnswer } from '../upstream/client.ts';
+import type { BeginOptions } from './begin-options.ts';
+
+/** Returns how the stream of a 2xx response is continued if it breaks, or undefined if no recovery matches. */
+export function recoverableOf(
+  { recoveries, requestHeaders }: Context,
+  { req, request, body, caller, streamId }: BeginOptions,
+  { status, headers }: UpstreamAnswer,
+): Recoverable | undefined {
+  if (!recoveries.isFor(headers['content-type'])) return undefined;
+  const { url, method, authorization } = request;
+  const exchange = {
+    request: { url, method, body, headers: new Headers(requestHeaders(req.rawHeaders, authorization)) },
+    response: {
+      status,
+      headers: new Headers(
+        Object.entries(headers).filter((field): field is [string, string] => field[1] !== undefined),
+      ),
+    },
+  };
+  return recoveries.match(streamId, exchange, { subject: caller?.subject, allow: caller?.allow });
+}

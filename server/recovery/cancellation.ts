@@ -1,0 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { discardBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { isWorthRetrying, pauseBefore, retryAfterMs } from './backoff.ts';
+
+/** Requests that are sent at most, within about eight seconds. */
+const MAX_ATTEMPTS = 6;
+/** Longest `Retry-After` that is honored, in milliseconds. */
+const MAX_RETRY_AFTER_MS = 30_000;
+
+/**
+ * Sends a request that stops an upstream until it is answered.
+ * @param send sends it once.
+ * @param signal ends the attempts.
+ * @returns the last status; a 2xx if the upstream was stopped, undefined if it never responded.
+ */
+export async function sendCancel(
+  send: () => Promise<UpstreamAnswer>,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  let status: number | undefined;
+  let waitMs = 0;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && !signal.aborted; attempt += 1) {
+    if (attempt > 0) await delay(Math.max(pauseBefore(attempt), waitMs), undefined, { signal, ref: false });
+    try {
+      const answer = await send();
+      discardBody(answer.body);
+      status = answer.status;
+      if (!isWorthRetrying(status)) return status;
+      waitMs = Math.min(retryAfterMs(answer.headers['retry-after']), MAX_RETRY_AFTER_MS);
+    } catch {
+      status = undefined;
+    }
+  }
+  return status;
+}

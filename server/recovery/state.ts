@@ -1,0 +1,50 @@
+import type { Seal } from './seal.ts';
+import type { RecoverableRequest } from './types.ts';
+
+type Fields = readonly (readonly [name: string, value: string])[];
+
+/** What a recovery has to know of a stream, in whichever process it happens. */
+export interface RecoveryState {
+  /** Name of the recovery. */
+  readonly recovery: string;
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Fields;
+  readonly responseHeaders: Fields;
+  readonly subject?: string | undefined;
+  /** Patterns of the caller's token, which narrow the allowlist. */
+  readonly allow?: readonly string[] | undefined;
+}
+
+/** Metadata entry that holds the sealed state while the stream is open. Empty afterwards. */
+const RECOVERY = 'recovery';
+
+/** Metadata of a stream that is over: it holds no state. */
+export const NO_STATE: Readonly<Record<string, string>> = Object.freeze({ [RECOVERY]: '' });
+
+/** Returns the metadata entries of a stream with this state; none if it is too long. */
+export function sealState(seal: Seal, streamId: string, state: RecoveryState): Record<string, string> {
+  const sealed = seal.seal(streamId, JSON.stringify(state));
+  return sealed === undefined ? {} : { [RECOVERY]: sealed };
+}
+
+/** Returns the state in a stream's metadata, or undefined if there is none that this `jwtSecret` can open. */
+export function openState(
+  seal: Seal,
+  streamId: string,
+  metadata: Readonly<Record<string, string>>,
+): RecoveryState | undefined {
+  const text = seal.open(streamId, metadata[RECOVERY] ?? '');
+  return text === undefined ? undefined : (JSON.parse(text) as RecoveryState);
+}
+
+/** Header fields about a body, or that the request for another body must not have. */
+const OF_THE_BODY = /^(?:content-.*|accept|expect|last-event-id)$/i;
+
+/** Returns the request as recoveries see it: its headers are a copy without those about a body. */
+export function requestOf({ url, method, headers }: RecoveryState): RecoverableRequest {
+  const kept = headers.filter(([name]) => !OF_THE_BODY.test(name)) as [string, string][];
+  const copy = new Headers(kept);
+  copy.set('accept', 'text/event-stream');
+  return { url, method, headers: copy };
+}

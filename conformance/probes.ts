@@ -4,8 +4,10 @@ import {
   PREFER,
   PREFERENCE_APPLIED,
   PREFER_UPSTREAM_STATUS,
+  RESPOND_ASYNC,
   RETURN_REPRESENTATION,
   STREAM_KEY,
+  UPSTREAM_HEADERS,
   UPSTREAM_OUTCOME,
 } from '../protocol/headers.ts';
 import { ACTION, ACTION_ABORT, AS, AS_UPSTREAM, KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
@@ -41,6 +43,11 @@ const PROBES: Record<Extension, Probe> = {
     const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
     return (await t.create(t.reply('probe', { status: 429 }), { headers })).status === 429;
   },
+  [RESPOND_ASYNC]: async (t) => {
+    const answer = await t.create(t.reply('probe'), { headers: { [PREFER]: RESPOND_ASYNC } });
+    return answer.status === 202;
+  },
+  'upstream-head': async (t) => (await t.create(t.reply('probe'))).header(UPSTREAM_HEADERS) !== undefined,
   find: async (t) => {
     const name = randomUUID();
     await t.create(t.reply('probe'), { headers: { [STREAM_KEY]: name } });

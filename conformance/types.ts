@@ -1,4 +1,4 @@
-import { PREFER_UPSTREAM_STATUS } from '../protocol/headers.ts';
+import { PREFER_UPSTREAM_STATUS, RESPOND_ASYNC } from '../protocol/headers.ts';
 
 /** What a server may have beyond the plain protocol; each is additive (docs/PROTOCOL.md, extensions). */
 export const EXTENSIONS = [
@@ -7,6 +7,8 @@ export const EXTENSIONS = [
   'abort-by-key',
   'prefer',
   PREFER_UPSTREAM_STATUS,
+  RESPOND_ASYNC,
+  'upstream-head',
   'find',
   'scope',
   'as-upstream',
@@ -35,6 +37,8 @@ export const SECTION_NAMES = [
   'idempotency',
   'abort-by-key',
   'prefer',
+  'respond-async',
+  'upstream-head',
   'find',
   'scope',
   'as-upstream',

@@ -17,9 +17,11 @@ import { longPoll } from './long-poll.ts';
 import { outcomes } from './outcomes.ts';
 import { prefer } from './prefer.ts';
 import { read } from './read.ts';
+import { respondAsync } from './respond-async.ts';
 import { scope } from './scope.ts';
 import { sse } from './sse.ts';
 import { tokens } from './tokens.ts';
+import { upstreamHead } from './upstream-head.ts';
 
 /** The whole suite, in the order in which it is reported. */
 export const SECTIONS: readonly Section[] = [
@@ -40,6 +42,8 @@ export const SECTIONS: readonly Section[] = [
   idempotency,
   abortByKey,
   prefer,
+  respondAsync,
+  upstreamHead,
   finding,
   scope,
   asUpstream,

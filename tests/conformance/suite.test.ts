@@ -166,6 +166,8 @@ describe('the suite', () => {
       'outcomes',
       'prefer',
       'upstream-status',
+      'respond-async',
+      'upstream-head',
       'find',
       'scope',
       'as-upstream',

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { IDEMPOTENCY_KEY, STREAM_KEY, UPSTREAM_HEADERS, UPSTREAM_STATUS } from '../../protocol/headers.ts';
+import { KEY, OFFSET_START } from '../../protocol/query.ts';
+import type { Context } from '../context.ts';
+import { section, test } from '../define.ts';
+import type { Answer } from '../http-client.ts';
+
+const pairsOf = (answer: Answer): [string, string][] =>
+  JSON.parse(answer.header(UPSTREAM_HEADERS) ?? 'null') as [string, string][];
+
+/** A stream of an upstream with these headers, and what its create was answered with. */
+const created = (t: Context, headers: Record<string, string | string[]>, init = {}) =>
+  t.create(t.reply('x', { status: 202, headers }), init);
+
+export const upstreamHead = section(
+  'upstream-head',
+  [
+    test('[RESP-1][RESP-6] the status and headers are on the create, HEAD and reads of every mode', async (t) => {
+      const answer = await created(t, { 'X-Request-Id': 'req_1' });
+      const stream = t.streamOf(answer);
+      const live = await stream.live();
+      const answers = [
+        answer,
+        await stream.head(),
+        await stream.read(),
+        await stream.poll(OFFSET_START),
+        live.answer,
+      ];
+      for (const each of answers) {
+        assert.equal(each.header(UPSTREAM_STATUS), '202');
+        assert.deepEqual(pairsOf(each), pairsOf(answer));
+      }
+      assert.ok(pairsOf(answer).some(([name, value]) => name === 'x-request-id' && value === 'req_1'));
+      live.close();
+    }),
+
+    test(
+      '[RESP-1] a find and a replay have them too',
+      async (t) => {
+        const headers = { [IDEMPOTENCY_KEY]: randomUUID(), [STREAM_KEY]: randomUUID() };
+        const upstream = t.reply('x', { status: 202 });
+        await t.create(upstream, { headers });
+        const replay = await t.create(upstream, { headers });
+        const find = await t.service(new URL(`${t.base}?${KEY}=${headers[STREAM_KEY]}`));
+        for (const answer of [replay, find]) assert.equal(answer.header(UPSTREAM_STATUS), '202');
+      },
+      { needs: ['idempotency', 'find'] },
+    ),
+
+    test('[RESP-2] the headers are pairs in ASCII, with names in lower case', async (t) => {
+      const answer = await created(t, { 'X-Name': 'na\u00efve "quoted"' });
+      assert.match(answer.header(UPSTREAM_HEADERS) ?? '', /^[\x20-\x7e]+$/);
+      for (const [name] of pairsOf(answer)) assert.equal(name, name.toLowerCase());
+      assert.ok(pairsOf(answer).some(([name]) => name === 'x-name'));
+    }),
+
+    test('[RESP-3] cookies and headers of one connection are left out', async (t) => {
+      const names = pairsOf(
+        await created(t, {
+          'Set-Cookie': ['a=b', 'c=d'],
+          'Keep-Alive': 'timeout=5',
+          Connection: 'x-hop',
+          'X-Hop': '1',
+          'Strict-Transport-Security': 'max-age=1',
+          'Alt-Svc': 'clear',
+        }),
+      ).map(([name]) => name);
+      const never =
+        /^(set-cookie|keep-alive|connection|x-hop|strict-transport-security|alt-svc|content-(type|length|encoding)|transfer-encoding)$/;
+      assert.deepEqual(
+        names.filter((name) => never.test(name)),
+        [],
+      );
+    }),
+
+    test('[RESP-5] many large headers do not break a response', async (t) => {
+      const many = Object.fromEntries(
+        Array.from({ length: 6 }, (_, i) => [`x-large-${i}`, 'v'.repeat(2_000)]),
+      );
+      const answer = await created(t, many);
+      assert.ok((answer.header(UPSTREAM_HEADERS) ?? '').length <= 8_192);
+    }),
+  ],
+  ['upstream-head'],
+);

@@ -1,6 +1,16 @@
 import { IDLE } from './state.ts';
 import type { DurableRequestInit, DurableResponse, Resumption } from './types.ts';
 
+export type {
+  DurableRequestInit,
+  DurableResponse,
+  MaybePromise,
+  ProxyAuthorization,
+  Resumption,
+  ResumptionStatus,
+  StorageLike,
+} from './types.ts';
+
 /** What a view of an answer shows. Immutable: a change is a new object. */
 export interface SessionSnapshot {
   /** The body so far, as UTF-8. */

@@ -1,4 +1,4 @@
-import { LEASE_SECONDS } from './types.ts';
+import { LEASE_SECONDS } from './times.ts';
 
 /** Milliseconds between two renewals: three in a lease, so that one lost request or a long pause kills no process. */
 export const RENEW_MS = 1_500;

@@ -14,6 +14,7 @@ export interface Coordinator {
   readonly outbox: Outbox;
 }
 
+/** What a coordinator is created with. */
 export interface CoordinatorOptions {
   readonly logger: Logger;
   /** Seconds that claims and names are kept after their last use. */
@@ -99,6 +100,7 @@ export interface ClaimTable {
   watch(key: string, seen: Claim, signal: AbortSignal): Promise<void>;
 }
 
+/** The state of a create under a name. */
 export type NameState = 'accepted' | 'answered' | 'failed';
 
 /** One create under a name. */
@@ -124,6 +126,7 @@ export interface NameTable {
   watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void>;
 }
 
+/** Work that one of the processes on the store has to do, even if the process that added it dies. */
 export interface Task {
   readonly id: string;
   /** What to do, as text of at most 16,384 bytes. Whoever reads it ignores tasks of a form that it does not know. */
@@ -160,9 +163,3 @@ export interface Outbox {
    */
   take(): Promise<TakenTask | undefined>;
 }
-
-/** Seconds without a renewal after which a process counts as dead. */
-export const LEASE_SECONDS = 5;
-
-/** Milliseconds that a taken task belongs to its process. */
-export const TAKEN_MS = 15_000;

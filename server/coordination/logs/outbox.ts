@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ByteStore } from '../../store/types.ts';
-import { TAKEN_MS, type Outbox, type TakenTask, type Task } from '../types.ts';
+import { TAKEN_MS } from '../times.ts';
+import type { Outbox, TakenTask, Task } from '../types.ts';
 import { NameLogs } from './name-logs.ts';
 
 const OUTBOX = 'outbox';

@@ -4,7 +4,8 @@ import type { Logger } from '../../shared/logger.ts';
 import { LineSplitter } from '../../store/log.ts';
 import { StoreError, type ByteStore, type Follower, type Offset } from '../../store/types.ts';
 import { LeaseClock, RENEW_MS } from '../lease.ts';
-import { LEASE_SECONDS, type Orphans, type Processes } from '../types.ts';
+import { LEASE_SECONDS } from '../times.ts';
+import type { Orphans, Processes } from '../types.ts';
 import { NameLogs } from './name-logs.ts';
 
 /** Name of the list of processes that own streams. */

@@ -4,6 +4,8 @@ import { DurableStreamsStore } from './store.ts';
 
 export type { DurableStreamsStoreOptions } from './options.ts';
 export type * from '../types.ts';
+export type * from '../../coordination/types.ts';
+export type { Logger } from '../../shared/logger.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 
 /**

@@ -5,6 +5,8 @@ import type { StreamStore } from '../types.ts';
 import { EmbeddedStore } from './store.ts';
 
 export type * from '../types.ts';
+export type * from '../../coordination/types.ts';
+export type { Logger } from '../../shared/logger.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 
 /** Options of `embeddedStore`. */

@@ -6,6 +6,8 @@ import { RedisStore } from './store.ts';
 export type * from './clients.ts';
 export type { RedisClientOptions, RedisStoreOptions, RedisUrlOptions } from './options.ts';
 export type * from '../types.ts';
+export type * from '../../coordination/types.ts';
+export type { Logger } from '../../shared/logger.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 
 /**

@@ -32,8 +32,18 @@ for (const { path } of LAYERS) visit(path, []);
 
 const code = (path) => `\`${path}\``;
 function mayImport({ path, imports = [], types = [] }) {
-  const values = imports.map((other) => (other === path ? 'all of its folders' : code(other)));
-  const parts = [values.join(', '), types.length > 0 ? `types of ${types.map(code).join(', ')}` : ''];
+  const values = imports
+    .filter((other) => existsSync(other))
+    .map((other) => (other === path ? 'all of its folders' : code(other)));
+  const parts = [
+    values.join(', '),
+    types.length > 0
+      ? `types of ${types
+          .filter((other) => existsSync(other))
+          .map(code)
+          .join(', ')}`
+      : '',
+  ];
   return parts.filter(Boolean).join('; ') || 'nothing';
 }
 const rows = LAYERS.filter(({ path }) => existsSync(path)).map(

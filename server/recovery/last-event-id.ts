@@ -16,6 +16,7 @@ export interface LastEventIdStream {
   readonly responseHeaders: Headers;
 }
 
+/** Options of `lastEventIdRecovery`. */
 export interface LastEventIdRecoveryOptions {
   /** URLs of creates, as in the option `allowlist`: a pattern or several. */
   readonly match: string | readonly string[];
@@ -28,6 +29,7 @@ export interface LastEventIdRecoveryOptions {
 /**
  * Continues event streams with `id:` lines: it sends the last id in `Last-Event-ID`, as `EventSource` does. The upstream
  * has to answer with the events after that id. The end of the response is the end of the answer.
+ * @param options which streams to continue, and how.
  * @throws ConfigurationError for a pattern that cannot work.
  */
 export function lastEventIdRecovery(options: LastEventIdRecoveryOptions): UpstreamRecovery {

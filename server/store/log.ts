@@ -86,11 +86,6 @@ export async function readLog(store: Pick<StreamStore, 'read'>, id: string): Pro
   }
 }
 
-/** Reads the lines of a small log. A line that has no end yet is left out. */
-export async function readLines(store: Pick<StreamStore, 'read'>, id: string): Promise<string[]> {
-  return (await readLog(store, id)).lines;
-}
-
 /** Splits bytes that arrive in pieces into lines. */
 export class LineSplitter {
   #rest = '';

@@ -103,8 +103,9 @@ export const LAYERS = [
   },
   {
     path: 'server/webhooks/',
-    holds: 'notifies the app about streams',
-    imports: ['protocol/', 'server/shared/', 'server/upstream/', 'server/coordination/', 'server/store/'],
+    holds: 'the report of each closing to a URL of the operator',
+    imports: ['protocol/', 'server/shared/', 'server/auth/'],
+    types: ['server/coordination/', 'server/store/'],
   },
   {
     path: 'server/http/',
@@ -128,8 +129,8 @@ export const LAYERS = [
   {
     path: 'server/options/',
     holds: 'the table of options: checks, defaults, flags',
-    imports: ['server/shared/', 'server/upstream/', 'server/recovery/'],
-    types: ['server/options.ts', 'server/auth/', 'server/http/', 'server/store/', 'server/webhooks/'],
+    imports: ['server/shared/', 'server/upstream/', 'server/recovery/', 'server/webhooks/'],
+    types: ['server/options.ts', 'server/auth/', 'server/http/', 'server/store/'],
   },
   {
     path: 'server/context.ts',
@@ -175,6 +176,7 @@ export const LAYERS = [
       'server/formats/',
       'server/pump/',
       'server/recovery/',
+      'server/webhooks/',
       'server/access/',
       'server/read/',
     ],

@@ -19,6 +19,7 @@ import type { Allowlist } from './upstream/allowlist.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import type { RequestHeaders } from './upstream/headers.ts';
 import type { ResponseHeaders } from './upstream/response-headers.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 import type { Keyring } from './auth/keyring.ts';
 
 /** What the handlers of one proxy work with. Two proxies in one process share nothing of it. */
@@ -38,6 +39,8 @@ export interface Context {
   readonly exactlyOnce: ExactlyOnce;
   readonly streamKeys: StreamKeys;
   readonly quota: StorageQuota;
+  /** Only with the option `webhook`. */
+  readonly webhooks: Webhooks | undefined;
   readonly recoveries: Recoveries;
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;

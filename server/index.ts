@@ -3,6 +3,7 @@ export { createProxyServer, type ProxyServer } from './standalone.ts';
 export type { DurableProxyOptions, PrepareUpstream, ProxyServerOptions, UpstreamDraft } from './options.ts';
 export type { CorsOptions, CorsOrigin } from './http/cors-options.ts';
 export type { MaybePromise } from './shared/maybe-promise.ts';
+export type { WebhookOptions } from './webhooks/options.ts';
 export type { Authenticate } from './auth/service.ts';
 export type { CloseOptions } from './proxy.ts';
 export type { ProxyEvent, ReadMode, OnEvent, StreamEvent } from './shared/events.ts';

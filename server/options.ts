@@ -6,6 +6,7 @@ import type { Logger } from './shared/logger.ts';
 import type { MaybePromise } from './shared/maybe-promise.ts';
 import type { UpstreamRecovery } from './recovery/types.ts';
 import type { StreamStore } from './store/types.ts';
+import type { WebhookOptions } from './webhooks/options.ts';
 import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 
 /** What `prepareUpstream` sees. `url` and `headers` may be changed in place; what comes out is checked again. */
@@ -145,6 +146,8 @@ export interface DurableProxyOptions {
   basePath?: string;
   /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
   cors?: CorsOptions | false;
+  /** Receives a signed POST for every stream that closes (Standard Webhooks 1.0). Default: none. */
+  webhook?: WebhookOptions;
   /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions, and
    * refused upstream URLs, go to `console.error`, the same one once a minute; everything else is silent. */
   logger?: Logger;

@@ -27,6 +27,7 @@ import { embeddedStore } from './store/embedded/index.ts';
 import type { StreamEnd, StreamStore } from './store/types.ts';
 import { abortHere } from './streams/abort-stream.ts';
 import { compileAllowlist } from './upstream/allowlist.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 import { createUpstreamClient } from './upstream/client.ts';
 import { requestHeaders } from './upstream/headers.ts';
 import { responseHeaders } from './upstream/response-headers.ts';
@@ -84,7 +85,22 @@ export function createProxy(options: ResolvedOptions): Proxy {
     onWaiting: (streamId) => exactlyOnce.keepWaiting(streamId),
   });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
-  const guardian = new Guardian({ store, processes, logger, isRunning });
+  const emit = safeEmitter(options.onEvent, logger);
+  const webhooks =
+    options.webhook &&
+    new Webhooks({ ...options.webhook, outbox: coordinator.outbox, store, keyring, options, emit });
+  const guardian = new Guardian({
+    store,
+    processes,
+    logger,
+    isRunning,
+    beforeClose:
+      webhooks &&
+      ((streamId, { metadata, tail }, end) => {
+        const bytes = store.positionOf?.(tail) ?? null;
+        return webhooks.announce({ streamId, metadata, end, bytes });
+      }),
+  });
   const claims = new Claims({
     claims: coordinator.claims,
     processes,
@@ -94,7 +110,6 @@ export function createProxy(options: ResolvedOptions): Proxy {
   });
   const exactlyOnce = new ExactlyOnce({ claims, waitMs: options.upstreamHeadersTimeoutMs, logger });
   const quota = createStorageQuota(options, store, logger);
-  const emit = safeEmitter(options.onEvent, logger);
   const recoveries = new Recoveries({
     recoveries: options.recovery,
     timeoutMs: options.recoveryTimeoutMs,
@@ -121,6 +136,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     exactlyOnce,
     streamKeys: new StreamKeys(coordinator.names, processes),
     quota,
+    webhooks,
     recoveries,
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
@@ -135,6 +151,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
       await store.open();
       await peers.start();
       quota.start();
+      webhooks?.start();
     },
   });
 
@@ -143,6 +160,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     await running.close(drainMs, SHUT_DOWN);
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();
+    await webhooks?.stop();
     if (opened) await quota.stop();
     if (opened) await processes.stop();
     await recoveries.close();

@@ -43,6 +43,7 @@ const FLAGS = {
   'base-path': { type: 'string' },
   recover: { type: 'string', multiple: true },
   'no-recovery': { type: 'boolean' },
+  'webhook-url': { type: 'string' },
   'cors-origin': { type: 'string', multiple: true },
   drain: { type: 'string' },
   'log-level': { type: 'string' },
@@ -51,7 +52,7 @@ const FLAGS = {
 } as const;
 
 /**
- * Reads the arguments and the environment (`JWT_SECRET`, `PORT`).
+ * Reads the arguments and the environment (`JWT_SECRET`, `PORT`, `WEBHOOK_SECRET`).
  * @throws UsageError with the form that works.
  */
 export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {
@@ -87,6 +88,9 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
       ...(flags['public-url'] !== undefined && { publicUrl: flags['public-url'] }),
       ...(flags['base-path'] !== undefined && { basePath: flags['base-path'] }),
       ...(flags['cors-origin'] && { cors: { origin: flags['cors-origin'] } }),
+      ...(flags['webhook-url'] !== undefined && {
+        webhook: { url: flags['webhook-url'], secret: env['WEBHOOK_SECRET'] ?? '' },
+      }),
       ...recoveryOption(flags.recover, flags['no-recovery']),
       ...(flags['upstream-header'] && { prepareUpstream: upstreamHeaders(flags['upstream-header'], env) }),
     },

@@ -29,6 +29,7 @@ Server
   --public-url <url>              public URL of the mount, path included; default: relative URLs
   --base-path <path>              path of the mount behind a reverse proxy that removes a part of the path
   --cors-origin <origin>          origins whose pages may call. Repeatable. Default: any
+  --webhook-url <url>             receives a signed POST for each stream that closes; needs WEBHOOK_SECRET
   --drain <seconds>               time for running responses after SIGTERM or SIGINT. Default 10
   --log-level <level>             debug, info (default), warn, error, silent. JSON lines, as pino writes them
 
@@ -51,7 +52,8 @@ ${numbers('timeouts')}
   -v, --version                   print the version
 
 Environment
-  JWT_SECRET   the service secret: openssl rand -base64 32. To rotate it, give the new secret, a comma and the
-               old secret (new,old): the first signs, both are accepted.
-  PORT         the port, if --port is not given
+  JWT_SECRET      the service secret: openssl rand -base64 32. To rotate it, give the new secret, a comma and the
+                  old secret (new,old): the first signs, both are accepted.
+  WEBHOOK_SECRET  signs webhooks: echo "whsec_$(openssl rand -base64 32)"
+  PORT            the port, if --port is not given
 `;

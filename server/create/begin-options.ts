@@ -12,6 +12,8 @@ export interface BeginOptions {
   readonly check: CheckUrl;
   readonly body: Buffer | undefined;
   readonly caller: Caller | undefined;
+  /** URL or path of the mount. */
+  readonly base: string;
   readonly streamId: string;
   readonly claim: string | undefined;
   readonly slot: Slot;

@@ -65,7 +65,7 @@ async function prepared(
 /** Calls the upstream, then creates the stream of its response. */
 async function answered(context: Context, begin: BeginOptions, target: UpstreamTarget): Promise<Begun> {
   const { options, upstream } = context;
-  const { request, body, streamId, claim, slot, waiting } = begin;
+  const { request, body, streamId, slot, waiting } = begin;
   const subject = begin.caller?.subject;
   const { signal } = waiting;
   const begunAt = performance.now();
@@ -82,13 +82,13 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
     const head = { status, contentType, headers: context.responseHeaders(status, headers) };
     recoverable = recoverableOf(context, begin, answer);
     const metadata = { ...headEntries(head), ...(recoverable && context.recoveries.entries(recoverable)) };
-    const stored = { streamId, subject, claim, contentType, metadata };
+    const stored = { begin, contentType, metadata };
     begun = await storeStream(context, stored, signal);
   } catch (error) {
     discardBody(answer.body);
     throw error;
   }
-  const { pump, answered } = openPump(context, { streamId, subject });
+  const { pump, answered } = openPump(context, { streamId, subject, metadata: begun.metadata });
   slot.occupy(streamId, pump);
   const headersMs = performance.now() - begunAt;
   context.emit({ type: 'created', streamId, subject, upstream: loggableTarget(target), headersMs });

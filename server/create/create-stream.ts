@@ -60,6 +60,7 @@ export async function createStream(exchange: Exchange, context: Context): Promis
         check,
         body,
         caller,
+        base: exchange.base,
         streamId,
         claim,
         waiting,

@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
+import type { StreamInit } from '../store/types.ts';
 import { Pump, type PumpOptions } from '../pump/pump.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
 
 export interface PumpedStream {
   readonly streamId: string;
   readonly subject: string | undefined;
+  readonly metadata: StreamInit['metadata'];
   /** Called when the end is decided. */
   readonly onEnd?: () => void;
   /** Of a stream that another process began. */
@@ -27,13 +29,16 @@ export interface OpenedPump {
 }
 
 /** Creates the pump of a stream that exists, with its share of the storage quota. */
-export function openPump(context: Context, { streamId, subject, onEnd, adopted }: PumpedStream): OpenedPump {
-  const { options, store, running, quota, recoveries, emit } = context;
+export function openPump(
+  context: Context,
+  { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
+): OpenedPump {
+  const { options, store, running, quota, recoveries, webhooks, emit } = context;
   let startedAt = performance.now();
   let isAnswered = false;
   let recoverable: Recoverable | undefined;
   const meter = quota.open(streamId, subject);
-  const pump = new Pump({
+  const pump: Pump = new Pump({
     streamId,
     store,
     maxBytes: options.maxResponseBytes,
@@ -42,7 +47,12 @@ export function openPump(context: Context, { streamId, subject, onEnd, adopted }
     ...adopted,
     giveUp: running.gone,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
-    beforeClose: () => (recoverable ? recoveries.forget(streamId) : undefined),
+    beforeClose(end) {
+      const forgotten = recoverable && recoveries.forget(streamId);
+      const closing = { streamId, metadata, end, bytes: pump.bytes };
+      const announced = webhooks?.announceUntil(closing, running.gone);
+      return forgotten && announced ? Promise.all([forgotten, announced]) : (forgotten ?? announced);
+    },
     ...(onEnd && { onEnd }),
   });
   void pump.done.then((end) => {

@@ -30,10 +30,10 @@ export async function beginPending(
 ): Promise<Begun> {
   const { caller, streamId, claim, slot, waiting } = begin;
   const subject = caller?.subject;
-  const stored = { streamId, subject, claim, contentType: '', metadata: { pending: '1' } };
+  const stored = { begin, contentType: '', metadata: { pending: '1' } };
   const begun = await storeStream(context, stored, waiting.signal);
   const onEnd = () => waiting.abort();
-  const opened = openPump(context, { streamId, subject, onEnd });
+  const opened = openPump(context, { streamId, subject, metadata: begun.metadata, onEnd });
   slot.occupy(streamId, opened.pump);
   void opened.pump.done.then(({ outcome }) => {
     if (outcome !== 'refused') return;

@@ -2,13 +2,12 @@ import type { Context } from '../context.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { toMetadata } from '../store/metadata.ts';
 import { StoreError, type StreamInit } from '../store/types.ts';
+import { originEntries } from '../webhooks/task.ts';
+import type { BeginOptions } from './begin-options.ts';
 import type { Begun } from './exactly-once.ts';
 
 export interface StoredStream {
-  readonly streamId: string;
-  readonly subject: string | undefined;
-  /** Id of the claim of its `Idempotency-Key`. */
-  readonly claim: string | undefined;
+  readonly begin: Pick<BeginOptions, 'streamId' | 'caller' | 'claim' | 'request' | 'base'>;
   readonly contentType: string;
   /** Metadata beside those of every stream. */
   readonly metadata: StreamInit['metadata'];
@@ -21,9 +20,12 @@ export interface StoredStream {
  */
 export async function storeStream(
   { options, store, processes }: Context,
-  { streamId, subject, claim, contentType, metadata }: StoredStream,
+  { begin, contentType, metadata }: StoredStream,
   signal: AbortSignal,
 ): Promise<Begun> {
+  const { streamId, caller, claim, request, base } = begin;
+  const subject = caller?.subject;
+  const origin = { subject, key: request.streamKey, base, startedAt: Date.now() };
   const init: StreamInit = {
     contentType,
     ttlSeconds: options.streamTtlSeconds,
@@ -34,6 +36,7 @@ export async function storeStream(
         ...(claim !== undefined && { claim }),
       }),
       ...metadata,
+      ...(options.webhook && originEntries(origin)),
     },
   };
   const creation = store.create(streamId, init);

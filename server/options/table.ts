@@ -10,6 +10,7 @@ import type { UpstreamRecovery } from '../recovery/types.ts';
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
 import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
+import { checkWebhook, type WebhookOptions } from '../webhooks/options.ts';
 import type { OptionTable } from '../shared/check-options.ts';
 import {
   callback,
@@ -202,6 +203,10 @@ export const PROXY_OPTIONS = {
   publicUrl: PUBLIC_URL,
   basePath: BASE_PATH,
   cors: CORS,
+  webhook: { fallback: undefined, check: (_name, value) => checkWebhook(value) } as OptionSpec<
+    WebhookOptions,
+    undefined
+  >,
   logger: LOGGER,
   onEvent: callback<OnEvent>('(event) => console.log(event)'),
 } as const satisfies OptionTable & Record<keyof DurableProxyOptions, unknown>;

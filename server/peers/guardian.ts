@@ -17,6 +17,8 @@ export interface GuardianOptions {
   readonly logger: Logger;
   /** Whether this process pumps the stream itself. */
   readonly isRunning: (streamId: string) => boolean;
+  /** Called before a stream is closed. */
+  readonly beforeClose?: ((streamId: string, info: StreamInfo, end: StreamEnd) => Promise<void>) | undefined;
 }
 
 interface Watched {
@@ -108,6 +110,7 @@ export class Guardian {
   async #close(streamId: string, info: StreamInfo): Promise<boolean> {
     const { store, logger } = this.#options;
     try {
+      await this.#options.beforeClose?.(streamId, info, INTERRUPTED);
       await store.close(streamId, INTERRUPTED, undefined, info.fence);
       const { owner } = metadataOf(info);
       logger.warn({ streamId, owner }, 'closed the stream of a process that no longer exists');

@@ -26,7 +26,7 @@ export interface PumpOptions {
   /** Called when the end is decided, before it is stored. */
   readonly onEnd?: () => void;
   /** Called before the stream is closed. If it returns a promise, the stream is closed when that resolves. */
-  readonly beforeClose?: () => Promise<void> | undefined;
+  readonly beforeClose?: (end: StreamEnd) => Promise<unknown> | undefined;
   /** Fence of this process: see `ByteStore`. */
   readonly fence: Fence;
   /** Bytes that are stored already: another process began the stream. Default 0. */
@@ -167,9 +167,9 @@ export class Pump {
     if (this.#closing) return;
     this.#closing = true;
     const { store, streamId, giveUp, beforeClose, fence } = this.#options;
-    const ready = beforeClose?.();
-    if (ready) await ready;
     let end = this.#end!;
+    const ready = beforeClose?.(end);
+    if (ready) await ready;
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
     let pause: number = CLOSE_RETRY_MS[0];
     for (;;) {

@@ -37,6 +37,10 @@ export type ProxyEvent =
   | ({ type: 'cancel-failed'; status: number | undefined } & StreamEvent)
   /** Somebody asked to stop it: PATCH or DELETE. */
   | ({ type: 'aborted'; by: 'patch' | 'delete' } & StreamEvent)
+  /** The receiver of webhooks accepted the closing of a stream. */
+  | ({ type: 'webhook-delivered'; attempts: number; status: number } & StreamEvent)
+  /** An attempt failed. `reason` is a status or an error code. Without `willRetry` the webhook is given up. */
+  | ({ type: 'webhook-failed'; attempts: number; reason: string; willRetry: boolean } & StreamEvent)
   /** A request was answered with an error. */
   | { type: 'refused'; code: ErrorCode; status: number; method: string };
 

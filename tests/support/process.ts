@@ -20,11 +20,12 @@ export interface ProxyProcessOptions {
   readonly durableStreamsUrl?: string;
   /** More arguments of the command line. */
   readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The command line's server in a process of its own, on a free port. */
 export async function startProxyProcess(options: ProxyProcessOptions): Promise<ProxyProcess> {
-  const { dataDir, redis, durableStreamsUrl, args = [] } = options;
+  const { dataDir, redis, durableStreamsUrl, args = [], env } = options;
   const child = spawn(
     process.execPath,
     [
@@ -35,7 +36,7 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
       ...(durableStreamsUrl === undefined ? [] : ['--durable-streams-url', durableStreamsUrl]),
       ...args,
     ],
-    { cwd: ROOT, env: { ...process.env, JWT_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit'] },
+    { cwd: ROOT, env: { ...process.env, JWT_SECRET: SECRET, ...env }, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const url = await new Promise<string>((resolve, reject) => {

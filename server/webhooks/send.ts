@@ -1,0 +1,39 @@
+import { Agent, request } from 'undici';
+
+/** Milliseconds for one attempt, until the response's headers are here. */
+const ATTEMPT_MS = 15_000;
+
+export interface WebhookRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Sends webhooks. The operator chose their URL, so it may have a private address. */
+export class WebhookSender {
+  readonly #agent = new Agent({ connect: { timeout: ATTEMPT_MS } });
+  readonly #closing = new AbortController();
+
+  /**
+   * Sends one attempt and returns the status of its response, whose body is ignored. Redirects are not followed.
+   * @throws if there is no response within 15 s, or after `close`.
+   */
+  async send({ url, headers, body }: WebhookRequest): Promise<number> {
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(ATTEMPT_MS)]);
+    const response = await request(url, {
+      method: 'POST',
+      dispatcher: this.#agent,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body,
+      signal,
+    });
+    response.body.on('error', () => undefined).destroy();
+    return response.statusCode;
+  }
+
+  /** Cancels attempts in progress and closes connections. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#agent.destroy();
+  }
+}

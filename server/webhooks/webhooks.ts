@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { signQuery } from '../auth/signed-url.ts';
+import type { Keyring } from '../auth/keyring.ts';
+import type { Outbox, TakenTask } from '../coordination/types.ts';
+import type { OnEvent } from '../shared/events.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { ByteStore, StreamEnd, StreamInit } from '../store/types.ts';
+import { SCOPE_READ } from '../../protocol/query.ts';
+import { webhookBody } from './body.ts';
+import { retryDelayMs } from './schedule.ts';
+import { WebhookSender } from './send.ts';
+import { webhookHeaders, webhookKey } from './signature.ts';
+import type { WebhookOptions } from './options.ts';
+import { decodeTask, encodeTask, originOf, type ClosedTask } from './task.ts';
+
+/** Milliseconds between two looks at the outbox, for tasks of other processes and for retries. */
+const LOOK_MS = 1_000;
+/** Milliseconds that a closing gets before its webhook is sent. */
+const CLOSING_MS = 500;
+/** Milliseconds until a task is looked at again whose stream is still open, or that this version does not know. */
+const AGAIN_MS = 5_000;
+/** Milliseconds between attempts to store a webhook: they double up to the last. */
+const ANNOUNCE_RETRY_MS: readonly [number, number] = [250, 30_000];
+/** Webhooks that a process sends at the same time. */
+const MAX_SENDING = 8;
+
+export interface WebhooksOptions extends WebhookOptions {
+  readonly outbox: Outbox;
+  readonly store: Pick<ByteStore, 'head'>;
+  readonly keyring: Keyring;
+  readonly options: { readonly urlExpirationSeconds: number; readonly logger: Logger };
+  readonly emit: OnEvent;
+}
+
+/** Reason of webhooks that are not sent any more. */
+const DISABLED = 'disabled by 410';
+
+/** What is known of a closing before it is stored. */
+export interface Closing {
+  readonly streamId: string;
+  readonly metadata: StreamInit['metadata'];
+  readonly end: StreamEnd;
+  /** Bytes of the response, if this process knows them. */
+  readonly bytes: number | null;
+}
+
+/**
+ * Sends a webhook for every closing, at least once. The task is stored before the stream is closed, so no closing is
+ * without one; whichever live process takes it sends it, and repeats it until the receiver responds 2xx.
+ */
+export class Webhooks {
+  readonly #options: WebhooksOptions;
+  readonly #key: Buffer;
+  readonly #sender = new WebhookSender();
+  #timer: NodeJS.Timeout | undefined;
+  #sending = 0;
+  #isStopped = false;
+  /** The receiver responded 410 Gone: it wants no more messages (Standard Webhooks 1.0, "Deliverability"). */
+  #isDisabled = false;
+
+  constructor(options: WebhooksOptions) {
+    this.#options = options;
+    this.#key = webhookKey(options.secret);
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#sender.close();
+  }
+
+  /**
+   * Stores the webhook of a stream that is about to close.
+   * @throws StoreError if the outbox fails: whoever closes the stream tries again.
+   */
+  async announce({ streamId, metadata, end, bytes }: Closing): Promise<void> {
+    const origin = originOf(metadata);
+    if (!origin) return;
+    const closedAt = Date.now();
+    const { outcome, error } = end;
+    const payload = encodeTask({ streamId, closedAt, bytes, outcome, error, origin });
+    await this.#options.outbox.add({ id: `webhook-${streamId}`, payload, dueAt: closedAt + CLOSING_MS });
+  }
+
+  /** Stores the webhook as `announce` does. If the outbox fails, tries again until `giveUp` aborts. Never rejects. */
+  async announceUntil(closing: Closing, giveUp: AbortSignal): Promise<void> {
+    for (let pauseMs = ANNOUNCE_RETRY_MS[0]; ; pauseMs = Math.min(pauseMs * 2, ANNOUNCE_RETRY_MS[1])) {
+      try {
+        return await this.announce(closing);
+      } catch (err) {
+        this.#options.options.logger.warn({ err, streamId: closing.streamId }, 'could not store a webhook');
+      }
+      const isLive = await delay(pauseMs, true, { ref: false, signal: giveUp }).catch(() => false);
+      if (!isLive) return;
+    }
+  }
+
+  async #look(): Promise<void> {
+    while (!this.#isStopped && this.#sending < MAX_SENDING) {
+      this.#sending += 1;
+      let taken: TakenTask | undefined;
+      try {
+        taken = await this.#options.outbox.take();
+      } catch (err) {
+        this.#options.options.logger.warn({ err }, 'could not read the outbox of webhooks');
+      }
+      if (!taken) {
+        this.#sending -= 1;
+        return;
+      }
+      void this.#deliver(taken)
+        .catch((err: unknown) => this.#options.options.logger.warn({ err }, 'could not update a webhook'))
+        .finally(() => (this.#sending -= 1));
+    }
+  }
+
+  async #deliver(taken: TakenTask): Promise<void> {
+    const task = decodeTask(taken.payload);
+    if (!task) return void (await taken.retry(Date.now() + AGAIN_MS));
+    const info = await this.#options.store.head(task.streamId);
+    // Its process died before the closing. Another one closes the stream, or continues it.
+    if (info && !info.end) return void (await taken.retry(Date.now() + AGAIN_MS));
+    const result = this.#isDisabled
+      ? DISABLED
+      : await this.#send(task, webhookBody(task, info, this.#readUrl(task)));
+    if (this.#isStopped) return;
+    const { streamId, origin } = task;
+    const about = { streamId, subject: origin.subject, attempts: taken.attempts };
+    if (typeof result === 'number' && result >= 200 && result < 300) {
+      this.#options.emit({ type: 'webhook-delivered', ...about, status: result });
+      return void (await taken.done());
+    }
+    this.#isDisabled ||= result === 410;
+    const delayMs = this.#isDisabled ? undefined : retryDelayMs(taken.attempts);
+    const reason = typeof result === 'number' ? `status ${result}` : result;
+    this.#options.emit({ type: 'webhook-failed', ...about, reason, willRetry: delayMs !== undefined });
+    this.#options.options.logger.warn({ ...about, reason, retryInMs: delayMs }, 'a webhook was not accepted');
+    if (delayMs === undefined) await taken.done();
+    else await taken.retry(Date.now() + delayMs);
+  }
+
+  /** Returns the status, or the reason why there is none. */
+  async #send(task: ClosedTask, body: string): Promise<number | string> {
+    const { url, headers } = this.#options;
+    const timestamp = Math.floor(Date.now() / 1_000);
+    const signed = webhookHeaders(this.#key, { id: task.streamId, timestamp, body });
+    try {
+      return await this.#sender.send({ url, headers: { ...headers, ...signed }, body });
+    } catch (error) {
+      const { code, name } = error as NodeJS.ErrnoException;
+      return code ?? name;
+    }
+  }
+
+  #readUrl({ streamId, origin }: ClosedTask): string {
+    const { keyring, options } = this.#options;
+    const expiresAt = Math.floor(Date.now() / 1_000) + options.urlExpirationSeconds;
+    return `${origin.base}/${streamId}?${signQuery(keyring, streamId, expiresAt, SCOPE_READ)}`;
+  }
+}

@@ -3,6 +3,7 @@ import { createServiceAuth } from './auth/service.ts';
 import type { Context } from './context.ts';
 import { coordinateByLogs } from './coordination/logs/index.ts';
 import type { CoordinatorOptions } from './coordination/types.ts';
+import { Adoptions } from './create/adopt.ts';
 import { Claims } from './create/claims.ts';
 import { ExactlyOnce } from './create/exactly-once.ts';
 import { recoverySender } from './create/recovery-sender.ts';
@@ -11,6 +12,7 @@ import { createDispatch, type Dispatch } from './dispatch.ts';
 import { safeEmitter } from './shared/events.ts';
 import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
+import { OrphanKeeper } from './peers/orphans.ts';
 import { Guardian } from './peers/guardian.ts';
 import { Peers } from './peers/peers.ts';
 import { RunningStreams } from './pump/running.ts';
@@ -94,12 +96,21 @@ export function createProxy(options: ResolvedOptions): Proxy {
     processes,
     logger,
     isRunning,
+    adopt: (streamId, info) => adoptions.adopt(streamId, info),
     beforeClose:
       webhooks &&
       ((streamId, { metadata, tail }, end) => {
         const bytes = store.positionOf?.(tail) ?? null;
         return webhooks.announce({ streamId, metadata, end, bytes });
       }),
+  });
+  const orphans = new OrphanKeeper({
+    processes,
+    settle: async (streamId) => {
+      const info = await store.head(streamId);
+      if (info) await guardian.settle(streamId, info);
+    },
+    logger,
   });
   const claims = new Claims({
     claims: coordinator.claims,
@@ -145,6 +156,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     bytePositions: new BytePositions(store, options.maxReadBytes),
     emit,
   });
+  const adoptions = new Adoptions(context);
   const opener = new Opener({
     logger,
     open: async () => {
@@ -152,11 +164,13 @@ export function createProxy(options: ResolvedOptions): Proxy {
       await peers.start();
       quota.start();
       webhooks?.start();
+      if (store.adopt) orphans.start();
     },
   });
 
   const closeAll = async (drainMs: number): Promise<void> => {
     const opened = await opener.stop();
+    orphans.stop();
     await running.close(drainMs, SHUT_DOWN);
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();

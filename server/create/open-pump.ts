@@ -4,6 +4,9 @@ import type { StreamInit } from '../store/types.ts';
 import { Pump, type PumpOptions } from '../pump/pump.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
 
+/** Metadata of a stream that a process has left. */
+const NO_OWNER = { owner: '' };
+
 export interface PumpedStream {
   readonly streamId: string;
   readonly subject: string | undefined;
@@ -33,7 +36,7 @@ export function openPump(
   context: Context,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
 ): OpenedPump {
-  const { options, store, running, quota, recoveries, webhooks, emit } = context;
+  const { options, store, running, quota, recoveries, processes, webhooks, emit } = context;
   let startedAt = performance.now();
   let isAnswered = false;
   let recoverable: Recoverable | undefined;
@@ -60,18 +63,35 @@ export function openPump(
     const { bytes } = pump;
     const { outcome } = end;
     const durationMs = performance.now() - startedAt;
+    // The process that continues the stream tells how it ends.
+    if (pump.isReleased) return;
     if (recoverable) recoveries.stopped(recoverable, end);
+    if (recoverable) processes.disown(streamId).catch(onLost);
     if (isAnswered) emit({ type: 'closed', streamId, subject, outcome, bytes, durationMs });
     options.logger.info({ streamId, outcome, bytes, durationMs: Math.round(durationMs) }, 'stream closed');
   });
+  const onLost = (err: unknown): void => {
+    options.logger.warn(
+      { err, streamId },
+      'could not note whose stream it is; other processes find it by its readers',
+    );
+  };
   return {
     pump,
     answered({ body, recoverable: found }) {
       startedAt = performance.now();
       isAnswered = true;
       recoverable = found;
-      if (found) pump.attach(recoveries.body(found, body, pump));
-      else if (body) pump.attach(body);
+      if (!found) {
+        if (body) pump.attach(body);
+        return;
+      }
+      pump.attach(recoveries.body(found, body, pump));
+      if (!store.adopt) return;
+      processes.own(streamId).catch(onLost);
+      pump.handOver = async () => {
+        if (await pump.release()) await store.annotate(streamId, NO_OWNER).catch(onLost);
+      };
     },
   };
 }

@@ -15,7 +15,13 @@ afterEach(() => vi.useRealTimers());
 async function watchOne() {
   await store.create('stream', INIT);
   const processes = { id: 'here', isAlive: () => Promise.resolve(false) };
-  const guardian = new Guardian({ store, processes, logger: silentLogger, isRunning: () => false });
+  const guardian = new Guardian({
+    store,
+    processes,
+    logger: silentLogger,
+    isRunning: () => false,
+    adopt: () => Promise.resolve(false),
+  });
   const release = guardian.watch('stream', (await store.head('stream'))!);
   return { guardian, release };
 }
@@ -66,7 +72,13 @@ it('closes an adopted stream once its adopter is dead', async () => {
   await store.create('stream', INIT);
   const dead = new Set(['dead']);
   const processes = { id: 'here', isAlive: (owner: string) => Promise.resolve(!dead.has(owner)) };
-  const guardian = new Guardian({ store, processes, logger: silentLogger, isRunning: () => false });
+  const guardian = new Guardian({
+    store,
+    processes,
+    logger: silentLogger,
+    isRunning: () => false,
+    adopt: () => Promise.resolve(false),
+  });
   guardian.watch('stream', (await store.head('stream'))!);
   await store.adopt('stream', 0, { owner: 'adopter' });
   await vi.advanceTimersByTimeAsync(3_000);

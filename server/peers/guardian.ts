@@ -15,6 +15,8 @@ export interface GuardianOptions {
   readonly store: StreamStore;
   readonly processes: Pick<Processes, 'id' | 'isAlive'>;
   readonly logger: Logger;
+  /** Continues the stream of a dead process. Returns false if that is not possible, so that the stream is closed. */
+  readonly adopt: (streamId: string, info: StreamInfo) => Promise<boolean>;
   /** Whether this process pumps the stream itself. */
   readonly isRunning: (streamId: string) => boolean;
   /** Called before a stream is closed. */
@@ -106,9 +108,10 @@ export class Guardian {
     }
   }
 
-  /** Closes a stream. Returns false if it was adopted in between. */
+  /** Has a stream continued, or closes it. Returns false if it was adopted. */
   async #close(streamId: string, info: StreamInfo): Promise<boolean> {
-    const { store, logger } = this.#options;
+    const { store, adopt, logger } = this.#options;
+    if (await adopt(streamId, info)) return false;
     try {
       await this.#options.beforeClose?.(streamId, info, INTERRUPTED);
       await store.close(streamId, INTERRUPTED, undefined, info.fence);

@@ -10,6 +10,10 @@ const HIGH_WATER_BYTES = 1_048_576;
 const CLOSE_RETRY_MS = [250, 30_000] as const;
 
 const COMPLETE: StreamEnd = { outcome: 'complete' };
+const HANDED_OVER: StreamEnd = {
+  outcome: 'interrupted',
+  error: { code: 'SHUTTING_DOWN', message: 'Another process continues the stream' },
+};
 const QUOTA_EXCEEDED: StreamEnd = {
   outcome: 'too-large',
   error: { code: 'STORAGE_QUOTA_EXCEEDED', message: 'The storage limit was reached in mid-answer' },
@@ -46,7 +50,11 @@ export class Pump {
   /** Bytes of the stream so far: taken from the upstream here, or stored before. */
   bytes: number;
 
+  /** Leaves the stream open for another process. Undefined if no other process could continue it. */
+  handOver: (() => Promise<void>) | undefined;
+
   readonly #options: PumpOptions;
+  #isReleased = false;
   #body: Readable | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
@@ -99,6 +107,25 @@ export class Pump {
     while (!this.#end && this.#body && this.#body.read() !== null);
     this.#endWith(end);
     return this.done;
+  }
+
+  /** True if the stream was left to another process. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
+  /**
+   * Stops the upstream and stores what was received, but leaves the stream open. Without effect if the end is decided.
+   * Resolves with `isReleased`.
+   */
+  async release(): Promise<boolean> {
+    while (!this.#end && this.#body && this.#body.read() !== null);
+    if (!this.#end) {
+      this.#isReleased = true;
+      this.#endWith(HANDED_OVER);
+    }
+    await this.done;
+    return this.#isReleased;
   }
 
   #take(chunk: Buffer): void {
@@ -156,7 +183,7 @@ export class Pump {
     const end = lostStore(error);
     if (error instanceof StoreError && error.code === 'FENCED') {
       // Another process continues the stream: it is no longer this one's to close.
-      this.#closing = true;
+      this.#closing = this.#isReleased = true;
       this.#finish(end);
     }
     this.#end = undefined;
@@ -167,6 +194,10 @@ export class Pump {
     if (this.#closing) return;
     this.#closing = true;
     const { store, streamId, giveUp, beforeClose, fence } = this.#options;
+    if (this.#isReleased) {
+      if (this.#pendingBytes > 0) await store.append(streamId, this.#drain(), fence).catch(() => undefined);
+      return this.#finish(this.#end!);
+    }
     let end = this.#end!;
     const ready = beforeClose?.(end);
     if (ready) await ready;

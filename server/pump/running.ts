@@ -110,9 +110,24 @@ export class RunningStreams {
     return { start, occupy, release };
   }
 
-  /** Takes nothing new, waits for what runs, and stops with this end what still runs after `drainMs`. */
+  /** Registers a stream of another process. No limit refuses it: it was running already. */
+  adopt(subject: string | undefined, streamId: string, pump: Pump): void {
+    const giveBack = this.#streams.force(subject);
+    this.#pumps.set(streamId, pump);
+    void pump.done.then(() => {
+      this.#pumps.delete(streamId);
+      giveBack();
+      if (this.#streams.total === 0) this.#onIdle?.();
+    });
+  }
+
+  /**
+   * Takes nothing new, leaves what another process can continue to it, waits for the rest, and stops with this end
+   * what still runs after `drainMs`.
+   */
   async close(drainMs: number, end: StreamEnd): Promise<void> {
     this.#closing = true;
+    await Promise.all([...this.#pumps.values()].map(async (pump) => pump.handOver?.()));
     await this.#idleWithin(drainMs);
     for (const waiting of this.#waiting.values()) waiting.abort(shuttingDown());
     const timer = setTimeout(() => this.#gone.abort(), CLOSE_GRACE_MS);
@@ -153,6 +168,12 @@ class Count {
     const ofSubject = subject === undefined ? 0 : (this.#bySubject.get(subject) ?? 0);
     if (ofSubject >= maxConcurrentStreamsPerSubject)
       throw tooMany(maxConcurrentStreamsPerSubject, 'for one subject');
+    return this.force(subject);
+  }
+
+  /** The same without limits. */
+  force(subject: string | undefined): () => void {
+    const ofSubject = subject === undefined ? 0 : (this.#bySubject.get(subject) ?? 0);
     this.total += 1;
     if (subject !== undefined) this.#bySubject.set(subject, ofSubject + 1);
     return () => {

@@ -1,3 +1,4 @@
+import { RECOVERY } from '../store/metadata.ts';
 import type { Seal } from './seal.ts';
 import type { RecoverableRequest } from './types.ts';
 
@@ -15,9 +16,6 @@ export interface RecoveryState {
   /** Patterns of the caller's token, which narrow the allowlist. */
   readonly allow?: readonly string[] | undefined;
 }
-
-/** Metadata entry that holds the sealed state while the stream is open. Empty afterwards. */
-const RECOVERY = 'recovery';
 
 /** Metadata of a stream that is over: it holds no state. */
 export const NO_STATE: Readonly<Record<string, string>> = Object.freeze({ [RECOVERY]: '' });

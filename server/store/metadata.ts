@@ -27,6 +27,14 @@ export function metadataOf(info: StreamInfo): StreamMetadata {
   return { owner, ...(subject !== undefined && { subject }), ...(claim !== undefined && { claim }) };
 }
 
+/** Metadata entry that holds the sealed state of a recovery while the stream is open. Empty afterwards. */
+export const RECOVERY = 'recovery';
+
+/** Returns true for a stream that another process may continue. Of a dead process, it is left open for that. */
+export function isRecoverable(metadata: Readonly<Record<string, string>>): boolean {
+  return (metadata[RECOVERY] ?? '') !== '';
+}
+
 /** Metadata entry with the number of times that the stream was continued. */
 const RECOVERIES = 'recoveries';
 

@@ -54,7 +54,7 @@ export async function stopUpstream(streamId: string, info: StreamInfo, context: 
   try {
     const recoverable = context.recoveries.find(streamId, info.metadata);
     if (recoverable) await context.recoveries.forget(streamId);
-    await store.close(streamId, asked ? ABORTED : INTERRUPTED);
+    await store.close(streamId, asked || recoverable ? ABORTED : INTERRUPTED);
     // The process that held the upstream is dead or does not react.
     if (recoverable) context.recoveries.stopped(recoverable, ABORTED);
     await context.recoveries.prepared(streamId);

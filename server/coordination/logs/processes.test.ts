@@ -24,6 +24,7 @@ it('[LIFE-9] a process does not close the stream of another one that had no chan
     processes: other,
     logger: silentLogger,
     isRunning: () => false,
+    adopt: () => Promise.resolve(false),
   });
   const release = guardian.watch('stream', (await store.head('stream'))!);
   // The store is away for longer than the lease, then answers what it was asked.

@@ -62,7 +62,10 @@ export class LogProcesses implements Processes {
 
   async isAlive(process: string): Promise<boolean> {
     if (this.#clock.isUnsure) return true;
-    return process === this.id || (await this.#options.store.head(leaseOf(process))) !== undefined;
+    if (process === this.id) return true;
+    // A store of one process closes the leases of the process before.
+    const lease = await this.#options.store.head(leaseOf(process));
+    return lease !== undefined && lease.end === undefined;
   }
 
   async notify(process: string, message: string): Promise<boolean> {

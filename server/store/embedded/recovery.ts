@@ -1,3 +1,4 @@
+import { isRecoverable } from '../metadata.ts';
 import type { StreamEnd } from '../types.ts';
 import type { Disk } from './disk.ts';
 import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
@@ -15,7 +16,7 @@ const LEGACY_KINDS: ReadonlySet<string | undefined> = new Set(['claim', 'key', '
 const IS_URGENT = true;
 
 /**
- * Prepares the directory after its last process: closes the streams that it left open as `interrupted`. Reads the records in the index of open streams only, so its duration does not depend on how many
+ * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, except those that can be continued. Reads the records in the index of open streams only, so its duration does not depend on how many
  * streams, keys and claims are stored. Returns the epoch of this opening.
  */
 export async function recover(disk: Disk): Promise<number> {
@@ -26,6 +27,7 @@ export async function recover(disk: Disk): Promise<number> {
     disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
       // Version 0.1 has the logs of keys and claims in the index: they leave it once, and stay open.
+      if (record?.sid === sid && isRecoverable(record.metadata)) continue;
       if (record?.sid !== sid || LEGACY_KINDS.has(record.metadata['kind'])) {
         to.remove(openKey(sid));
       } else {

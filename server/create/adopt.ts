@@ -1,0 +1,64 @@
+import type { Context } from '../context.ts';
+import { endsWithEvent } from '../recovery/stored-events.ts';
+import { StoreError, type StreamInfo } from '../store/types.ts';
+import { openPump } from './open-pump.ts';
+
+/** Continues streams of dead processes in this one. */
+export class Adoptions {
+  readonly #context: Context;
+  readonly #inProgress = new Map<string, Promise<boolean>>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /**
+   * Returns true if the stream is taken care of: by this process, by another one that was faster, or by one that has to be
+   * found because this one shuts down. False if it cannot be continued. Calls at the same time share one adoption: a
+   * second one would see the fence of the first, and adopt the stream from it.
+   * @throws StoreError `UNAVAILABLE`.
+   */
+  adopt(streamId: string, info: StreamInfo): Promise<boolean> {
+    const earlier = this.#inProgress.get(streamId);
+    if (earlier) return earlier;
+    const adoption = adoptStream(this.#context, streamId, info).finally(() => {
+      this.#inProgress.delete(streamId);
+    });
+    this.#inProgress.set(streamId, adoption);
+    return adoption;
+  }
+}
+
+async function adoptStream(context: Context, streamId: string, info: StreamInfo): Promise<boolean> {
+  const { store, running, recoveries, processes, bytePositions, options } = context;
+  const recoverable = recoveries.find(streamId, info.metadata);
+  if (!recoverable || !store.adopt || info.fence === undefined || info.end) return false;
+  // Seen by its caller before an adoption that has ended meanwhile.
+  if (running.closing || running.has(streamId)) return true;
+  if (!(await endsWithEvent(store, streamId))) {
+    await recoveries.forget(streamId);
+    return false;
+  }
+  const { subject } = recoverable.state;
+  let fence: number;
+  try {
+    fence = await store.adopt(streamId, info.fence, { owner: processes.id });
+  } catch (error) {
+    if (error instanceof StoreError && error.code !== 'UNAVAILABLE') return true;
+    throw error;
+  }
+  // Only now is it certain that the former process writes no more.
+  const adopted = await store.head(streamId);
+  if (!adopted || adopted.end) return true;
+  const storedBytes = await bytePositions.size(streamId, adopted);
+  const { pump, answered } = openPump(context, {
+    streamId,
+    subject,
+    metadata: adopted.metadata,
+    adopted: { fence, storedBytes },
+  });
+  running.adopt(subject, streamId, pump);
+  options.logger.info({ streamId, bytes: storedBytes }, 'continuing the stream of another process');
+  answered({ body: undefined, recoverable });
+  return true;
+}

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { build } from 'vite';
 import type * as Client from '../../core-client/index.ts';
 import { commandPath, needs } from '../requirements.ts';
@@ -309,5 +309,63 @@ needs('chromium')('the client in Chromium', () => {
       });
     }, options);
     expect(text).toBe('answer to a worker ☂');
+  });
+
+  describe('before the upstream has responded', () => {
+    beforeEach(async () => {
+      await upstream.close();
+      upstream = await startUpstream(() => undefined);
+      options.target = `${upstream.url}/v1`;
+      await open();
+    });
+    /** Asks in the page, which goes on; resolves 100 ms after the request was sent. */
+    const send = (of: Page) =>
+      of.evaluate(async (options) => {
+        void client
+          .createDurableFetch(options)(options.target, { body: 'x', requestId: 'id' })
+          .catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }, options);
+    const stop = (of: Page) =>
+      of.evaluate((options) => {
+        const stopping = client.createDurableFetch(options).abort('id');
+        return Promise.race([stopping, new Promise((resolve) => setTimeout(resolve, 10))]);
+      }, options);
+    const closesWithinASecond = async () => {
+      const asked = performance.now();
+      await upstream.calls[0]!.closed;
+      expect(performance.now() - asked).toBeLessThan(1_000);
+      expect(upstream.calls).toHaveLength(1);
+    };
+
+    it('a stop ends the upstream request, though its tab closes at once', async () => {
+      await Promise.all([send(page), upstream.call(0)]);
+      await stop(page);
+      await page.close();
+      await closesWithinASecond();
+    });
+
+    it('another tab stops it after the tab that sent it has closed', async () => {
+      await Promise.all([send(page), upstream.call(0)]);
+      const other = await page.context().newPage();
+      await open('127.0.0.1', other);
+      await page.close();
+      await stop(other);
+      await closesWithinASecond();
+    });
+
+    it('a reload resumes the answer', async () => {
+      await Promise.all([send(page), upstream.call(0)]);
+      await open();
+      const asked = page.evaluate(async (options) => {
+        const durableFetch = client.createDurableFetch(options);
+        const response = await durableFetch(options.target, { body: 'x', requestId: 'id' });
+        return [response.status, response.headers.get('x-request-id'), await response.text()];
+      }, options);
+      const { res } = upstream.calls[0]!;
+      res.writeHead(202, { 'x-request-id': 'req_1' }).end('late');
+      expect(await asked).toEqual([202, 'req_1', 'late']);
+      expect(upstream.calls).toHaveLength(1);
+    });
   });
 });

@@ -1,4 +1,6 @@
+import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createDurableFetch, MemoryStorage } from '../../core-client/index.ts';
 import { STREAM_CLOSED, UPSTREAM_OUTCOME, UPSTREAM_RECOVERIES } from '../../protocol/headers.ts';
 import { lastEventIdRecovery, type ProxyEvent } from '../../server/index.ts';
 import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
@@ -85,6 +87,30 @@ describe('a stream whose upstream breaks', () => {
     },
     60_000,
   );
+
+  it('is not noticed by the openai package, which reads every event once', async () => {
+    await start({ kind: 'openai', cut: (seed, connection) => randomCut('openai', seed, connection) });
+    const openai = new OpenAI({
+      apiKey: 'sk-caller',
+      baseURL: `${provider!.url}/v1`,
+      maxRetries: 0,
+      fetch: createDurableFetch({
+        proxyUrl: proxy!.base,
+        proxyAuthorization: SECRET,
+        storage: new MemoryStorage(),
+      }),
+    });
+    const body = { model: 'm', input: 'question', background: true, stream: true } as const;
+    const deltas: string[] = [];
+    const numbers: number[] = [];
+    for await (const event of await openai.responses.create(body, { query: { seed: '11' } })) {
+      numbers.push(event.sequence_number);
+      if (event.type === 'response.output_text.delta') deltas.push(event.delta);
+    }
+    expect(deltas).toEqual(textsOf(11));
+    expect(numbers).toEqual(numbers.map((_, i) => i));
+    expect(provider!.calls.length).toBe(1 + CUTS_EACH);
+  });
 
   it('[RECOVER-7] tells readers and listeners how often it was continued', async () => {
     await start({ kind: 'openai', cut: (_, n) => (n < 2 ? { after: 400, how: 'reset' } : undefined) });

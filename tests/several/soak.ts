@@ -6,6 +6,7 @@ import { startRedis } from '../store/redis/servers.ts';
 import { startProxyProcess, type ProxyProcess } from '../support/process.ts';
 import { SECRET } from '../support/proxy.ts';
 import { seeded } from '../support/random.ts';
+import { startResumableProvider, textsIn, textsOf } from '../support/resumable-provider.ts';
 import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
 import { startBalancer } from './balancer.ts';
 
@@ -15,6 +16,8 @@ import { startBalancer } from './balancer.ts';
  * nothing may hang, and no upstream may run on.
  *
  *     npm run soak -- --seconds 600 --streams 200 --kill-every 20 --seed 1
+ *
+ * With `--recoverable`, the upstream can continue its streams, and every answer has to be whole and `complete`.
  */
 const { values } = parseArgs({
   options: {
@@ -24,6 +27,7 @@ const { values } = parseArgs({
     /** Chance of a cut of the store's connections, each second; above 1, several of them. */
     cuts: { type: 'string', default: '0.3' },
     seed: { type: 'string', default: '1' },
+    recoverable: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
@@ -72,7 +76,10 @@ const redis = await startRedis();
 const proxies: ProxyProcess[] = await Promise.all(
   [1, 2, 3].map(() => startProxyProcess({ redis: redis.url })),
 );
-const upstream = await startUpstream((call) => void answer(call));
+const provider = values.recoverable
+  ? await startResumableProvider({ kind: 'openai', events: PIECES, gapMs: 100 })
+  : undefined;
+const upstream = provider ?? (await startUpstream((call) => void answer(call)));
 const balancer = await startBalancer(() => proxies.map(({ url }) => url), random);
 
 /** A connection a request, or nearly: kept ones would gather at the proxy that is never killed. */
@@ -96,9 +103,9 @@ async function readOne(): Promise<void> {
   });
   let streamUrl: string | undefined;
   const run = async (): Promise<Outcome | 'failed'> => {
-    const response = await durableFetch(`${upstream.url}/?seed=${seed}`, {
+    const response = await durableFetch(provider?.urlOf(seed) ?? `${upstream.url}/?seed=${seed}`, {
       method: 'POST',
-      body: String(seed),
+      body: provider ? JSON.stringify({ background: true, stream: true }) : String(seed),
     });
     if (!response.ok) return 'failed';
     ({ streamUrl } = response);
@@ -123,9 +130,20 @@ async function readOne(): Promise<void> {
     tally.failed += 1;
   } else {
     outcomes[result] = (outcomes[result] ?? 0) + 1;
+    if (provider) return checkRecovered(seed, result, bytes);
     const exact = result === 'complete' ? bytes.equals(whole) : bytes.equals(whole.subarray(0, bytes.length));
     if (!exact) await report(seed, result, bytes, whole, streamUrl);
   }
+}
+
+/** Counts an answer of the stand-in provider that is not whole, or holds an event twice. */
+function checkRecovered(seed: number, outcome: Outcome, bytes: Buffer): void {
+  const texts = textsIn(bytes);
+  const whole = textsOf(seed, PIECES);
+  if (new Set(texts).size < texts.length) tally.twice += 1;
+  else if (texts.length < whole.length) tally.lost += 1;
+  else if (outcome === 'complete' && texts.join('') === whole.join('')) return;
+  faults.push(`seed ${seed}, ${outcome}: ${texts.length} of ${whole.length} events`);
 }
 
 /** Says where an answer went wrong, and whether on the way into the store or out of it. */
@@ -206,8 +224,10 @@ while (performance.now() < end) {
 }
 await Promise.all(readers);
 // What nobody reads any more runs out by itself; what runs on after that would run for ever. So with sockets.
-const isQuiet = (): boolean => upstreamsRunning === 0 && footprint(survivor).sockets <= atRest.sockets;
-for (let waited = 0; !isQuiet() && waited < 30; waited += 1) await pause(1_000);
+const upstreamsLeft = async () => (provider ? await provider.connections() : upstreamsRunning);
+const isQuiet = async (): Promise<boolean> =>
+  (await upstreamsLeft()) === 0 && footprint(survivor).sockets <= atRest.sockets;
+for (let waited = 0; !(await isQuiet()) && waited < 30; waited += 1) await pause(1_000);
 const atEnd = footprint(survivor);
 if (atEnd.sockets > atRest.sockets) {
   faults.push(`${atEnd.sockets} sockets stayed open, where there were ${atRest.sockets} before`);
@@ -217,7 +237,11 @@ const [early, late] = [inUse[Math.floor(inUse.length / 4)], inUse.at(-1)];
 if (early && late && late.megabytes > early.megabytes * 1.5) {
   faults.push(`memory grew from ${early.megabytes} to ${late.megabytes} MB`);
 }
-console.table([{ ...tally, 'upstreams left': upstreamsRunning }]);
+if (provider && new Set(provider.begun).size < provider.begun.length) {
+  faults.push('an answer was generated twice');
+}
+const left = await upstreamsLeft();
+console.table([{ ...tally, 'upstreams left': left }]);
 console.table([outcomes]);
 console.table({ 'at rest': atRest, early, late, 'at the end': atEnd });
 for (const fault of faults.slice(0, 20)) console.error(fault);
@@ -226,4 +250,4 @@ await balancer.close();
 await Promise.all(proxies.map((proxy) => proxy.kill('SIGKILL')));
 await upstream.close();
 await redis.stop();
-process.exit(faults.length === 0 && upstreamsRunning === 0 && (outcomes.complete ?? 0) > 0 ? 0 : 1);
+process.exit(faults.length === 0 && left === 0 && (outcomes.complete ?? 0) > 0 ? 0 : 1);

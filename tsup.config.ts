@@ -18,7 +18,7 @@ export default defineConfig([
   {
     ...common,
     name: 'server',
-    entry: pick('index', 'tokens', 'embedded', 'redis', 'durable-streams', 'conformance'),
+    entry: pick('index', 'web', 'tokens', 'embedded', 'redis', 'durable-streams', 'conformance'),
     format: ['esm', 'cjs'],
     platform: 'node',
     target: 'node20.19',

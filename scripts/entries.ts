@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 /** The package's entry points and their sources: the one list that the build, the tests and the demo read. */
 export const ENTRIES = {
   index: 'server/index.ts',
+  web: 'server/web.ts',
   tokens: 'server/tokens.ts',
   embedded: 'server/store/embedded/index.ts',
   redis: 'server/store/redis/index.ts',

@@ -205,7 +205,7 @@ export const LAYERS = [
   {
     path: 'server/',
     holds:
-      '`middleware.ts` (`durableProxy`), `standalone.ts` (`createProxyServer`), `routes.ts` (the table of routes)',
+      '`middleware.ts` (`durableProxy`), `web.ts` (`createDurableHandler`), `standalone.ts` (`createProxyServer`), `routes.ts` (the table of routes)',
     imports: ['protocol/', 'server/'],
   },
 

@@ -11,10 +11,11 @@ const EXAMPLE = "{ jwtSecret: process.env.JWT_SECRET, allowlist: ['https://api.o
 
 /**
  * Checks the options of `durableProxy` and fills in defaults.
+ * @param owner the function that was called, for error messages.
  * @throws ConfigurationError that shows a value that works.
  */
-export function resolveOptions(options: DurableProxyOptions): ResolvedOptions {
-  const resolved = checkOptions('durableProxy', PROXY_OPTIONS, options, `durableProxy(${EXAMPLE})`);
+export function resolveOptions(options: DurableProxyOptions, owner = 'durableProxy'): ResolvedOptions {
+  const resolved = checkOptions(owner, PROXY_OPTIONS, options, `${owner}(${EXAMPLE})`);
   const { store, durableStreamsUrl, dataDir } = resolved;
   if ([store, durableStreamsUrl, dataDir].filter((each) => each !== undefined).length > 1) {
     throw new ConfigurationError(

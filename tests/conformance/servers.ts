@@ -1,6 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { serve as serveWeb } from '@hono/node-server';
 import { createProxyServer, signStreamUrl, type ProxyServerOptions } from 'durable-proxy';
 import type { ProxyTarget } from 'durable-proxy/conformance';
 import { redisStore } from 'durable-proxy/redis';
+import { createDurableHandler } from 'durable-proxy/web';
 import { needs } from '../requirements.ts';
 import { startReferenceServer } from '../store/durable-streams/reference-server.ts';
 import { startRedis } from '../store/redis/servers.ts';
@@ -23,7 +28,23 @@ interface Entry {
 
 type StoreOptions = Pick<ProxyServerOptions, 'store' | 'dataDir' | 'durability' | 'durableStreamsUrl'>;
 
-/** Our server, with times that a test can wait for and a read limit that a test can reach. */
+/** Times that a test can wait for, and a read limit that a test can reach. */
+const OPTIONS = {
+  jwtSecret: CONFORMANCE_SECRET,
+  allowlist: ['http://127.0.0.1:*/**', 'http://localhost:*/**'],
+  longPollTimeoutMs: 2_000,
+  keepAliveMs: 500,
+  maxReadBytes: 1_048_576,
+};
+
+const targetOf = (url: string): ProxyTarget => ({
+  url,
+  secret: CONFORMANCE_SECRET,
+  extensions: true,
+  signUrl: (urlOptions) => signStreamUrl({ jwtSecret: CONFORMANCE_SECRET, ...urlOptions }),
+});
+
+/** Our server. */
 async function serve(
   options: StoreOptions,
   ...afterwards: (() => Promise<unknown>)[]
@@ -31,20 +52,11 @@ async function serve(
   const server = await createProxyServer({
     port: 0,
     host: '127.0.0.1',
-    jwtSecret: CONFORMANCE_SECRET,
-    allowlist: ['http://127.0.0.1:*/**', 'http://localhost:*/**'],
-    longPollTimeoutMs: 2_000,
-    keepAliveMs: 500,
-    maxReadBytes: 1_048_576,
+    ...OPTIONS,
     ...options,
   });
   return {
-    target: {
-      url: server.url,
-      secret: CONFORMANCE_SECRET,
-      extensions: true,
-      signUrl: (urlOptions) => signStreamUrl({ jwtSecret: CONFORMANCE_SECRET, ...urlOptions }),
-    },
+    target: targetOf(server.url),
     stop: async () => {
       await server.stop({ drainMs: 0 });
       for (const each of afterwards) await each();
@@ -57,10 +69,27 @@ async function embedded(durability: 'disk' | 'process'): Promise<RunningServer> 
   return serve({ dataDir: folder.path, durability }, folder.remove);
 }
 
+/** The web handler, behind the server that Hono uses on Node. */
+async function web(): Promise<RunningServer> {
+  const folder = await temporaryFolder();
+  const handler = createDurableHandler({ ...OPTIONS, basePath: '/v1/proxy', dataDir: folder.path });
+  const server = serveWeb({ fetch: handler, port: 0, hostname: '127.0.0.1', createServer });
+  await once(server, 'listening');
+  return {
+    target: targetOf(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/proxy`),
+    stop: async () => {
+      await handler.close({ drainMs: 0 });
+      await new Promise((resolve) => server.close(resolve));
+      await folder.remove();
+    },
+  };
+}
+
 /** Every store that our server may stand on. */
 export const servers: readonly Entry[] = [
   { name: 'the embedded store, flushed to disk', start: () => embedded('disk') },
   { name: 'the embedded store, safe with the process', start: () => embedded('process') },
+  { name: 'the embedded store, as a web handler', start: web },
   {
     name: 'Redis',
     suite: needs('redis-server'),

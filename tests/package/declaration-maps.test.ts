@@ -9,6 +9,7 @@ import { installConsumer, type Consumer } from './consumer.ts';
 /** A function of each entry point. */
 const FUNCTIONS: Readonly<Record<Entry, string>> = {
   index: 'durableProxy',
+  web: 'createDurableHandler',
   tokens: 'createServiceToken',
   embedded: 'embeddedStore',
   redis: 'redisStore',

@@ -7,6 +7,7 @@ import { exec, installConsumer, repositoryPackage, type Consumer } from './consu
 /** The packages that each entry point loads. An entry point that loads more makes apps install or start more. */
 const LOADS: Readonly<Record<Entry, readonly string[]>> = {
   index: ['cors', 'eventsource-parser', 'express', 'helmet', 'jose', 'micromatch', 'undici'],
+  web: ['cors', 'eventsource-parser', 'jose', 'micromatch', 'undici'],
   tokens: ['jose', 'micromatch'],
   // LMDB and the client of Redis are imported when the store opens.
   embedded: [],

@@ -140,6 +140,14 @@ it('[server/mount.ts] forwards requests once the store is open', async () => {
   expect(await response.text()).toBe(ANSWER);
 });
 
+it('[server/web-handler.ts] forwards requests, and exits once its responses are complete', async () => {
+  await start('server/web-handler.ts', { replace: { 'https://api.openai.com/**': `${front.origin}/**` } });
+  const token = await createServiceToken({ jwtSecret: JWT_SECRET, subject: 'ada', expiresInSeconds: 60 });
+  const response = await ask('/v1/models', { authorization: `Bearer ${token}` });
+  expect(await response.text()).toBe(ANSWER);
+  expect(await server!.kill('SIGTERM')).toBe(0);
+});
+
 describe('[server/body-parser.ts]', () => {
   const post = async (body: string) => {
     const token = await createServiceToken({ jwtSecret: JWT_SECRET, subject: 'ada', expiresInSeconds: 60 });

@@ -1,0 +1,59 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { UPSTREAM_METHOD, UPSTREAM_URL } from '../../protocol/headers.ts';
+
+/** Headers whose values contain no space, so that one is where `Headers` has joined two fields. */
+const WITHOUT_SPACES = new Set([UPSTREAM_URL, UPSTREAM_METHOD].map((name) => name.toLowerCase()));
+
+/** A `Request` in the shape of `IncomingMessage`: what the handlers of the proxy use of one. */
+export class WebRequest extends Readable {
+  /** The request that the framework passed. */
+  readonly request: Request;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: string[];
+  readonly httpVersionMajor = 1;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  /** @param target path and query below the mount. */
+  constructor(request: Request, target: string) {
+    super();
+    const fields = [...request.headers];
+    this.request = request;
+    this.method = request.method;
+    this.url = target;
+    this.headers = Object.fromEntries(fields);
+    this.rawHeaders = fields.flatMap(([name, value]) =>
+      WITHOUT_SPACES.has(name) ? value.split(', ').flatMap((each) => [name, each]) : [name, value],
+    );
+  }
+
+  /** The same object, typed as the middleware knows it. */
+  get incoming(): IncomingMessage {
+    return this as unknown as IncomingMessage;
+  }
+
+  override _read(): void {
+    void this.#pull();
+  }
+
+  async #pull(): Promise<void> {
+    try {
+      // Not before the first read: `authenticate` may clone the request.
+      this.#reader ??= this.request.body?.getReader();
+      const { value } = (await this.#reader?.read()) ?? {};
+      // An empty chunk would end no read of the stream, and Node would not ask again.
+      if (value?.byteLength === 0) await this.#pull();
+      else this.push(value ?? null);
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error('The request body failed', { cause: error }));
+    }
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // Rejects if the body failed already.
+    this.#reader?.cancel().catch(() => undefined);
+    done(error);
+  }
+}

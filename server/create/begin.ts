@@ -4,6 +4,7 @@ import type { Recoverable } from '../recovery/recoveries.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { headEntries } from '../store/upstream-head.ts';
 import { discardBody } from '../upstream/client.ts';
+import { contentTypeIn } from '../upstream/response-headers.ts';
 import { callUpstream } from './answer.ts';
 import type { BeginOptions } from './begin-options.ts';
 import type { Begun } from './exactly-once.ts';
@@ -78,7 +79,7 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
   let recoverable: Recoverable | undefined;
   try {
     const { status, headers } = answer;
-    const contentType = headers['content-type'] ?? '';
+    const contentType = contentTypeIn(headers);
     const head = { status, contentType, headers: context.responseHeaders(status, headers) };
     recoverable = recoverableOf(context, begin, answer);
     const metadata = { ...headEntries(head), ...(recoverable && context.recoveries.entries(recoverable)) };

@@ -8,6 +8,7 @@ import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { StoreError, type StreamEnd } from '../store/types.ts';
 import { headEntries } from '../store/upstream-head.ts';
 import { discardBody, readErrorBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { contentTypeIn } from '../upstream/response-headers.ts';
 import { redirectRefused } from './answer.ts';
 import type { BeginOptions } from './begin-options.ts';
 import type { Begun } from './exactly-once.ts';
@@ -99,7 +100,7 @@ async function storeHead(
   { status, headers }: UpstreamAnswer,
   recoverable?: Recoverable,
 ): Promise<void> {
-  const contentType = headers['content-type'] ?? '';
+  const contentType = contentTypeIn(headers);
   const head = { status, contentType, headers: responseHeaders(status, headers) };
   const entries = { ...headEntries(head), ...(recoverable && recoveries.entries(recoverable)) };
   await inTime(store.annotate(streamId, entries), CREATE_STORE_MS);

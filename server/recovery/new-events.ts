@@ -25,6 +25,11 @@ export class NewEvents {
   push(chunk: Uint8Array): Uint8Array {
     const whole = this.cutter.push(this.#withoutMark(chunk));
     if (this.#hasBegun || whole.length === 0) return whole;
+    // An event that is too long to be compared is new: no stream with a stored one is continued.
+    if (this.cutter.isOversized) {
+      this.#hasBegun = true;
+      return whole;
+    }
     let start = 0;
     for (const end of new EventBoundaries().next(whole)) {
       const event = parseEvent(whole.subarray(start, end));

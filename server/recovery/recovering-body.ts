@@ -123,8 +123,20 @@ class RecoveringBody {
     this.#current = body;
     return new Promise((resolve) => {
       const fail = (error: Error) => resolve({ cause: classifyBodyError(error), error });
+      const take = (chunk: Uint8Array): void => {
+        try {
+          onData(chunk);
+        } catch (err) {
+          // Thrown to the stream, it would end the process.
+          const { recovery, logger } = this.#options;
+          logger.error({ err }, `isRepeated() of the recovery "${recovery.name}" threw`);
+          fail(err as Error);
+          // A destroyed body still emits the chunks that it had read.
+          discardBody(body.off('data', take));
+        }
+      };
       body
-        .on('data', onData)
+        .on('data', take)
         .on('end', () => resolve({ cause: 'truncated', error: undefined }))
         .on('error', fail)
         .on('close', () => fail(new Error('the connection closed before the body ended')));

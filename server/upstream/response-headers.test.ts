@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { responseHeaders } from './response-headers.ts';
+import { contentTypeIn, responseHeaders } from './response-headers.ts';
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -54,6 +54,19 @@ describe('responseHeaders', () => {
       ['a', 'x'.repeat(8_000)],
       ['c', 'z'],
     ]);
+  });
+
+  it('[RESP-4] does not take names of Object.prototype for those of an error', () => {
+    expect(responseHeaders('none')(500, { constructor: 'x', 'retry-after': '3' })).toBe(
+      '[["retry-after","3"]]',
+    );
+  });
+
+  it('[RESP-5] leaves out a Content-Type of over 1,024 bytes', () => {
+    const longest = `text/plain;a=${'x'.repeat(1_011)}`;
+    expect(contentTypeIn({ 'content-type': longest })).toBe(longest);
+    expect(contentTypeIn({ 'content-type': `${longest}x` })).toBe('');
+    expect(contentTypeIn({})).toBe('');
   });
 
   it('throws for a list that holds what is not a header name', () => {

@@ -17,6 +17,15 @@ export type ResponseHeaders = (
  */
 const MAX_BYTES = 8_192;
 
+/** Longest `Content-Type` that is kept, in bytes. It travels in a header of its own beside the others. */
+const MAX_CONTENT_TYPE_BYTES = 1_024;
+
+/** Returns the `Content-Type` of an upstream's response; empty if it has none, or one of over 1,024 bytes. */
+export function contentTypeIn(headers: Readonly<Record<string, string | undefined>>): string {
+  const contentType = headers['content-type'] ?? '';
+  return contentType.length > MAX_CONTENT_TYPE_BYTES ? '' : contentType;
+}
+
 /**
  * Names, in lower case, that readers never see: they are about one connection (RFC 9110, section 7.6.1), about the bytes
  * on it, about the user, or about the origin of the upstream.
@@ -45,7 +54,7 @@ export function responseHeaders(exposed: ExposeUpstreamHeaders): ResponseHeaders
     let bytes = 2;
     for (const [name, value] of Object.entries(headers)) {
       if (value === undefined || NEVER_EXPOSED.test(name) || ofConnection.has(name)) continue;
-      if (exposed !== 'all' && !names.has(name) && !(name in always)) continue;
+      if (exposed !== 'all' && !names.has(name) && !Object.hasOwn(always, name)) continue;
       const pair = asciiJson(JSON.stringify([name, value]));
       if (bytes + pair.length + 1 > MAX_BYTES) continue;
       bytes += pair.length + 1;

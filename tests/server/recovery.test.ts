@@ -180,6 +180,39 @@ describe('a stream whose upstream breaks', () => {
     expect(provider!.calls.length).toBeGreaterThan(1);
   });
 
+  it('[RECOVER-4] ends if isRepeated() of a recovery throws, and the process goes on', async () => {
+    const generic = lastEventIdRecovery({ match: 'http://127.0.0.1:*/**' });
+    const isRepeated = (): boolean => {
+      throw new Error('a fault of the recovery');
+    };
+    await start(
+      { kind: 'last-event-id', cut: (_, n) => (n === 0 ? { after: 400, how: 'reset' } : undefined) },
+      {
+        recovery: [
+          { ...generic, resume: async (stream) => ({ ...(await generic.resume(stream))!, isRepeated }) },
+        ],
+        recoveryTimeoutMs: 500,
+      },
+    );
+    expect((await read(await create(1))).outcome).toBe('upstream-error');
+  });
+
+  it('[RECOVER-1] continues with an event that is too long to be held', async () => {
+    const long = 'x'.repeat(9_000_000);
+    await start({
+      kind: 'last-event-id',
+      cut: () => ({ after: 400, how: 'reset' }),
+      intercept: ({ res }, _, n) => {
+        if (n === 0) return false;
+        res.writeHead(200, { 'content-type': 'text/event-stream' }).end(`id: last\ndata: ${long}\n\n`);
+        return true;
+      },
+    });
+    const { bytes, outcome } = await read(await create(1));
+    expect(outcome).toBe('complete');
+    expect(bytes.toString().endsWith(`id: last\ndata: ${long}\n\n`)).toBe(true);
+  });
+
   it('[RECOVER-3] continues after a silence of the upstream', async () => {
     await start(
       {

@@ -3,7 +3,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 const HEADER =
-  '(Upstream-(URL|Method|Authorization|Content-Type|Status|Outcome)|' +
+  '(Upstream-(URL|Method|Authorization|Content-Type|Status|Outcome|Usage)|' +
   'Stream-(Next-Offset|Up-To-Date|Closed|Cursor|TTL|Expires-At|SSE-Data-Encoding|Key))';
 
 const literals = (pattern, message) => [

@@ -1,5 +1,5 @@
 import type { ControlEvent } from '../protocol/control.ts';
-import type { Outcome, OutcomeError } from '../protocol/outcomes.ts';
+import { REPORTED_ERROR, type Outcome } from '../protocol/outcomes.ts';
 import type { Call } from './call.ts';
 import type { Context } from './context.ts';
 import type { Entry } from './credentials.ts';
@@ -105,10 +105,12 @@ export function openBody(
         call.signal.throwIfAborted();
         // The error response of the upstream is whole too.
         if (outcome === (isAnswer ? 'complete' : 'refused')) {
-          call.end(isAnswer ? 'close' : 'fail', outcome, { outcome });
+          call.end(isAnswer ? 'close' : 'fail', outcome, { outcome, usage: control.upstreamUsage });
           return controller.close();
         }
-        const error = endOf(call, outcome, control.upstreamError, stopper.isAborted);
+        const error = endOf(call, outcome, control, stopper.isAborted);
+        // The error is in the bytes (CLIENT-13).
+        if (control.upstreamError?.code === REPORTED_ERROR) return controller.close();
         // An error drops what a reader's pipe still holds of the last bytes: it gets a turn to hand it on.
         await new Promise((resolve) => setTimeout(resolve));
         throw error;
@@ -142,7 +144,12 @@ export function openBody(
 }
 
 /** Ends a call whose answer is not whole. Returns the error that the body ends with. */
-function endOf(call: Call, outcome: Outcome, told: OutcomeError | undefined, isAborted: boolean): Error {
+function endOf(
+  call: Call,
+  outcome: Outcome,
+  { upstreamError: told, upstreamUsage: usage }: ControlEvent,
+  isAborted: boolean,
+): Error {
   const isStopped = outcome === 'aborted';
   const isOurs = isStopped && isAborted;
   const { code = outcome.toUpperCase().replace('-', '_'), message = `The answer ended early: ${outcome}` } =
@@ -151,6 +158,6 @@ function endOf(call: Call, outcome: Outcome, told: OutcomeError | undefined, isA
   const error = isOurs
     ? new DOMException(message, 'AbortError')
     : new DurableStreamError(code, message, { outcome, target });
-  call.end(isStopped ? 'stop' : 'fail', outcome, { outcome, error: isOurs ? undefined : error });
+  call.end(isStopped ? 'stop' : 'fail', outcome, { outcome, usage, error: isOurs ? undefined : error });
   return error;
 }

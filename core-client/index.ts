@@ -14,3 +14,4 @@ export {
 export { defaultStorage, MemoryStorage } from './storage.ts';
 export type * from './types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../protocol/usage.ts';

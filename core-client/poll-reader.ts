@@ -1,4 +1,11 @@
-import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../protocol/headers.ts';
+import {
+  STREAM_CLOSED,
+  STREAM_CURSOR,
+  STREAM_NEXT_OFFSET,
+  UPSTREAM_OUTCOME,
+  UPSTREAM_USAGE,
+} from '../protocol/headers.ts';
+import type { Usage } from '../protocol/usage.ts';
 import { isOutcome } from '../protocol/outcomes.ts';
 import { headOf } from './head.ts';
 import type { SseReader } from './reader.ts';
@@ -21,6 +28,7 @@ export function readPolls(poll: () => Promise<Response>, until: number, close: (
       const outcome = headers.get(UPSTREAM_OUTCOME);
       wasAlive = true;
       reader.head = headOf(headers);
+      const usage = headers.get(UPSTREAM_USAGE);
       return {
         bytes,
         control: {
@@ -28,6 +36,7 @@ export function readPolls(poll: () => Promise<Response>, until: number, close: (
           streamCursor: headers.get(STREAM_CURSOR) ?? '',
           streamClosed: headers.has(STREAM_CLOSED),
           ...(isOutcome(outcome) && { upstreamOutcome: outcome }),
+          ...(usage && { upstreamUsage: JSON.parse(usage) as Usage }),
         },
       };
     },

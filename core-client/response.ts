@@ -58,6 +58,7 @@ function decorate(
     upstreamContentType: link?.contentType,
     wasResumed: call.resumption.wasResumed,
     outcome: call.outcome,
+    usage: call.outcome.then(() => call.resumption.usage),
     abort,
     clone: () => decorate(Response.prototype.clone.call(response), call, url, abort, link),
   } satisfies Partial<DurableResponse>;

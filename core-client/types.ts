@@ -1,4 +1,5 @@
 import type { Outcome } from '../protocol/outcomes.ts';
+import type { Usage } from '../protocol/usage.ts';
 
 /** Where the resumption of one answer stands. See `state.ts` for the table of states and events. */
 export type ResumptionStatus =
@@ -19,6 +20,8 @@ export interface Resumption {
   readonly error: Error | undefined;
   /** How the answer ended on the server, once known. */
   readonly outcome: Outcome | undefined;
+  /** What the provider reported about the answer, once it has ended: tokens, model, finish reason. */
+  readonly usage?: Usage | undefined;
 }
 
 /** A value, or a promise of it. */
@@ -120,6 +123,8 @@ export interface DurableResponse extends Response {
    * signal) it says `aborted`, for one that gave up `interrupted`, for an error Response `refused`.
    */
   readonly outcome: Promise<Outcome>;
+  /** What the provider reported about the answer. Resolves together with `outcome`; undefined if nothing is known. */
+  readonly usage: Promise<Usage | undefined>;
 }
 
 /** Stands where `fetch` stands. */

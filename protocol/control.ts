@@ -1,4 +1,5 @@
 import { isOutcome, type Outcome, type OutcomeError } from './outcomes.ts';
+import { parseUsage, type Usage } from './usage.ts';
 
 /** Names of the two SSE events of a live read. */
 export const DATA_EVENT = 'data';
@@ -16,8 +17,8 @@ export interface UpstreamHead {
 }
 
 /**
- * The JSON of a control event. The first four fields are the base protocol's, the others ours. The last two are only
- * in the last event of a closed stream. Readers ignore fields that they do not know.
+ * The JSON of a control event. The first four fields are the base protocol's, the others ours. The last three are
+ * only in the last event of a closed stream. Readers ignore fields that they do not know.
  */
 export interface ControlEvent {
   readonly streamNextOffset: string;
@@ -30,6 +31,7 @@ export interface ControlEvent {
   readonly upstreamHead?: UpstreamHead;
   readonly upstreamOutcome?: Outcome;
   readonly upstreamError?: OutcomeError;
+  readonly upstreamUsage?: Usage;
 }
 
 /**
@@ -42,6 +44,7 @@ export function parseControlEvent(data: string): ControlEvent | undefined {
     const { streamNextOffset, streamCursor, upToDate, streamClosed, upstreamOutcome, upstreamError } = fields;
     if (typeof streamNextOffset !== 'string') return undefined;
     const upstreamHead = fields.upstreamHead as UpstreamHead | undefined;
+    const upstreamUsage = parseUsage(fields.upstreamUsage);
     const { code, message } = (upstreamError ?? {}) as Partial<Record<keyof OutcomeError, unknown>>;
     return {
       streamNextOffset,
@@ -52,6 +55,7 @@ export function parseControlEvent(data: string): ControlEvent | undefined {
       ...(upstreamHead && typeof upstreamHead.status === 'number' && { upstreamHead }),
       ...(isOutcome(upstreamOutcome) && { upstreamOutcome }),
       ...(typeof code === 'string' && typeof message === 'string' && { upstreamError: { code, message } }),
+      ...(upstreamUsage && { upstreamUsage }),
     };
   } catch {
     // Not JSON, or `null`.

@@ -23,6 +23,7 @@ export const UPSTREAM_STATUS = 'Upstream-Status';
 export const UPSTREAM_HEADERS = 'Upstream-Headers';
 export const UPSTREAM_STATE = 'Upstream-State';
 export const UPSTREAM_OUTCOME = 'Upstream-Outcome';
+export const UPSTREAM_USAGE = 'Upstream-Usage';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
 export const STREAM_KEY = 'Stream-Key';
@@ -56,6 +57,7 @@ export const EXPOSED_HEADERS: readonly string[] = [
   UPSTREAM_STATE,
   UPSTREAM_OUTCOME,
   UPSTREAM_RECOVERIES,
+  UPSTREAM_USAGE,
   STREAM_NEXT_OFFSET,
   STREAM_UP_TO_DATE,
   STREAM_CLOSED,

@@ -6,7 +6,9 @@ export const OUTCOMES = [
   'aborted',
   /** The upstream responded with an error, or not at all, after the stream had been created. */
   'refused',
-  /** The upstream's connection was cut or reset in mid-body. */
+  /** The upstream ended its body cleanly, but by its own format the answer is not over. */
+  'truncated',
+  /** The upstream's connection was cut or reset in mid-body, or the provider reported an error in the body. */
   'upstream-error',
   /** The upstream sent nothing for longer than `upstreamInactivityTimeoutMs`. */
   'timeout',
@@ -18,6 +20,9 @@ export const OUTCOMES = [
 
 /** How a stream ended. `OUTCOMES` says what each one means. */
 export type Outcome = (typeof OUTCOMES)[number];
+
+/** Code of an `upstream-error` that the provider reported in the body itself. */
+export const REPORTED_ERROR = 'UPSTREAM_REPORTED_ERROR';
 
 /** What is known of an end that is not `complete`: a stable code and a sentence for people. */
 export interface OutcomeError {

@@ -36,3 +36,8 @@ export interface Usage {
   /** The provider's id of the answer: `resp_…`, `chatcmpl-…`, `msg_…`. */
   readonly providerId?: string;
 }
+
+/** Returns the usage that a server or a store has written, undefined if it is none. */
+export function parseUsage(value: unknown): Usage | undefined {
+  return value instanceof Object ? (value as Usage) : undefined;
+}

@@ -11,3 +11,4 @@ export type { ChatConnectionOptions } from '../core-client/transports/chat-conne
 export type { ChatControllerOptions, ChatInit } from './chat-controller.ts';
 export type * from '../core-client/types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../protocol/usage.ts';

@@ -8,3 +8,4 @@ export {
 export type { ParseMode } from './parsers.ts';
 export type * from '../core-client/types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../protocol/usage.ts';

@@ -1,9 +1,17 @@
+import { REPORTED_ERROR } from '../protocol/outcomes.ts';
 import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
 import { isOffline } from '../core-client/wake.ts';
 
 /** Why there is no answer, as far as more can be said than its status. */
 export type ResumptionReason =
-  'refused' | 'rateLimited' | 'notAllowed' | 'unauthorized' | 'offline' | 'unreachable';
+  | 'truncated'
+  | 'reported'
+  | 'refused'
+  | 'rateLimited'
+  | 'notAllowed'
+  | 'unauthorized'
+  | 'offline'
+  | 'unreachable';
 
 /** What an error says. */
 export interface RefusedRequest {
@@ -32,6 +40,8 @@ export const WORDS: ResumptionWords = {
   aborted: 'Stopped.',
   failed: 'The answer was cut off.',
   expired: 'This answer is no longer available.',
+  truncated: 'The answer ended before it was complete.',
+  reported: 'The model reported an error.',
   refused: ({ message }) => `The request was refused: ${message}`,
   rateLimited: ({ retryAfterMs }) =>
     `Too many requests. Try again ${retryAfterMs ? timeOf(retryAfterMs) : 'later'}.`,
@@ -47,9 +57,17 @@ function timeOf(ms: number): string {
 }
 
 /** Returns why there is no answer; undefined if the status says all. */
-export function reasonOf({ status, error, receivedBytes }: Resumption): ResumptionReason | undefined {
+export function reasonOf({
+  status,
+  error,
+  receivedBytes,
+  outcome,
+}: Resumption): ResumptionReason | undefined {
   if (status === 'reconnecting') return isOffline() ? 'offline' : undefined;
-  if (status !== 'failed' || error === undefined || receivedBytes > 0) return undefined;
+  if (status !== 'failed' || error === undefined) return undefined;
+  if (outcome === 'truncated') return outcome;
+  if ((error as Partial<RefusedRequest>).code === REPORTED_ERROR) return 'reported';
+  if (receivedBytes > 0) return undefined;
   if (error.name === 'DurableNetworkError') return isOffline() ? 'offline' : 'unreachable';
   const { code, status: httpStatus } = error as Partial<RefusedRequest>;
   if (!httpStatus) return undefined;

@@ -10,3 +10,4 @@ export { useResumption, type ResumptionView } from './useResumption.ts';
 export type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
 export type * from '../core-client/types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../protocol/usage.ts';

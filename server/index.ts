@@ -48,3 +48,4 @@ export type * from './coordination/types.ts';
 export type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 export { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../protocol/usage.ts';

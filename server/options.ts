@@ -102,6 +102,17 @@ export interface DurableProxyOptions {
   recovery?: readonly UpstreamRecovery[];
   /** Milliseconds without a new event after which a stream that broke is given up. Default 120,000 (2 minutes). */
   recoveryTimeoutMs?: number;
+  /**
+   * Milliseconds that an upstream may keep its connection open, without a byte, after the end that the answer's own
+   * format has. Then the stream is closed as `complete`. Default 2,000.
+   */
+  upstreamLingerMs?: number;
+  /**
+   * `auto` (default) reads the streaming formats of known providers, to tell answers that are truncated (outcome
+   * `truncated`) and errors that the provider reported, and to report the usage. `off` reads none of them: every body
+   * that ends cleanly is `complete`, and there is no usage.
+   */
+  completeness?: 'auto' | 'off';
   /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */
   maxReadBytes?: number;
   /**

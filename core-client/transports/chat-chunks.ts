@@ -151,8 +151,12 @@ export function wasAborted(error: unknown): boolean {
 /**
  * The SDKs take a TypeError for a short disconnect, keep the partial message and append a later replay to it.
  * By the time an error gets here every attempt to reconnect was made: so it must not be one.
+ *
+ * An answer that ended too soon has the same error whether the proxy noticed it or this client.
  */
 export function asChatError(error: unknown): Error {
+  if (isError(error) && Reflect.get(error, 'outcome') === 'truncated')
+    return new TruncatedAnswerError(error.message, { cause: error });
   if (isError(error) && error.name !== 'TypeError') return error;
   return new TruncatedAnswerError('The answer was lost on its way.', { cause: error });
 }

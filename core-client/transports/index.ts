@@ -30,3 +30,4 @@ export type { ChatMessage } from './turns.ts';
 export { wasResumed } from './was-resumed.ts';
 export type * from '../types.ts';
 export { OUTCOMES, type Outcome } from '../../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../../protocol/usage.ts';

@@ -59,6 +59,6 @@ async function adoptStream(context: Context, streamId: string, info: StreamInfo)
   });
   running.adopt(subject, streamId, pump);
   options.logger.info({ streamId, bytes: storedBytes }, 'continuing the stream of another process');
-  answered({ body: undefined, recoverable });
+  answered({ body: undefined, headers: undefined, recoverable });
   return true;
 }

@@ -93,7 +93,7 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
   slot.occupy(streamId, pump);
   const headersMs = performance.now() - begunAt;
   context.emit({ type: 'created', streamId, subject, upstream: loggableTarget(target), headersMs });
-  answered({ body: answer.body, recoverable });
+  answered({ body: answer.body, headers: answer.headers, recoverable });
   return begun;
 }
 

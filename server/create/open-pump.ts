@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
 import type { StreamInit } from '../store/types.ts';
+import { createFormatReader } from '../formats/reader.ts';
+import type { UpstreamAnswer } from '../upstream/client.ts';
 import { Pump, type PumpOptions } from '../pump/pump.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
 
@@ -21,6 +23,8 @@ export interface PumpedStream {
 export interface Answered {
   /** Undefined if the response belonged to another process. */
   readonly body: Readable | undefined;
+  /** Header fields of the response, undefined if it belonged to another process. */
+  readonly headers: UpstreamAnswer['headers'] | undefined;
   /** How the stream is continued, if it can be. */
   readonly recoverable: Recoverable | undefined;
 }
@@ -46,6 +50,7 @@ export function openPump(
     store,
     maxBytes: options.maxResponseBytes,
     meter,
+    lingerMs: options.upstreamLingerMs,
     fence: 0,
     ...adopted,
     giveUp: running.gone,
@@ -61,13 +66,23 @@ export function openPump(
   void pump.done.then((end) => {
     meter.close();
     const { bytes } = pump;
-    const { outcome } = end;
+    const { outcome, usage } = end;
     const durationMs = performance.now() - startedAt;
     // The process that continues the stream tells how it ends.
     if (pump.isReleased) return;
     if (recoverable) recoveries.stopped(recoverable, end);
     if (recoverable) processes.disown(streamId).catch(onLost);
-    if (isAnswered) emit({ type: 'closed', streamId, subject, outcome, bytes, durationMs });
+    if (isAnswered) {
+      emit({
+        type: 'closed',
+        streamId,
+        subject,
+        outcome,
+        bytes,
+        durationMs,
+        ...(usage && { usage }),
+      });
+    }
     options.logger.info({ streamId, outcome, bytes, durationMs: Math.round(durationMs) }, 'stream closed');
   });
   const onLost = (err: unknown): void => {
@@ -78,15 +93,17 @@ export function openPump(
   };
   return {
     pump,
-    answered({ body, recoverable: found }) {
+    answered({ body, headers, recoverable: found }) {
       startedAt = performance.now();
       isAnswered = true;
       recoverable = found;
+      const isRead = options.completeness === 'auto' && headers !== undefined;
+      const reader = isRead ? createFormatReader(headers) : undefined;
       if (!found) {
-        if (body) pump.attach(body);
+        if (body) pump.attach(body, reader);
         return;
       }
-      pump.attach(recoveries.body(found, body, pump));
+      pump.attach(recoveries.body(found, body, pump), reader);
       if (!store.adopt) return;
       processes.own(streamId).catch(onLost);
       pump.handOver = async () => {

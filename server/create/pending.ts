@@ -75,7 +75,7 @@ async function callLater(
       const { streamId, caller } = begin;
       const upstream = loggableTarget(target);
       context.emit({ type: 'created', streamId, subject: caller?.subject, upstream, headersMs });
-      answered({ body: answer.body, recoverable });
+      answered({ body: answer.body, headers: answer.headers, recoverable });
       return;
     }
     const bytes = await readErrorBody(answer.body, context.options.maxErrorBytes);

@@ -57,10 +57,10 @@ export function objectsOf(value: unknown): Json[] {
   return value.map(objectOf).filter((each) => each !== undefined);
 }
 
-/** Longest text of a provider that is kept. */
-const MAX_TEXT = 256;
+/** Longest text of a provider that is kept. Three of them have to fit into a header, with each character escaped. */
+const MAX_TEXT = 200;
 
-/** Returns the value if it is a non-empty text of at most 256 characters, else undefined. */
+/** Returns the value if it is a non-empty text of at most 200 characters, else undefined. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT ? value : undefined;
 }

@@ -170,6 +170,11 @@ export const PROXY_OPTIONS = {
     fallback: 120_000,
     help: 'time without a new event after which a broken stream is given up',
   }),
+  upstreamLingerMs: milliseconds({
+    fallback: 2_000,
+    help: 'time that an upstream may keep its connection open after the end of an answer',
+  }),
+  completeness: { ...oneOf(['auto', 'off']), fallback: 'auto' as const },
   maxReadBytes: limit({
     fallback: 4_194_304,
     unit: 'bytes',

@@ -1,15 +1,16 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FormatReader } from '../formats/reader.ts';
 import type { StorageMeter } from '../quota/quota.ts';
 import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../store/types.ts';
 import { classifyBodyError, discardBody } from '../upstream/client.ts';
+import { endOfBody, endOfFailure, withUsage } from './verdict.ts';
 
 /** Unwritten bytes above which the upstream is paused. It goes on when they are being written. */
 const HIGH_WATER_BYTES = 1_048_576;
 /** Pauses between attempts to close a stream whose store is down: they double up to the last. */
 const CLOSE_RETRY_MS = [250, 30_000] as const;
 
-const COMPLETE: StreamEnd = { outcome: 'complete' };
 const HANDED_OVER: StreamEnd = {
   outcome: 'interrupted',
   error: { code: 'SHUTTING_DOWN', message: 'Another process continues the stream' },
@@ -26,6 +27,8 @@ export interface PumpOptions {
   readonly maxBytes: number;
   /** Bounds what is stored in all: what goes past it is dropped, and the stream ends `too-large`. */
   readonly meter: StorageMeter;
+  /** `upstreamLingerMs`: how long the connection may stay open after the end that the format has. */
+  readonly lingerMs: number;
   readonly onFirstByte: () => void;
   /** Called when the end is decided, before it is stored. */
   readonly onEnd?: () => void;
@@ -56,12 +59,14 @@ export class Pump {
   readonly #options: PumpOptions;
   #isReleased = false;
   #body: Readable | undefined;
+  #reader: FormatReader | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #appending = false;
   #end: StreamEnd | undefined;
   #closing = false;
   #onFlushed: (() => void)[] = [];
+  #lingering: NodeJS.Timeout | undefined;
   #finish!: (end: StreamEnd) => void;
 
   constructor(options: PumpOptions) {
@@ -70,18 +75,22 @@ export class Pump {
     this.done = new Promise((resolve) => (this.#finish = resolve));
   }
 
-  /** Begins to read the upstream's body; to be called once. Discards it if the stream has ended meanwhile. */
-  attach(body: Readable): void {
+  /**
+   * Begins to read the upstream's body; to be called once. Discards it if the stream has ended meanwhile.
+   * @param reader knows the format of the answer, if it has one.
+   */
+  attach(body: Readable, reader?: FormatReader): void {
     if (this.#end) return discardBody(body);
     this.#body = body;
+    this.#reader = reader;
     body
       .on('data', (chunk: Buffer) => this.#take(chunk))
-      .on('end', () => this.#endWith(COMPLETE))
-      .on('error', (error) => this.#endWith(endOf(error)))
+      .on('end', () => this.#endWith(endOfBody(reader)))
+      .on('error', (error) => this.#fail(error))
       // A body that is destroyed without an error says nothing else; after an end this changes nothing.
-      .on('close', () => this.#endWith(endOf(new Error('the connection closed before the body ended'))));
+      .on('close', () => this.#fail(new Error('the connection closed before the body ended')));
     // What failed before we listened has no event left for us.
-    if (body.destroyed) this.#endWith(endOf(body.errored ?? new Error('the body is gone')));
+    if (body.destroyed) this.#fail(body.errored ?? new Error('the body is gone'));
   }
 
   /** Ends the stream with these bytes instead of a body: the upstream's error response. */
@@ -150,12 +159,30 @@ export class Pump {
     this.#options.meter.add(chunk.length);
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
+    this.#reader?.push(chunk);
+    if (this.#reader?.isFinal) this.#linger();
+  }
+
+  /** Gives the upstream time for bytes after the end that the format has, and to close its connection. */
+  #linger(): void {
+    clearTimeout(this.#lingering);
+    this.#lingering = setTimeout(() => {
+      // Bytes may wait behind a body that is paused.
+      if (this.#body?.isPaused()) this.#linger();
+      else void this.stop(endOfBody(this.#reader));
+    }, this.#options.lingerMs);
+  }
+
+  #fail(error: Error): void {
+    this.#endWith(endOfFailure(endOf(error), this.#reader));
   }
 
   #endWith(end: StreamEnd): void {
     if (this.#end) return;
     this.#end = end;
-    if (end.outcome !== 'complete' && this.#body) discardBody(this.#body);
+    clearTimeout(this.#lingering);
+    // Also after a complete answer: an upstream may keep its connection open.
+    if (this.#body && !this.#body.readableEnded) discardBody(this.#body);
     this.#options.onEnd?.();
     if (!this.#appending) void this.#close();
   }
@@ -198,7 +225,7 @@ export class Pump {
       if (this.#pendingBytes > 0) await store.append(streamId, this.#drain(), fence).catch(() => undefined);
       return this.#finish(this.#end!);
     }
-    let end = this.#end!;
+    let end = withUsage(this.#end!, this.#reader);
     const ready = beforeClose?.(end);
     if (ready) await ready;
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
@@ -218,7 +245,7 @@ export class Pump {
         }
         if (last) {
           last = undefined;
-          end = lostStore(error);
+          end = withUsage(lostStore(error), this.#reader);
         }
       }
       // As long as this process lives, others leave its streams alone; so it has to go on trying.

@@ -5,10 +5,12 @@ import {
   STREAM_UP_TO_DATE,
   UPSTREAM_OUTCOME,
   UPSTREAM_RECOVERIES,
+  UPSTREAM_USAGE,
 } from '../../protocol/headers.ts';
 import { upstreamHeaders } from '../access/upstream-headers.ts';
+import { asciiJson } from '../shared/ascii.ts';
 import { recoveriesOf } from '../store/metadata.ts';
-import type { Frame, StreamInfo } from '../store/types.ts';
+import type { Frame, StreamEnd, StreamInfo } from '../store/types.ts';
 
 /** To the base protocol an answer is bytes; what they are stands in `Upstream-Content-Type`. */
 export const STREAM_CONTENT_TYPE = 'application/octet-stream';
@@ -34,6 +36,14 @@ export function readHeaders(
   };
 }
 
+/** Headers of a closed stream; none for an open one. */
+export function endHeaders(end: StreamEnd | undefined): Record<string, string> {
+  return {
+    ...(end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: end.outcome }),
+    ...(end?.usage && { [UPSTREAM_USAGE]: asciiJson(JSON.stringify(end.usage)) }),
+  };
+}
+
 /** What a frame says of the place behind it. `Stream-Closed` only where nothing can come any more. */
 export function positionHeaders({
   next,
@@ -43,7 +53,7 @@ export function positionHeaders({
   return {
     [STREAM_NEXT_OFFSET]: next,
     ...(upToDate && { [STREAM_UP_TO_DATE]: 'true' }),
-    ...(end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: end.outcome }),
+    ...endHeaders(end),
   };
 }
 
@@ -53,7 +63,7 @@ export function headHeaders(info: StreamInfo): Record<string, string> {
     'Content-Type': STREAM_CONTENT_TYPE,
     [STREAM_NEXT_OFFSET]: info.tail,
     [STREAM_TTL]: String(info.ttlSeconds),
-    ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
+    ...endHeaders(info.end),
     'Cache-Control': 'no-store',
     ...readHeaders(info),
   };

@@ -36,6 +36,7 @@ export function controlEvent(
     streamClosed: true,
     upstreamOutcome: end.outcome,
     ...(end.error && { upstreamError: end.error }),
+    ...(end.usage && { upstreamUsage: end.usage }),
   };
   return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\n\n`;
 }

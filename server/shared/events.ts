@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Outcome } from '../../protocol/outcomes.ts';
+import type { Usage } from '../../protocol/usage.ts';
 import { callGuarded, type Logger } from './logger.ts';
 
 /** Fields of every event about one stream. */
@@ -17,7 +18,8 @@ export type ProxyEvent =
   | ({ type: 'replayed' } & StreamEvent)
   /** The first byte of the body arrived, `ms` after the upstream's headers. */
   | ({ type: 'first-byte'; ms: number } & StreamEvent)
-  | ({ type: 'closed'; outcome: Outcome; bytes: number; durationMs: number } & StreamEvent)
+  /** The answer is over. `usage` is what the provider reported, if the format of the answer was recognized. */
+  | ({ type: 'closed'; outcome: Outcome; bytes: number; durationMs: number; usage?: Usage } & StreamEvent)
   | ({ type: 'read-begun'; mode: ReadMode } & StreamEvent)
   /** `bytes` of the answer (not of its framing) that were written. */
   | ({ type: 'read-ended'; mode: ReadMode; bytes: number; durationMs: number } & StreamEvent)

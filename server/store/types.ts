@@ -1,5 +1,6 @@
 import type { Coordinator, CoordinatorOptions } from '../coordination/types.ts';
 import type { Outcome, OutcomeError } from '../../protocol/outcomes.ts';
+import type { Usage } from '../../protocol/usage.ts';
 
 /**
  * A place in a stream: opaque to all but its store, sortable as text, strictly increasing, under 256
@@ -12,6 +13,8 @@ export type Offset = string;
 export interface StreamEnd {
   readonly outcome: Outcome;
   readonly error?: OutcomeError;
+  /** What the provider said about the answer. Absent if its format was not recognized, or its process died. */
+  readonly usage?: Usage;
 }
 
 /** What a stream is created with. */

@@ -1,9 +1,10 @@
-import { STREAM_CLOSED, STREAM_KEY, STREAM_NEXT_OFFSET, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
+import { STREAM_KEY, STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
+import { endHeaders } from '../read/headers.ts';
 import { locationHeaders } from '../access/location.ts';
 import { isVisible } from '../access/visible.ts';
 
@@ -39,7 +40,7 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
     respond(res, 200, {
       ...locationHeaders(exchange, context, { ...info, streamId }),
       [STREAM_NEXT_OFFSET]: info.tail,
-      ...(info.end && { [STREAM_CLOSED]: 'true', [UPSTREAM_OUTCOME]: info.end.outcome }),
+      ...endHeaders(info.end),
       'Content-Length': 0,
     });
   } finally {

@@ -40,7 +40,17 @@ function contextOf(): Context {
     store,
     silentLogger,
   );
-  return { store, processes, peers, running, claims, quota, emit: () => undefined } as unknown as Context;
+  const recoveries = { find: () => undefined, prepared: () => undefined };
+  return {
+    store,
+    processes,
+    peers,
+    running,
+    claims,
+    quota,
+    recoveries,
+    emit: () => undefined,
+  } as unknown as Context;
 }
 
 function exchangeOf(query: string, streamId = '', headers: Record<string, string[]> = {}): Exchange {

@@ -37,7 +37,7 @@ describe('an error of the model in a complete answer', () => {
       await waitFor(() =>
         expect(page.result.current.resumption).toMatchObject({
           status: 'failed',
-          outcome: 'complete',
+          outcome: 'upstream-error',
           error: { name: 'ModelError', message: 'Overloaded.' },
         }),
       );

@@ -411,7 +411,7 @@ describe('a failure', () => {
     exchange.send(...textAnswer('cut').slice(0, 4)).end();
     await untilStatus(page, 'error');
     expect(page.result.current.error).toMatchObject({ name: 'TruncatedAnswerError' });
-    expect(page.result.current.resumption.status).toBe('failed');
+    expect(page.result.current.resumption).toMatchObject({ status: 'failed', outcome: 'truncated' });
   });
 
   it('of the request shows what the endpoint said', async () => {

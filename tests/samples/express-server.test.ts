@@ -70,7 +70,7 @@ describe.each([5, 6, 7] as const)('[react/express-server.ts] on AI SDK %i', (ai)
       .then((response) => response.text())
       .catch((error: unknown) => String(error));
     expect(text).not.toContain('"type":"finish"');
-    expect(server.output()).toMatch(/incomplete|terminated|cannot connect|reset|other side closed/i);
+    await expect.poll(server.output).toMatch(/incomplete|terminated|cannot connect|reset|other side closed/i);
     model.behavior = 'ok';
     expect(deltas(await (await ask()).text())).toBe(ANSWER);
     expect(server.exitCode()).toBeUndefined();

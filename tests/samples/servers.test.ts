@@ -4,6 +4,8 @@ import { createServiceToken } from 'durable-proxy';
 import { currentUser } from './react/session.ts';
 import { GET } from './react/next-token-route.ts';
 import { tokenFor } from './server/token.ts';
+import { FORMAT_ANSWERS } from '../support/format-answers.ts';
+import { startUpstream } from '../support/upstream.ts';
 import { startFront, type Front } from './support/front.ts';
 import { ANSWER, FIRST_HALF, startModel, type Behavior, type StandInModel } from './support/model.ts';
 import { startSample, type SampleProcess } from './support/server-process.ts';
@@ -198,6 +200,29 @@ it('[server/rate-limit.ts] refuses creates over the rate with a code that the cl
   const found = await fetch(`${front.origin}/v1/proxy?key=none`, { headers });
   expect(found.status).toBe(204);
   expect(model.calls).toHaveLength(2);
+});
+
+it('[server/ledger.ts] adds up what each user consumed, also by an answer that was cut off', async () => {
+  const [chat] = FORMAT_ANSWERS;
+  const upstream = await startUpstream(({ req, res }) => {
+    res.writeHead(200, chat!.headers).end(chat!.events.slice(0, req.url === '/cut' ? 1 : undefined).join(''));
+  });
+  await start('server/ledger.ts', { replace: { 'https://api.openai.com/**': `${front.origin}/**` } });
+  front.route({ '/v1/proxy': `http://127.0.0.1:${server!.port}`, '/': upstream.url });
+  for (const subject of ['ada', 'bob', 'ada']) {
+    const token = await createServiceToken({ jwtSecret: JWT_SECRET, subject, expiresInSeconds: 60 });
+    const response = await ask('/chat', { authorization: `Bearer ${token}` });
+    await response.text();
+    expect(await response.usage).toEqual(chat!.usage);
+  }
+  const cut = await ask('/cut', await credentials('server/ledger.ts'));
+  await expect(cut.text()).rejects.toMatchObject({ outcome: 'truncated' });
+  process.kill(server!.pid, 'SIGUSR2');
+  await expect
+    .poll(server!.output)
+    .toContain("'ada/gpt-test': { answers: 3, inputTokens: 32, outputTokens: 60 }");
+  expect(server!.output()).toContain("'bob/gpt-test': { answers: 1, inputTokens: 16, outputTokens: 30 }");
+  await upstream.close();
 });
 
 describe('[server/provider-key.ts]', () => {

@@ -7,6 +7,7 @@ export type * from '../types.ts';
 export type * from '../../coordination/types.ts';
 export type { Logger } from '../../shared/logger.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../../../protocol/usage.ts';
 
 /**
  * Keeps streams in a server of the Durable Streams base protocol, which any number of proxies may share:

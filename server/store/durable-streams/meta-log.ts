@@ -1,4 +1,5 @@
 import { isOutcome, type OutcomeError } from '../../../protocol/outcomes.ts';
+import { parseUsage } from '../../../protocol/usage.ts';
 import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 
 /** One life of a stream under its id, as the metadata log tells of it. */
@@ -27,8 +28,8 @@ export function noteLine(token: string, entries: StreamInit['metadata']): string
   return `${JSON.stringify({ note: token, entries })}\n`;
 }
 
-export function endLine(token: string, { outcome, error }: StreamEnd): string {
-  return `${JSON.stringify({ end: token, outcome, error })}\n`;
+export function endLine(token: string, { outcome, error, usage }: StreamEnd): string {
+  return `${JSON.stringify({ end: token, outcome, error, usage })}\n`;
 }
 
 export interface Adoption {
@@ -74,7 +75,11 @@ export function foldMetaLog(text: string): Incarnation | undefined {
       current = { ...withEntries(current, entry['entries']), adopter: entry['by'], fence: current.fence + 1 };
     } else if (current && !current.end && entry['end'] === current.token && isOutcome(entry['outcome'])) {
       const error = parseError(entry['error']);
-      current = { ...current, end: { outcome: entry['outcome'], ...(error && { error }) } };
+      const usage = parseUsage(entry['usage']);
+      current = {
+        ...current,
+        end: { outcome: entry['outcome'], ...(error && { error }), ...(usage && { usage }) },
+      };
     }
   }
   return current;

@@ -8,6 +8,7 @@ export type * from '../types.ts';
 export type * from '../../coordination/types.ts';
 export type { Logger } from '../../shared/logger.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../../../protocol/usage.ts';
 
 /** Options of `embeddedStore`. */
 export interface EmbeddedStoreOptions {

@@ -9,6 +9,7 @@ export type * from '../types.ts';
 export type * from '../../coordination/types.ts';
 export type { Logger } from '../../shared/logger.ts';
 export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../../../protocol/usage.ts';
 
 /**
  * A store on Redis 7 or Valkey: standalone, under Sentinel, or a cluster. Any number of processes may share

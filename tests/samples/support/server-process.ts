@@ -10,6 +10,7 @@ const PRELOAD = join(import.meta.dirname, 'report-port.mjs');
 /** A sample's server in a process of its own. */
 export interface SampleProcess {
   readonly port: number;
+  readonly pid: number;
   /** What it has written to stdout and stderr so far. */
   readonly output: () => string;
   /** The exit code, or undefined while it runs. */
@@ -60,5 +61,12 @@ export async function startSample(
     await dispose();
     throw new Error(`${sample} exited with code ${port} before it listened:\n${output}`);
   }
-  return { port: port!, output: () => output, exitCode: () => child.exitCode ?? undefined, kill, dispose };
+  return {
+    port: port!,
+    pid: child.pid!,
+    output: () => output,
+    exitCode: () => child.exitCode ?? undefined,
+    kill,
+    dispose,
+  };
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { OUTCOMES } from '../../../protocol/outcomes.ts';
+import type { Usage } from '../../../protocol/usage.ts';
 import type { StreamEnd } from '../../../server/store/types.ts';
 import { section } from './section.ts';
 import { COMPLETE, readAll, storeError, streamOf, Tail, textOf, turn, type StoreFactory } from './support.ts';
@@ -11,11 +12,12 @@ const ABORTED: StreamEnd = {
 
 export function describeEnd(factory: StoreFactory): void {
   section('close', factory, (s) => {
-    it.each(OUTCOMES)('keeps the outcome %s with its reason', async (outcome) => {
+    it.each(OUTCOMES)('keeps the outcome %s with its reason and usage', async (outcome) => {
+      const usage: Usage = { format: 'gemini', model: 'modèle "x"', outputTokens: 3 };
       const end: StreamEnd =
         outcome === 'complete'
-          ? { outcome }
-          : { outcome, error: { code: 'SOME_CODE', message: `why ${outcome}` } };
+          ? { outcome, usage }
+          : { outcome, error: { code: 'SOME_CODE', message: `why ${outcome}` }, usage };
       const id = await streamOf(s.store, 'body');
       expect(await s.store.close(id, end)).toEqual(end);
       expect((await s.store.head(id))?.end).toEqual(end);

@@ -1,0 +1,42 @@
+import { REPORTED_ERROR } from '../../protocol/outcomes.ts';
+import type { FormatReader } from '../formats/reader.ts';
+import type { StreamEnd } from '../store/types.ts';
+
+const COMPLETE: StreamEnd = { outcome: 'complete' };
+const TRUNCATED: StreamEnd = {
+  outcome: 'truncated',
+  error: {
+    code: 'UPSTREAM_TRUNCATED',
+    message: 'The upstream ended its response before the answer was over by its own format',
+  },
+};
+
+/**
+ * Returns how an answer ended whose body came to its end.
+ * @param reader undefined if nothing is judged by its format.
+ */
+export function endOfBody(reader: FormatReader | undefined): StreamEnd {
+  if (reader?.error) return reportedEnd(reader.error.code);
+  return reader?.state === 'open' ? TRUNCATED : COMPLETE;
+}
+
+/** Returns how an answer ended whose body failed: a failure after the end that its format has takes nothing away. */
+export function endOfFailure(failure: StreamEnd, reader: FormatReader | undefined): StreamEnd {
+  return reader?.error || reader?.state === 'ended' ? endOfBody(reader) : failure;
+}
+
+/** Returns the end together with what the provider said about the answer. */
+export function withUsage(end: StreamEnd, reader: FormatReader | undefined): StreamEnd {
+  const usage = reader?.usage;
+  return usage === undefined ? end : { ...end, usage };
+}
+
+function reportedEnd(code: string | undefined): StreamEnd {
+  return {
+    outcome: 'upstream-error',
+    error: {
+      code: REPORTED_ERROR,
+      message: `The upstream reported an error in its answer${code === undefined ? '' : ` (${code})`}`,
+    },
+  };
+}

@@ -170,6 +170,14 @@ export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;
 
+  /**
+   * Also recognizes errors of another copy of this module: a bundler may make one for each route, and they share the
+   * embedded store.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'StoreError' && 'code' in value;
+  }
+
   constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

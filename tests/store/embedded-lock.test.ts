@@ -43,20 +43,31 @@ describe('the lock of a data directory', () => {
     const opening = newStore().open();
     await expect(opening).rejects.toEqual(storeError('UNAVAILABLE'));
     await expect(opening).rejects.toThrow(dataDir);
-    await expect(opening).rejects.toThrow(/Stop it, or set `dataDir`.*`store` option/);
+    await expect(opening).rejects.toThrow(/Stop it, or set `dataDir`/);
   });
 
-  it('keeps a second store of one process out', async () => {
-    const first = newStore();
-    await first.open();
-    const second = newStore();
-    await expect(second.open()).rejects.toThrow(/holds/);
+  it('is shared by the stores of one process, until the last of them is disposed of', async () => {
+    const [first, second] = [newStore(), newStore()];
+    await Promise.all([first.open(), second.open()]);
     await first.create('a', init());
-    await first.append('a', Buffer.from('unharmed'));
-    expect(await textOf(first, 'a')).toBe('unharmed');
+    await first.append('a', Buffer.from('shared'));
+    expect(await textOf(second, 'a')).toBe('shared');
     await first.dispose();
-    await second.open();
-    expect(await textOf(second, 'a')).toBe('unharmed');
+    await expect(first.head('a')).rejects.toEqual(storeError('UNAVAILABLE'));
+    expect(await textOf(second, 'a')).toBe('shared');
+    const disposed = second.dispose();
+    const third = newStore();
+    await third.open();
+    await disposed;
+    expect(await textOf(third, 'a')).toBe('shared');
+    await third.dispose();
+    await hold();
+  });
+
+  it('refuses a store of the same process with another durability', async () => {
+    await newStore().open();
+    const other = embeddedStore({ dataDir, durability: 'process' });
+    await expect(other.open()).rejects.toThrow(/durability: 'disk'\. Use the same value/);
   });
 
   it('goes with its holder: by dispose, by the end of the process, by kill -9', async () => {
@@ -80,9 +91,10 @@ describe('the lock of a data directory', () => {
 
   it('has one winner among ten that come upon a leftover together', async () => {
     await (await hold()).kill();
-    const many = Array.from({ length: 10 }, () => newStore());
-    const opened = await Promise.allSettled(many.map((store) => store.open()));
-    expect(opened.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
+    const opened = await Promise.allSettled(Array.from({ length: 10 }, () => lockDirectory(dataDir)));
+    const winners = opened.filter((one) => one.status === 'fulfilled');
+    expect(winners).toHaveLength(1);
+    await winners[0]!.value.release();
   });
 
   it('has one winner among processes that start together', async () => {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { checkOptions, type OptionTable } from '../../shared/check-options.ts';
 import { milliseconds, oneOf, text } from '../../shared/option-spec.ts';
 import type { StreamStore } from '../types.ts';
-import { EmbeddedStore } from './store.ts';
+import { SharedStore } from './shared-store.ts';
 
 export type * from '../types.ts';
 export type * from '../../coordination/types.ts';
@@ -31,7 +31,8 @@ const OPTIONS = {
 
 /**
  * A store in a directory of this machine, on LMDB: nothing to install, nothing to start. One process at a
- * time can hold a directory; streams that a dead one left open are closed as `interrupted` by `open()`.
+ * time can hold a directory; streams that a dead one left open are closed as `interrupted` by `open()`. Stores on one
+ * directory share one database within a process, which closes when the last of them is disposed of.
  * Nothing is touched before `open()`.
  * @param options the directory, and when an append counts as stored.
  * @throws ConfigurationError for an option that cannot work.
@@ -43,5 +44,5 @@ export function embeddedStore(options: EmbeddedStoreOptions = {}): StreamStore {
     options,
     "embeddedStore({ dataDir: '/var/lib/streams' })",
   );
-  return new EmbeddedStore({ ...checked, dataDir: resolve(checked.dataDir) });
+  return new SharedStore({ ...checked, dataDir: resolve(checked.dataDir) });
 }

@@ -172,7 +172,7 @@ function held(dataDir: string, holder: Holder | undefined): StoreError {
   const who = holder?.pid === undefined ? 'Another process' : `Another process (pid ${holder.pid})`;
   return new StoreError(
     'UNAVAILABLE',
-    `${who} holds "${dataDir}", or another store in this one. Stop it, or set \`dataDir\` to a ` +
-      'directory of its own; two proxies in one process share one store object by their `store` option.',
+    `${who} holds "${dataDir}", or another thread of this one. Stop it, or set \`dataDir\` to a ` +
+      'directory of its own.',
   );
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ProxyError } from '../shared/errors.ts';
 import type { StreamEnd } from '../store/types.ts';
 import type { Pump } from './pump.ts';
@@ -44,6 +45,8 @@ export class RunningStreams {
   constructor(limits: RunningLimits) {
     this.#streams = new Count(limits);
     this.#uploads = new Count(limits);
+    // While a store is down, each stream that waits to be closed listens to it.
+    setMaxListeners(0, this.#gone.signal);
   }
 
   get size(): number {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Pump } from '../pump/pump.ts';
 import type { OnEvent } from '../shared/events.ts';
@@ -63,6 +64,8 @@ export class Recoveries {
 
   constructor(options: RecoveriesOptions) {
     this.#options = options;
+    // Each request that stops an upstream listens to it.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Returns true if a recovery may match a response of this media type. */

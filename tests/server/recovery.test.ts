@@ -14,7 +14,7 @@ import {
   type ProviderOptions,
   type ResumableProvider,
 } from '../support/resumable-provider.ts';
-import { write } from '../support/upstream.ts';
+import { write, type UpstreamCall } from '../support/upstream.ts';
 import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
 
 const KINDS: ProviderKind[] = ['openai', 'gemini', 'last-event-id'];
@@ -308,6 +308,32 @@ describe('a stream whose upstream breaks', () => {
     }
     await expect.poll(() => provider!.canceled, { timeout: 10_000 }).toEqual([3]);
     expect(events.some(({ type }) => type === 'cancel-failed')).toBe(false);
+  });
+
+  it('[RECOVER-6] stops many providers at a time without a warning of Node', async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', onWarning);
+    try {
+      const held: UpstreamCall[] = [];
+      await start({
+        kind: 'openai',
+        gapMs: 50,
+        intercept: (call) => call.req.url!.includes('/cancel') && held.push(call) > 0,
+      });
+      const urls = await Promise.all(Array.from({ length: 12 }, (_, i) => create(i + 1)));
+      await Promise.all(
+        urls.map(async (url) => {
+          await readSse(await fetch(withQuery(url, { live: 'sse' })), ({ bytes }) => bytes.length > 0);
+          await fetch(withQuery(url, { action: 'abort' }), { method: 'PATCH' });
+        }),
+      );
+      await expect.poll(() => held.length).toBe(12);
+      for (const { res } of held) res.end();
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off('warning', onWarning);
+    }
   });
 
   it('[RECOVER-6] reports a provider that could not be stopped', async () => {

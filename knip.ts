@@ -4,7 +4,7 @@ import { ENTRIES } from './scripts/entries.ts';
 const config: KnipConfig = {
   entry: [
     ...Object.values(ENTRIES),
-    'demo/server/{main,start}.ts',
+    'demo/{agent,server}/{main,start}.ts',
     'demo/vite.config.ts',
     'demo/web/main.tsx',
     'bench/**/*.ts',

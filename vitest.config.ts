@@ -9,6 +9,8 @@ const shared = {
   hookTimeout: 30_000,
   // Real sockets and real clocks: a failure is a failure, never a retry.
   retry: 0,
+  // The default of 1 s is too short for a condition on a busy machine.
+  expect: { poll: { timeout: 20_000 } },
 };
 
 export default defineConfig({

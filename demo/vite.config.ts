@@ -21,7 +21,11 @@ export default defineConfig(({ isSsrBuild }) => ({
         target: 'node20.19',
         copyPublicDir: false,
         rollupOptions: {
-          input: { main: source('server/main.ts'), start: source('server/start.ts') },
+          input: {
+            agent: source('agent/main.ts'),
+            main: source('server/main.ts'),
+            start: source('server/start.ts'),
+          },
           onwarn,
         },
       }

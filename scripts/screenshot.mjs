@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-screenshot-'));
-const server = spawn(process.execPath, ['demo/dist/server/main.js'], {
+const server = spawn(process.execPath, ['demo/dist/server/start.js'], {
   env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: dataDir },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
@@ -38,7 +38,7 @@ try {
   await page.screenshot({ path: 'docs/images/demo.png' });
 } finally {
   await browser.close();
-  server.kill('SIGKILL');
+  server.kill('SIGTERM');
   await once(server, 'exit');
   await rm(dataDir, { recursive: true, force: true });
 }

@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { createDemo } from './app.ts';
 
 const { env } = process;
+const { AGENT_URL, AGENT_KEY } = env;
+if (!AGENT_URL || !AGENT_KEY)
+  throw new Error('Set AGENT_URL and AGENT_KEY, or start start.js, which starts both.');
 const dataDir = env['DATA_DIR'] ?? '.durable-proxy/demo';
 
 /** A secret that outlives the process: what was signed with it is in the pages' storage. */
@@ -34,23 +37,20 @@ try {
 }
 const { port } = server.address() as AddressInfo;
 
-const baseURL = env['MODEL_URL'] ?? (env['OPENAI_API_KEY'] && 'https://api.openai.com/v1');
 const demo = createDemo({
   port,
+  agent: { url: AGENT_URL, key: AGENT_KEY },
   dataDir: join(dataDir, 'streams'),
   jwtSecret,
   ...(env['URL_EXPIRATION_SECONDS'] && { urlExpirationSeconds: Number(env['URL_EXPIRATION_SECONDS']) }),
-  ...(baseURL && {
-    model: { baseURL, apiKey: env['OPENAI_API_KEY'], name: env['OPENAI_MODEL'] ?? 'gpt-4.1-mini' },
-  }),
   crash: () => process.kill(process.pid, 'SIGKILL'),
 });
 server.on('request', demo.app);
 
 const url = `http://localhost:${port}`;
-console.log(
-  `durable-proxy demo: ${url}${baseURL ? '' : ' (scripted model; set OPENAI_API_KEY for a real one)'}`,
-);
+const scripted =
+  env['MODEL_URL'] || env['OPENAI_API_KEY'] ? '' : ' (scripted model; set OPENAI_API_KEY for a real one)';
+console.log(`durable-proxy demo: ${url}${scripted}`);
 process.send?.({ port });
 
 const stopping = new AbortController();
@@ -58,5 +58,5 @@ stopping.signal.addEventListener('abort', () => {
   server.close();
   void demo.close({ drainMs: 2000 }).finally(() => process.exit(0));
 });
-// `disconnect`: whoever started us is gone.
+// `disconnect`: the process that started this one has exited.
 for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(event, () => stopping.abort());

@@ -1,7 +1,7 @@
 import type { UIMessage } from 'ai';
 import { useLayoutEffect, useRef, type UIEvent } from 'react';
 import Markdown from 'react-markdown';
-import { ANSWERS } from '../server/answers.ts';
+import { ANSWERS } from '../agent/answers.ts';
 
 interface MessagesProps {
   messages: readonly UIMessage[];

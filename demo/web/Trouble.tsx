@@ -23,10 +23,13 @@ export function Trouble({ streaming, status }: { streaming: boolean; status: Res
         <button type="button" className="danger" onClick={() => void post('crash')}>
           Kill the server
         </button>
+        <button type="button" className="danger" onClick={() => void post('crash-agent')}>
+          Kill the agent
+        </button>
       </div>
       {calls !== undefined && (
         <p className="calls">
-          The model was called <strong>{calls}</strong> {calls === 1 ? 'time' : 'times'} since the server
+          The model was called <strong>{calls}</strong> {calls === 1 ? 'time' : 'times'} since the agent
           started.
         </p>
       )}

@@ -56,7 +56,7 @@ export function openPump(
     giveUp: running.gone,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
     beforeClose(end) {
-      const forgotten = recoverable && recoveries.forget(streamId, end);
+      const forgotten = recoverable && recoveries.forget(streamId);
       const closing = { streamId, metadata, end, bytes: pump.bytes };
       const announced = webhooks?.announceUntil(closing, running.gone);
       return forgotten && announced ? Promise.all([forgotten, announced]) : (forgotten ?? announced);

@@ -226,9 +226,6 @@ export class Pump {
       return this.#finish(this.#end!);
     }
     let end = withUsage(this.#end!, this.#reader);
-    // Another process may close the stream from then on.
-    const isSlow = this.#pendingBytes > 0 && this.handOver !== undefined;
-    if (isSlow) await store.append(streamId, this.#drain(), fence).catch(() => (end = lostStore(undefined)));
     const ready = beforeClose?.(end);
     if (ready) await ready;
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;

@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import type { Pump } from '../pump/pump.ts';
 import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
-import { INTERRUPTED } from '../store/interrupted.ts';
 import { recoveriesEntry, recoveriesOf } from '../store/metadata.ts';
 import type { StreamEnd, StreamStore } from '../store/types.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
@@ -11,7 +10,7 @@ import { sendCancel } from './cancellation.ts';
 import { recoveringBody } from './recovering-body.ts';
 import { Resumption, type Recovered } from './resumption.ts';
 import type { Seal } from './seal.ts';
-import { endedState, openState, requestOf, sealState, type RecoveryState } from './state.ts';
+import { NO_STATE, openState, requestOf, sealState, type RecoveryState } from './state.ts';
 import { storedEvents } from './stored-events.ts';
 import type { RecoverableExchange, RecoverableStream, RecoveryRequest, UpstreamRecovery } from './types.ts';
 
@@ -133,18 +132,14 @@ export class Recoveries {
         recoveries += 1;
         this.#onRecovered(recoverable, recoveries, { ...recovered, adopted: first === undefined });
       },
-      abandon: () => void pump.stop(INTERRUPTED),
       logger,
     });
   }
 
-  /**
-   * Replaces the state of a stream that is about to be closed by its end: if this process dies before the closing, another
-   * one closes the stream so. Never rejects.
-   */
-  async forget(streamId: string, end: StreamEnd): Promise<void> {
+  /** Removes the state of a stream that is about to be closed. Never rejects. */
+  async forget(streamId: string): Promise<void> {
     const { store, logger } = this.#options;
-    await store.annotate(streamId, endedState(end)).catch((err: unknown) => {
+    await store.annotate(streamId, NO_STATE).catch((err: unknown) => {
       logger.warn({ err, streamId }, 'could not remove the request of a stream; it expires with the stream');
     });
   }

@@ -89,39 +89,49 @@ describeDemo('the demo in a browser', (parts) => {
     await inView(page, last);
   });
 
-  it('says that a killed server interrupted the answer, and tries again when asked', async () => {
+  it('continues an answer whose server was killed, and calls the model once', async () => {
     const { demo, model } = parts();
     const page = await inMidAnswer(parts());
     await demo.kill();
     await state(page, 'Reconnecting');
-    expect(await model.ended(0)).toMatchObject({ state: 'cut' });
     await demo.restart();
-    await state(page, 'Interrupted');
-    await seen(page, MIDDLE);
-
+    await seen(page, 'Resumed at offset');
     model.release();
-    await page.getByRole('button', { name: 'Try again' }).click();
     await state(page, 'Complete');
     await expectConversation(page, [QUESTION, ANSWER]);
-    expect(model.calls).toHaveLength(2);
-    // It finds its stream again, and with it the news that nothing more will come.
-    const words = (await said(page)).filter((word) => word !== 'Connected');
-    expect(words).toEqual([
-      'No answer under way',
-      'Asking the model',
-      'Reconnecting',
-      'Interrupted',
-      'Asking the model',
-      'Complete',
-    ]);
+    expect(model.calls).toMatchObject([{ state: 'done' }]);
   });
 
-  it('still says so after a reload, and still offers to try again', async () => {
+  it('continues an answer whose server was killed while no page was open', async () => {
+    const { context, demo, model } = parts();
+    const page = await inMidAnswer(parts());
+    await page.close();
+    await demo.kill();
+    await demo.restart();
+    model.release();
+    const other = await openPage(context, demo.url);
+    await state(other, 'Complete');
+    await expectConversation(other, [QUESTION, ANSWER]);
+    expect(model.calls).toMatchObject([{ state: 'done' }]);
+  });
+
+  it('stops an answer that continued after the server was killed', async () => {
     const { demo, model } = parts();
     const page = await inMidAnswer(parts());
     await demo.kill();
     await demo.restart();
-    await page.reload();
+    await seen(page, 'Resumed at offset');
+    await stop(page);
+    expect(await model.ended(0)).toMatchObject({ state: 'cut' });
+    await state(page, 'Stopped');
+  });
+
+  it('reports an answer whose agent was killed as cut off, and tries again', async () => {
+    const { demo, model } = parts();
+    const page = await inMidAnswer(parts());
+    await demo.killAgent();
+    expect(await model.ended(0)).toMatchObject({ state: 'cut' });
+    await demo.restartAgent();
     await state(page, 'Interrupted');
     await seen(page, MIDDLE);
     model.release();
@@ -174,12 +184,22 @@ async function asSoonAsItListens(url: string): Promise<IncomingMessage> {
 describeDemo(
   'npm start',
   (parts) => {
-    it('brings the server up again when the button kills it', async () => {
+    it('continues the answer when the button kills the server', async () => {
       const { model } = parts();
       const page = await inMidAnswer(parts());
       await page.getByRole('button', { name: 'Kill the server' }).click();
+      await seen(page, 'Resumed at offset');
+      model.release();
+      await state(page, 'Complete');
+      await expectConversation(page, [QUESTION, ANSWER]);
+      expect(model.calls).toMatchObject([{ state: 'done' }]);
+    });
+
+    it('reports the answer as cut off when the button kills the agent', async () => {
+      const { model } = parts();
+      const page = await inMidAnswer(parts());
+      await page.getByRole('button', { name: 'Kill the agent' }).click();
       await state(page, 'Interrupted');
-      expect(await model.ended(0)).toMatchObject({ state: 'cut' });
       model.release();
       await page.getByRole('button', { name: 'Try again' }).click();
       await state(page, 'Complete');

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { createScriptedModel, type ModelCall } from '../../demo/server/scripted-model.ts';
+import { createScriptedModel, type ModelCall } from '../../demo/agent/scripted-model.ts';
 
 /** A model outside of the demo's process, that stops where a test says and goes on when it says so. */
 export interface HeldModel {

@@ -14,6 +14,7 @@ const major = (number: 5 | 7) => ({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     retry: 0,
+    expect: { poll: { timeout: 20_000 } },
   },
 });
 

@@ -6,7 +6,12 @@ import type { Answer } from './http-client.ts';
 
 export type SseEvent =
   | { readonly kind: 'data'; readonly bytes: Buffer }
-  | { readonly kind: 'control'; readonly control: ControlEvent; readonly json: Record<string, unknown> }
+  | {
+      readonly kind: 'control';
+      readonly control: ControlEvent;
+      readonly json: Record<string, unknown>;
+      readonly id: string | undefined;
+    }
   | { readonly kind: 'comment'; readonly text: string };
 
 /** A live read, event by event. */
@@ -70,7 +75,7 @@ export class SseReader {
   async *#read(): AsyncGenerator<SseEvent> {
     const ready: SseEvent[] = [];
     const parser = createParser({
-      onEvent: ({ event, data }) => void ready.push(this.#eventOf(event, data)),
+      onEvent: ({ event, data, id }) => void ready.push(this.#eventOf(event, data, id)),
       onComment: (text) => void ready.push({ kind: 'comment', text }),
     });
     const decoder = new TextDecoder();
@@ -80,7 +85,7 @@ export class SseReader {
     }
   }
 
-  #eventOf(name: string | undefined, data: string): SseEvent {
+  #eventOf(name: string | undefined, data: string, id: string | undefined): SseEvent {
     if (name === DATA_EVENT) {
       const base64 = this.answer.header(STREAM_SSE_DATA_ENCODING) === 'base64';
       const bytes = base64 ? Buffer.from(data.replace(/[\r\n]/g, ''), 'base64') : Buffer.from(data);
@@ -89,6 +94,6 @@ export class SseReader {
     assert.equal(name, CONTROL_EVENT, `a live read holds an event called ${name}`);
     const control = parseControlEvent(data);
     assert.ok(control, `a control event holds ${data}`);
-    return { kind: 'control', control, json: JSON.parse(data) as Record<string, unknown> };
+    return { kind: 'control', control, json: JSON.parse(data) as Record<string, unknown>, id };
   }
 }

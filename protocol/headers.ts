@@ -24,6 +24,7 @@ export const UPSTREAM_HEADERS = 'Upstream-Headers';
 export const UPSTREAM_STATE = 'Upstream-State';
 export const UPSTREAM_OUTCOME = 'Upstream-Outcome';
 export const UPSTREAM_USAGE = 'Upstream-Usage';
+export const LAST_EVENT_ID = 'Last-Event-ID';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
 export const STREAM_KEY = 'Stream-Key';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { STREAM_SSE_DATA_ENCODING, UPSTREAM_CONTENT_TYPE } from '../../protocol/headers.ts';
+import { LAST_EVENT_ID, STREAM_SSE_DATA_ENCODING, UPSTREAM_CONTENT_TYPE } from '../../protocol/headers.ts';
 import { CURSOR, LIVE, LIVE_SSE, OFFSET, OFFSET_NOW } from '../../protocol/query.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError } from '../expect.ts';
+import { SseReader } from '../sse-reader.ts';
 import { everyByte } from './bytes.ts';
 
 export const sse = section('sse', [
@@ -191,6 +192,27 @@ export const sse = section('sse', [
     await stream.closed();
     const closed = await stream.live();
     assert.deepEqual(await closed.next(), { kind: 'comment', text: 'base64' });
+  }),
+
+  test('[SSE-15][SSE-16] an EventSource that reconnects goes on behind its last control event', async (t) => {
+    const feed = t.feed();
+    const stream = await t.start(feed);
+    const reader = await stream.live();
+    await feed.send('one');
+    let event = await reader.nextReal();
+    while (event && !(event.kind === 'control' && reader.bytes.length === 3)) event = await reader.nextReal();
+    assert.ok(event?.kind === 'control');
+    assert.equal(event.id, event.control.streamNextOffset);
+    await feed.end('two');
+    await stream.closed();
+    const headers = { [LAST_EVENT_ID]: event.id };
+    const again = new SseReader(await stream.read({ [LIVE]: LIVE_SSE }, headers));
+    const controls = await again.toEnd();
+    expectBytes(again.bytes, 'two');
+    assert.equal(controls.at(-1)?.streamClosed, true);
+    const whole = new SseReader(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: '-1' }, headers));
+    await whole.toEnd();
+    expectBytes(whole.bytes, 'onetwo');
   }),
 ]);
 

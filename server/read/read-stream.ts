@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
+import { LAST_EVENT_ID, STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import {
   AS,
   AS_UPSTREAM,
@@ -14,7 +14,7 @@ import {
 import type { Context } from '../context.ts';
 import { ProxyError } from '../shared/errors.ts';
 import type { ReadMode } from '../shared/events.ts';
-import { singleParam, type Exchange } from '../http/exchange.ts';
+import { singleHeader, singleParam, type Exchange } from '../http/exchange.ts';
 import type { Offset, StreamInfo } from '../store/types.ts';
 import { visibleStream } from '../access/visible.ts';
 import { sendAsUpstream } from './as-upstream.ts';
@@ -28,10 +28,12 @@ const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
 
 /** GET {base}/{id}: the base protocol's read, in its three modes, and the whole answer `as=upstream` (also HEAD). */
 export async function readStream(exchange: Exchange, context: Context): Promise<void> {
-  const { res, query, streamId, caller } = exchange;
+  const { req, res, query, streamId, caller } = exchange;
   const { store, options, readBudget } = context;
-  const asked = singleParam(query, OFFSET) ?? OFFSET_START;
   const live = singleParam(query, LIVE);
+  // `EventSource` reconnects with the id of the last event that it has received.
+  const lastId = live === LIVE_SSE ? singleHeader(req, LAST_EVENT_ID) : undefined;
+  const asked = singleParam(query, OFFSET) ?? (lastId || OFFSET_START);
   const cursor = singleParam(query, CURSOR);
   if (!OFFSET_TEXT.test(asked)) throw invalidOffset();
   if (live !== undefined && live !== LIVE_SSE && live !== LIVE_LONG_POLL) {

@@ -28,7 +28,7 @@ export function controlEvent(
   // By hand what is done for every frame; `next` is any store's text, a cursor is ours.
   if (!end) {
     const rest = upToDate ? `"${cursor}","upToDate":true}` : `"${cursor}"}`;
-    return `${CONTROL_HEAD}{"streamNextOffset":${JSON.stringify(next)},"streamCursor":${rest}\n\n`;
+    return `${CONTROL_HEAD}{"streamNextOffset":${JSON.stringify(next)},"streamCursor":${rest}\nid: ${next}\n\n`;
   }
   const event: ControlEvent = {
     streamNextOffset: next,
@@ -38,7 +38,7 @@ export function controlEvent(
     ...(end.error && { upstreamError: end.error }),
     ...(end.usage && { upstreamUsage: end.usage }),
   };
-  return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\n\n`;
+  return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\nid: ${next}\n\n`;
 }
 
 /** The control event of a stream without the head of the upstream's response, or of one whose head is known now. */
@@ -53,7 +53,7 @@ export function upstreamEvent(
     ...(upToDate && { upToDate: true }),
     ...(head ? { upstreamHead: toldHead(head) } : { upstreamState: PENDING }),
   };
-  return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\n\n`;
+  return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\nid: ${next}\n\n`;
 }
 
 function toldHead({ status, contentType, headers }: StoredHead): UpstreamHead {

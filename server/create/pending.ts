@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { lostStore } from '../pump/pump.ts';
 import { toProxyError } from '../http/render-error.ts';
@@ -16,6 +17,14 @@ import { openPump, type OpenedPump } from './open-pump.ts';
 import { loggableTarget, type UpstreamTarget } from './prepare.ts';
 import { recoverableOf } from './recoverable.ts';
 import { storeStream } from './store-stream.ts';
+
+/**
+ * Milliseconds for which the head is stored again if the store is away: as long as Redis appends by default. The upstream
+ * has worked on its response, perhaps for minutes.
+ */
+const HEAD_STORE_MS = 30_000;
+/** Milliseconds between two attempts: they double up to the last. */
+const HEAD_RETRY_MS = [250, 4_000] as const;
 
 /**
  * Creates the stream, then calls the upstream in the background (`Prefer: respond-async`). What would be the error
@@ -96,14 +105,23 @@ async function callLater(
 /** Stores the head of the upstream's response, which readers see before the first byte of its body. */
 async function storeHead(
   { store, responseHeaders, recoveries }: Context,
-  { streamId }: BeginOptions,
+  { streamId, waiting: { signal } }: BeginOptions,
   { status, headers }: UpstreamAnswer,
   recoverable?: Recoverable,
 ): Promise<void> {
   const contentType = contentTypeIn(headers);
   const head = { status, contentType, headers: responseHeaders(status, headers) };
   const entries = { ...headEntries(head), ...(recoverable && recoveries.entries(recoverable)) };
-  await inTime(store.annotate(streamId, entries), CREATE_STORE_MS);
+  const until = performance.now() + HEAD_STORE_MS;
+  for (let pauseMs: number = HEAD_RETRY_MS[0]; ; pauseMs = Math.min(pauseMs * 2, HEAD_RETRY_MS[1])) {
+    try {
+      return await inTime(store.annotate(streamId, entries), CREATE_STORE_MS);
+    } catch (error) {
+      const isAway = error instanceof StoreError && error.code === 'UNAVAILABLE';
+      if (!isAway || performance.now() > until) throw error;
+    }
+    await delay(pauseMs, undefined, { signal });
+  }
 }
 
 function refused(code: string, message: string): StreamEnd {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
+import { IDEMPOTENCY_KEY, STREAM_KEY, UPSTREAM_STATUS } from '../../protocol/headers.ts';
 import { embeddedStore, StoreError, type ProxyServerOptions, type StreamStore } from '../../server/index.ts';
 import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-type Operation = 'create' | 'append' | 'close' | 'read' | 'follow' | 'head' | 'delete';
+type Operation = 'annotate' | 'create' | 'append' | 'close' | 'read' | 'follow' | 'head' | 'delete';
 
 const ANSWERS = /^[0-9a-f]{8}-/;
 const NAMES = /^key-/;
@@ -75,6 +75,22 @@ describe('when the store fails', () => {
       204,
     );
     expect((await post(proxy, url, { headers })).status).toBe(201);
+  });
+
+  it('[ASYNC-4] a pending stream survives a failure at the moment when its upstream responds', async () => {
+    const { proxy, upstream, url, failing } = await begin(() => undefined);
+    const created = await post(proxy, url, { headers: { prefer: 'respond-async' } });
+    const location = locationOf(proxy, created);
+    const { res } = await upstream.call(0);
+    const asked = vi.spyOn(failing, 'has');
+    failing.add('annotate');
+    res.end('paid for');
+    await expect.poll(() => asked.mock.results.some(({ value }) => value === true)).toBe(true);
+    failing.clear();
+    const { bytes, controls } = await readSse(await fetch(withQuery(location, { live: 'sse' })));
+    expect(bytes.toString()).toBe('paid for');
+    expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
+    expect((await fetch(location)).headers.get(UPSTREAM_STATUS)).toBe('200');
   });
 
   it.each(['create', 'append'] as const)(

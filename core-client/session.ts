@@ -10,6 +10,7 @@ export type {
   ResumptionStatus,
   StorageLike,
 } from './types.ts';
+export type { FormatName, Usage } from '../protocol/usage.ts';
 
 /** What a view of an answer shows. Immutable: a change is a new object. */
 export interface SessionSnapshot {

@@ -1,19 +1,15 @@
-/** Streaming formats of AI providers that the proxy recognizes. */
-export const FORMATS = [
-  /** OpenAI chat completions, and the many APIs that copy them. */
-  'openai-chat',
-  'openai-responses',
-  'anthropic-messages',
-  /** `streamGenerateContent?alt=sse` of the Gemini API. */
-  'gemini',
-  'gemini-interactions',
-  /** UI message stream of the AI SDK. */
-  'ai-sdk-ui',
-  /** AG-UI, as TanStack AI sends it. */
-  'ag-ui',
-] as const;
-
-export type FormatName = (typeof FORMATS)[number];
+/**
+ * Streaming formats of AI providers that the proxy recognizes. `openai-chat` is that of chat completions and of the many
+ * APIs that copy them, `gemini` that of `streamGenerateContent?alt=sse`, `ai-sdk-ui` the UI message stream of the AI SDK.
+ */
+export type FormatName =
+  | 'openai-chat'
+  | 'openai-responses'
+  | 'anthropic-messages'
+  | 'gemini'
+  | 'gemini-interactions'
+  | 'ai-sdk-ui'
+  | 'ag-ui';
 
 /**
  * What a provider said about one answer. A field is absent if the provider has not reported it, as in an answer that

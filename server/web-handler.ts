@@ -28,7 +28,10 @@ export interface WebUpstreamDraft extends Omit<UpstreamDraft, 'req'> {
 
 /** A durable proxy for servers that pass a `Request` and send a `Response`. */
 export interface DurableHandler {
-  /** Responds to every request. Never rejects. */
+  /**
+   * Responds to every request. Never rejects.
+   * @param request with the path of the mount.
+   */
   (request: Request): Promise<Response>;
   /**
    * Opens the store if no request has done so, and resolves when it is open. Rejects if the first attempt fails; the
@@ -48,6 +51,7 @@ const NAME = 'createDurableHandler';
  * Creates the durable proxy as a function from `Request` to `Response`, for Next.js, Hono, SvelteKit, Remix, TanStack
  * Start, Bun and Deno. The store is opened by the first request, not at import: a build opens none.
  *
+ * @param options those of `durableProxy`, and `basePath`.
  * @throws ConfigurationError for options that cannot work; the message shows a form that does.
  * @example
  *     const handler = createDurableHandler({ basePath: '/v1/proxy', jwtSecret, allowlist });

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Pump } from '../pump/pump.ts';
 import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
+import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { recoveriesEntry, recoveriesOf } from '../store/metadata.ts';
 import type { StreamEnd, StreamStore } from '../store/types.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
@@ -149,7 +150,9 @@ export class Recoveries {
     if (outcome !== 'aborted' && outcome !== 'too-large') return;
     const { streamId, recovery } = recoverable;
     if (!recovery.cancel) return;
-    const request = (async () => recovery.cancel!(this.#streamOf(recoverable)))();
+    const called = (async () => recovery.cancel!(this.#streamOf(recoverable)))();
+    // An abort, a deletion and a shutdown wait for it.
+    const request = inTime(called, CREATE_STORE_MS, `cancel() of the recovery "${recovery.name}"`);
     const preparing = request.catch(() => undefined).finally(() => this.#preparing.delete(streamId));
     this.#preparing.set(streamId, preparing);
     const canceling = this.#cancel(recoverable, request).finally(() => this.#canceling.delete(canceling));

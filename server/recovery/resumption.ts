@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProxyError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { MaybePromise } from '../shared/maybe-promise.ts';
+import { inTime } from '../store/bounded.ts';
 import { discardBody, readErrorBody, type UpstreamAnswer } from '../upstream/client.ts';
 import { isWorthRetrying, pauseBefore, retryAfterMs } from './backoff.ts';
 import type { ResumeRequest, UpstreamEvent } from './types.ts';
@@ -133,8 +134,10 @@ export class Resumption {
   }
 
   async #attempt(signal: AbortSignal): Promise<Result> {
-    const { send, resume } = this.#options;
-    const request = this.#instead ?? (await resume());
+    const { send, resume, timeoutMs } = this.#options;
+    const leftMs = this.#aliveAt + timeoutMs - performance.now();
+    const request =
+      this.#instead ?? (await inTime((async () => resume())(), leftMs, 'resume() of a recovery'));
     if (!request) return undefined;
     const answer = await send(request, signal);
     const { status, headers, body } = answer;

@@ -197,6 +197,22 @@ describe('a stream whose upstream breaks', () => {
     expect((await read(await create(1))).outcome).toBe('upstream-error');
   });
 
+  it('[RECOVER-4][RECOVER-6] neither a stream nor an abort waits for functions of a recovery that never settle', async () => {
+    const generic = lastEventIdRecovery({ match: 'http://127.0.0.1:*/**' });
+    const never = () => new Promise<never>(() => undefined);
+    await start(
+      {
+        kind: 'last-event-id',
+        gapMs: 50,
+        cut: (seed) => (seed === 1 ? { after: 400, how: 'reset' } : undefined),
+      },
+      { recovery: [{ ...generic, resume: never, cancel: never }], recoveryTimeoutMs: 500 },
+    );
+    expect((await read(await create(1))).outcome).toBe('upstream-error');
+    const url = await create(2);
+    expect((await fetch(withQuery(url, { action: 'abort' }), { method: 'PATCH' })).status).toBe(204);
+  }, 15_000);
+
   it('[RECOVER-1] continues with an event that is too long to be held', async () => {
     const long = 'x'.repeat(9_000_000);
     await start({

@@ -30,7 +30,9 @@ export async function createStream(exchange: Exchange, context: Context): Promis
   if (context.running.closing) throw shuttingDown();
   const turn = context.running.turns.take();
   if (turn) await turn;
-  const request = parseCreate(req);
+  const parsed = parseCreate(req);
+  // The store of a pending stream has to take the head of the response later.
+  const request = context.store.annotate ? parsed : { ...parsed, wantsAsync: false };
   const { allowlist, options } = context;
   const check = urlChecker({ allowlist, patterns: options.allowlist, caller, logger: options.logger });
   const allowed = check(request.url);

@@ -107,7 +107,7 @@ export function openPump(
       if (!store.adopt) return;
       processes.own(streamId).catch(onLost);
       pump.handOver = async () => {
-        if (await pump.release()) await store.annotate(streamId, NO_OWNER).catch(onLost);
+        if (await pump.release()) await store.annotate?.(streamId, NO_OWNER).catch(onLost);
       };
     },
   };

@@ -5,11 +5,11 @@ import type { BeginOptions } from './begin-options.ts';
 
 /** Returns how the stream of a 2xx response is continued if it breaks, or undefined if no recovery matches. */
 export function recoverableOf(
-  { recoveries, requestHeaders }: Context,
+  { store, recoveries, requestHeaders }: Context,
   { req, request, body, caller, streamId }: BeginOptions,
   { status, headers }: UpstreamAnswer,
 ): Recoverable | undefined {
-  if (!recoveries.isFor(headers['content-type'])) return undefined;
+  if (!store.annotate || !recoveries.isFor(headers['content-type'])) return undefined;
   const { url, method, authorization } = request;
   const exchange = {
     request: { url, method, body, headers: new Headers(requestHeaders(req.rawHeaders, authorization)) },

@@ -107,7 +107,7 @@ export const PROXY_OPTIONS = {
   allowlist: list("['https://api.openai.com/**']"),
 
   store: withMethods<StreamStore>(
-    ['open', 'create', 'annotate', 'append', 'close', 'read', 'follow', 'head', 'delete', 'dispose'],
+    ['open', 'create', 'append', 'close', 'read', 'follow', 'head', 'delete', 'dispose'],
     "redisStore({ url: 'redis://localhost:6379' })",
   ),
   dataDir: text("'/var/lib/my-app/streams'"),

@@ -140,7 +140,7 @@ export class Recoveries {
   /** Removes the state of a stream that is about to be closed. Never rejects. */
   async forget(streamId: string): Promise<void> {
     const { store, logger } = this.#options;
-    await store.annotate(streamId, NO_STATE).catch((err: unknown) => {
+    await store.annotate?.(streamId, NO_STATE).catch((err: unknown) => {
       logger.warn({ err, streamId }, 'could not remove the request of a stream; it expires with the stream');
     });
   }
@@ -179,7 +179,7 @@ export class Recoveries {
     const { store, logger, emit } = this.#options;
     emit({ type: 'recovered', streamId, subject, ...recovered });
     logger.info({ streamId, recovery: recovery.name, ...recovered }, 'continued a stream that broke');
-    store.annotate(streamId, recoveriesEntry(recoveries)).catch((err: unknown) => {
+    store.annotate?.(streamId, recoveriesEntry(recoveries)).catch((err: unknown) => {
       logger.warn({ err, streamId }, 'could not store how often a stream was continued');
     });
   }

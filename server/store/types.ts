@@ -104,9 +104,10 @@ export interface ByteStore {
   /**
    * Adds entries to the metadata of an open stream; an entry replaces an earlier one of the same name. Has no effect
    * on a closed stream. Resolves when `head` returns the entries, in every process. Followers are woken, those of
-   * other processes within about a second.
+   * other processes within about a second. Without it, the proxy ignores `Prefer: respond-async` and continues no stream
+   * whose upstream broke.
    */
-  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void>;
+  annotate?(id: string, entries: Readonly<Record<string, string>>): Promise<void>;
   /**
    * Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order.
    * @param fence of the writer. Without it, the append is not compared with the stream's fence.

@@ -14,6 +14,7 @@ import {
   UPSTREAM_STATUS,
 } from '../../protocol/headers.ts';
 import type { ProxyEvent, ProxyServerOptions } from '../../server/index.ts';
+import { ManualStore } from '../support/manual-store.ts';
 import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
@@ -314,4 +315,13 @@ it('ignores preferences that it does not know beside respond-async', async () =>
   const url = await begin(({ res }) => res.end());
   const created = await create(url, { [PREFER]: 'respond-async, wait=10, handling=lenient' });
   expect([created.status, created.headers.get(PREFERENCE_APPLIED)]).toEqual([202, 'respond-async']);
+});
+
+it('ignores the preference on a store that cannot add to the metadata of a stream', async () => {
+  const store = new ManualStore();
+  Object.defineProperty(store, 'annotate', { value: undefined });
+  const url = await begin(({ res }) => void write(res, 'whole').then(() => res.end()), { store });
+  const created = await create(url);
+  expect([created.status, created.headers.get(PREFERENCE_APPLIED)]).toEqual([201, null]);
+  expect((await live(locationOf(proxy, created))).bytes.toString()).toBe('whole');
 });

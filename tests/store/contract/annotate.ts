@@ -11,7 +11,7 @@ export function describeAnnotate(factory: StoreFactory): void {
     it('adds entries to the metadata', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
-      await s.store.annotate(id, HEAD);
+      await s.store.annotate!(id, HEAD);
       const known = { ...PENDING.metadata, ...HEAD };
       expect((await s.store.head(id))?.metadata).toEqual(known);
       const tail = await Tail.open(s.store, id);
@@ -23,8 +23,8 @@ export function describeAnnotate(factory: StoreFactory): void {
     it('replaces an entry of the same name', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
-      await s.store.annotate(id, { status: '200', a: '1' });
-      await s.store.annotate(id, { status: '429' });
+      await s.store.annotate!(id, { status: '200', a: '1' });
+      await s.store.annotate!(id, { status: '429' });
       expect((await s.store.head(id))?.metadata).toEqual({ ...PENDING.metadata, status: '429', a: '1' });
     });
 
@@ -32,7 +32,7 @@ export function describeAnnotate(factory: StoreFactory): void {
       const id = newId();
       await s.store.create(id, PENDING);
       await s.store.append(id, Buffer.from('before, '));
-      await s.store.annotate(id, HEAD);
+      await s.store.annotate!(id, HEAD);
       await s.store.append(id, Buffer.from('after'));
       expect(await textOf(s.store, id)).toBe('before, after');
       await s.store.close(id, COMPLETE);
@@ -45,7 +45,7 @@ export function describeAnnotate(factory: StoreFactory): void {
       const tails = await Promise.all([Tail.open(s.store, id), Tail.open(s.store, id)]);
       const before = tails.map((tail) => tail.follower.metadata);
       expect(before[0]).toEqual(PENDING.metadata);
-      await s.store.annotate(id, HEAD);
+      await s.store.annotate!(id, HEAD);
       for (const tail of tails) {
         await tail.until(({ follower }) => follower.metadata['status'] === '200');
         expect(tail.frames).toEqual([]);
@@ -61,7 +61,7 @@ export function describeAnnotate(factory: StoreFactory): void {
       const id = newId();
       await s.store.create(id, PENDING);
       const tail = await Tail.open(s.store, id);
-      await s.store.annotate(id, HEAD);
+      await s.store.annotate!(id, HEAD);
       await s.store.append(id, Buffer.from('body'));
       await tail.until(({ bytes }) => bytes.length > 0);
       expect(tail.follower.metadata).toMatchObject(HEAD);
@@ -72,18 +72,18 @@ export function describeAnnotate(factory: StoreFactory): void {
       const id = newId();
       await s.store.create(id, PENDING);
       await s.store.close(id, COMPLETE);
-      await s.store.annotate(id, HEAD);
+      await s.store.annotate!(id, HEAD);
       expect((await s.store.head(id))?.metadata).toEqual(PENDING.metadata);
     });
 
     it('refuses a stream that does not exist', async () => {
-      await expect(s.store.annotate(newId(), HEAD)).rejects.toEqual(storeError('NOT_FOUND'));
+      await expect(s.store.annotate!(newId(), HEAD)).rejects.toEqual(storeError('NOT_FOUND'));
     });
 
     it('is kept over a restart', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
-      await s.store.annotate(id, HEAD);
+      await s.store.annotate!(id, HEAD);
       await s.reopen();
       expect((await s.store.head(id))?.metadata).toEqual({ ...PENDING.metadata, ...HEAD });
     });

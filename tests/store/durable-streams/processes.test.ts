@@ -40,7 +40,7 @@ describe('several processes on one backend', () => {
     const id = newId();
     await a.create(id, init({ metadata: { pending: '1' } }));
     const tail = await Tail.open(b, id);
-    await a.annotate(id, { status: '200' });
+    await a.annotate!(id, { status: '200' });
     await tail.until(({ follower }) => follower.metadata['status'] === '200');
     expect(tail.frames).toEqual([]);
     await a.append(id, Buffer.from('body'));

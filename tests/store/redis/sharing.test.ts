@@ -46,7 +46,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     const id = newId();
     await writer!.create(id, init({ metadata: { pending: '1' } }));
     const tail = await Tail.open(reader!, id);
-    await writer!.annotate(id, { status: '200' });
+    await writer!.annotate!(id, { status: '200' });
     await tail.until(({ follower }) => follower.metadata['status'] === '200');
     expect(tail.frames).toEqual([]);
     await writer!.append(id, Buffer.from('body'));

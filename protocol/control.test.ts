@@ -4,7 +4,7 @@ import { parseControlEvent, type ControlEvent } from './control.ts';
 import { OUTCOMES } from './outcomes.ts';
 
 describe('parseControlEvent', () => {
-  it('gives back what was written, and nothing of what it does not know', () => {
+  it('returns the fields that were written and drops unknown ones', () => {
     const known = fc.record(
       {
         streamNextOffset: fc.string(),
@@ -36,7 +36,7 @@ describe('parseControlEvent', () => {
     );
   });
 
-  it('takes a field of another type for absent', () => {
+  it('treats a field of the wrong type as absent', () => {
     const wrong = {
       streamNextOffset: '7',
       streamCursor: 12,
@@ -53,7 +53,7 @@ describe('parseControlEvent', () => {
     });
   });
 
-  it('gives undefined for anything else, and never throws', () => {
+  it('returns undefined for anything else and never throws', () => {
     for (const data of ['', '{', 'null', '7', '"x"', '[]', '{}', '{"streamNextOffset":7}']) {
       expect(parseControlEvent(data)).toBeUndefined();
     }

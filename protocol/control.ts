@@ -17,8 +17,8 @@ export interface UpstreamHead {
 }
 
 /**
- * The JSON of a control event. The first four fields are the base protocol's, the others ours. The last three are
- * only in the last event of a closed stream. Readers ignore fields that they do not know.
+ * JSON payload of a control event. The base protocol defines the first four fields. The others are extensions; the
+ * last three are sent only in the last event of a closed stream. Readers ignore unknown fields.
  */
 export interface ControlEvent {
   readonly streamNextOffset: string;
@@ -35,8 +35,9 @@ export interface ControlEvent {
 }
 
 /**
- * Reads a control event's data. Gives undefined for what is no control event; a field of a wrong type
- * counts as absent, so that a later version of a server cannot break a reader.
+ * Parses the data of a control event. A field of the wrong type counts as absent, so that a later server
+ * version cannot break a reader.
+ * @returns the event, or undefined if the data is not a JSON object.
  */
 export function parseControlEvent(data: string): ControlEvent | undefined {
   try {

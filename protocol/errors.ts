@@ -1,6 +1,6 @@
 /**
- * Every error code of the proxy with its status (RFC 9110, section 15). `docs/PROTOCOL.md` prints the same
- * table, and a test compares the two.
+ * Error codes of the proxy and their HTTP status (RFC 9110, section 15). `docs/PROTOCOL.md` has the same table,
+ * and a test compares the two.
  */
 export const ERROR_STATUS = {
   MISSING_UPSTREAM_URL: 400,
@@ -37,7 +37,7 @@ export const ERROR_STATUS = {
 /** The code of an error of the proxy. */
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
-/** The JSON body of every error that the proxy itself answers. */
+/** JSON body of an error response of the proxy itself. */
 export interface ErrorBody {
   readonly error: { readonly code: ErrorCode; readonly message: string };
 }

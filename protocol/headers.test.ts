@@ -6,12 +6,12 @@ const { EXPOSED_HEADERS, PREFERENCES, ...strings } = headers;
 const names = Object.values(strings).filter((name) => !PREFERENCES.includes(name));
 const document = readFileSync(new URL('../docs/PROTOCOL.md', import.meta.url), 'utf8');
 
-it('every name is in docs/PROTOCOL.md, with this spelling', () => {
+it('docs/PROTOCOL.md contains every header name with this spelling', () => {
   const absent = [...names, ...PREFERENCES].filter((name) => !document.includes(name));
   expect(absent).toEqual([]);
 });
 
-it('docs/PROTOCOL.md names no other header of ours', () => {
+it('docs/PROTOCOL.md names no other header of the protocol', () => {
   const used = [...document.matchAll(/`((?:Upstream|Stream|Idempotency)-[A-Za-z-]+)/g)].map(
     ([, name]) => name!,
   );
@@ -19,7 +19,7 @@ it('docs/PROTOCOL.md names no other header of ours', () => {
   expect(used.filter((name) => !known.includes(name))).toEqual([]);
 });
 
-it('what only servers send is exposed to pages, each once', () => {
+it('exposes every response header to cross-origin pages exactly once', () => {
   const sentByServers = names.filter(
     (name) =>
       /^(Upstream|Stream)-|Replayed|Applied/.test(name) && !/-(URL|Method|Authorization|Key)$/.test(name),

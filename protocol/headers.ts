@@ -1,9 +1,9 @@
 /**
- * Every header name on the wire, in one place. HTTP compares names without case (RFC 9110, section 5.1);
- * these are the spellings that we send and that Node's `res.setHeader` keeps.
+ * All header names of the protocol. Header names are case-insensitive (RFC 9110, section 5.1); these are the
+ * spellings that we send and that Node's `res.setHeader` preserves.
  */
 
-/** Headers of the Durable Streams base protocol, as our read path speaks it. */
+/** Headers of the Durable Streams base protocol that the read path uses. */
 export const STREAM_NEXT_OFFSET = 'Stream-Next-Offset';
 export const STREAM_UP_TO_DATE = 'Stream-Up-To-Date';
 export const STREAM_CLOSED = 'Stream-Closed';
@@ -30,21 +30,21 @@ export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
 export const STREAM_KEY = 'Stream-Key';
 /** How often the stream was continued after its upstream broke. Absent if never. */
 export const UPSTREAM_RECOVERIES = 'Upstream-Recoveries';
-/** RFC 7240, section 2: what the client would like, which a server may ignore. */
+/** Client preferences, which a server may ignore (RFC 7240, section 2). */
 export const PREFER = 'Prefer';
 export const PREFERENCE_APPLIED = 'Preference-Applied';
 
-/** Preference (RFC 7240, section 4.2): send the SSE read as the body of the 201. */
+/** Preference (RFC 7240, section 4.2): return the SSE read as the body of the 201. */
 export const RETURN_REPRESENTATION = 'return=representation';
-/** Preference of ours: answer an upstream's error with the upstream's own status instead of 502. */
+/** Preference of this protocol: respond to an upstream error with the upstream's own status instead of 502. */
 export const PREFER_UPSTREAM_STATUS = 'upstream-status';
 /** Preference (RFC 7240, section 4.1): respond before the upstream does. */
 export const RESPOND_ASYNC = 'respond-async';
 
-/** Every preference that the proxy knows. These are values of `Prefer`, not header names. */
+/** Preferences that the proxy supports. These are values of `Prefer`, not header names. */
 export const PREFERENCES: readonly string[] = [RETURN_REPRESENTATION, PREFER_UPSTREAM_STATUS, RESPOND_ASYNC];
 
-/** What a page of another origin may read of an answer, beyond the CORS-safelisted headers. */
+/** Response headers that a page of another origin may read, in addition to the CORS-safelisted ones. */
 export const EXPOSED_HEADERS: readonly string[] = [
   'Location',
   'ETag',

@@ -1,30 +1,33 @@
-/** How a stream ended. Exactly one, stored with the closing; a stream never looks complete unless it is. */
+/**
+ * How a stream ended. Each closed stream has exactly one outcome, stored in the same operation as the close, so
+ * a truncated stream never looks complete.
+ */
 export const OUTCOMES = [
-  /** The upstream's body came to its end. */
+  /** The upstream's body ended normally. */
   'complete',
-  /** Someone stopped it: PATCH, DELETE, or a caller who left without a way back. */
+  /** A PATCH or DELETE stopped the stream, or the caller disconnected and had no way to find it again. */
   'aborted',
   /** The upstream responded with an error, or not at all, after the stream had been created. */
   'refused',
-  /** The upstream ended its body cleanly, but by its own format the answer is not over. */
+  /** The upstream's body ended without an error, but the answer is incomplete by its own format. */
   'truncated',
-  /** The upstream's connection was cut or reset in mid-body, or the provider reported an error in the body. */
+  /** The upstream's connection was closed or reset before the end of the body, or the provider reported an error in it. */
   'upstream-error',
   /** The upstream sent nothing for longer than `upstreamInactivityTimeoutMs`. */
   'timeout',
-  /** The body grew past `maxResponseBytes`, or the storage limit was reached; what fitted is kept. */
+  /** The body exceeded `maxResponseBytes` or the storage limit. The part within the limit is kept. */
   'too-large',
-  /** The proxy died, was shut down, or lost its store in mid-answer. */
+  /** The proxy crashed, was shut down, or lost its store while the stream was open. */
   'interrupted',
 ] as const;
 
 /** How a stream ended. `OUTCOMES` says what each one means. */
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Code of an `upstream-error` that the provider reported in the body itself. */
+/** Code of an `upstream-error` that the provider reported in the body. */
 export const REPORTED_ERROR = 'UPSTREAM_REPORTED_ERROR';
 
-/** What is known of an end that is not `complete`: a stable code and a sentence for people. */
+/** Why a stream ended with an outcome other than `complete`: a stable code and a human-readable message. */
 export interface OutcomeError {
   readonly code: string;
   readonly message: string;

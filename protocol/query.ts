@@ -1,4 +1,4 @@
-/** Query parameters of the base protocol's reads. */
+/** Query parameters of base protocol reads. */
 export const OFFSET = 'offset';
 export const LIVE = 'live';
 export const CURSOR = 'cursor';
@@ -12,21 +12,24 @@ export const ACTION = 'action';
 export const KEY = 'key';
 export const AS = 'as';
 
-/** The offset before the first byte. A server never generates it. */
+/** Offset before the first byte. Sent by clients only. */
 export const OFFSET_START = '-1';
-/** The offset behind the last byte at the time of the request. A server never generates it. */
+/** Offset after the last byte at the time of the request. Sent by clients only. */
 export const OFFSET_NOW = 'now';
 
 export const LIVE_SSE = 'sse';
 export const LIVE_LONG_POLL = 'long-poll';
 
-/** The only `as` of a read: the whole answer under its own media type, for `<audio>`, `<img>` and downloads. */
+/**
+ * The only value of `as`: reads the whole answer under its own media type, for `<audio>`, `<img>` and
+ * downloads.
+ */
 export const AS_UPSTREAM = 'upstream';
 
-/** The only `scope` of a signed URL: it may GET, and not PATCH. Without one, both. */
+/** The only value of `scope` in a signed URL: allows GET but not PATCH. A URL without a scope allows both. */
 export const SCOPE_READ = 'read';
-/** The only `action` of a PATCH. */
+/** The only value of `action` in a PATCH. */
 export const ACTION_ABORT = 'abort';
 
-/** Methods that a create may ask of the upstream. */
+/** Upstream methods that a create may request. */
 export const UPSTREAM_METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];

@@ -9,12 +9,15 @@ import type { StreamStore } from './store/types.ts';
 import type { WebhookOptions } from './webhooks/options.ts';
 import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 
-/** What `prepareUpstream` sees. `url` and `headers` may be changed in place; what comes out is checked again. */
+/**
+ * Request to the upstream, as passed to `prepareUpstream`. `url` and `headers` may be changed in place; the
+ * proxy validates the result.
+ */
 export interface UpstreamDraft {
   url: URL;
   readonly method: string;
   headers: Headers;
-  /** Who asks; undefined for the plain secret. */
+  /** Subject of the caller; undefined if it authenticated with the plain service secret. */
   readonly subject: string | undefined;
   /**
    * What the request is for: the create of a stream, or a request of the option `recovery` that continues or stops the
@@ -33,153 +36,271 @@ export type PrepareUpstream = (
 /** Options of `durableProxy` and `createProxyServer`. */
 export interface DurableProxyOptions {
   /**
-   * The service secret, and what signed URLs and service tokens are signed with. Several for rotation: the
-   * first signs, all verify. Take at least 32 random bytes: `openssl rand -base64 32`.
+   * Service secret, also used to sign URLs and service tokens. Pass a list to rotate it: the first entry signs,
+   * all entries verify. Use at least 32 random bytes: `openssl rand -base64 32`.
    */
   jwtSecret: string | readonly string[];
   /**
-   * Accepts `jwtSecret` itself as a credential. Default true. With false, servers use `deriveServiceSecret(jwtSecret)`
-   * and the signing key never travels.
+   * Accepts `jwtSecret` itself as a credential. If false, servers authenticate with
+   * `deriveServiceSecret(jwtSecret)`, so the signing key is never sent.
+   * @default true
    */
   acceptJwtSecret?: boolean;
-  /** Accepts service tokens of version 0.1, which have no type of their own. For one version. Default false. */
+  /**
+   * Accepts service tokens of version 0.1, which have no type claim. Will be removed in the next version.
+   * @default false
+   */
   acceptLegacyTokens?: boolean;
-  /** Patterns of upstream URLs that may be called: `['https://api.openai.com/**']`. Default `[]`: none. */
+  /**
+   * Patterns of the upstream URLs that may be called, such as `['https://api.openai.com/**']`. An empty list
+   * allows none.
+   * @default []
+   */
   allowlist?: readonly string[];
 
-  /** Where bytes lie. Default: the embedded store in `dataDir`, or `durableStreamsUrl` when that is given. */
+  /**
+   * Store for the streams.
+   * @default the embedded store in `dataDir`, or `durableStreamsUrl` if that is set
+   */
   store?: StreamStore;
-  /** Folder of the embedded store, made with mode 0700. Default `.durable-proxy`. */
+  /**
+   * Directory of the embedded store, created with mode 0700.
+   * @default ".durable-proxy"
+   */
   dataDir?: string;
-  /** When the embedded store calls bytes safe: on `disk` (default), or with the `process`. */
+  /**
+   * When the embedded store confirms a write: once it is on disk (survives a power failure), or once the
+   * operating system has it (survives a crash of the process).
+   * @default "disk"
+   */
   durability?: 'disk' | 'process';
-  /** Base URL of a Durable Streams server to keep streams in. */
+  /** Base URL of a Durable Streams server that stores the streams. */
   durableStreamsUrl?: string;
-  /** Headers of each request to it, such as `{ authorization: 'Bearer …' }`. */
+  /** Headers of every request to `durableStreamsUrl`, such as `{ authorization: 'Bearer …' }`. */
   durableStreamsHeaders?: Readonly<Record<string, string>>;
 
-  /** Seconds without a read or write after which a stream may vanish. Default 86,400 (a day). */
+  /**
+   * Seconds without a read or write after which a stream may be deleted.
+   * @default 86_400 (one day)
+   */
   streamTtlSeconds?: number;
-  /** Seconds that a signed URL is good for. Default 86,400 (a day). */
+  /**
+   * Seconds for which a signed URL is valid.
+   * @default 86_400 (one day)
+   */
   urlExpirationSeconds?: number;
-  /** Longest answer, in bytes. What fitted is kept, outcome `too-large`. Default 104,857,600 (100 MiB). */
+  /**
+   * Maximum length of an answer in bytes. The part within the limit is kept, with outcome `too-large`.
+   * @default 104_857_600 (100 MiB)
+   */
   maxResponseBytes?: number;
   /**
-   * Bytes that all processes on the store keep of all answers, and 1,024 for each stream. Approximate: see
-   * docs/server.md. Above: 507 `STORAGE_QUOTA_EXCEEDED`, and running answers end `too-large`. Default Infinity.
+   * Maximum bytes of all stored answers, across all processes that share the store, plus 1,024 for each stream.
+   * Approximate: see docs/server.md. Over the limit, creates get 507 `STORAGE_QUOTA_EXCEEDED` and running
+   * answers end with outcome `too-large`.
+   * @default Infinity
    */
   maxStoredBytes?: number;
-  /** The same for the answers of one subject. Default Infinity. */
+  /**
+   * Maximum bytes of the stored answers of one subject, counted like `maxStoredBytes`.
+   * @default Infinity
+   */
   maxStoredBytesPerSubject?: number;
-  /** Longest request body, in bytes. Above: 413 `REQUEST_TOO_LARGE`, nothing sent. Default 33,554,432 (32 MiB). */
+  /**
+   * Maximum length of a request body in bytes. Over the limit: 413 `REQUEST_TOO_LARGE`, and the upstream is not
+   * called.
+   * @default 33_554_432 (32 MiB)
+   */
   maxRequestBytes?: number;
-  /** Milliseconds for a request body to arrive. Then: 400 `INVALID_REQUEST`, nothing sent. Default 300,000 (5 minutes). */
+  /**
+   * Milliseconds in which the whole request body must arrive. After that: 400 `INVALID_REQUEST`, and the
+   * upstream is not called.
+   * @default 300_000 (5 minutes)
+   */
   requestBodyTimeoutMs?: number;
-  /** Longest body of an upstream error that is handed on, in bytes; cut behind it. Default 65,536. */
+  /**
+   * Maximum length in bytes of an upstream's error body that is passed to the caller. Longer bodies are
+   * truncated.
+   * @default 65_536
+   */
   maxErrorBytes?: number;
-  /** Answers in flight in this process. Above: 429 `TOO_MANY_STREAMS`. Default 10,000. */
+  /**
+   * Maximum number of answers in progress in this process. Over the limit: 429 `TOO_MANY_STREAMS`.
+   * @default 10_000
+   */
   maxConcurrentStreams?: number;
-  /** Answers in flight for one subject in this process. Above: 429 `TOO_MANY_STREAMS`. Default 100. */
+  /**
+   * Maximum number of answers in progress for one subject in this process. Over the limit: 429
+   * `TOO_MANY_STREAMS`.
+   * @default 100
+   */
   maxConcurrentStreamsPerSubject?: number;
-  /** Milliseconds to wait for an upstream's headers. Then: 504 `UPSTREAM_TIMEOUT`. Default 60,000. */
+  /**
+   * Milliseconds to wait for the upstream's response headers. After that: 504 `UPSTREAM_TIMEOUT`.
+   * @default 60_000
+   */
   upstreamHeadersTimeoutMs?: number;
   /**
-   * Milliseconds to wait for an upstream's headers in all, if the create has an `Idempotency-Key`: the caller gets
-   * its 504 after `upstreamHeadersTimeoutMs`, and a retry attaches to the same upstream request. Default 600,000.
+   * Milliseconds to wait in total for the upstream's response headers if the create has an `Idempotency-Key`.
+   * The caller gets 504 after `upstreamHeadersTimeoutMs`, and a retry attaches to the same upstream request.
+   * @default 600_000
    */
   upstreamHeadersTotalTimeoutMs?: number;
   /**
-   * Milliseconds to wait for an upstream's headers, if the create has `Prefer: respond-async`: no connection waits.
-   * Then: outcome `refused`, code `UPSTREAM_TIMEOUT`. Default 600,000 (10 minutes).
+   * Maximum milliseconds to wait for the upstream's headers if the create has `Prefer: respond-async`. After that, the
+   * stream ends with outcome `refused` and code `UPSTREAM_TIMEOUT`.
+   * @default 600_000 (10 minutes)
    */
   upstreamHeadersAsyncTimeoutMs?: number;
-  /** Milliseconds of silence in an upstream's body. Then: outcome `timeout`. Default 600,000 (10 minutes). */
+  /**
+   * Maximum milliseconds between two chunks of the upstream's body. After that, the stream ends with outcome
+   * `timeout`.
+   * @default 600_000 (10 minutes)
+   */
   upstreamInactivityTimeoutMs?: number;
   /**
    * Continues streams whose upstream broke, in this process or in another one. The first recovery that matches a response
-   * is used. Default `[openaiResponsesRecovery(), geminiInteractionsRecovery()]`; `[]` disables it.
+   * is used. `[]` disables recovery.
+   * @default [openaiResponsesRecovery(), geminiInteractionsRecovery()]
    */
   recovery?: readonly UpstreamRecovery[];
-  /** Milliseconds without a new event after which a stream that broke is given up. Default 120,000 (2 minutes). */
+  /**
+   * Maximum milliseconds without a new event before the recovery of a stream is given up.
+   * @default 120_000 (2 minutes)
+   */
   recoveryTimeoutMs?: number;
   /**
-   * Milliseconds that an upstream may keep its connection open, without a byte, after the end that the answer's own
-   * format has. Then the stream is closed as `complete`. Default 2,000.
+   * Maximum milliseconds that an upstream may keep its connection open, without sending a byte, after the end that
+   * the answer's own format defines. After that, the stream is closed as `complete`.
+   * @default 2_000
    */
   upstreamLingerMs?: number;
   /**
-   * `auto` (default) reads the streaming formats of known providers, to tell answers that are truncated (outcome
-   * `truncated`) and errors that the provider reported, and to report the usage. `off` reads none of them: every body
-   * that ends cleanly is `complete`, and there is no usage.
+   * `auto` reads the streaming formats of known providers: it detects truncated answers (outcome `truncated`) and
+   * errors that the provider reported, and reports the usage. `off` disables this: every body that ends without an
+   * error is `complete`, and no usage is reported.
+   * @default 'auto'
    */
   completeness?: 'auto' | 'off';
-  /** Most bytes of one catch-up or long-poll answer. Default 4,194,304 (4 MiB). */
+  /**
+   * Maximum bytes in one catch-up or long-poll response.
+   * @default 4_194_304 (4 MiB)
+   */
   maxReadBytes?: number;
   /**
-   * Bytes of catch-up and long-poll responses in this process that their clients have not taken yet. Near it, responses
-   * get smaller, down to 64 KiB; the rest comes with the next read. Default 268,435,456 (256 MiB).
+   * Maximum bytes of catch-up and long-poll responses that are buffered in this process for their clients.
+   * Close to the limit, responses get smaller, down to 64 KiB; the client fetches the rest with its next read.
+   * @default 268_435_456 (256 MiB)
    */
   maxReadBufferBytes?: number;
-  /** Milliseconds that a long-poll waits for bytes. Then: 204. Default 20,000. */
+  /**
+   * Milliseconds that a long-poll waits for new bytes. After that: 204.
+   * @default 20_000
+   */
   longPollTimeoutMs?: number;
-  /** Milliseconds between the comments that keep a silent SSE read alive. Default 15,000. */
+  /**
+   * Milliseconds between keep-alive comments of an idle SSE read.
+   * @default 15_000
+   */
   keepAliveMs?: number;
-  /** Milliseconds after which a reader that accepts no bytes is disconnected. Default 120,000. */
+  /**
+   * Milliseconds after which a reader that accepts no bytes is disconnected.
+   * @default 120_000
+   */
   readerStallTimeoutMs?: number;
-  /** Reads in progress in this process, in any mode. Above: 429 `TOO_MANY_READERS`. Default 20,000. */
+  /**
+   * Maximum number of reads in progress in this process, in any mode. Over the limit: 429 `TOO_MANY_READERS`.
+   * @default 20_000
+   */
   maxReaders?: number;
-  /** Reads in progress of one stream in this process. Above: 429 `TOO_MANY_READERS`. Default 1,000. */
+  /**
+   * Maximum number of reads in progress of one stream in this process. Over the limit: 429 `TOO_MANY_READERS`.
+   * @default 1_000
+   */
   maxReadersPerStream?: number;
 
-  /** Let names that resolve to private addresses be upstreams. Default false: only hosts named literally. */
+  /**
+   * Allows upstream host names that resolve to private addresses. If false, a private address must be named
+   * literally in the allowlist.
+   * @default false
+   */
   allowPrivateNetworks?: boolean;
   /**
-   * Request headers that do not go upstream, beside cookies and those of one hop: names in any case, or beginnings
-   * of names such as `x-internal-*`. The list replaces the default one: extend that with
-   * `[...DEFAULT_DROP_REQUEST_HEADERS, 'x-internal-*']`. Default: what proxies, CDNs and platforms add.
+   * Request headers that are not forwarded to the upstream, in addition to cookies and hop-by-hop headers:
+   * names in any case, or prefixes such as `x-internal-*`. The list replaces the default list. To extend that
+   * one, use `[...DEFAULT_DROP_REQUEST_HEADERS, 'x-internal-*']`.
+   * @default headers that proxies, CDNs and platforms add
    */
   dropRequestHeaders?: readonly string[];
   /**
-   * Which headers of the upstream's response clients get, beside `Content-Type`: `'all'`, `'none'`, or a list of names.
-   * Never cookies, headers of one hop, nor those that describe the encoding. Default `'all'`.
+   * Upstream response headers that clients receive, in addition to `Content-Type`: `'all'`, `'none'`, or a list of
+   * names. Cookies, hop-by-hop headers and headers that describe the encoding are never included.
+   * @default 'all'
    */
   exposeUpstreamHeaders?: ExposeUpstreamHeaders;
-  /** Puts the app's own session where the service secret stands. */
+  /** Authenticates callers with the app's own session instead of service credentials. */
   authenticate?: Authenticate;
-  /** Adds the provider's key, or anything else, on the server, so that no browser ever holds it. */
+  /**
+   * Changes the upstream request on the server, for example to add the provider's API key, so that no browser
+   * holds it.
+   */
   prepareUpstream?: PrepareUpstream;
-  /** The public URL of the mount, path included. Default: `Location` is relative (`{mount}/{id}?…`). */
+  /**
+   * Public URL of the mount, path included.
+   * @default `Location` is relative (`{mount}/{id}?…`)
+   */
   publicUrl?: string;
   /**
-   * The path of the mount, which `Location` begins with. Default: as Express, connect and `@fastify/middie` tell it.
-   * Necessary on `node:http`, and behind a reverse proxy that removes a part of the path. '/' if there is none.
+   * Path of the mount, used in `Location`. Set it on `node:http`, and behind a reverse proxy that strips a part
+   * of the path. '/' means no path.
+   * @default the mount path that Express, connect or `@fastify/middie` reports
    */
   basePath?: string;
-  /** Options of the `cors` package, or false for no CORS headers. Default: any origin, no credentials. */
+  /**
+   * Options of the `cors` package, or false to send no CORS headers.
+   * @default any origin, without credentials
+   */
   cors?: CorsOptions | false;
-  /** Receives a signed POST for every stream that closes (Standard Webhooks 1.0). Default: none. */
+  /**
+   * Receives a signed POST for every stream that closes (Standard Webhooks 1.0).
+   * @default no webhook
+   */
   webhook?: WebhookOptions;
-  /** Anything with pino's `debug`, `info`, `warn` and `error`. Default: faults of the store and of these functions, and
-   * refused upstream URLs, go to `console.error`, the same one once a minute; everything else is silent. */
+  /**
+   * A logger with pino's methods `debug`, `info`, `warn` and `error`.
+   * @default store failures, errors thrown by callbacks, and refused upstream URLs go to `console.error`,
+   *   each at most once a minute; everything else is dropped
+   */
   logger?: Logger;
-  /** Told of what happens, typed: see `ProxyEvent`. What it throws is logged and goes no further. */
+  /**
+   * Called for each typed event: see `ProxyEvent`. An exception that it throws is logged and has no other
+   * effect.
+   */
   onEvent?: OnEvent;
 }
 
 /** Options of `createProxyServer`. */
 export interface ProxyServerOptions extends DurableProxyOptions {
-  /** Port to listen on. 0 takes a free one, which `url` tells. Default 4440. */
+  /**
+   * Port to listen on. 0 selects a free port, which `url` contains.
+   * @default 4440
+   */
   port?: number;
-  /** Host name or address to listen on. Default "localhost". */
+  /**
+   * Host name or address to listen on.
+   * @default "localhost"
+   */
   host?: string;
   /**
-   * Milliseconds that an idle connection stays open. Default 75,000: longer than the 60 s of most load balancers, which
-   * otherwise send requests into connections that are closing. Node's own default is 5,000.
+   * Milliseconds for which an idle connection stays open. The default exceeds the 60 s of most load balancers,
+   * which would otherwise send requests into connections that are closing. Node's own default is 5,000.
+   * @default 75_000
    */
   keepAliveTimeoutMs?: number;
   /**
-   * Bytes of a request's target and headers. Above: 431 `REQUEST_HEADERS_TOO_LARGE`. Default 65,536; Node's own default
-   * is 16,384, which the cookies of a large site exceed.
+   * Maximum bytes of a request's target and headers. Over the limit: 431 `REQUEST_HEADERS_TOO_LARGE`. Node's
+   * own default is 16,384, which the cookies of a large site exceed.
+   * @default 65_536
    */
   maxHeaderSize?: number;
 }

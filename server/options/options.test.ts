@@ -37,18 +37,18 @@ describe('an unknown option', () => {
     ['headersTimeoutMs', 'upstreamHeadersTimeoutMs'],
     ['onevent', 'onEvent'],
     ['datadir', 'dataDir'],
-  ])('of durableProxy throws, and "%s" is told to be "%s"', (wrong, right) => {
+  ])('of durableProxy throws, and suggests "%s" as "%s"', (wrong, right) => {
     const message = refusal(() => durableProxy({ jwtSecret, [wrong]: jwtSecret }));
     expect(message).toBe(`durableProxy has no option "${wrong}". Did you mean "${right}"?`);
   });
 
-  it('that is like none lists those that there are', () => {
+  it('that resembles no known option lists all options', () => {
     expect(refusal(() => durableProxy({ jwtSecret, quux: 1 } as never))).toMatch(
       /has no option "quux"\. It has: jwtSecret, .*allowlist, /,
     );
   });
 
-  it('with one typing error is recognized, whichever option it is', () => {
+  it('with a single typo is recognized for every option', () => {
     const misspelled = fc.constantFrom(...NAMES).chain((name) =>
       fc.tuple(
         fc.constant(name),
@@ -90,7 +90,7 @@ describe('an unknown option', () => {
   });
 });
 
-describe('an option of a wrong type', () => {
+describe('an option of the wrong type', () => {
   it.each<[string, unknown, RegExp]>([
     ['allowlist', 'https://api.openai.com/**', /must be a list of strings.*Example: allowlist: \['https:/],
     ['allowlist', [1], /must be a list of strings/],
@@ -115,13 +115,13 @@ describe('an option of a wrong type', () => {
     ['durableStreamsHeaders', { authorization: 7 }, /must be an object of strings/],
     ['publicUrl', 'chat.example.com', /must be the absolute URL/],
     ['jwtSecret', { secret: 'x' }, /must be a non-empty string/],
-  ])('throws, and the message shows a right one: %s', (name, value, message) => {
+  ])('throws, and the message shows a valid value: %s', (name, value, message) => {
     expect(refusal(() => durableProxy({ jwtSecret, [name]: value }))).toMatch(
       new RegExp(`^(?=${name} )(?=.*${message.source})`),
     );
   });
 
-  it.each([undefined, null, 'secret', 7, [], () => 0])('throws for options that are %j', (options) => {
+  it.each([undefined, null, 'secret', 7, [], () => 0])('throws if the options are %j', (options) => {
     expect(refusal(() => durableProxy(options as never))).toMatch(
       /^durableProxy needs options: durableProxy\(\{/,
     );
@@ -146,7 +146,7 @@ describe('an option of a wrong type', () => {
     expect(refusal(call)).toMatch(message);
   });
 
-  it('counts undefined as absent', () => {
+  it('treats undefined as absent', () => {
     const absent = Object.fromEntries(NAMES.map((name) => [name, undefined]));
     expect(refusal(() => durableProxy({ ...absent } as never))).toMatch(/^jwtSecret/);
   });

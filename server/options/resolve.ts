@@ -22,13 +22,13 @@ export function resolveOptions(options: DurableProxyOptions, owner = 'durablePro
       'Set only one of store, durableStreamsUrl and dataDir: each selects a store',
     );
   }
-  // Made for each proxy: a logger that remembers what it printed.
+  // Created per proxy, because the logger remembers which messages it has printed.
   const logger = options.logger ? guardedLogger(options.logger) : faultLogger();
   return Object.freeze({ ...resolved, logger });
 }
 
 /**
- * Checks the options of `createProxyServer` that are not the proxy's, and returns them beside those of the proxy.
+ * Checks the options of `createProxyServer` and separates its own options from those of the proxy.
  * @throws ConfigurationError for an unknown name of either kind.
  */
 export function resolveServerOptions(

@@ -29,7 +29,7 @@ import {
   type OptionSpec,
 } from '../shared/option-spec.ts';
 
-/** `createKeyring` checks the secret, and refuses an absent one. */
+/** `createKeyring` validates the secret and rejects an absent one. */
 const JWT_SECRET = required((_name, value) => value as string | readonly string[]);
 
 const LOGGER: OptionSpec<Logger, Logger> = {
@@ -97,8 +97,8 @@ const RECOVERY: OptionSpec<readonly UpstreamRecovery[], readonly UpstreamRecover
 };
 
 /**
- * Every option of `durableProxy`: how it is checked and its default. The command line makes a flag of every
- * number. `satisfies` makes an option without an entry a compile error.
+ * Every option of `durableProxy`: its validation and default. Each numeric option becomes a command line flag.
+ * `satisfies` makes a missing entry a compile error.
  */
 export const PROXY_OPTIONS = {
   jwtSecret: JWT_SECRET,
@@ -135,11 +135,11 @@ export const PROXY_OPTIONS = {
   }),
   maxRequestBytes: limit({ fallback: 33_554_432, min: 0, unit: 'bytes', help: 'longest request body' }),
   requestBodyTimeoutMs: milliseconds({ fallback: 300_000, help: 'time for a request body to arrive' }),
-  maxStoredBytes: limit({ fallback: Infinity, unit: 'bytes', help: 'bytes that are stored in all' }),
+  maxStoredBytes: limit({ fallback: Infinity, unit: 'bytes', help: 'maximum bytes stored in total' }),
   maxStoredBytesPerSubject: limit({
     fallback: Infinity,
     unit: 'bytes',
-    help: 'bytes that are stored for one subject',
+    help: 'maximum bytes stored for one subject',
   }),
   maxErrorBytes: limit({
     fallback: 65_536,
@@ -147,8 +147,11 @@ export const PROXY_OPTIONS = {
     unit: 'bytes',
     help: 'longest body of an upstream error that is passed on',
   }),
-  maxConcurrentStreams: limit({ fallback: 10_000, help: 'responses in progress in this process' }),
-  maxConcurrentStreamsPerSubject: limit({ fallback: 100, help: 'responses in progress for one subject' }),
+  maxConcurrentStreams: limit({ fallback: 10_000, help: 'maximum responses in progress in this process' }),
+  maxConcurrentStreamsPerSubject: limit({
+    fallback: 100,
+    help: 'maximum responses in progress for one subject',
+  }),
   upstreamHeadersTimeoutMs: milliseconds({
     fallback: 60_000,
     help: "time to wait for an upstream's headers",
@@ -178,24 +181,27 @@ export const PROXY_OPTIONS = {
   maxReadBytes: limit({
     fallback: 4_194_304,
     unit: 'bytes',
-    help: 'most bytes of one catch-up or long-poll response',
+    help: 'maximum bytes of one catch-up or long-poll response',
   }),
   maxReadBufferBytes: limit({
     fallback: 268_435_456,
     unit: 'bytes',
-    help: 'bytes of catch-up and long-poll responses that wait for their clients',
+    help: 'bytes of catch-up and long-poll responses buffered for their clients',
   }),
   longPollTimeoutMs: milliseconds({ fallback: 20_000, help: 'time that a long-poll waits for bytes' }),
-  keepAliveMs: milliseconds({ fallback: 15_000, help: 'time between comments of a silent SSE read' }),
+  keepAliveMs: milliseconds({
+    fallback: 15_000,
+    help: 'time between keep-alive comments of an idle SSE read',
+  }),
   readerStallTimeoutMs: milliseconds({
     fallback: 120_000,
     help: 'time after which a reader that accepts no bytes is disconnected',
   }),
-  maxReaders: limit({ fallback: 20_000, help: 'reads in progress in a process' }),
+  maxReaders: limit({ fallback: 20_000, help: 'maximum reads in progress in a process' }),
   maxReadersPerStream: limit({
     fallback: 1_000,
     min: 1,
-    help: 'reads in progress of one stream in a process',
+    help: 'maximum reads in progress of one stream in a process',
   }),
 
   allowPrivateNetworks: flag(false),
@@ -218,15 +224,18 @@ export const PROXY_OPTIONS = {
 
 /** Options that only `createProxyServer` has. */
 export const SERVER_OPTIONS = {
-  port: number({ fallback: 4440, min: 0, max: 65_535, help: 'port to listen on; 0 takes a free one' }),
+  port: number({ fallback: 4440, min: 0, max: 65_535, help: 'port to listen on; 0 selects a free one' }),
   host: { ...text("'0.0.0.0'"), fallback: 'localhost' },
-  keepAliveTimeoutMs: milliseconds({ fallback: 75_000, help: 'time that an idle connection stays open' }),
+  keepAliveTimeoutMs: milliseconds({
+    fallback: 75_000,
+    help: 'time for which an idle connection stays open',
+  }),
   maxHeaderSize: number({
     fallback: 65_536,
     min: 1_024,
     max: 16_777_216,
     unit: 'bytes',
-    help: 'longest target and headers of a request',
+    help: 'maximum size of the target and headers of a request',
   }),
 } as const satisfies OptionTable &
   Record<Exclude<keyof ProxyServerOptions, keyof DurableProxyOptions>, unknown>;

@@ -5,7 +5,7 @@ import { closestName } from './closest-name.ts';
 /** The options of one function by name. */
 export type OptionTable = Readonly<Record<string, OptionSpec<unknown>>>;
 
-/** What a table makes of options: those with a default are always present. */
+/** Options after validation: options with a default are always present. */
 export type Checked<Table> = {
   readonly [Name in keyof Table]: Table[Name] extends OptionSpec<infer Value, infer Default>
     ? [Default] extends [never]
@@ -18,10 +18,11 @@ export type Checked<Table> = {
 
 /**
  * Checks options against their table and fills in defaults. An option that is `undefined` counts as absent.
- * @param owner the function that takes the options; messages begin with it.
+ * @param owner the function that takes the options; error messages begin with it.
  * @param example a call that works.
  * @returns a frozen object with every name of the table.
- * @throws ConfigurationError for an unknown name, with the closest known one, and for a value of a wrong type.
+ * @throws ConfigurationError for an unknown name, with the closest known one, and for a value of the wrong
+ *   type.
  */
 export function checkOptions<Table extends OptionTable>(
   owner: string,
@@ -39,7 +40,7 @@ export function checkOptions<Table extends OptionTable>(
 }
 
 /**
- * Checks only that options are an object without unknown names.
+ * Checks only that `options` is an object without unknown names.
  * @throws ConfigurationError with the closest known name.
  */
 export function checkNames(owner: string, names: readonly string[], options: unknown, example: string): void {

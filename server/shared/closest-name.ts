@@ -1,6 +1,6 @@
 /**
- * Finds the known name that a misspelled one probably stands for.
- * @returns undefined if none is close: nothing is better than a wrong hint.
+ * Returns the known name that is closest to a misspelled one.
+ * @returns undefined if no name is close, because a wrong hint is worse than none.
  */
 export function closestName(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
@@ -10,8 +10,8 @@ export function closestName(name: string, known: readonly string[]): string | un
   const [best] = ranked;
   if (best === undefined) return undefined;
   if (best.distance <= 2) return best.candidate;
-  // Half of a name, such as "secret" for "jwtSecret" or "headersTimeoutMs" for "upstreamHeadersTimeoutMs", before
-  // a name that only has a common ending.
+  // Prefers a name that contains the misspelled one, such as "jwtSecret" for "secret" or
+  // "upstreamHeadersTimeoutMs" for "headersTimeoutMs", over a name that only shares its ending.
   const whole =
     wanted.length >= 3 ? known.find((candidate) => candidate.toLowerCase().includes(wanted)) : undefined;
   return whole ?? (best.distance <= Math.floor(name.length / 3) ? best.candidate : undefined);

@@ -1,28 +1,29 @@
 import { ConfigurationError } from './errors.ts';
 
-/** Describes one option: how its value is checked, and the value that is used if it is absent. */
+/** Describes one option: how its value is checked, and its default. */
 export interface OptionSpec<Value, Default extends Value | undefined = Value | undefined> {
   /**
    * Returns the checked value.
-   * @throws ConfigurationError that names the option and shows a value that works, never the value itself.
+   * @throws ConfigurationError that names the option and shows a valid value. It never contains the given
+   *   value.
    */
   readonly check: (name: string, value: unknown) => Value;
   readonly fallback: Default;
-  /** True if `check` is called for an absent value too, to refuse it. */
+  /** True if `check` is also called for an absent value, to reject it. */
   readonly required?: true;
 }
 
-/** What an option counts; `number` for things. */
+/** Unit of a numeric option; `number` for counts. */
 export type Unit = 'ms' | 'seconds' | 'bytes' | 'number';
 
-/** An option that is a whole number. The command line has a flag for each. */
+/** An integer option. Each has a command line flag. */
 export interface NumberSpec extends OptionSpec<number, number> {
   readonly min: number;
   readonly max: number;
-  /** True if `Infinity` turns the limit off. */
+  /** True if `Infinity` disables the limit. */
   readonly unlimited: boolean;
   readonly unit: Unit;
-  /** One line for `--help`, without the default. An option of the proxy has one, an option of a store does not. */
+  /** One line for `--help`, without the default. Options of the proxy have one, options of a store do not. */
   readonly help?: string;
   /** Name of the command line flag, if it is not the option's name in kebab case. */
   readonly flag?: string;
@@ -33,25 +34,25 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface NumberInit {
   readonly fallback: number;
-  /** Default 1. */
+  /** @default 1 */
   readonly min?: number;
-  /** Default `number`. */
+  /** @default "number" */
   readonly unit?: Unit;
   readonly help?: string;
   readonly flag?: string;
 }
 
-/** A size, a count or a number of seconds. `Infinity` turns it off. */
+/** Declares a size, a count or a number of seconds. `Infinity` disables the limit. */
 export function limit(init: NumberInit): NumberSpec {
   return number({ ...init, max: Number.MAX_SAFE_INTEGER });
 }
 
-/** A time in milliseconds, which a timer has to be able to hold. */
+/** Declares a time in milliseconds, at most the longest delay of a timer. */
 export function milliseconds(init: NumberInit): NumberSpec {
   return number({ ...init, unit: 'ms', max: MAX_TIMER_MS });
 }
 
-/** A whole number up to `max`. */
+/** Declares an integer up to `max`. */
 export function number(init: NumberInit & { readonly max: number }): NumberSpec {
   const { fallback, min = 1, max, unit = 'number' } = init;
   const unlimited = max === Number.MAX_SAFE_INTEGER;
@@ -70,7 +71,7 @@ export function number(init: NumberInit & { readonly max: number }): NumberSpec 
   };
 }
 
-/** True or false. */
+/** Declares a boolean. */
 export function flag(fallback: boolean): OptionSpec<boolean, boolean> {
   return {
     fallback,
@@ -81,7 +82,7 @@ export function flag(fallback: boolean): OptionSpec<boolean, boolean> {
   };
 }
 
-/** A non-empty string. */
+/** Declares a non-empty string. */
 export function text(example: string): OptionSpec<string, undefined> {
   return {
     fallback: undefined,
@@ -92,12 +93,12 @@ export function text(example: string): OptionSpec<string, undefined> {
   };
 }
 
-/** An option without a default that has to be given. `check` refuses an absent value. */
+/** Declares a required option. `check` rejects an absent value. */
 export function required<Value>(check: OptionSpec<Value>['check']): OptionSpec<Value, never> {
   return { required: true, fallback: undefined as never, check };
 }
 
-/** One of a few strings. */
+/** Declares an option with a fixed set of string values. */
 export function oneOf<const Value extends string>(values: readonly Value[]): OptionSpec<Value, undefined> {
   return {
     fallback: undefined,
@@ -109,7 +110,7 @@ export function oneOf<const Value extends string>(values: readonly Value[]): Opt
   };
 }
 
-/** A list of strings. The list is copied, so that a later change of the caller's has no effect. */
+/** Declares a list of strings. The list is copied, so later changes by the caller have no effect. */
 export function list(example: string): OptionSpec<readonly string[], readonly string[]> {
   return {
     fallback: [],
@@ -122,7 +123,7 @@ export function list(example: string): OptionSpec<readonly string[], readonly st
   };
 }
 
-/** An object whose values are strings. */
+/** Declares an object whose values are strings. */
 export function strings(example: string): OptionSpec<Readonly<Record<string, string>>, undefined> {
   return {
     fallback: undefined,
@@ -135,7 +136,7 @@ export function strings(example: string): OptionSpec<Readonly<Record<string, str
   };
 }
 
-/** A function. */
+/** Declares a function. */
 export function callback<Value>(example: string): OptionSpec<Value, undefined> {
   return {
     fallback: undefined,
@@ -146,7 +147,7 @@ export function callback<Value>(example: string): OptionSpec<Value, undefined> {
   };
 }
 
-/** An object with these methods. */
+/** Declares an object with the given methods. */
 export function withMethods<Value>(
   methods: readonly (keyof Value)[],
   example: string,
@@ -164,7 +165,10 @@ export function withMethods<Value>(
   };
 }
 
-/** Builds the error for a value of the wrong type. The value may be a credential, so only its type is named. */
+/**
+ * Builds the error for a value of the wrong type. The value may be a credential, so the message names only its
+ * type.
+ */
 export function wrongType(name: string, wanted: string, value: unknown, example: string): ConfigurationError {
   return new ConfigurationError(`${name} must be ${wanted}${got(value)}. Example: ${example}`);
 }
@@ -178,7 +182,7 @@ function got(value: unknown): string {
   return `, not ${typeof value === 'object' ? 'this object' : `this ${typeof value}`}`;
 }
 
-/** Tells an object of options from a list, a function and null. */
+/** Returns true for an object that is not a list, a function or null. */
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

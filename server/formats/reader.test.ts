@@ -243,7 +243,8 @@ const RECORDED: Readonly<Record<RecordingName, { end: string; usage: object }>> 
 
 // The recordings are not a part of the repository.
 describe.runIf(hasRecordings).each(Object.entries(RECORDED))('the recording %s', (name, { end, usage }) => {
-  const bytes = recording(name as RecordingName);
+  // The body of a skipped suite runs too.
+  const bytes = hasRecordings ? recording(name as RecordingName) : Buffer.alloc(0);
   const text = bytes.toString('latin1');
   const isCrLf = text.includes('\r\n\r\n');
   const blank = isCrLf ? '\r\n\r\n' : '\n\n';

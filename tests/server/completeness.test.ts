@@ -192,7 +192,8 @@ describe('the end of an answer', () => {
 
 // The recordings are not a part of the repository. server/formats/reader.test.ts cuts them everywhere.
 describe.runIf(hasRecordings).each(recordingNames)('the recording %s', (name) => {
-  const bytes = recording(name);
+  // The body of a skipped suite runs too.
+  const bytes = hasRecordings ? recording(name) : Buffer.alloc(0);
 
   it('[END-2] is complete when it is whole, and truncated at half', async () => {
     expect(await answerOf(send(chat, bytes))).toMatchObject({

@@ -15,9 +15,12 @@ export interface RecoveryBackend {
   stop(): Promise<void>;
 }
 
-/** Some seconds of text, so that an answer is in its middle for long enough on a busy machine. */
 const EVENTS = 60;
-const GAP_MS = 50;
+/**
+ * Milliseconds between two events of the n-th connection of an answer. The first one takes 15 s, so that all answers are in
+ * their middle when their process is killed, also on a busy machine. The last ones are fast.
+ */
+const gapMs = (connection: number): number => [250, 100][connection] ?? 5;
 const BODY = JSON.stringify({ background: true, stream: true });
 
 /**
@@ -51,7 +54,7 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
   }
 
   async function begin(seeds: readonly number[]): Promise<string[]> {
-    provider = await startResumableProvider({ kind: 'openai', events: EVENTS, gapMs: GAP_MS });
+    provider = await startResumableProvider({ kind: 'openai', events: EVENTS, gapMs });
     const created = await Promise.all(
       seeds.map((seed) => post(proxies[0]!, provider!.urlOf(seed), { body: BODY })),
     );

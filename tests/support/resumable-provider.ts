@@ -27,8 +27,8 @@ export interface ProviderOptions {
   readonly events?: number;
   /** Decides how the n-th connection of an answer is cut. Default: not at all. */
   readonly cut?: (seed: number, connection: number) => Cut | undefined;
-  /** Milliseconds between two events. Default 0. */
-  readonly gapMs?: number;
+  /** Milliseconds between two events; a function returns those of the n-th connection of an answer. Default 0. */
+  readonly gapMs?: number | ((connection: number) => number);
   /** Answers a request that continues or stops an answer; returns true if it did. */
   readonly intercept?: (call: UpstreamCall, seed: number, connection: number) => boolean;
 }
@@ -92,10 +92,18 @@ export async function startResumableProvider(options: ProviderOptions): Promise<
     res.once('close', () => atATime.set(seed, atATime.get(seed)! - 1));
     res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     const parts = framesAfter(kind, seed, events, positionIn(call, url), random);
-    await send(call, parts, cut(seed, connection), seed);
+    await send(call, parts, cut(seed, connection), {
+      seed,
+      gapMs: typeof gapMs === 'function' ? gapMs(connection) : gapMs,
+    });
   }
 
-  async function send({ res }: UpstreamCall, parts: Buffer[], ending: Cut | undefined, seed: number) {
+  async function send(
+    { res }: UpstreamCall,
+    parts: Buffer[],
+    ending: Cut | undefined,
+    { seed, gapMs }: { seed: number; gapMs: number },
+  ) {
     let left = ending?.after ?? Infinity;
     try {
       res.flushHeaders();

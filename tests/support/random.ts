@@ -1,10 +1,2 @@
-/** A seeded generator (mulberry32): a failure names its seed and can be run again. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** A seeded generator: a failure names its seed and can be run again. */
+export { seededRandom as seeded } from '../../demo/agent/random.ts';

@@ -24,6 +24,7 @@ const steps = [
 ];
 steps.push({ name: 'imports', command: 'npm run --silent check:imports' });
 steps.push({ name: 'links', command: 'node scripts/links.mjs' });
+steps.push({ name: 'phrases', command: 'node scripts/phrases.mjs' });
 steps.push({ name: 'samples', command: 'node scripts/samples.mjs' });
 if (existsSync('scripts/requirements.mjs')) {
   steps.push({ name: 'requirements', command: 'node scripts/requirements.mjs' });

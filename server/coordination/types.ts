@@ -147,6 +147,8 @@ export interface TakenTask {
   done(): Promise<boolean>;
   /** Gives the task back, to be taken from `dueAt` on. */
   retry(dueAt: number): Promise<boolean>;
+  /** As `retry`, but this time does not count as one of the `attempts`. */
+  postpone(dueAt: number): Promise<boolean>;
 }
 
 /**

@@ -1,7 +1,10 @@
 import { Agent, request } from 'undici';
 
-/** Milliseconds for one attempt, until the response's headers are here. */
-const ATTEMPT_MS = 15_000;
+/**
+ * Milliseconds for one attempt, until the response's headers are here. Less than `TAKEN_MS`: otherwise the next attempt
+ * begins before this one has failed, and the delays between attempts have no effect.
+ */
+export const ATTEMPT_MS = 10_000;
 
 export interface WebhookRequest {
   readonly url: string;
@@ -16,7 +19,7 @@ export class WebhookSender {
 
   /**
    * Sends one attempt and returns the status of its response, whose body is ignored. Redirects are not followed.
-   * @throws if there is no response within 15 s, or after `close`.
+   * @throws if there is no response within 10 s, or after `close`.
    */
   async send({ url, headers, body }: WebhookRequest): Promise<number> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(ATTEMPT_MS)]);

@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { startUpstream } from '../../tests/support/upstream.ts';
+import { createKeyring } from '../auth/keyring.ts';
+import { TAKEN_MS } from '../coordination/times.ts';
+import type { TakenTask } from '../coordination/types.ts';
 import { ConfigurationError } from '../shared/errors.ts';
+import type { ProxyEvent } from '../shared/events.ts';
+import { silentLogger } from '../shared/logger.ts';
 import { checkWebhook } from './options.ts';
 import { retryDelayMs } from './schedule.ts';
+import { ATTEMPT_MS } from './send.ts';
 import { webhookHeaders, webhookKey } from './signature.ts';
 import { decodeTask, encodeTask, originEntries, originOf } from './task.ts';
+import { Webhooks } from './webhooks.ts';
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`;
 const url = 'https://app.example.com/hooks';
@@ -51,4 +59,59 @@ it('stores a closing, and ignores tasks and metadata of another form', () => {
   expect(decodeTask('webhook/2 {}')).toBeUndefined();
   expect(originOf(originEntries(origin))).toEqual(origin);
   expect(originOf({})).toBeUndefined();
+});
+
+/** Runs webhooks on an outbox with one task. Resolves with how the task was given back. */
+async function deliver(url: string, isOpen: boolean, events: ProxyEvent[] = []): Promise<keyof TakenTask> {
+  const origin = { base: '/v1/proxy', startedAt: 1 };
+  const payload = encodeTask({ streamId: 'id', closedAt: 2, bytes: 5, outcome: 'complete', origin });
+  const info = { contentType: '', metadata: {}, ttlSeconds: 60, tail: '0' };
+  let isTaken = false;
+  let give!: (how: keyof TakenTask) => void;
+  const given = new Promise<keyof TakenTask>((resolve) => (give = resolve));
+  const back = (how: keyof TakenTask) => async () => (give(how), true);
+  const task = {
+    ...{ id: 'webhook-id', payload, attempts: 1 },
+    ...{ extend: back('extend'), done: back('done'), retry: back('retry'), postpone: back('postpone') },
+  };
+  const webhooks = new Webhooks({
+    url,
+    secret,
+    outbox: {
+      add: () => Promise.resolve(),
+      take: () => Promise.resolve(isTaken ? undefined : ((isTaken = true), task)),
+    },
+    store: { head: () => Promise.resolve(isOpen ? info : undefined) },
+    keyring: createKeyring('a-secret-of-the-tests-that-is-long-enough'),
+    options: { urlExpirationSeconds: 60, logger: silentLogger },
+    emit: (event) => void events.push(event),
+  });
+  webhooks.start();
+  try {
+    return await given;
+  } finally {
+    await webhooks.stop();
+  }
+}
+
+it('[WEBHOOK-4] ends an attempt well before its task is due again, so that the delays between attempts count', () => {
+  expect(ATTEMPT_MS).toBeLessThanOrEqual(TAKEN_MS - 5_000);
+});
+
+it('[WEBHOOK-4] repeats an attempt that timed out, and names the reason', async () => {
+  const receiver = await startUpstream(() => undefined);
+  const { timeout } = AbortSignal;
+  const spy = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => timeout.call(AbortSignal, 50));
+  const events: ProxyEvent[] = [];
+  try {
+    expect(await deliver(receiver.url, false, events)).toBe('retry');
+    expect(events).toMatchObject([{ type: 'webhook-failed', reason: 'TimeoutError', willRetry: true }]);
+  } finally {
+    spy.mockRestore();
+    await receiver.close();
+  }
+});
+
+it('[WEBHOOK-4] does not count as an attempt that the stream is still open', async () => {
+  expect(await deliver(url, true)).toBe('postpone');
 });

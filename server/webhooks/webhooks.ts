@@ -120,10 +120,10 @@ export class Webhooks {
 
   async #deliver(taken: TakenTask): Promise<void> {
     const task = decodeTask(taken.payload);
-    if (!task) return void (await taken.retry(Date.now() + AGAIN_MS));
+    if (!task) return void (await taken.postpone(Date.now() + AGAIN_MS));
     const info = await this.#options.store.head(task.streamId);
     // Its process died before the closing. Another one closes the stream, or continues it.
-    if (info && !info.end) return void (await taken.retry(Date.now() + AGAIN_MS));
+    if (info && !info.end) return void (await taken.postpone(Date.now() + AGAIN_MS));
     const result = this.#isDisabled
       ? DISABLED
       : await this.#send(task, webhookBody(task, info, this.#readUrl(task)));
@@ -151,8 +151,9 @@ export class Webhooks {
     try {
       return await this.#sender.send({ url, headers: { ...headers, ...signed }, body });
     } catch (error) {
-      const { code, name } = error as NodeJS.ErrnoException;
-      return code ?? name;
+      const { code, name } = error as { code?: unknown; name: string };
+      // The code of a DOMException, such as a timeout, is a number.
+      return typeof code === 'string' ? code : name;
     }
   }
 

@@ -23,7 +23,14 @@ type Line =
       readonly seen: string;
       readonly at: number;
     }
-  | { readonly do: 'due'; readonly id: string; readonly by: string; readonly dueAt: number }
+  | {
+      readonly do: 'due';
+      readonly id: string;
+      readonly by: string;
+      readonly dueAt: number;
+      /** Replaces the number of attempts. */
+      readonly attempts?: number;
+    }
   | { readonly do: 'done'; readonly id: string; readonly by: string };
 
 /** Tasks as one list of lines for all processes (`NameLogs`). */
@@ -58,6 +65,11 @@ export class LogOutbox implements Outbox {
 
   #taken({ id, payload, attempts, by }: Pending): TakenTask {
     const isOurs = async () => (await this.#pending()).get(id)?.by === by;
+    const giveBack = async (dueAt: number, changed?: { readonly attempts: number }) => {
+      const ours = await isOurs();
+      await this.#append({ do: 'due', id, by, dueAt, ...changed });
+      return ours;
+    };
     return {
       id,
       payload,
@@ -66,11 +78,8 @@ export class LogOutbox implements Outbox {
         await this.#append({ do: 'due', id, by, dueAt: Date.now() + TAKEN_MS });
         return isOurs();
       },
-      retry: async (dueAt) => {
-        const ours = await isOurs();
-        await this.#append({ do: 'due', id, by, dueAt });
-        return ours;
-      },
+      retry: (dueAt) => giveBack(dueAt),
+      postpone: (dueAt) => giveBack(dueAt, { attempts: attempts - 1 }),
       done: async () => {
         const ours = await isOurs();
         await this.#append({ do: 'done', id, by });
@@ -103,8 +112,10 @@ function pendingOf(lines: readonly string[]): ReadonlyMap<string, Pending> {
       const { attempts } = task;
       pending.set(line.id, { ...task, by: line.by, attempts: attempts + 1, dueAt: line.at + TAKEN_MS });
     } else if (task?.by === line.by) {
-      if (line.do === 'due') pending.set(line.id, { ...task, dueAt: line.dueAt });
-      else pending.delete(line.id);
+      if (line.do === 'due') {
+        const { dueAt, attempts = task.attempts } = line;
+        pending.set(line.id, { ...task, dueAt, attempts });
+      } else pending.delete(line.id);
     }
   }
   return pending;

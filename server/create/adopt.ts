@@ -1,5 +1,7 @@
 import type { Context } from '../context.ts';
 import { endsWithEvent } from '../recovery/stored-events.ts';
+import { endOfState } from '../recovery/state.ts';
+import { INTERRUPTED } from '../store/interrupted.ts';
 import { StoreError, type StreamInfo } from '../store/types.ts';
 import { openPump } from './open-pump.ts';
 
@@ -31,12 +33,20 @@ export class Adoptions {
 
 async function adoptStream(context: Context, streamId: string, info: StreamInfo): Promise<boolean> {
   const { store, running, recoveries, processes, bytePositions, options } = context;
+  const end = endOfState(info.metadata);
+  if (end && !info.end) {
+    await store.close(streamId, end, undefined, info.fence).catch((error: unknown) => {
+      // Adopted or deleted meanwhile.
+      if (!(error instanceof StoreError) || error.code === 'UNAVAILABLE') throw error;
+    });
+    return true;
+  }
   const recoverable = recoveries.find(streamId, info.metadata);
   if (!recoverable || !store.adopt || info.fence === undefined || info.end) return false;
   // Seen by its caller before an adoption that has ended meanwhile.
   if (running.closing || running.has(streamId)) return true;
   if (!(await endsWithEvent(store, streamId))) {
-    await recoveries.forget(streamId);
+    await recoveries.forget(streamId, INTERRUPTED, info.fence);
     return false;
   }
   const { subject } = recoverable.state;

@@ -56,10 +56,11 @@ export function openPump(
     giveUp: running.gone,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
     beforeClose(end) {
-      const forgotten = recoverable && recoveries.forget(streamId);
       const closing = { streamId, metadata, end, bytes: pump.bytes };
-      const announced = webhooks?.announceUntil(closing, running.gone);
-      return forgotten && announced ? Promise.all([forgotten, announced]) : (forgotten ?? announced);
+      const announce = () => webhooks?.announceUntil(closing, running.gone);
+      if (!recoverable) return announce();
+      const isOurs = recoveries.forget(streamId, end, pump.fence);
+      return webhooks ? isOurs.then((ours) => (ours ? announce() : undefined)) : isOurs;
     },
     ...(onEnd && { onEnd }),
   });
@@ -107,7 +108,7 @@ export function openPump(
       if (!store.adopt) return;
       processes.own(streamId).catch(onLost);
       pump.handOver = async () => {
-        if (await pump.release()) await store.annotate?.(streamId, NO_OWNER).catch(onLost);
+        if (await pump.release()) await store.annotate?.(streamId, NO_OWNER, pump.fence).catch(onLost);
       };
     },
   };

@@ -115,7 +115,7 @@ async function storeHead(
   const until = performance.now() + HEAD_STORE_MS;
   for (let pauseMs: number = HEAD_RETRY_MS[0]; ; pauseMs = Math.min(pauseMs * 2, HEAD_RETRY_MS[1])) {
     try {
-      return await inTime(store.annotate!(streamId, entries), CREATE_STORE_MS);
+      return await inTime(store.annotate!(streamId, entries, 0), CREATE_STORE_MS);
     } catch (error) {
       const isAway = error instanceof StoreError && error.code === 'UNAVAILABLE';
       if (!isAway || performance.now() > until) throw error;

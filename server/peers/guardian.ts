@@ -1,15 +1,11 @@
 import type { Logger } from '../shared/logger.ts';
 import type { Processes } from '../coordination/types.ts';
+import { INTERRUPTED } from '../store/interrupted.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { StoreError, type StreamEnd, type StreamInfo, type StreamStore } from '../store/types.ts';
 
 /** Milliseconds between two checks of the processes whose streams are being read. With the lease: noticed within 6 s. */
 const LOOK_MS = 1_000;
-
-export const INTERRUPTED: StreamEnd = Object.freeze({
-  outcome: 'interrupted',
-  error: Object.freeze({ code: 'INTERRUPTED', message: 'The proxy that held this answer went away' }),
-});
 
 export interface GuardianOptions {
   readonly store: StreamStore;

@@ -118,6 +118,10 @@ export class Pump {
     return this.done;
   }
 
+  get fence(): Fence {
+    return this.#options.fence;
+  }
+
   /** True if the stream was left to another process. */
   get isReleased(): boolean {
     return this.#isReleased;
@@ -226,6 +230,10 @@ export class Pump {
       return this.#finish(this.#end!);
     }
     let end = withUsage(this.#end!, this.#reader);
+    if (this.handOver && this.#pendingBytes > 0) {
+      // Once the end is noted, another process may close the stream.
+      await store.append(streamId, this.#drain(), fence).catch((err: unknown) => (end = lostStore(err)));
+    }
     const ready = beforeClose?.(end);
     if (ready) await ready;
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
@@ -235,7 +243,10 @@ export class Pump {
         this.#finish(await store.close(streamId, end, last, fence));
         return;
       } catch (error) {
-        if (error instanceof StoreError && error.code === 'FENCED') return this.#finish(lostStore(error));
+        if (error instanceof StoreError && error.code === 'FENCED') {
+          this.#isReleased = true;
+          return this.#finish(lostStore(error));
+        }
         if (error instanceof StoreError && error.code === 'NOT_FOUND') {
           this.#finish({
             outcome: 'aborted',

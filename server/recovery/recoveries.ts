@@ -4,14 +4,15 @@ import type { Pump } from '../pump/pump.ts';
 import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
+import { INTERRUPTED } from '../store/interrupted.ts';
 import { recoveriesEntry, recoveriesOf } from '../store/metadata.ts';
-import type { StreamEnd, StreamStore } from '../store/types.ts';
+import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../store/types.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { sendCancel } from './cancellation.ts';
 import { recoveringBody } from './recovering-body.ts';
 import { Resumption, type Recovered } from './resumption.ts';
 import type { Seal } from './seal.ts';
-import { NO_STATE, openState, requestOf, sealState, type RecoveryState } from './state.ts';
+import { endedState, openState, requestOf, sealState, type RecoveryState } from './state.ts';
 import { storedEvents } from './stored-events.ts';
 import type { RecoverableExchange, RecoverableStream, RecoveryRequest, UpstreamRecovery } from './types.ts';
 
@@ -131,18 +132,32 @@ export class Recoveries {
       }),
       onRecovered: (recovered) => {
         recoveries += 1;
-        this.#onRecovered(recoverable, recoveries, { ...recovered, adopted: first === undefined });
+        const entries = recoveriesEntry(recoveries);
+        store.annotate?.(streamId, entries, pump.fence).catch((err: unknown) => {
+          logger.warn({ err, streamId }, 'could not store how often a stream was continued');
+        });
+        this.#onRecovered(recoverable, { ...recovered, adopted: first === undefined });
       },
+      abandon: () => void pump.stop(INTERRUPTED),
       logger,
     });
   }
 
-  /** Removes the state of a stream that is about to be closed. Never rejects. */
-  async forget(streamId: string): Promise<void> {
+  /**
+   * Replaces the state of a stream that is about to be closed by its end: if this process dies before the closing, another
+   * one closes the stream so. Never rejects.
+   * @param fence of this process, if it holds the stream.
+   * @returns false if another process has adopted the stream, and decides about its end.
+   */
+  async forget(streamId: string, end: StreamEnd, fence?: Fence): Promise<boolean> {
     const { store, logger } = this.#options;
-    await store.annotate?.(streamId, NO_STATE).catch((err: unknown) => {
+    try {
+      await store.annotate?.(streamId, endedState(end), fence);
+    } catch (err) {
+      if (err instanceof StoreError && err.code === 'FENCED') return false;
       logger.warn({ err, streamId }, 'could not remove the request of a stream; it expires with the stream');
-    });
+    }
+    return true;
   }
 
   /** Stops the upstream of a stream that was ended from here, by abort, deletion or a limit. Never rejects. */
@@ -173,15 +188,11 @@ export class Recoveries {
 
   #onRecovered(
     { streamId, recovery, state: { subject } }: Recoverable,
-    recoveries: number,
     recovered: Recovered & { readonly adopted: boolean },
   ): void {
-    const { store, logger, emit } = this.#options;
+    const { logger, emit } = this.#options;
     emit({ type: 'recovered', streamId, subject, ...recovered });
     logger.info({ streamId, recovery: recovery.name, ...recovered }, 'continued a stream that broke');
-    store.annotate?.(streamId, recoveriesEntry(recoveries)).catch((err: unknown) => {
-      logger.warn({ err, streamId }, 'could not store how often a stream was continued');
-    });
   }
 
   async #cancel(recoverable: Recoverable, prepared: Promise<RecoveryRequest | null>): Promise<void> {

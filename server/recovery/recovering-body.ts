@@ -20,6 +20,8 @@ export interface RecoveringBodyOptions {
   readonly flushed: () => Promise<void>;
   /** Called with the first new event after a break. */
   readonly onRecovered: (recovered: Recovered) => void;
+  /** Called instead of an error if the process that held the stream died, and nothing continues it. */
+  readonly abandon: () => void;
   readonly logger: Logger;
 }
 
@@ -75,7 +77,8 @@ class RecoveringBody {
   }
 
   /** @param isOver true if nothing belongs after the break. */
-  #end({ error }: Break, isOver: boolean): void {
+  #end({ error, cause }: Break, isOver: boolean): void {
+    if (cause === 'interrupted' && !isOver) return this.#options.abandon();
     if (error && (!isOver || this.#cutter.isOversized)) return this.body.fail(error);
     // The event at the end of a response that has no empty line.
     const rest = error ? undefined : this.#cutter.rest();

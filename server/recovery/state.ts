@@ -1,4 +1,5 @@
 import { RECOVERY } from '../store/metadata.ts';
+import type { StreamEnd } from '../store/types.ts';
 import type { Seal } from './seal.ts';
 import type { RecoverableRequest } from './types.ts';
 
@@ -17,8 +18,18 @@ export interface RecoveryState {
   readonly allow?: readonly string[] | undefined;
 }
 
-/** Metadata of a stream that is over: it holds no state. */
-export const NO_STATE: Readonly<Record<string, string>> = Object.freeze({ [RECOVERY]: '' });
+const ENDED = 'end ';
+
+/** Returns the metadata entries of a stream that is about to be closed. They hold no state. */
+export function endedState(end: StreamEnd): Record<string, string> {
+  return { [RECOVERY]: ENDED + JSON.stringify(end) };
+}
+
+/** Returns the end of a stream whose process died between noting the end and closing the stream. */
+export function endOfState(metadata: Readonly<Record<string, string>>): StreamEnd | undefined {
+  const entry = metadata[RECOVERY] ?? '';
+  return entry.startsWith(ENDED) ? (JSON.parse(entry.slice(ENDED.length)) as StreamEnd) : undefined;
+}
 
 /** Returns the metadata entries of a stream with this state; none if it is too long. */
 export function sealState(seal: Seal, streamId: string, state: RecoveryState): Record<string, string> {

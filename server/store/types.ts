@@ -106,8 +106,10 @@ export interface ByteStore {
    * on a closed stream. Resolves when `head` returns the entries, in every process. Followers are woken, those of
    * other processes within about a second. Without it, the proxy ignores `Prefer: respond-async` and continues no stream
    * whose upstream broke.
+   * @param fence as for `append`. It is not compared on a closed stream.
+   * @throws StoreError `FENCED` if another process has adopted the stream, whose metadata stay as the adopter left them.
    */
-  annotate?(id: string, entries: Readonly<Record<string, string>>): Promise<void>;
+  annotate?(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void>;
   /**
    * Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order.
    * @param fence of the writer. Without it, the append is not compared with the stream's fence.

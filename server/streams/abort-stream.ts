@@ -4,7 +4,7 @@ import { requestAborted } from '../create/claims.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { singleParam, type Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
-import { INTERRUPTED } from '../peers/guardian.ts';
+import { INTERRUPTED } from '../store/interrupted.ts';
 import { followUntil } from '../store/log.ts';
 import { metadataOf } from '../store/metadata.ts';
 import { StoreError, type StreamEnd, type StreamInfo } from '../store/types.ts';
@@ -53,7 +53,7 @@ export async function stopUpstream(streamId: string, info: StreamInfo, context: 
   if (asked && (await closesWithin(OTHERS_CLOSE_MS, streamId, info, context))) return;
   try {
     const recoverable = context.recoveries.find(streamId, info.metadata);
-    if (recoverable) await context.recoveries.forget(streamId);
+    if (recoverable) await context.recoveries.forget(streamId, ABORTED);
     await store.close(streamId, asked || recoverable ? ABORTED : INTERRUPTED);
     // The process that held the upstream is dead or does not react.
     if (recoverable) context.recoveries.stopped(recoverable, ABORTED);

@@ -130,20 +130,37 @@ async function readOne(): Promise<void> {
     tally.failed += 1;
   } else {
     outcomes[result] = (outcomes[result] ?? 0) + 1;
-    if (provider) return checkRecovered(seed, result, bytes);
+    if (provider) return checkRecovered(seed, result, bytes, streamUrl);
     const exact = result === 'complete' ? bytes.equals(whole) : bytes.equals(whole.subarray(0, bytes.length));
     if (!exact) await report(seed, result, bytes, whole, streamUrl);
   }
 }
 
+/** Reads what the store holds of a stream. */
+function storedBytes(streamUrl: string | undefined): Promise<Buffer> {
+  return fetch(streamUrl ?? balancer.url).then(
+    async (again) => Buffer.from(await again.arrayBuffer()),
+    () => Buffer.alloc(0),
+  );
+}
+
 /** Counts an answer of the stand-in provider that is not whole, or holds an event twice. */
-function checkRecovered(seed: number, outcome: Outcome, bytes: Buffer): void {
+async function checkRecovered(
+  seed: number,
+  outcome: Outcome,
+  bytes: Buffer,
+  streamUrl: string | undefined,
+): Promise<void> {
   const texts = textsIn(bytes);
   const whole = textsOf(seed, PIECES);
   if (new Set(texts).size < texts.length) tally.twice += 1;
   else if (texts.length < whole.length) tally.lost += 1;
   else if (outcome === 'complete' && texts.join('') === whole.join('')) return;
-  faults.push(`seed ${seed}, ${outcome}: ${texts.length} of ${whole.length} events`);
+  const stored = textsIn(await storedBytes(streamUrl));
+  faults.push(
+    `seed ${seed}, ${outcome}: ${texts.length} of ${whole.length} events were read, the last one ` +
+      `${texts.at(-1)}; ${stored.length} are stored`,
+  );
 }
 
 /** Says where an answer went wrong, and whether on the way into the store or out of it. */
@@ -155,10 +172,7 @@ async function report(
   streamUrl: string | undefined,
 ): Promise<void> {
   tally[bytes.length > whole.length ? 'twice' : 'lost'] += 1;
-  const stored = await fetch(streamUrl ?? balancer.url).then(
-    async (again) => Buffer.from(await again.arrayBuffer()),
-    () => Buffer.alloc(0),
-  );
+  const stored = await storedBytes(streamUrl);
   faults.push(
     `seed ${seed}, ${outcome}: ${bytes.length} bytes where ${whole.length} were sent in pieces of ` +
       `${Math.ceil(whole.length / PIECES)}; they differ from ${difference(bytes, whole)} on; ` +

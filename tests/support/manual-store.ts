@@ -33,7 +33,7 @@ export interface HeldOperation {
  * in which two processes reach the store.
  */
 export class ManualStore implements StreamStore {
-  readonly logs = new Map<string, Log>();
+  readonly logs: Map<string, Log>;
   /** Operations that wait, oldest first. */
   readonly held: HeldOperation[] = [];
   /** Names of all operations that were called, with the id. */
@@ -41,6 +41,17 @@ export class ManualStore implements StreamStore {
   /** Decides which operations wait. Default: none. */
   holds: (name: keyof StreamStore, id: string) => boolean = () => false;
   #onHeld: (() => void) | undefined;
+
+  /** @param logs those of another store, which another process has then. */
+  constructor(logs = new Map<string, Log>()) {
+    this.logs = logs;
+  }
+
+  /** Runs all operations that wait, and holds none from then on. */
+  letGo(): void {
+    this.holds = () => false;
+    for (const operation of this.held.splice(0)) operation.run();
+  }
 
   /** Resolves with the oldest waiting operation, as soon as there is one, and removes it from the queue. */
   async nextHeld(): Promise<HeldOperation> {
@@ -63,10 +74,11 @@ export class ManualStore implements StreamStore {
     });
   }
 
-  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+  annotate(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void> {
     return this.#do('annotate', id, () => {
       const log = this.#log(id);
       if (log.end) return;
+      checkFence(log, fence);
       log.init = { ...log.init, metadata: { ...log.init.metadata, ...entries } };
       for (const wake of log.wake) wake();
     });

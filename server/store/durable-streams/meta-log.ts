@@ -23,9 +23,16 @@ export function createLine(token: string, init: StreamInit, after?: string): str
   return `${JSON.stringify({ create: token, after, contentType, ttlSeconds, metadata })}\n`;
 }
 
-/** Entries are added to the metadata of a life. */
-export function noteLine(token: string, entries: StreamInit['metadata']): string {
-  return `${JSON.stringify({ note: token, entries })}\n`;
+/** Entries that are added to the metadata of a life. */
+export interface Note {
+  readonly token: string;
+  readonly entries: StreamInit['metadata'];
+  /** Of the writer. Undefined if it is not compared. */
+  readonly fence: Fence | undefined;
+}
+
+export function noteLine({ token, entries, fence }: Note): string {
+  return `${JSON.stringify({ note: token, fence, entries })}\n`;
 }
 
 export function endLine(token: string, { outcome, error, usage }: StreamEnd): string {
@@ -68,7 +75,8 @@ export function foldMetaLog(text: string): Incarnation | undefined {
           logTtlSeconds: current?.logTtlSeconds ?? init.ttlSeconds,
         };
     } else if (current && !current.end && entry['note'] === current.token && isEntries(entry['entries'])) {
-      current = withEntries(current, entry['entries']);
+      const { fence = current.fence } = entry;
+      if (fence === current.fence) current = withEntries(current, entry['entries']);
     } else if (current && !current.end && entry['adopt'] === current.token && isEntries(entry['entries'])) {
       if (entry['fence'] !== current.fence || typeof entry['by'] !== 'string') continue;
       // Of several processes that adopt with the same fence, the first one in the log succeeds.

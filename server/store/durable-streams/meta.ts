@@ -10,8 +10,9 @@ import {
   noteLine,
   type Adoption,
   type Incarnation,
+  type Note,
 } from './meta-log.ts';
-import { headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
+import { fencedError, headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
 
 const CONTENT_TYPE = 'application/x-ndjson';
 /** Often enough for four touches in a TTL, and seldom enough to cost nothing. */
@@ -90,9 +91,15 @@ export class Metadata {
     await this.#append(id, createLine(token, init, after));
   }
 
-  /** Adds entries to the metadata of a life. */
-  async annotate(id: string, token: string, entries: StreamInit['metadata']): Promise<void> {
-    await this.#append(id, noteLine(token, entries));
+  /**
+   * Adds entries to the metadata of a life.
+   * @throws StoreError `FENCED` if the note has a fence that is not the stream's: the log ignores its line then.
+   */
+  async annotate(id: string, note: Note): Promise<void> {
+    await this.#append(id, noteLine(note));
+    if (note.fence === undefined) return;
+    const { token, fence, end } = await this.#existing(id);
+    if (token === note.token && fence !== note.fence && !end) throw fencedError(id);
   }
 
   /** True when there was a log. */

@@ -34,7 +34,7 @@ const ABANDON_MS = 1_000;
  * Streams in a server of the Durable Streams base protocol, each as two streams there: `{id}`, the bytes as
  * they are, and `{id}.meta`, a log of what else is known of it. All that must outlive a process lies there.
  *
- * Requests: create 2, annotate 1, append 1, close 2, read 1 (2 at the end of a closed stream), head 2, delete 2; a follower
+ * Requests: create 2, annotate 1 (2 with a fence), append 1, close 2, read 1 (2 at the end of a closed stream), head 2, delete 2; a follower
  * 2 to open, and then one live read per stream and process.
  */
 export class DurableStreamsStore implements StreamStore {
@@ -84,10 +84,10 @@ export class DurableStreamsStore implements StreamStore {
     return true;
   }
 
-  async annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+  async annotate(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void> {
     this.#check(id);
     const token = this.#writer(id).token ?? (await this.#incarnation(id)).token;
-    await this.#metadata.annotate(id, token, entries);
+    await this.#metadata.annotate(id, { token, entries, fence });
     await this.#tails.get(id)?.refresh();
   }
 

@@ -113,8 +113,8 @@ export class SharedStore implements StreamStore {
     return this.#store.create(id, init);
   }
 
-  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
-    return this.#store.annotate(id, entries);
+  annotate(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void> {
+    return this.#store.annotate(id, entries, fence);
   }
 
   append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {

@@ -128,8 +128,8 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return true;
   }
 
-  annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
-    return promised(() => this.#with(id, (stream) => stream.annotate(entries)));
+  annotate(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void> {
+    return promised(() => this.#with(id, (stream) => stream.annotate(entries, fence)));
   }
 
   append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {

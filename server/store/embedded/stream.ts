@@ -142,8 +142,9 @@ export class EmbeddedStream implements Participant {
     });
   }
 
-  annotate(entries: Readonly<Record<string, string>>): Promise<void> {
+  annotate(entries: Readonly<Record<string, string>>, fence = this.fence): Promise<void> {
     if (this.end ?? this.#closing) return Promise.resolve();
+    if (fence !== this.fence) return Promise.reject(fenced());
     this.touch();
     return new Promise((resolve, reject) => {
       this.#notes.push({ entries, resolve, reject });

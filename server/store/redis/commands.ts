@@ -100,8 +100,13 @@ export class Commands {
     return status === 'OK';
   }
 
-  async annotate(id: string, entries: StreamInit['metadata'], written?: Written): Promise<Annotated> {
-    const args = [this.#who, written?.epoch ?? '', `${JSON.stringify(entries)}\n`];
+  async annotate(
+    id: string,
+    entries: StreamInit['metadata'],
+    written?: Written,
+    fence?: Fence,
+  ): Promise<Annotated> {
+    const args = [this.#who, written?.epoch ?? '', String(fence ?? ''), `${JSON.stringify(entries)}\n`];
     const [, epoch, notes] = await this.#run(this.#scripts.annotate, id, args, { isWrite: true });
     return { epoch: text(epoch), notes: text(notes) };
   }

@@ -109,13 +109,16 @@ redis.call('DEL', KEYS[2])
 return { 'OK' }
 `;
 
-/** ARGV: who, epoch or '', a line of JSON. Replies with all lines. The line of a repetition changes nothing. */
+/**
+ * ARGV: who, epoch or '', fence or '', a line of JSON. Replies with all lines. The line of a repetition changes nothing.
+ */
 const ANNOTATE = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'ttl', 'end', 'owner', 'notes')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'ttl', 'end', 'owner', 'notes', 'fence')
 if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
 local notes = (m[5] or '')
 if m[3] then return { 'OK', m[1], notes } end
-notes = notes .. ARGV[3]
+if isFenced(ARGV[3], m[6]) then return { 'FENCED' } end
+notes = notes .. ARGV[4]
 redis.call('HSET', KEYS[1], 'notes', notes)
 refresh(m[2])
 tell('n', m[1], 0, notes, m[4], ARGV[1])
@@ -253,7 +256,7 @@ export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
   const tells = tell(publish);
   return {
     create: script('', CREATE),
-    annotate: script('', tells + REFRESH + ANNOTATE),
+    annotate: script('', tells + REFRESH + FENCE + ANNOTATE),
     append: script('', tells + REFRESH + ADD + FENCE + APPEND),
     close: script(ALLOW_OOM, tells + REFRESH + ADD + FENCE + CLOSE),
     adopt: script('', tells + REFRESH + FENCE + ADOPT),

@@ -75,10 +75,10 @@ export class RedisStore implements StreamStore {
     return isOurs;
   }
 
-  async annotate(id: string, entries: Readonly<Record<string, string>>): Promise<void> {
+  async annotate(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void> {
     const { commands, feeds } = this.#use();
     await this.#write(id, async (written) => {
-      const { epoch, notes } = await commands.annotate(id, entries, written);
+      const { epoch, notes } = await commands.annotate(id, entries, written, fence);
       const feed = feeds.get(id);
       if (feed?.epoch === epoch) feed.learnNotes(notes);
     });

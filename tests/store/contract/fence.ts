@@ -46,6 +46,21 @@ export function describeFence(factory: StoreFactory): void {
       expect(await textOf(s.store, id)).toBe('');
     });
 
+    it('refuses entries of the former holder, and keeps those of the new one', async () => {
+      const id = newId();
+      await s.store.create(id, init({ metadata: { state: 'before' } }));
+      await s.store.annotate!(id, { state: 'first' }, 0);
+      const fence = await adopt(id, 0, { owner: 'b' });
+      await expect(s.store.annotate!(id, { state: 'late' }, 0)).rejects.toEqual(storeError('FENCED'));
+      expect((await s.store.head(id))?.metadata).toEqual({ owner: 'b', state: 'first' });
+      await s.store.annotate!(id, { state: 'second' }, fence);
+      await s.reopen();
+      expect((await s.store.head(id))?.metadata).toEqual({ owner: 'b', state: 'second' });
+      await s.store.close(id, COMPLETE);
+      await s.store.annotate!(id, { state: 'too late' }, 0);
+      expect((await s.store.head(id))?.metadata).toEqual({ owner: 'b', state: 'second' });
+    });
+
     it('lets one of ten adopt that saw the same fence', async () => {
       const id = await streamOf(s.store, 'x');
       const adopted = await Promise.allSettled(
@@ -62,6 +77,7 @@ export function describeFence(factory: StoreFactory): void {
       const id = await streamOf(s.store, 'a');
       await adopt(id, 0);
       await s.store.append(id, Buffer.from('b'));
+      await s.store.annotate!(id, { aborted: 'yes' });
       await s.store.close(id, COMPLETE);
       expect(await s.store.close(id, { outcome: 'aborted' }, undefined, 0)).toEqual(COMPLETE);
     });

@@ -4,6 +4,8 @@ import { isDurableError, isGone, lostContact, type ErrorTarget } from './errors.
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
 import type { Resumption } from './types.ts';
+import { reportChange } from './debug.ts';
+import { notify } from './notify.ts';
 import { isOffline, onWake } from './wake.ts';
 
 type Change = Partial<Omit<Resumption, 'status'>>;
@@ -77,6 +79,8 @@ export type CallSettings = Pick<
   | 'reconnectTimeoutMs'
   | 'heartbeatTimeoutMs'
   | 'onResumption'
+  | 'wake'
+  | 'debug'
   | 'onWarning'
 >;
 
@@ -101,7 +105,7 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     attempt = 0;
     if (canHurry) wake?.();
     call.onWake?.();
-  });
+  }, settings.wake);
 
   const sleep = (ms: number) =>
     new Promise<void>((resolve, reject) => {
@@ -130,9 +134,11 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     },
     dispatch(event, change) {
       const next = advance(resumption, event, change);
-      if (next !== resumption) tell(settings.onResumption, (resumption = next));
+      if (next === resumption) return;
+      reportChange(settings.debug, target, resumption, next);
+      notify(settings.onResumption, (resumption = next));
     },
-    warn: (warning) => tell(settings.onWarning, warning),
+    warn: (warning) => notify(settings.onWarning, warning),
     attend(caller, promise) {
       if (!caller) return promise;
       return new Promise((resolve, reject) => {
@@ -221,15 +227,4 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     },
   };
   return call;
-}
-
-/** A listener that throws is its own problem, as with event listeners: not the answer's. */
-function tell<T>(listener: ((value: T) => void) | undefined, value: T): void {
-  try {
-    listener?.(value);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }

@@ -15,6 +15,11 @@ export interface DurableErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
+/** Removes query and fragment, which may contain keys and signatures. */
+export function withoutQuery<T extends string | undefined>(url: T): T {
+  return url?.replace(/[?#].*/s, '') as T;
+}
+
 /** What all errors of the client have in common. None is a TypeError, which SDKs take for "the page went away". */
 export abstract class DurableError extends Error {
   abstract override readonly name: string;
@@ -32,7 +37,7 @@ export abstract class DurableError extends Error {
   constructor(code: string, message: string, { target, ...own }: DurableErrorOptions = {}) {
     super(message);
     this.code = code;
-    Object.assign(this, own, { method: target?.method, url: target?.url?.replace(/[?#].*/s, '') });
+    Object.assign(this, own, { method: target?.method, url: withoutQuery(target?.url) });
   }
 }
 

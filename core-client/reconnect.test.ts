@@ -221,6 +221,28 @@ describe('waiting', () => {
     expect(rig.standIn.faults.read).toHaveLength(0);
   });
 
+  it('ends at once when the option wake reports an event', async () => {
+    const listeners = new Set<() => void>();
+    vi.spyOn(Math, 'random').mockReturnValue(1_000);
+    rig.standIn.faults.create.push('after-headers');
+    rig.standIn.faults.read.push(...Array<Fault>(5).fill('before-request'));
+    const call = rig.client({
+      wake(onWake) {
+        listeners.add(onWake);
+        return () => void listeners.delete(onWake);
+      },
+      onResumption({ status, attempt }) {
+        if (status === 'reconnecting' && attempt > 0)
+          setTimeout(() => listeners.forEach((onWake) => onWake()));
+      },
+    });
+    const response = await call(UPSTREAM);
+    expect(listeners.size).toBe(1);
+    expect((await drain(response)).text).toBe('hello');
+    expect(rig.standIn.faults.read).toHaveLength(0);
+    expect(listeners.size).toBe(0);
+  });
+
   it('is not cut short where the proxy named a time', async () => {
     const comeBack = usePage();
     rig.standIn.faults.create.push('after-headers');

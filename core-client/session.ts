@@ -9,6 +9,7 @@ export type {
   Resumption,
   ResumptionStatus,
   StorageLike,
+  WakeSource,
 } from './types.ts';
 export type { FormatName, Usage } from '../protocol/usage.ts';
 

@@ -40,6 +40,12 @@ export interface StorageLike {
 /** A secret or token for the proxy, or a function that is asked for one, and asked again after a 401. */
 export type ProxyAuthorization = string | (() => MaybePromise<string | undefined>);
 
+/**
+ * Tells the client that the network or the app came back. Called with a function to call at each such event.
+ * @returns a function that ends the subscription.
+ */
+export type WakeSource = (onWake: () => void) => () => void;
+
 /** Options of `createDurableFetch`. */
 export interface DurableFetchOptions {
   /** Where the proxy is mounted, absolute or relative to the page: `/v1/proxy`. */
@@ -83,6 +89,21 @@ export interface DurableFetchOptions {
   retryTimeoutMs?: number | undefined;
   /** Milliseconds of silence after which a connection counts as dead. Default 30,000: two missed keep-alives. */
   heartbeatTimeoutMs?: number | undefined;
+  /**
+   * Additional source of wake events, for apps that are not pages: React Native's `AppState` and `NetInfo`. Each event
+   * ends the wait before a reconnect, and makes the client check a connection that has been silent. A wait that
+   * `Retry-After` asked for continues. Called when a request starts; the subscription ends with its answer. The events
+   * `online`, `pageshow` and `visibilitychange` of a page are observed in any case.
+   * @default none
+   */
+  wake?: WakeSource | undefined;
+  /**
+   * Reports each change of state and each attempt as one line of text, to `console.log` if `true`. The lines contain
+   * the method and the URL of the upstream request without its query, states, offsets and error codes; no headers, no
+   * signed URLs, no error messages.
+   * @default false
+   */
+  debug?: boolean | ((line: string) => void) | undefined;
   /** Told of what was survived (a full storage, a failed abort) and might interest a developer. Default: nobody. */
   onWarning?: ((warning: Error) => void) | undefined;
   /** Told each time the resumption changes. */

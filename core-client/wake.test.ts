@@ -24,4 +24,19 @@ describe('onWake', () => {
     window.dispatchEvent(new Event('online'));
     expect(wake).toHaveBeenCalledTimes(3);
   });
+
+  it('also listens to a source of the app, and unsubscribes from it', () => {
+    const wake = vi.fn();
+    const unsubscribe = vi.fn();
+    let report = () => {};
+    const off = onWake(wake, (onEvent) => {
+      report = onEvent;
+      return unsubscribe;
+    });
+    report();
+    expect(wake).toHaveBeenCalledTimes(1);
+    expect(unsubscribe).not.toHaveBeenCalled();
+    off();
+    expect(unsubscribe).toHaveBeenCalledTimes(1);
+  });
 });

@@ -1,3 +1,5 @@
+import type { WakeSource } from './types.ts';
+
 /** True if the browser says that there is no network. Without such a word, as in Node, false. */
 export function isOffline(): boolean {
   return (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false;
@@ -7,10 +9,11 @@ export function isOffline(): boolean {
 const EVENTS = ['online', 'pageshow', 'visibilitychange'] as const;
 
 /**
- * Calls back when the network or the page comes back, which is when a dead connection is worth a look and a
- * waiting attempt is worth making at once. Gives what ends it. Does nothing where there are no such events.
+ * Calls `wake` when the network or the page comes back: when a page gets one of these events, and when `source` says so.
+ * @param source the option `wake` of the app.
+ * @returns a function that ends the subscription.
  */
-export function onWake(wake: () => void): () => void {
+export function onWake(wake: () => void, source?: WakeSource): () => void {
   const { addEventListener, document } = globalThis as unknown as Partial<Window>;
   const controller = new AbortController();
   const listener = ({ type }: Event) => {
@@ -19,5 +22,9 @@ export function onWake(wake: () => void): () => void {
   // By capture, `visibilitychange` passes the window on its way to the document.
   const options = { capture: true, signal: controller.signal };
   for (const type of EVENTS) addEventListener?.call(globalThis, type, listener, options);
-  return () => controller.abort();
+  const unsubscribe = source?.(wake);
+  return () => {
+    controller.abort();
+    unsubscribe?.();
+  };
 }

@@ -111,7 +111,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   readonly mount = (): (() => void) => {
     this.#mounts++;
     if (this.#scope !== undefined) this.#openChannel(this.#scope);
-    const stopWaking = onWake(() => this.#lookAgain());
+    const stopWaking = onWake(() => this.#lookAgain(), this.#options.wake);
     this.#lookAgain();
     return () => {
       this.#mounts--;

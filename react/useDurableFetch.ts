@@ -106,7 +106,7 @@ export function useDurableFetch(
   { body: content, parse = 'text', enabled = true, throttleMs = 50, ...options }: UseDurableFetchOptions,
 ): UseDurableFetchResult<unknown, unknown> {
   const client = useQueryClient();
-  const { requestId, method, proxyUrl, scope } = options;
+  const { requestId, method, proxyUrl, scope, wake } = options;
   const body = content === undefined || typeof content === 'string' ? content : JSON.stringify(content);
   const headers = new Headers(options.headers);
   if (typeof content === 'object' && !headers.has('content-type'))
@@ -148,8 +148,8 @@ export function useDurableFetch(
     if (!isLost) return undefined;
     // The network may have come back while the page was hidden (<Activity>) and nothing listened.
     if (!isShown.current) void refetch();
-    return onWake(() => void refetch());
-  }, [isLost, refetch]);
+    return onWake(() => void refetch(), wake);
+  }, [isLost, refetch, wake]);
   useEffect(() => {
     isShown.current = true;
     return () => void (isShown.current = false);

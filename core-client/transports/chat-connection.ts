@@ -221,6 +221,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       proxyAuthorization: caller ? caller.proxyAuthorization : options.proxyAuthorization,
       authorizationInQuery: options.authorizationInQuery,
       onWarning: options.onWarning,
+      wake: options.wake,
+      debug: options.debug,
     };
   }
 

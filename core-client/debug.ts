@@ -1,0 +1,24 @@
+import { withoutQuery, type ErrorTarget } from './errors.ts';
+import { notify } from './notify.ts';
+import type { DurableFetchOptions, Resumption } from './types.ts';
+
+/**
+ * Reports a change of state to the option `debug`: one line, without headers, queries and error messages, because those
+ * can contain secrets.
+ */
+export function reportChange(
+  debug: DurableFetchOptions['debug'],
+  { method = 'resume', url = '' }: ErrorTarget,
+  { status: before, attempt: previous }: Resumption,
+  { status, attempt, offset, outcome, error }: Resumption,
+): void {
+  if (!debug || (status === before && attempt === previous)) return;
+  const { code, name } = (error ?? {}) as { code?: string; name?: string };
+  const details = { offset, attempt: attempt || undefined, outcome, error: code ?? name };
+  const words = Object.entries(details).flatMap(([key, value]) =>
+    value === undefined ? [] : `${key}=${value}`,
+  );
+  const line = ['durable-proxy:', method, withoutQuery(url), `${before} -> ${status}`, ...words].join(' ');
+  // eslint-disable-next-line no-console -- what the option is for
+  notify(debug === true ? console.log : debug, line);
+}

@@ -106,14 +106,22 @@ class RecoveringBody {
 
   /** Passes on the new events of a response that continues the stream. */
   #carryOn({ body, isRepeated }: Resumed): Promise<Break> {
+    const { resumption, onRecovered } = this.#options;
     const fresh = new NewEvents(isRepeated);
     this.#cutter = fresh.cutter;
-    return this.#carry(body, (chunk) => {
+    // Comments and stored events keep a connection open, but do not continue the stream.
+    const stop = () => body.destroy(new Error('the upstream sent no new event in time'));
+    const limit = setTimeout(stop, resumption.remainingMs);
+    const carried = this.#carry(body, (chunk) => {
       const wasFresh = fresh.hasBegun;
       const bytes = fresh.push(chunk);
-      if (!wasFresh && fresh.hasBegun) this.#options.onRecovered(this.#options.resumption.succeeded());
+      if (!wasFresh && fresh.hasBegun) {
+        clearTimeout(limit);
+        onRecovered(resumption.succeeded());
+      }
       if (bytes.length > 0) this.body.receive(bytes);
     });
+    return carried.finally(() => clearTimeout(limit));
   }
 
   #pass(bytes: Uint8Array): void {

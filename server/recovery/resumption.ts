@@ -83,6 +83,11 @@ export class Resumption {
     this.#gap = { cause, since: this.#aliveAt };
   }
 
+  /** Milliseconds in which a new event has to arrive. */
+  get remainingMs(): number {
+    return Math.max(0, this.#aliveAt + this.#options.timeoutMs - performance.now());
+  }
+
   /** Notes a new event, which ends the gap. */
   succeeded(): Recovered {
     const { cause, since } = this.#gap!;
@@ -97,12 +102,12 @@ export class Resumption {
    * @param signal ends the attempts; then resolves with undefined.
    */
   async next(signal: AbortSignal): Promise<Resumed | undefined> {
-    const { timeoutMs, logger } = this.#options;
+    const { logger } = this.#options;
     const pause = this.#options.pauseBefore ?? pauseBefore;
     let retryMs = 0;
     while (this.#attemptsLeft > 0 && !signal.aborted) {
       const waitMs = Math.max(this.#instead ? 0 : pause(this.#attempts), retryMs);
-      if (performance.now() + waitMs > this.#aliveAt + timeoutMs) return undefined;
+      if (waitMs > this.remainingMs) return undefined;
       if (!(await delay(waitMs, true, { signal }).catch(() => false))) return undefined;
       this.#attempts += 1;
       this.#attemptsLeft -= 1;
@@ -134,10 +139,9 @@ export class Resumption {
   }
 
   async #attempt(signal: AbortSignal): Promise<Result> {
-    const { send, resume, timeoutMs } = this.#options;
-    const leftMs = this.#aliveAt + timeoutMs - performance.now();
+    const { send, resume } = this.#options;
     const request =
-      this.#instead ?? (await inTime((async () => resume())(), leftMs, 'resume() of a recovery'));
+      this.#instead ?? (await inTime((async () => resume())(), this.remainingMs, 'resume() of a recovery'));
     if (!request) return undefined;
     const answer = await send(request, signal);
     const { status, headers, body } = answer;

@@ -180,6 +180,31 @@ describe('a stream whose upstream breaks', () => {
     expect(provider!.calls.length).toBeGreaterThan(1);
   });
 
+  it.each([
+    ['comments', ': still there\n\n'],
+    ['events that are stored', 'data: {"sequence_number":0}\n\n'],
+  ])('[RECOVER-4] is given up after recoveryTimeoutMs with nothing but %s', async (_title, bytes) => {
+    const left: Promise<void>[] = [];
+    await start(
+      {
+        kind: 'openai',
+        cut: () => ({ after: 400, how: 'reset' }),
+        intercept: ({ res, closed }, _, n) => {
+          if (n === 0) return false;
+          res.writeHead(200, { 'content-type': 'text/event-stream' });
+          const beat = setInterval(() => res.write(bytes), 20);
+          left.push(closed.then(() => clearInterval(beat)));
+          return true;
+        },
+      },
+      { recoveryTimeoutMs: 500 },
+    );
+    expect((await read(await create(1))).outcome).toBe('upstream-error');
+    expect(left.length).toBeGreaterThan(0);
+    await Promise.all(left);
+    expect(recovered()).toEqual([]);
+  });
+
   it('[RECOVER-4] ends if isRepeated() of a recovery throws, and the process goes on', async () => {
     const generic = lastEventIdRecovery({ match: 'http://127.0.0.1:*/**' });
     const isRepeated = (): boolean => {

@@ -17,7 +17,9 @@ import { startBalancer } from './balancer.ts';
  *
  *     npm run soak -- --seconds 600 --streams 200 --kill-every 20 --seed 1
  *
- * With `--recoverable`, the upstream can continue its streams, and every answer has to be whole and `complete`.
+ * With `--recoverable`, the upstream can continue its streams, and every answer has to be whole and `complete`. Counted apart
+ * are answers that nobody can continue: their process was killed before the first event, which names the answer to the
+ * provider, was stored (`unnamed`), or before the create was answered (`failed`, `INTERRUPTED`).
  */
 const { values } = parseArgs({
   options: {
@@ -40,8 +42,10 @@ const random = seeded(Number(values.seed));
 const HANG_MS = 45_000;
 const PIECES = 40;
 
-const tally = { streams: 0, bytes: 0, kills: 0, cuts: 0, lost: 0, twice: 0, hung: 0, failed: 0 };
+const tally = { streams: 0, bytes: 0, kills: 0, cuts: 0, lost: 0, twice: 0, hung: 0, failed: 0, unnamed: 0 };
 const outcomes: Partial<Record<Outcome, number>> = {};
+/** Why creates failed. */
+const failures: Record<string, number> = {};
 const faults: string[] = [];
 let upstreamsRunning = 0;
 
@@ -102,12 +106,14 @@ async function readOne(): Promise<void> {
     watchdog = setTimeout(() => resolve('hung'), HANG_MS);
   });
   let streamUrl: string | undefined;
+  const abandoned = new AbortController();
   const run = async (): Promise<Outcome | 'failed'> => {
     const response = await durableFetch(provider?.urlOf(seed) ?? `${upstream.url}/?seed=${seed}`, {
       method: 'POST',
       body: provider ? JSON.stringify({ background: true, stream: true }) : String(seed),
+      signal: abandoned.signal,
     });
-    if (!response.ok) return 'failed';
+    if (!response.ok) return failed(`status ${response.status}`);
     ({ streamUrl } = response);
     try {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
@@ -119,13 +125,18 @@ async function readOne(): Promise<void> {
     }
     return response.outcome;
   };
-  const result = await Promise.race([run().catch(() => 'failed' as const), hang]);
+  const result = await Promise.race([run().catch(failed), hang]);
   clearTimeout(watchdog);
   const bytes = Buffer.concat(read);
   tally.bytes += bytes.length;
   if (result === 'hung') {
     tally.hung += 1;
-    faults.push(`seed ${seed} hung after ${bytes.length} of ${whole.length} bytes`);
+    const stage = streamUrl
+      ? `${textsIn(await storedBytes(streamUrl)).length} events are stored`
+      : 'no response';
+    faults.push(`seed ${seed} hung after ${bytes.length} bytes: ${stage}`);
+    // Otherwise it would go on beside the next one.
+    abandoned.abort();
   } else if (result === 'failed') {
     tally.failed += 1;
   } else {
@@ -134,6 +145,13 @@ async function readOne(): Promise<void> {
     const exact = result === 'complete' ? bytes.equals(whole) : bytes.equals(whole.subarray(0, bytes.length));
     if (!exact) await report(seed, result, bytes, whole, streamUrl);
   }
+}
+
+function failed(reason: unknown): 'failed' {
+  const { code, message } = reason as { code?: string; message?: string };
+  const name = code ?? message ?? String(reason);
+  failures[name] = (failures[name] ?? 0) + 1;
+  return 'failed';
 }
 
 /** Reads what the store holds of a stream. */
@@ -153,13 +171,17 @@ async function checkRecovered(
 ): Promise<void> {
   const texts = textsIn(bytes);
   const whole = textsOf(seed, PIECES);
+  if (outcome === 'complete' && texts.join('') === whole.join('')) return;
+  const stored = await storedBytes(streamUrl);
+  if (outcome === 'interrupted' && bytes.length === 0 && stored.length === 0) {
+    tally.unnamed += 1;
+    return;
+  }
   if (new Set(texts).size < texts.length) tally.twice += 1;
   else if (texts.length < whole.length) tally.lost += 1;
-  else if (outcome === 'complete' && texts.join('') === whole.join('')) return;
-  const stored = textsIn(await storedBytes(streamUrl));
   faults.push(
     `seed ${seed}, ${outcome}: ${texts.length} of ${whole.length} events were read, the last one ` +
-      `${texts.at(-1)}; ${stored.length} are stored`,
+      `${texts.at(-1)}; ${textsIn(stored).length} are stored`,
   );
 }
 
@@ -257,6 +279,7 @@ if (provider && new Set(provider.begun).size < provider.begun.length) {
 const left = await upstreamsLeft();
 console.table([{ ...tally, 'upstreams left': left }]);
 console.table([outcomes]);
+if (tally.failed > 0) console.table([failures]);
 console.table({ 'at rest': atRest, early, late, 'at the end': atEnd });
 for (const fault of faults.slice(0, 20)) console.error(fault);
 await dispatcher.destroy();

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { STREAM_KEY } from '../protocol/headers.ts';
+import { STREAM_KEY, UNREAD_TIMEOUT } from '../protocol/headers.ts';
 import { createProxyClient } from './proxy-client.ts';
 import type { Settings } from './settings.ts';
 
@@ -13,4 +13,18 @@ it('sends a streamKey as UTF-8, and leaves it to the server to refuse one of 200
   };
   expect(await send('é')).toBe('Ã©');
   expect(await send('x'.repeat(200_000))).toHaveLength(200_000);
+});
+
+it.each<[number | undefined, string | null]>([
+  [undefined, null],
+  [300_000, '300'],
+  [1, '1'],
+  [1_500, '2'],
+  [Infinity, 'infinite'],
+])('sends an unreadTimeoutMs of %j as %j', async (unreadTimeoutMs, sent) => {
+  const fetch = vi.fn<typeof globalThis.fetch>(async () => new Response());
+  const settings = { proxyUrl: 'http://localhost/v1/proxy', unreadTimeoutMs } as Settings;
+  const request = { url: 'http://localhost/x', method: 'POST', headers: new Headers(), body: null };
+  await createProxyClient(settings, fetch).create(request as never, 'key', true);
+  expect(new Headers(fetch.mock.lastCall?.[1]?.headers).get(UNREAD_TIMEOUT)).toBe(sent);
 });

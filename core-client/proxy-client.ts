@@ -4,6 +4,7 @@ import {
   RESPOND_ASYNC,
   RETURN_REPRESENTATION,
   STREAM_KEY,
+  UNREAD_TIMEOUT,
   UPSTREAM_AUTHORIZATION,
   UPSTREAM_METHOD,
   UPSTREAM_URL,
@@ -46,7 +47,7 @@ export interface ProxyClient {
 
 export function createProxyClient(settings: Settings, fetch?: typeof globalThis.fetch): ProxyClient {
   const base = new URL(settings.proxyUrl, pageUrl());
-  const { credentials, proxyAuthorization, authorizationInQuery, streamKey = '' } = settings;
+  const { credentials, proxyAuthorization, authorizationInQuery, streamKey = '', unreadTimeoutMs } = settings;
   const controllers = new WeakMap<Response, AbortController>();
 
   async function send(
@@ -110,6 +111,7 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
       headers.set(UPSTREAM_METHOD, request.method);
       headers.set(IDEMPOTENCY_KEY, idempotencyKey);
       if (streamKey) headers.set(STREAM_KEY, utf8Header(streamKey));
+      if (unreadTimeoutMs) headers.set(UNREAD_TIMEOUT, secondsOf(unreadTimeoutMs));
       headers.set(PREFER, represent ? `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}` : RESPOND_ASYNC);
       return sendAuthorized(new URL(base), { method: 'POST', headers, body: request.body }, signal);
     },
@@ -133,6 +135,10 @@ function withQuery(base: string | URL, query: Record<string, string>): URL {
   const url = new URL(base, pageUrl());
   for (const name in query) url.searchParams.set(name, query[name]!);
   return url;
+}
+
+function secondsOf(ms: number): string {
+  return ms === Infinity ? 'infinite' : `${Math.ceil(ms / 1_000)}`;
 }
 
 /** Returns the UTF-8 bytes of a text as a header value, in which each character is one byte. */

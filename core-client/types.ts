@@ -74,6 +74,11 @@ export interface DurableFetchOptions {
   resumeFrom?: 'start' | 'offset' | undefined;
   /** Stop the upstream when the call's `signal` aborts or its body is cancelled. Default false: only reading stops. */
   abortUpstream?: boolean | undefined;
+  /**
+   * How long the answer continues on the server while nobody reads it, in milliseconds, rounded up to seconds. The server
+   * may allow less. `Infinity`: without end, for work in the background. Default: what the server allows.
+   */
+  unreadTimeoutMs?: number | undefined;
   /** Maximum number of attempts without progress. Default: limited by time only. */
   maxReconnectAttempts?: number | undefined;
   /**

@@ -28,6 +28,8 @@ export const LAST_EVENT_ID = 'Last-Event-ID';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 export const IDEMPOTENCY_REPLAYED = 'Idempotency-Replayed';
 export const STREAM_KEY = 'Stream-Key';
+/** Seconds that an answer continues without a reader, or `infinite`. */
+export const UNREAD_TIMEOUT = 'Unread-Timeout';
 /** How often the stream was continued after its upstream broke. Absent if never. */
 export const UPSTREAM_RECOVERIES = 'Upstream-Recoveries';
 /** Client preferences, which a server may ignore (RFC 7240, section 2). */

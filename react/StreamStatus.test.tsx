@@ -50,6 +50,12 @@ describe('StreamStatus', () => {
     expect((await screen.findByText('Da bin ich wieder.')).getAttribute('role')).toBe('status');
   });
 
+  it('says of an answer that nobody read why it was stopped', () => {
+    const error = Object.assign(new Error('not read'), { code: 'UNREAD' });
+    render(<StreamStatus resumption={at('aborted', { error })} />);
+    expect(screen.getByRole('status').textContent).toBe(WORDS.unread);
+  });
+
   it('shows the given word of a status instead of an English one for its reason', () => {
     vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false);
     const words = { reconnecting: 'Verbindung weg' };

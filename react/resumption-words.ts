@@ -1,4 +1,4 @@
-import { REPORTED_ERROR } from '../protocol/outcomes.ts';
+import { REPORTED_ERROR, UNREAD } from '../protocol/outcomes.ts';
 import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
 import { isOffline } from '../core-client/wake.ts';
 
@@ -6,6 +6,7 @@ import { isOffline } from '../core-client/wake.ts';
 export type ResumptionReason =
   | 'truncated'
   | 'reported'
+  | 'unread'
   | 'refused'
   | 'rateLimited'
   | 'notAllowed'
@@ -42,6 +43,7 @@ export const WORDS: ResumptionWords = {
   expired: 'This answer is no longer available.',
   truncated: 'The answer ended before it was complete.',
   reported: 'The model reported an error.',
+  unread: 'The answer was stopped because nobody was reading it.',
   refused: ({ message }) => `The request was refused: ${message}`,
   rateLimited: ({ retryAfterMs }) =>
     `Too many requests. Try again ${retryAfterMs ? timeOf(retryAfterMs) : 'later'}.`,
@@ -64,12 +66,13 @@ export function reasonOf({
   outcome,
 }: Resumption): ResumptionReason | undefined {
   if (status === 'reconnecting') return isOffline() ? 'offline' : undefined;
+  const { code, status: httpStatus } = (error ?? {}) as Partial<RefusedRequest>;
+  if (status === 'aborted' && code === UNREAD) return 'unread';
   if (status !== 'failed' || error === undefined) return undefined;
   if (outcome === 'truncated') return outcome;
-  if ((error as Partial<RefusedRequest>).code === REPORTED_ERROR) return 'reported';
+  if (code === REPORTED_ERROR) return 'reported';
   if (receivedBytes > 0) return undefined;
   if (error.name === 'DurableNetworkError') return isOffline() ? 'offline' : 'unreachable';
-  const { code, status: httpStatus } = error as Partial<RefusedRequest>;
   if (!httpStatus) return undefined;
   if (code === 'UPSTREAM_NOT_ALLOWED') return 'notAllowed';
   if (httpStatus === 401) return 'unauthorized';

@@ -114,6 +114,11 @@ export const LAYERS = [
     types: ['server/auth/'],
   },
   {
+    path: 'server/unread/',
+    holds: 'which answers nobody reads in any process, so that they are canceled',
+    imports: ['protocol/', 'server/shared/', 'server/store/', 'server/http/'],
+  },
+  {
     path: 'server/options.ts',
     holds: 'the types of the options',
     types: [
@@ -147,6 +152,7 @@ export const LAYERS = [
       'server/pump/',
       'server/recovery/',
       'server/webhooks/',
+      'server/unread/',
       'server/read/',
       'server/create/',
     ],
@@ -177,6 +183,7 @@ export const LAYERS = [
       'server/pump/',
       'server/recovery/',
       'server/webhooks/',
+      'server/unread/',
       'server/access/',
       'server/read/',
     ],

@@ -19,6 +19,7 @@ import type { Allowlist } from './upstream/allowlist.ts';
 import type { UpstreamClient } from './upstream/client.ts';
 import type { RequestHeaders } from './upstream/headers.ts';
 import type { ResponseHeaders } from './upstream/response-headers.ts';
+import type { Readership } from './unread/readership.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 import type { Keyring } from './auth/keyring.ts';
 
@@ -45,6 +46,7 @@ export interface Context {
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;
   readonly readerSlots: ReaderSlots;
+  readonly readership: Readership;
   readonly readBudget: ReadBudget;
   readonly bytePositions: BytePositions;
   readonly emit: OnEvent;

@@ -183,6 +183,13 @@ export interface DurableProxyOptions {
    */
   completeness?: 'auto' | 'off';
   /**
+   * Milliseconds that an answer continues while no process has a reader of it. After that, the upstream is canceled and
+   * the stream ends with outcome `aborted` and code `UNREAD`. A create may ask for less, or for no timeout, with
+   * `Unread-Timeout`.
+   * @default Infinity
+   */
+  unreadTimeoutMs?: number;
+  /**
    * Maximum bytes in one catch-up or long-poll response.
    * @default 4_194_304 (4 MiB)
    */

@@ -29,6 +29,7 @@ import { embeddedStore } from './store/embedded/index.ts';
 import type { StreamEnd, StreamStore } from './store/types.ts';
 import { abortHere } from './streams/abort-stream.ts';
 import { compileAllowlist } from './upstream/allowlist.ts';
+import { Readership } from './unread/readership.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 import { createUpstreamClient } from './upstream/client.ts';
 import { requestHeaders } from './upstream/headers.ts';
@@ -85,6 +86,15 @@ export function createProxy(options: ResolvedOptions): Proxy {
     processes,
     onAbort: (streamId) => abortHere(streamId, { running }),
     onWaiting: (streamId) => exactlyOnce.keepWaiting(streamId),
+    onReading: (streamId) => readership.seen(streamId),
+    onUnreadCheck: (streamId) => readership.checked(streamId),
+  });
+  const readership = new Readership({
+    store,
+    logger,
+    processId: processes.id,
+    tell: (owner, streamId) => peers.tellReading(owner, streamId),
+    check: (streamId) => peers.checkUnread(streamId),
   });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
   const emit = safeEmitter(options.onEvent, logger);
@@ -152,6 +162,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
     readerSlots: new ReaderSlots(options),
+    readership,
     readBudget: new ReadBudget(options),
     bytePositions: new BytePositions(store, options.maxReadBytes),
     emit,
@@ -174,6 +185,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     await running.close(drainMs, SHUT_DOWN);
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();
+    readership.stop();
     await webhooks?.stop();
     if (opened) await quota.stop();
     if (opened) await processes.stop();

@@ -21,7 +21,7 @@ import { stillWaiting } from './exactly-once.ts';
  * UpstreamFailure; StoreError.
  */
 export async function awaitHead(
-  { store, guardian, options }: Context,
+  { store, guardian, readership, options }: Context,
   streamId: string,
   res: ServerResponse,
 ): Promise<StreamInfo> {
@@ -33,7 +33,10 @@ export async function awaitHead(
   let release: (() => void) | undefined;
   try {
     const { signal } = limit;
-    await followHead(store, streamId, signal, (info) => (release = guardian.watch(streamId, info)));
+    await followHead(store, streamId, signal, (info) => {
+      release = guardian.watch(streamId, info);
+      readership.enter(streamId, info, res);
+    });
     let info = await store.head(streamId);
     // The body of an error follows its head.
     if (info && !info.end && isError(info)) {

@@ -1,13 +1,20 @@
 import type { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
-import type { StreamInit } from '../store/types.ts';
+import { UNREAD } from '../../protocol/outcomes.ts';
+import type { StreamEnd, StreamInit } from '../store/types.ts';
 import { createFormatReader } from '../formats/reader.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { Pump, type PumpOptions } from '../pump/pump.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
+import { unreadTimeoutOf } from '../unread/timeout.ts';
 
 /** Metadata of a stream that a process has left. */
 const NO_OWNER = { owner: '' };
+
+const NOT_READ: StreamEnd = Object.freeze({
+  outcome: 'aborted',
+  error: Object.freeze({ code: UNREAD, message: 'The answer was canceled: nobody read it for too long' }),
+});
 
 export interface PumpedStream {
   readonly streamId: string;
@@ -40,7 +47,7 @@ export function openPump(
   context: Context,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
 ): OpenedPump {
-  const { options, store, running, quota, recoveries, processes, webhooks, emit } = context;
+  const { options, store, running, quota, recoveries, processes, readership, webhooks, emit } = context;
   let startedAt = performance.now();
   let isAnswered = false;
   let recoverable: Recoverable | undefined;
@@ -64,7 +71,15 @@ export function openPump(
     },
     ...(onEnd && { onEnd }),
   });
+  const timeoutMs = unreadTimeoutOf(metadata);
+  const unwatch =
+    timeoutMs !== undefined &&
+    readership.watch(streamId, timeoutMs, () => {
+      emit({ type: 'aborted', streamId, subject, by: 'unread' });
+      void pump.stop(NOT_READ);
+    });
   void pump.done.then((end) => {
+    if (unwatch) unwatch();
     meter.close();
     const { bytes } = pump;
     const { outcome, usage } = end;

@@ -7,6 +7,7 @@ import {
   RESPOND_ASYNC,
   RETURN_REPRESENTATION,
   STREAM_KEY,
+  UNREAD_TIMEOUT,
   UPSTREAM_AUTHORIZATION,
   UPSTREAM_METHOD,
   UPSTREAM_URL,
@@ -16,6 +17,7 @@ import { ProxyError } from '../shared/errors.ts';
 import { singleHeader } from '../http/exchange.ts';
 import { headerValues } from '../shared/header-fields.ts';
 import { parsePrefer } from '../http/prefer.ts';
+import { parseUnreadTimeout } from '../unread/timeout.ts';
 
 /** Longest `Idempotency-Key` and `Stream-Key`, in bytes. */
 export const MAX_KEY_BYTES = 512;
@@ -27,6 +29,8 @@ export interface CreateRequest {
   readonly authorization: string | undefined;
   readonly idempotencyKey: string | undefined;
   readonly streamKey: string | undefined;
+  /** `Unread-Timeout` in milliseconds; `Infinity` for `infinite`. */
+  readonly unreadTimeoutMs: number | undefined;
   /** `Prefer: return=representation`: the SSE read as the body of the answer. */
   readonly wantsBody: boolean;
   /** `Prefer: upstream-status`: an upstream's error keeps its own status. */
@@ -70,6 +74,7 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
     authorization: singleHeader(req, UPSTREAM_AUTHORIZATION),
     idempotencyKey: keyHeader(req, IDEMPOTENCY_KEY),
     streamKey: keyHeader(req, STREAM_KEY),
+    unreadTimeoutMs: parseUnreadTimeout(singleHeader(req, UNREAD_TIMEOUT)),
     wantsBody: prefers(RETURN_REPRESENTATION),
     wantsUpstreamStatus: prefers(PREFER_UPSTREAM_STATUS),
     wantsAsync: prefers(RESPOND_ASYNC),

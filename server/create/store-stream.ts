@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { toMetadata } from '../store/metadata.ts';
 import { StoreError, type StreamInit } from '../store/types.ts';
+import { unreadEntries } from '../unread/timeout.ts';
 import { originEntries } from '../webhooks/task.ts';
 import type { BeginOptions } from './begin-options.ts';
 import type { Begun } from './exactly-once.ts';
@@ -35,6 +36,7 @@ export async function storeStream(
         ...(subject !== undefined && { subject }),
         ...(claim !== undefined && { claim }),
       }),
+      ...unreadEntries(request.unreadTimeoutMs, options.unreadTimeoutMs),
       ...metadata,
       ...(options.webhook && originEntries(origin)),
     },

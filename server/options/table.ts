@@ -178,6 +178,11 @@ export const PROXY_OPTIONS = {
     help: 'time that an upstream may keep its connection open after the end of an answer',
   }),
   completeness: { ...oneOf(['auto', 'off']), fallback: 'auto' as const },
+  unreadTimeoutMs: limit({
+    fallback: Infinity,
+    unit: 'ms',
+    help: 'time that an answer continues without a reader',
+  }),
   maxReadBytes: limit({
     fallback: 4_194_304,
     unit: 'bytes',

@@ -2,10 +2,12 @@ import type { Processes } from '../coordination/types.ts';
 
 /*
  * Messages between processes: a word, a space and an id. A process ignores words that it does not know, so that versions
- * can share a store. Version 0.1 has the same two.
+ * can share a store. Version 0.1 has the first two.
  */
 const ABORT = 'abort ';
 const WAITING = 'waiting ';
+const READING = 'reading ';
+const UNREAD_CHECK = 'unread-check ';
 
 export interface PeersOptions {
   readonly processes: Processes;
@@ -13,6 +15,10 @@ export interface PeersOptions {
   readonly onAbort: (streamId: string) => void;
   /** Another process has a caller that waits for the upstream's headers of this stream. */
   readonly onWaiting: (streamId: string) => void;
+  /** Another process has, or had a moment ago, a reader of this stream. */
+  readonly onReading: (streamId: string) => void;
+  /** A message of `checkUnread` has arrived: this process gets messages. */
+  readonly onUnreadCheck: (streamId: string) => void;
 }
 
 /** What the proxies on one store tell each other. */
@@ -24,10 +30,12 @@ export class Peers {
   }
 
   async start(): Promise<void> {
-    const { processes, onAbort, onWaiting } = this.#options;
+    const { processes, onAbort, onWaiting, onReading, onUnreadCheck } = this.#options;
     await processes.start((message) => {
       if (message.startsWith(ABORT)) onAbort(message.slice(ABORT.length));
       if (message.startsWith(WAITING)) onWaiting(message.slice(WAITING.length));
+      if (message.startsWith(READING)) onReading(message.slice(READING.length));
+      if (message.startsWith(UNREAD_CHECK)) onUnreadCheck(message.slice(UNREAD_CHECK.length));
     });
   }
 
@@ -39,5 +47,16 @@ export class Peers {
   /** Tells a process that a caller waits here for its create. Returns false if the process is dead. */
   tellWaiting(process: string, streamId: string): Promise<boolean> {
     return this.#options.processes.notify(process, `${WAITING}${streamId}`);
+  }
+
+  /** Tells a process that its stream is read here. Returns false if the process is dead. */
+  tellReading(process: string, streamId: string): Promise<boolean> {
+    return this.#options.processes.notify(process, `${READING}${streamId}`);
+  }
+
+  /** Sends a message to this process itself. Its arrival shows that messages of other processes arrive, too. */
+  checkUnread(streamId: string): Promise<boolean> {
+    const { processes } = this.#options;
+    return processes.notify(processes.id, `${UNREAD_CHECK}${streamId}`);
   }
 }

@@ -55,6 +55,7 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
     return;
   }
   context.readerSlots.take(streamId, res);
+  context.readership.enter(streamId, info, res);
   disconnectStalled(res, options.readerStallTimeoutMs);
   const ended = begin(context, live === undefined ? 'catch-up' : 'long-poll', streamId, subject);
   const release = live === undefined ? () => undefined : context.guardian.watch(streamId, info);
@@ -93,7 +94,7 @@ export interface LiveReadOptions {
  * @throws ProxyError `TOO_MANY_READERS`; what `readSse` throws.
  */
 export async function liveRead(context: Context, options: LiveReadOptions): Promise<void> {
-  const { store, encoder, liveReads, guardian, readerSlots } = context;
+  const { store, encoder, liveReads, guardian, readerSlots, readership } = context;
   const { logger, readerStallTimeoutMs } = context.options;
   const { res, streamId, subject } = options;
   readerSlots.take(streamId, res);
@@ -101,6 +102,7 @@ export async function liveRead(context: Context, options: LiveReadOptions): Prom
   const onBegun = (info: StreamInfo) => {
     const ended = begin(context, 'sse', streamId, subject);
     const release = guardian.watch(streamId, info);
+    readership.enter(streamId, info, res);
     return (bytes: number) => {
       release();
       ended(bytes);

@@ -37,8 +37,8 @@ export type ProxyEvent =
     } & StreamEvent)
   /** The upstream of a stream that was stopped could not be told to stop. `status` of its last response, if any. */
   | ({ type: 'cancel-failed'; status: number | undefined } & StreamEvent)
-  /** Somebody asked to stop it: PATCH or DELETE. */
-  | ({ type: 'aborted'; by: 'patch' | 'delete' } & StreamEvent)
+  /** Somebody asked to stop it (PATCH or DELETE), or nobody has read it for `unreadTimeoutMs`. */
+  | ({ type: 'aborted'; by: 'patch' | 'delete' | 'unread' } & StreamEvent)
   /** The receiver of webhooks accepted the closing of a stream. */
   | ({ type: 'webhook-delivered'; attempts: number; status: number } & StreamEvent)
   /** An attempt failed. `reason` is a status or an error code. Without `willRetry` the webhook is given up. */

@@ -26,7 +26,13 @@ beforeEach(() => {
 
 function contextOf(): Context {
   const { processes, claims: table } = coordinateByLogs(store, { logger: silentLogger, ttlSeconds: 60 });
-  const peers = new Peers({ processes, onAbort: () => undefined, onWaiting: () => undefined });
+  const peers = new Peers({
+    processes,
+    onAbort: () => undefined,
+    onWaiting: () => undefined,
+    onReading: () => undefined,
+    onUnreadCheck: () => undefined,
+  });
   const running = new RunningStreams(LIMITS);
   const claims = new Claims({
     claims: table,

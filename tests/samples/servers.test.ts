@@ -225,6 +225,18 @@ it('[server/ledger.ts] adds up what each user consumed, also by an answer that w
   await upstream.close();
 });
 
+it('[server/unread.ts] cancels an answer that nobody reads', async () => {
+  const upstream = await startUpstream(({ res }) => void res.write('begin'));
+  const replace = { 'https://api.openai.com/**': `${front.origin}/**`, '300_000': '500' };
+  await start('server/unread.ts', { replace });
+  front.route({ '/v1/proxy': `http://127.0.0.1:${server!.port}`, '/': upstream.url });
+  const response = await ask('/chat', await credentials('server/unread.ts'));
+  const { closed } = await upstream.call(0);
+  await response.body!.cancel();
+  await closed;
+  await upstream.close();
+});
+
 describe('[server/provider-key.ts]', () => {
   const host = () => ({
     'https://api.openai.com/**': `${front.origin}/**`,

@@ -5,24 +5,25 @@ import type { ResumptionWords } from './resumption-words.ts';
 import { useResumption } from './useResumption.ts';
 
 export interface StreamStatusProps {
-  /** The `resumption` of a hook, of a transport or of an adapter. */
+  /** The `resumption` of a hook, a transport or an adapter. */
   resumption: Resumption | ResumptionSource | null | undefined;
-  /** Called by the button that is there after a failure; without it there is no button. */
+  /** Called when the user clicks the button that is shown after a failure. Without it there is no button. */
   onRetry?: (() => void) | undefined;
-  /** The button's label. Default `Try again`. */
+  /** Label of the button. @default 'Try again' */
   retryLabel?: string | undefined;
-  /** The sentences, in another language or tone; an empty one says nothing. */
+  /** Sentences in another language or tone. An empty one shows nothing. */
   words?: Partial<ResumptionWords> | undefined;
   className?: string | undefined;
   style?: CSSProperties | undefined;
 }
 
 /**
- * Says in one line where the answer stands, to eyes and to screen readers. Its looks are CSS variables:
- * `--stream-status-color`, `-gap`, `-font-size`, `-dot`, `-dot-busy`, `-dot-lost`, `-dot-failed`. The current
- * state is in `data-status`, and why there is no answer in `data-reason`.
+ * Shows the state of an answer in one line, for sighted users and screen readers. Style it with CSS variables:
+ * `--stream-status-color`, `-gap`, `-font-size`, `-dot`, `-dot-busy`, `-dot-lost`, `-dot-failed`. The attribute
+ * `data-status` has the status, `data-reason` the reason why there is no answer.
  *
  * @param props what to show, and how.
+ * @returns the element.
  * @example
  * <StreamStatus resumption={resumption} onRetry={retry} />
  */
@@ -39,7 +40,7 @@ export function StreamStatus({
   return (
     <div className={className} data-status={status} data-reason={reason} style={{ ...LINE, ...style }}>
       {message && <span aria-hidden="true" style={{ ...DOT, background: dot }} />}
-      {/* Always there: a live region that comes with its text is not read out. */}
+      {/* Always rendered: screen readers skip a live region that appears together with its text. */}
       <span role="status" aria-live="polite" aria-atomic="true">
         {message}
       </span>

@@ -1,29 +1,31 @@
 import { isTurn, type Turn } from '../core-client/transports/turns.ts';
 
-/** How the tabs of one browser tell each other that an answer began in a chat. */
+/** A channel between the tabs of one browser that show the same chat. */
 export interface ChatChannel {
-  tell(turn: Turn): void;
+  /** Tells the other tabs that an answer began. */
+  announce(turn: Turn): void;
   close(): void;
 }
 
 export interface ChatChannelOptions {
+  /** Called when another tab announces an answer. */
   readonly onTurn: (turn: Turn) => void;
   /**
-   * Called when another tab has this chat. Only where the chat's id is this tab's own: then the tab is a
-   * duplicate, which the browser gave a copy of the other's `sessionStorage`.
+   * Called when another tab has the same chat. Given only if the chat's id is this tab's own: the tab is then a
+   * duplicate, to which the browser copied the other tab's `sessionStorage`.
    */
-  readonly onTaken?: (() => void) | undefined;
+  readonly onDuplicate?: (() => void) | undefined;
 }
 
-/** Asks whether another page has the chat (`hello`), and the answer to the page that asked (`taken`). */
+/** `hello` asks whether another page has the chat, `taken` is the response to the page that asked. */
 interface Claim {
   readonly kind: 'hello' | 'taken';
   readonly page: number;
 }
 
-/** Does nothing where there is no `BroadcastChannel`. */
-export function openChatChannel(name: string, { onTurn, onTaken }: ChatChannelOptions): ChatChannel {
-  // Distinguishes documents: components of one page share a chat.
+/** Opens the channel with this name. Without `BroadcastChannel`, the returned channel does nothing. */
+export function openChatChannel(name: string, { onTurn, onDuplicate }: ChatChannelOptions): ChatChannel {
+  // Identifies the document: components of one page share a chat.
   const page = performance.timeOrigin;
   let channel: BroadcastChannel | undefined;
   const open = () => {
@@ -31,28 +33,28 @@ export function openChatChannel(name: string, { onTurn, onTaken }: ChatChannelOp
     const opened = (channel = new BroadcastChannel(name));
     opened.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (isTurn(data)) onTurn(data);
-      else if (!onTaken || !isClaim(data)) return;
-      else if (data.kind === 'taken' && data.page === page) onTaken();
+      else if (!onDuplicate || !isClaim(data)) return;
+      else if (data.kind === 'taken' && data.page === page) onDuplicate();
       else if (data.kind === 'hello' && data.page !== page) opened.postMessage({ ...data, kind: 'taken' });
     };
-    // Node keeps a process alive for one that listens; browsers have no such thing.
+    // In Node, an open channel keeps the process alive. Browsers have no `unref`.
     (channel as { unref?: () => void }).unref?.();
   };
-  // An open channel keeps a page out of the back and forward cache.
+  // An open channel keeps a page out of the back/forward cache.
   const shut = () => {
     channel?.close();
     channel = undefined;
   };
   open();
-  if (onTaken) channel?.postMessage({ kind: 'hello', page } satisfies Claim);
+  if (onDuplicate) channel?.postMessage({ kind: 'hello', page } satisfies Claim);
   addEventListener('pagehide', shut);
   addEventListener('pageshow', open);
   return {
-    tell(turn) {
+    announce(turn) {
       try {
         channel?.postMessage(turn);
       } catch {
-        // A message with a function in it, say, cannot be cloned. The request had its JSON form, too.
+        // A message that contains a function, for example, cannot be cloned. The request used its JSON form, too.
         channel?.postMessage(JSON.parse(JSON.stringify(turn)));
       }
     },

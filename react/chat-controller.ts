@@ -7,121 +7,108 @@ import type { ToolResult, Turn } from '../core-client/transports/turns.ts';
 import { onWake } from '../core-client/wake.ts';
 import { openChatChannel, type ChatChannel } from './chat-channel.ts';
 import { hasMovedOn, messagesBefore } from './chat-messages.ts';
+import { ClientTools } from './client-tools.ts';
 import { DataParts } from './data-parts.ts';
+import { LateMessageId } from './late-message-id.ts';
+import { ResumeQueue, type ResumeResult } from './resume-queue.ts';
 import { TurnLock } from './turn-lock.ts';
 
-/** Of whichever `ai` is installed. */
+/** Options of the AI SDK's `Chat`, in the installed version of `ai`. */
 export type ChatInit<MESSAGE extends UIMessage> = ConstructorParameters<typeof Chat<MESSAGE>>[0];
 
-/** Options of `useDurableChat` without those of React: the options of `Chat` and of the connection. */
+/** Options of `useDurableChat` that do not concern React: the options of `Chat` and of the connection. */
 export type ChatControllerOptions<MESSAGE extends UIMessage> = Omit<ChatInit<MESSAGE>, 'transport' | 'id'> &
   Omit<ChatConnectionOptions<MESSAGE>, 'abortUpstream'>;
 
-/** What looking for an answer came to; `unknown` when the proxy could not be asked, or nobody wanted to know. */
-type Found = 'answer' | 'nothing' | 'unknown';
+/** What identifies a chat, apart from its options. */
+export interface ChatIdentity {
+  readonly id: string;
+  /** True if other devices know the id: the proxy is then asked for answers that they began. */
+  readonly isShared: boolean;
+  /** Called if another tab uses the same id although it is this tab's own (`isShared` is false). */
+  readonly onDuplicate: (id: string) => void;
+}
 
 /**
- * A `Chat` of the AI SDK and what brings its answers back. It belongs to no component: it goes on through
- * StrictMode's double life, and lets go when nobody shows it any more.
+ * Owns an AI SDK `Chat` and resumes its answers. Lives outside React, so it survives StrictMode's double mount, and
+ * releases its resources once no component is mounted.
  */
 export class ChatController<MESSAGE extends UIMessage> {
   readonly chat: Chat<MESSAGE>;
   readonly resumption: ResumptionSource;
-  /** What a user decides about a tool, where the installed SDK has such decisions (6 and 7). */
+  /** Functions of `Chat` for the user's decisions on tools, if the installed SDK has them (6 and 7). */
   readonly decisions: object;
+  readonly #identity: ChatIdentity;
   readonly #connection: ChatConnection<MESSAGE>;
-  readonly #lookUp: boolean;
-  readonly #onTaken: ((id: string) => void) | undefined;
   #options: ChatControllerOptions<MESSAGE>;
   #channel: (ChatChannel & { readonly name: string }) | undefined;
+  /** Number of mounted components. */
   #mounts = 0;
-  /** After `forget()`: nothing is taken up by itself until the user sends something. */
+  /** True after `forget()`, until the user sends a message: the controller then resumes nothing by itself. */
   #isForgotten = false;
   /** Hash of the user's scope, once it is known. */
   #scope: string | undefined;
-  #handover: Attached['stream'] | undefined;
+  /** Cancels the attempt to attach to an answer. */
   #attaching = new AbortController();
-  #resuming: Promise<Found> | undefined;
-  #told: Turn | undefined;
-  /** The stream that is shown in full. */
-  #shown: string | undefined;
+  /** The answer that the next call of the SDK to the transport gets. */
+  #handover: Attached['stream'] | undefined;
+  /** Id of the stream that the chat shows completely. */
+  #shownStreamId: string | undefined;
+  readonly #queue: ResumeQueue;
   readonly #lock = new TurnLock();
-  /** Client-side tools of the turn: those asked for, and what they gave. */
-  readonly #called = new Set<string>();
-  readonly #results = new Map<string, ToolResult>();
-  readonly #data = new DataParts();
-  /** The id that the answer's message has until the answer ends, and the backend's own. */
-  #lateName: readonly [given: string, messageId: string] | undefined;
+  readonly #tools = new ClientTools();
+  readonly #dataParts = new DataParts();
+  readonly #lateMessageId = new LateMessageId();
 
-  /**
-   * @param lookUp other devices know the chat by its id, so the proxy is asked for what they began.
-   * @param onTaken called when another tab has the id, which should be this tab's own. Without `lookUp` only.
-   */
-  constructor(
-    id: string,
-    lookUp: boolean,
-    options: ChatControllerOptions<MESSAGE>,
-    onTaken?: (id: string) => void,
-  ) {
+  constructor(identity: ChatIdentity, options: ChatControllerOptions<MESSAGE>) {
+    this.#identity = identity;
     this.#options = options;
-    this.#lookUp = lookUp;
-    this.#onTaken = onTaken;
     this.#connection = new ChatConnection<MESSAGE>(() => this.#options, {
       keepMessages: true,
       onScope: (scope) => this.#openChannel(scope),
       onBegan: (_, turn) => {
-        this.#data.begin(turn.streamId);
+        this.#dataParts.begin(turn.streamId);
         this.#lock.begin(turn.streamId);
-        this.#channel?.tell(turn);
+        this.#channel?.announce(turn);
       },
-      onLateName: (given, messageId) => (this.#lateName = [given, messageId]),
+      onLateName: (temporary, final) => this.#lateMessageId.set(temporary, final),
     });
     this.resumption = this.#connection.resumption;
-    this.chat = new Chat<MESSAGE>({
-      ...options,
-      id,
-      transport: {
-        resumeStreamIsReplay: true,
-        sendMessages: async (call) => this.#takeHandover() ?? this.#send(call),
-        reconnectToStream: async () => this.#takeHandover() ?? null,
-      },
-      onToolCall: (call) => this.#onToolCall(call),
-      onData: (part) => this.#data.isNew() && this.#options.onData?.(part),
-      onError: (error) => this.#options.onError?.(error),
-      onFinish: (event) => {
-        event = this.#renamed(event);
-        // Letting go is no end: the answer goes on without us.
-        if (this.#mounts === 0) return undefined;
-        // The SDK calls it before it is done.
-        setTimeout(() => this.#takeUpTold());
-        return this.#options.onFinish?.(event);
-      },
-      sendAutomaticallyWhen: (state) =>
-        this.#lock.isOwner && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
-    } as ChatInit<MESSAGE>);
-    this.decisions = this.#claiming(this.chat);
+    this.#queue = new ResumeQueue({
+      attach: (announced) => this.#attach(announced),
+      isBusy: () => isBusy(this.chat),
+      onNext: (turn) => this.#mounts > 0 && this.#resumeInBackground(turn),
+    });
+    this.chat = new Chat<MESSAGE>(this.#chatInit());
+    this.decisions = this.#decisionsOf(this.chat);
   }
 
-  /** The options of the newest render. `proxyUrl`, the storage and the chat's own settings stay as they were. */
+  /**
+   * Sets the options of the newest render. `proxyUrl`, `storage`, `storagePrefix`, `credentials` and the options of
+   * `Chat` that are not functions keep their first value.
+   */
   update(options: ChatControllerOptions<MESSAGE>): void {
     this.#options = options;
   }
 
-  /** Shows that somebody looks on: takes up what is under way, now and whenever there may be something. */
+  /**
+   * Called when a component mounts. Resumes the answer in progress, now and whenever the page or the network comes back.
+   * @returns the function to call when the component unmounts.
+   */
   readonly mount = (): (() => void) => {
     this.#mounts++;
     if (this.#scope !== undefined) this.#openChannel(this.#scope);
-    const stopWaking = onWake(() => this.#lookAgain(), this.#options.wake);
-    this.#lookAgain();
+    const stopWaking = onWake(() => this.#resumeInBackground(), this.#options.wake);
+    this.#resumeInBackground();
     return () => {
       this.#mounts--;
       stopWaking();
       // StrictMode mounts again at once.
-      setTimeout(() => this.#letGo());
+      setTimeout(() => this.#releaseIfUnmounted());
     };
   };
 
-  /** Takes up the answer under way, if there is one; resolves when it is over. */
+  /** Resumes the answer in progress, if there is one. Resolves when it has ended. */
   readonly resume = async (): Promise<void> => {
     await this.#resume();
   };
@@ -136,55 +123,82 @@ export class ChatController<MESSAGE extends UIMessage> {
     await aborted;
   };
 
-  /** After a failure: the rest of the answer when it still comes, else a new one. */
+  /** After an error: resumes the answer if it still comes, else regenerates it. */
   readonly retry = async (): Promise<void> => {
-    // Only when it is certain that there is nothing to take up: another answer is paid for again.
+    // Regenerating costs money, so only if it is certain that there is nothing to resume.
     if ((await this.#resume()) === 'nothing' && this.chat.status === 'error') await this.chat.regenerate();
   };
 
   readonly addToolOutput: Chat<MESSAGE>['addToolOutput'] = (given) => {
     const { tool, toolCallId, state, output, errorText } = given as ToolResult;
     const result = { tool, toolCallId, state, output, errorText };
-    this.#results.set(toolCallId, result);
+    this.#tools.addResults([result]);
     this.#lock.claim();
     void this.#connection.keepToolResult(this.chat.id, result);
     return this.chat.addToolOutput(given);
   };
 
   /**
-   * Removes all that is stored for this user and all messages shown, and releases the answer without stopping it. Then
-   * takes up no answer by itself until something is sent.
+   * Removes everything stored for this user and all messages, and stops reading the answer without stopping it on the
+   * server. Afterwards the chat resumes no answer by itself until the user sends a message.
    */
   readonly forget = async (): Promise<void> => {
     this.#isForgotten = true;
     this.#attaching.abort();
     this.#lock.release();
     this.#closeChannel();
-    this.#called.clear();
-    this.#results.clear();
-    this.#scope = this.#told = this.#shown = this.#lateName = undefined;
+    this.#tools.reset();
+    this.#queue.clear();
+    this.#lateMessageId.clear();
+    this.#scope = this.#shownStreamId = undefined;
     const forgotten = this.#connection.forget();
     try {
       await this.chat.stop();
-      // The SDK shows what it has of an answer once more when reading ends.
+      // The SDK publishes the partial message once more when reading ends.
       while (isBusy(this.chat)) await nextTurn();
       this.chat.messages = [];
     } finally {
       await forgotten;
     }
-    // The id that this tab keeps for its chat is the user's, too.
-    if (!this.#lookUp) this.#onTaken?.(this.chat.id);
+    // A chat id that this tab stores belongs to the user, too.
+    if (!this.#identity.isShared) this.#identity.onDuplicate(this.chat.id);
   };
 
-  /** The tabs of one user tell each other of answers. */
+  #chatInit(): ChatInit<MESSAGE> {
+    return {
+      ...this.#options,
+      id: this.#identity.id,
+      transport: {
+        resumeStreamIsReplay: true,
+        sendMessages: async (call) => this.#takeHandover() ?? this.#send(call),
+        reconnectToStream: async () => this.#takeHandover() ?? null,
+      },
+      onToolCall: (call) => this.#onToolCall(call),
+      onData: (part) => this.#dataParts.isNew() && this.#options.onData?.(part),
+      onError: (error) => this.#options.onError?.(error),
+      onFinish: (event) => {
+        event = this.#withFinalId(event);
+        // Unmounting ends the reading, not the answer.
+        if (this.#mounts === 0) return undefined;
+        // The SDK calls `onFinish` before its status changes.
+        setTimeout(() => this.#queue.next());
+        return this.#options.onFinish?.(event);
+      },
+      sendAutomaticallyWhen: (state) =>
+        this.#lock.isOwner && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
+    } as ChatInit<MESSAGE>;
+  }
+
+  /** Opens the channel on which the tabs of one user announce answers to each other. */
   #openChannel(scope: string): void {
     this.#scope = this.#lock.scope = scope;
     const name = `durable-proxy:${scope}:${this.chat.id}`;
     if (this.#mounts === 0 || this.#channel?.name === name) return;
     this.#channel?.close();
+    const { isShared, onDuplicate } = this.#identity;
     const channel = openChatChannel(name, {
-      onTurn: (turn) => this.#lookAgain(turn),
-      onTaken: this.#lookUp ? undefined : () => this.#onTaken?.(this.chat.id),
+      onTurn: (turn) => this.#resumeInBackground(turn),
+      onDuplicate: isShared ? undefined : () => onDuplicate(this.chat.id),
     });
     this.#channel = { ...channel, name };
   }
@@ -194,41 +208,25 @@ export class ChatController<MESSAGE extends UIMessage> {
     this.#channel = undefined;
   }
 
-  /** What this tab does by itself fails without a word to the page: it tries again when the page wakes. */
-  #lookAgain(told?: Turn): void {
+  /** Resumes without the user's request. A failure is a warning only: the next wake event tries again. */
+  #resumeInBackground(announced?: Turn): void {
     if (this.#isForgotten) return;
-    this.#resume(told).catch((error: unknown) => this.#warn(error as Error));
+    this.#resume(announced).catch((error: unknown) => this.#warn(error as Error));
   }
 
-  #resume(told?: Turn): Promise<Found> {
-    if (told?.streamId !== undefined && told.streamId === this.#shown) return Promise.resolve('nothing');
-    if (this.#resuming || isBusy(this.chat)) {
-      // It may have looked just before there was something, or has an answer of its own to end first.
-      this.#told = told ?? this.#told;
-      return this.#resuming ?? Promise.resolve('nothing');
-    }
-    this.#resuming = this.#attach(told).finally(() => {
-      this.#resuming = undefined;
-      this.#takeUpTold();
-    });
-    return this.#resuming;
+  #resume(announced?: Turn): Promise<ResumeResult> {
+    const isShown = announced?.streamId !== undefined && announced.streamId === this.#shownStreamId;
+    return isShown ? Promise.resolve('nothing') : this.#queue.resume(announced);
   }
 
-  #takeUpTold(): void {
-    const told = this.#told;
-    this.#told = undefined;
-    if (told && this.#mounts > 0) this.#lookAgain(told);
-  }
-
-  async #attach(told: Turn | undefined): Promise<Found> {
+  async #attach(announced: Turn | undefined): Promise<ResumeResult> {
     this.#attaching = new AbortController();
     const { signal } = this.#attaching;
-    const { id } = this.chat;
     let attached: Attached | null;
     try {
-      attached = await this.#connection.attach(id, {
-        lookUp: this.#lookUp,
-        turn: told,
+      attached = await this.#connection.attach(this.chat.id, {
+        lookUp: this.#identity.isShared,
+        turn: announced,
         isCurrent: (turn) => !turn.openTools || !hasMovedOn(turn, this.chat.messages),
         signal,
       });
@@ -237,29 +235,32 @@ export class ChatController<MESSAGE extends UIMessage> {
       return 'unknown';
     }
     if (!attached) return 'nothing';
-    const { turn, stream } = attached;
-    await this.#lock.join(turn.streamId, told !== undefined);
+    await this.#lock.join(attached.turn.streamId, announced !== undefined);
     if (signal.aborted || isBusy(this.chat)) {
-      await stream.cancel();
+      await attached.stream.cancel();
       return 'unknown';
     }
-    for (const result of turn.toolResults ?? []) this.#results.set(result.toolCallId, result);
-    this.#data.begin(turn.streamId);
+    await this.#show(attached);
+    return 'resumed';
+  }
+
+  /** Replays an answer into the chat. Resolves when the answer has ended. */
+  async #show({ turn, stream }: Attached): Promise<void> {
+    this.#tools.addResults(turn.toolResults ?? []);
+    this.#dataParts.begin(turn.streamId);
     this.chat.messages = messagesBefore(turn, this.chat.messages);
     this.#handover = stream;
-    // The SDK's own way back rebuilds a whole message, and would lose what stood in it before.
-    const goesOn = turn.continues !== undefined && turn.continues === this.chat.lastMessage?.id;
-    await (goesOn ? this.chat.sendMessage() : this.chat.resumeStream());
+    // `resumeStream` rebuilds the whole message and would lose the parts from before this turn.
+    const continuesMessage = turn.continues !== undefined && turn.continues === this.chat.lastMessage?.id;
+    await (continuesMessage ? this.chat.sendMessage() : this.chat.resumeStream());
     await this.#takeHandover()?.cancel();
-    if (this.chat.status === 'ready') this.#shown = turn.streamId;
-    return 'answer';
+    if (this.chat.status === 'ready') this.#shownStreamId = turn.streamId;
   }
 
   #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {
     this.#isForgotten = false;
     this.#attaching.abort();
-    this.#called.clear();
-    this.#results.clear();
+    this.#tools.reset();
     return this.#connection.send(call);
   }
 
@@ -269,8 +270,8 @@ export class ChatController<MESSAGE extends UIMessage> {
     return stream;
   }
 
-  /** A decision is for this tab to go on with, whichever tab began the answer. */
-  #claiming(chat: object): object {
+  /** Wraps the SDK's approval function: the tab in which the user decides continues the turn. */
+  #decisionsOf(chat: object): object {
     const { addToolApprovalResponse: respond } = chat as {
       readonly addToolApprovalResponse?: (...given: never[]) => unknown;
     };
@@ -283,12 +284,9 @@ export class ChatController<MESSAGE extends UIMessage> {
     };
   }
 
-  /** Gives the answer's message the backend's own id, which came too late to begin with it. */
-  #renamed<EVENT extends { message: MESSAGE; messages?: MESSAGE[] }>(event: EVENT): EVENT {
-    const [given, id] = this.#lateName ?? [];
-    this.#lateName = undefined;
-    if (id === undefined || event.message.id !== given) return event;
-    const rename = (message: MESSAGE) => (message.id === given ? { ...message, id } : message);
+  #withFinalId<EVENT extends { message: MESSAGE; messages?: MESSAGE[] }>(event: EVENT): EVENT {
+    const rename = this.#lateMessageId.take<MESSAGE>(event.message);
+    if (!rename) return event;
     this.chat.messages = this.chat.messages.map(rename);
     return {
       ...event,
@@ -297,21 +295,20 @@ export class ChatController<MESSAGE extends UIMessage> {
     };
   }
 
-  /** A replay asks again for what was asked for before: who has the result gives it, who is at it goes on. */
+  /** Runs a client-side tool once. For a call that a replay contains again, uses the stored result. */
   #onToolCall(call: { readonly toolCall: { readonly toolCallId: string } }): unknown {
     const { toolCallId } = call.toolCall;
-    const result = this.#results.get(toolCallId);
+    const result = this.#tools.resultOf(toolCallId);
     if (result) {
-      // Not awaited: the SDK runs it after this very call.
+      // Not awaited: the SDK adds the output only after this function has returned.
       void this.chat.addToolOutput(result as Parameters<Chat<MESSAGE>['addToolOutput']>[0]);
       return undefined;
     }
-    if (!this.#lock.isOwner || this.#called.has(toolCallId)) return undefined;
-    this.#called.add(toolCallId);
+    if (!this.#lock.isOwner || !this.#tools.start(toolCallId)) return undefined;
     return this.#options.onToolCall?.(call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0]);
   }
 
-  #letGo(): void {
+  #releaseIfUnmounted(): void {
     if (this.#mounts > 0) return;
     this.#lock.release();
     this.#closeChannel();

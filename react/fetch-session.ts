@@ -8,7 +8,7 @@ import { AnswerRequestError } from '../core-client/transports/errors.ts';
 import type { DurableFetchOptions, Resumption } from '../core-client/types.ts';
 import { bodyParser, type BodyParser, type ParseMode } from './parsers.ts';
 
-/** A request, and how its answer is read. */
+/** A request, and how its answer is parsed. */
 export interface FetchSessionOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   readonly url: string;
   readonly method?: string | undefined;
@@ -20,7 +20,7 @@ export interface FetchSessionOptions extends Omit<DurableFetchOptions, 'resumeFr
   readonly throttleMs: number;
 }
 
-/** What is there so far. Immutable: a change is a new object. */
+/** The answer so far. Immutable: each change creates a new object. */
 export interface FetchSnapshot {
   readonly text: string;
   readonly events: readonly unknown[];
@@ -29,37 +29,37 @@ export interface FetchSnapshot {
 
 export const EMPTY: FetchSnapshot = { text: '', events: [], resumption: IDLE };
 
-/** The key of the one session that a store of ours has. */
+/** Key of the single session in each session store of this module. */
 const ONLY = '';
 
 /**
- * One request, sent as often as it is asked for, and its live answer for all components that show it: the client's
- * session, parsed and throttled.
+ * One request and its live answer, shared by all components that show it. Adds parsing and throttling to the client's
+ * session. Each `run` sends the request again, or resumes its unfinished answer.
  */
 export class FetchSession {
   #options: FetchSessionOptions;
   readonly #memory: ClientMemory;
   #snapshot = EMPTY;
   readonly #listeners = new Set<() => void>();
-  /** Of the newest run. */
+  /** Session of the newest run. */
   #session: DurableSession | undefined;
   #isHeld = false;
   #isRunning = false;
-  /** Aborts when the newest run is not read any more, because no component shows it. */
+  /** Aborts when no component shows the newest run any more. */
   #signal: AbortSignal | undefined;
-  /** True once somebody has stopped the newest run. */
+  /** True once the newest run was stopped. */
   #isStopped = false;
-  /** Stops the upstream while it has not responded. Returns false if there is nothing to stop. */
+  /** Stops the upstream before it has responded. Resolves with false if there is nothing to stop. */
   #abortCreate: (() => Promise<boolean>) | undefined;
   #parser: BodyParser = bodyParser('text');
   #events: unknown[] = [];
   #parsed = 0;
   #failure: Error | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Stands for the browser's own id where the storage keeps none. */
+  /** Used instead of the browser's id if the storage keeps none. */
   readonly #fallbackId = randomId();
 
-  /** @param memory what the clients of all runs share. */
+  /** @param memory state that the clients of all runs share. */
   constructor(options: FetchSessionOptions, memory: ClientMemory) {
     this.#options = options;
     this.#memory = memory;
@@ -72,7 +72,7 @@ export class FetchSession {
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
-    // A run that is over stays as it is: to hold it again would be another request.
+    // Retaining a finished session would send another request.
     if (this.#isRunning && !this.#isHeld) {
       this.#isHeld = true;
       this.#session?.retain();
@@ -85,7 +85,7 @@ export class FetchSession {
 
   readonly getSnapshot = (): FetchSnapshot => this.#snapshot;
 
-  /** Those of the newest run, or of the next one. */
+  /** Options of the newest run, or of the next one. */
   get options(): FetchSessionOptions {
     return this.#options;
   }
@@ -100,10 +100,10 @@ export class FetchSession {
   }
 
   /**
-   * Sends the request, or resumes the unfinished answer to it. Resolves with the whole answer.
+   * Sends the request, or resumes its unfinished answer. Resolves with the whole answer.
    *
-   * @param onLeft called before the rejection if the answer is not read any more, because no component shows it. The
-   * answer continues on the server.
+   * @param onLeft called before the rejection if reading stopped because no component shows the answer. The answer
+   * continues on the server.
    */
   async run(onLeft: () => void = () => undefined): Promise<unknown> {
     for (;;) {
@@ -111,7 +111,7 @@ export class FetchSession {
       const { text, response, error } = await session.done;
       const isNewest = session === this.#session;
       const wasLeft = isNewest && isAbortError(error) && !this.#isStopped && this.#signal?.aborted === true;
-      // Shown again after reading had stopped, and before the session knew.
+      // A component mounted after reading had stopped and before the session ended.
       if (wasLeft && this.isShown) continue;
       if (isNewest) this.#isRunning = false;
       if (wasLeft) onLeft();
@@ -128,8 +128,8 @@ export class FetchSession {
   }
 
   /**
-   * Stops the answer on the server, also while the upstream has not responded. Does nothing if there is none.
-   * @throws DurableNetworkError, DurableStreamError if the server could not be told.
+   * Stops the answer on the server, also before the upstream has responded. Does nothing if there is none.
+   * @throws DurableNetworkError, DurableStreamError if the request to stop it failed.
    */
   async abort(): Promise<void> {
     const session = this.#session;
@@ -150,7 +150,7 @@ export class FetchSession {
     this.#isHeld = false;
   }
 
-  /** Stops reading and shows nothing any more. The answer continues on the server. */
+  /** Stops reading and clears the snapshot. The answer continues on the server. */
   clear(): void {
     this.release();
     clearTimeout(this.#timer);
@@ -195,7 +195,7 @@ export class FetchSession {
     const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
     this.#abortCreate = () =>
       durableFetch.abort(name).catch((error: unknown) => {
-        // A server that knows no stop by key: the stop waits for the URL in the response.
+        // A server that cannot stop by key: the stop waits for the URL in the response.
         client.onWarning?.(error as Error);
         return false;
       });
@@ -214,7 +214,7 @@ export class FetchSession {
     });
   };
 
-  /** A new state is shown at once, new text at the page's pace. */
+  /** Publishes a new status at once, new text after `throttleMs`. */
   #onChange(session: DurableSession): void {
     const { resumption, isDone } = session.getSnapshot();
     if (isDone || resumption.status !== this.#snapshot.resumption.status) this.#flush(session);
@@ -240,7 +240,7 @@ export class FetchSession {
     });
   }
 
-  /** What cannot be parsed is told at the end; the text is shown all the same. */
+  /** Keeps a parse error until the end, so that the text is shown all the same. */
   #parse(parse: () => readonly unknown[]): void {
     if (this.#failure) return;
     try {
@@ -281,8 +281,8 @@ function isAbortError(error: unknown): boolean {
 }
 
 /**
- * The name of a request that was given none. It is the browser's own: the same request of somebody else is
- * another answer, though the proxy may know both by the same secret.
+ * Returns the default `requestId`. It contains an id of this browser, because the same request of another user must get
+ * another answer, even if both use the proxy with the same credentials.
  */
 async function requestKey(
   { url, method, body, storage, storagePrefix }: FetchSessionOptions,
@@ -291,11 +291,11 @@ async function requestKey(
   const name = `${storagePrefix ?? 'durable-proxy'}:browser`;
   let browser: string | null = null;
   try {
-    const kept = storage ?? defaultStorage();
-    browser = await kept.getItem(name);
-    if (!browser) await kept.setItem(name, (browser = fallbackId));
+    const store = storage ?? defaultStorage();
+    browser = await store.getItem(name);
+    if (!browser) await store.setItem(name, (browser = fallbackId));
   } catch {
-    // Where nothing is kept, nothing is found again after a reload either.
+    // Without a storage, a reload cannot resume the answer anyway.
   }
   browser ??= fallbackId;
   return digest(new TextEncoder().encode(JSON.stringify([browser, url, method, body])));

@@ -4,19 +4,19 @@ import { defaultStorage } from '../core-client/storage.ts';
 import type { StorageLike } from '../core-client/types.ts';
 import { FetchSession, type FetchSessionOptions } from './fetch-session.ts';
 
-/** From the registry of symbols: the ESM and the CJS build of this package share the sessions of a client. */
+/** Registered symbol, so that the ESM and the CJS build of this package share the sessions of a `QueryClient`. */
 const SESSIONS = Symbol.for('durable-proxy.fetchSessions');
 
-/** The sessions of one `QueryClient`; they live as long as their queries do. */
+/** The sessions of one `QueryClient`. A session lives as long as its query. */
 export class FetchSessions {
   readonly #client: QueryClient;
   readonly #sessions = new Map<string, FetchSession>();
-  /** What was learned about each proxy, by its URL: it must outlive the runs, which create a client each. */
+  /** State of the client for each proxy URL. It outlives the runs, each of which creates a client. */
   readonly #memories = new Map<string, ClientMemory>();
-  /** For sessions without a storage of their own. One for all runs, so that a lost answer is found again. */
+  /** Storage of sessions without the option `storage`. Shared by all runs, so that a run can resume a lost answer. */
   readonly #storage: StorageLike = defaultStorage();
 
-  /** Those of a client; kept on it, for there is no other place that all components share. */
+  /** Returns the sessions of a `QueryClient`, which all components share. */
   static of(client: QueryClient): FetchSessions {
     const held = Reflect.get(client, SESSIONS) as FetchSessions | undefined;
     if (held) return held;
@@ -35,7 +35,7 @@ export class FetchSessions {
     });
   }
 
-  /** The session of a query; made when there is none. */
+  /** Returns the session of a query. Creates it if there is none. */
   get(hash: string, options: FetchSessionOptions): FetchSession {
     const held = this.#sessions.get(hash);
     if (held) return held;
@@ -47,11 +47,11 @@ export class FetchSessions {
   }
 
   /**
-   * Sends the request of a query. An answer that is not read any more is no failure: the query goes back to its
-   * initial state, so that the next component that shows it resumes the answer.
+   * Sends the request of a query. If no component shows the answer any more, the query returns to its initial state, so
+   * that the next component that shows it resumes the answer.
    */
   run(hash: string, queryKey: QueryKey, options: FetchSessionOptions): Promise<unknown> {
-    // Looked up here, because the query may have been removed since the component rendered.
+    // The query may have been removed since the component rendered.
     const session = this.get(hash, options);
     session.update({ ...options, storage: options.storage ?? this.#storage });
     this.#warnOfConflict(session);
@@ -59,8 +59,8 @@ export class FetchSessions {
   }
 
   /**
-   * Clears the answers of a session's proxy and scope, also those that other components show, and removes what is stored
-   * for the scope. Sends no request until a component asks for one.
+   * Clears all answers of the session's proxy and scope, in all components, and removes what is stored for the scope.
+   * Sends no request until a component asks for one.
    */
   forget(session: FetchSession): Promise<void> {
     const { proxyUrl, scope } = session.options;
@@ -72,7 +72,7 @@ export class FetchSessions {
     return session.forget();
   }
 
-  /** One `requestId` names one unfinished answer, so that a reload resumes only one of two requests. */
+  /** Warns if two requests use one `requestId` at the same time: a reload can resume only one of them. */
   #warnOfConflict(session: FetchSession): void {
     const { requestId, proxyUrl, onWarning } = session.options;
     if (requestId === undefined) return;

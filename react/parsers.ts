@@ -1,19 +1,19 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { MalformedAnswerError } from '../core-client/transports/errors.ts';
 
-/** How a body is read: as it is, as one JSON value at its end, as SSE, or as one JSON value per line. */
+/** How a body is parsed: not at all, as one JSON value at its end, as SSE, or as one JSON value per line. */
 export type ParseMode = 'text' | 'json' | 'sse' | 'ndjson';
 
-/** Characters of one SSE event or one line: past it the body is none of that kind. */
+/** Maximum characters of one SSE event or one line. A longer one is an error. */
 const MAX_CHARS = 64 * 1024 * 1024;
 
-/** Takes a body's text as it comes. */
+/** Parses a body's text incrementally. */
 export interface BodyParser {
-  /** Gives the events that this text completed. Throws MalformedAnswerError. */
+  /** Returns the events that this text completes. @throws MalformedAnswerError */
   feed(text: string): readonly unknown[];
-  /** The last event, if the end completes one. */
+  /** Returns the last event, if the end of the body completes one. */
   rest(): readonly unknown[];
-  /** What the whole body is. */
+  /** Returns the value of the whole body. */
   result(text: string, events: readonly unknown[]): unknown;
 }
 
@@ -37,7 +37,7 @@ function sseParser(): BodyParser {
     maxBufferSize: MAX_CHARS,
     onEvent: (event) => complete.push(event),
     onError(cause) {
-      // An unknown field is for a later version of the format; a buffer that never ends is not SSE.
+      // Unknown fields are ignored, as the HTML standard says. A buffer without end is not SSE.
       if (cause.type === 'max-buffer-size-exceeded') {
         failure = new MalformedAnswerError('The body has no end of an event.', { cause });
       }
@@ -50,7 +50,7 @@ function sseParser(): BodyParser {
       if (failure) throw failure;
       return complete;
     },
-    // The HTML standard, section 9.2.6: an event that no blank line ends is dropped.
+    // HTML standard, section 9.2.6: an event without a blank line at its end is discarded.
     rest: () => [],
     result: (_, events) => events,
   };

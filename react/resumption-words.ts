@@ -2,7 +2,7 @@ import { REPORTED_ERROR, UNREAD } from '../protocol/outcomes.ts';
 import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
 import { isOffline } from '../core-client/wake.ts';
 
-/** Why there is no answer, as far as more can be said than its status. */
+/** Why there is no answer, where that says more than the status. */
 export type ResumptionReason =
   | 'truncated'
   | 'reported'
@@ -14,23 +14,24 @@ export type ResumptionReason =
   | 'offline'
   | 'unreachable';
 
-/** What an error says. */
+/** The part of an error that a sentence can use. */
 export interface RefusedRequest {
-  /** The sentence of the proxy or the provider. */
+  /** Error message of the proxy or the provider. */
   readonly message: string;
   readonly code?: string | undefined;
   readonly status?: number | undefined;
   readonly retryAfterMs?: number | undefined;
 }
 
-/** A sentence, or a function that makes it from the error. */
+/** A sentence, or a function that builds it from the error. */
 export type ResumptionWord = string | ((error: RefusedRequest) => string);
 
-/** Words for people, one sentence for each state and reason. Empty: nothing worth saying. */
+/** Sentences to show to the user, one for each status and reason. An empty one shows nothing. */
 export type ResumptionWords = Readonly<
   Record<ResumptionStatus | ResumptionReason | 'resumed', ResumptionWord>
 >;
 
+/** The English sentences. */
 export const WORDS: ResumptionWords = {
   idle: '',
   creating: 'Asking\u2026',
@@ -58,7 +59,7 @@ function timeOf(ms: number): string {
   return seconds < 120 ? `in ${seconds} s` : `in ${Math.ceil(seconds / 60)} min`;
 }
 
-/** Returns why there is no answer; undefined if the status says all. */
+/** Returns why there is no answer, undefined if the status says everything. */
 export function reasonOf({
   status,
   error,
@@ -82,8 +83,8 @@ export function reasonOf({
 /**
  * Returns the sentence for a resumption.
  *
- * @param given words of the page. A reason without a given word takes the given word of its status: a page in another
- * language does not show an English sentence.
+ * @param given sentences of the page. A reason without a given sentence uses the given sentence of its status, so that a
+ * page in another language shows no English sentence.
  */
 export function wordOf(
   resumption: Resumption,

@@ -2,27 +2,27 @@ import type { ResumptionSource } from '../core-client/transports/resumption-stor
 import type { Resumption } from '../core-client/types.ts';
 
 /**
- * Limits how often progress renders a page. A resumption changes with each frame of an answer; a change of
- * anything but its offset and its count of bytes is passed on at once.
+ * Limits how often progress renders a page. A resumption changes with each chunk of an answer. Changes of anything
+ * other than the offset and the byte count are passed on at once.
  *
- * @param waitMs milliseconds between two notifications of progress. 0 or `undefined`: no limit.
+ * @param waitMs minimum milliseconds between two notifications of progress. 0 or `undefined`: no limit.
  */
 export function throttledSource(source: ResumptionSource, waitMs: number | undefined): ResumptionSource {
   if (!waitMs) return source;
   return {
     getSnapshot: source.getSnapshot,
     subscribe(listener) {
-      let told = source.getSnapshot();
+      let published = source.getSnapshot();
       let timer: ReturnType<typeof setTimeout> | undefined;
-      const tell = () => {
+      const publish = () => {
         clearTimeout(timer);
         timer = undefined;
-        told = source.getSnapshot();
+        published = source.getSnapshot();
         listener();
       };
       const unsubscribe = source.subscribe(() => {
-        if (!isProgress(told, source.getSnapshot())) tell();
-        else timer ??= setTimeout(tell, waitMs);
+        if (!isProgress(published, source.getSnapshot())) publish();
+        else timer ??= setTimeout(publish, waitMs);
       });
       return () => {
         clearTimeout(timer);

@@ -1,37 +1,39 @@
 /**
- * Several tabs may show one answer, but a tool that it asks for must run once: in the tab that has the lock of
- * the answer. The browser takes it from a tab that goes, however it goes.
+ * Decides which tab runs the client-side tools of an answer that several tabs show: the one that holds the answer's Web
+ * Lock. The browser releases the lock when the tab closes or crashes.
  */
 export class TurnLock {
   /** Hash of the user's scope. */
   scope = '';
   #isOwner = true;
+  /** Identifies the newest request for a lock. */
   #newest: object | undefined;
   #release: (() => void) | undefined;
 
-  /** True when this tab runs the tools of the answer, and sends what follows from them. */
+  /** True if this tab runs the tools of the answer and sends the message that follows from them. */
   get isOwner(): boolean {
     return this.#isOwner;
   }
 
-  /** This tab began the answer. */
+  /** Called when this tab began an answer. */
   begin(streamId: string | undefined): void {
     this.#isOwner = true;
-    void this.#take(streamId, true);
+    void this.#request(streamId, true);
   }
 
-  /** This tab's user decided something in it, so it is for this tab to go on. */
+  /** Called when the user decided something in this tab: this tab continues the turn. */
   claim(): void {
     this.#isOwner = true;
   }
 
   /**
-   * This tab took the answer up: it owns it unless another tab does.
-   * @param wasTold by a tab that lives. That decides where there are no locks (they need a secure context).
+   * Called when this tab resumed an answer. It becomes the owner unless another tab is.
+   * @param isAnnounced true if another open tab announced the answer. Decides where there are no locks (they need a
+   * secure context).
    */
-  async join(streamId: string | undefined, wasTold: boolean): Promise<void> {
+  async join(streamId: string | undefined, isAnnounced: boolean): Promise<void> {
     this.#isOwner = false;
-    if (await this.#take(streamId, !wasTold)) this.#isOwner = true;
+    if (await this.#request(streamId, !isAnnounced)) this.#isOwner = true;
   }
 
   release(): void {
@@ -40,14 +42,14 @@ export class TurnLock {
     this.#release = undefined;
   }
 
-  async #take(streamId: string | undefined, otherwise: boolean): Promise<boolean> {
+  async #request(streamId: string | undefined, withoutLocks: boolean): Promise<boolean> {
     this.release();
-    const mine = (this.#newest = {});
+    const request = (this.#newest = {});
     const { locks } = navigator as Partial<Navigator>;
-    if (!locks || streamId === undefined) return otherwise;
+    if (!locks || streamId === undefined) return withoutLocks;
     return new Promise((resolve) => {
       const hold = (lock: Lock | null) => {
-        const isWanted = lock !== null && this.#newest === mine;
+        const isWanted = lock !== null && this.#newest === request;
         resolve(isWanted);
         if (!isWanted) return undefined;
         return new Promise<void>((release) => {
@@ -55,7 +57,7 @@ export class TurnLock {
         });
       };
       const name = `durable-proxy:${this.scope}:${streamId}`;
-      locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(otherwise));
+      locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(withoutLocks));
     });
   }
 }

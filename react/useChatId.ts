@@ -2,34 +2,36 @@ import { useCallback, useState } from 'react';
 import { randomId } from '../core-client/fingerprint.ts';
 
 /**
- * Returns the id that a chat was given, else one that this tab keeps: a reload finds it again, another tab has
- * its own. The second value replaces an id that turned out to be another tab's.
+ * Returns the given chat id, or one that this tab stores in `sessionStorage`: a reload gets the same id, another tab
+ * gets its own.
+ *
+ * @returns the id, and a function that replaces a stored id which another tab has too.
  */
 export function useChatId(
   given: string | undefined,
   api = '/api/chat',
   prefix = 'durable-proxy',
-): readonly [id: string, replace: (taken: string) => void] {
-  const [own, setOwn] = useState(() => (given === undefined ? keptId(api, prefix) : undefined));
-  const replace = useCallback((taken: string) => setOwn(keptId(api, prefix, taken)), [api, prefix]);
+): readonly [id: string, replace: (duplicate: string) => void] {
+  const [own, setOwn] = useState(() => (given === undefined ? storedId(api, prefix) : undefined));
+  const replace = useCallback((duplicate: string) => setOwn(storedId(api, prefix, duplicate)), [api, prefix]);
   if (given !== undefined) return [given, replace];
   if (own !== undefined) return [own, replace];
-  const id = keptId(api, prefix);
+  const id = storedId(api, prefix);
   setOwn(id);
   return [id, replace];
 }
 
-/** Chats of one page that ask the same endpoint share it: who has several gives them ids. */
-function keptId(api: string, prefix: string, taken?: string): string {
+/** Returns the stored id, one for each path and endpoint. A page with several chats gives each an id instead. */
+function storedId(api: string, prefix: string, duplicate?: string): string {
   const fresh = randomId();
   try {
     const key = `${prefix}:chat-id:${location.pathname}:${api}`;
-    const kept = sessionStorage.getItem(key);
-    if (kept && kept !== taken) return kept;
+    const stored = sessionStorage.getItem(key);
+    if (stored && stored !== duplicate) return stored;
     sessionStorage.setItem(key, fresh);
     return fresh;
   } catch {
-    // On a server, and where the browser forbids it: the chat survives drops, but no reload.
+    // On a server, or if the browser forbids storage: the chat survives drops but not a reload.
     return fresh;
   }
 }

@@ -7,39 +7,44 @@ import { ChatController, type ChatControllerOptions } from './chat-controller.ts
 import { throttledSource } from './throttled-source.ts';
 import { useChatId } from './useChatId.ts';
 
-/** What `useChat` takes, but for `chat`, `transport` and `resume`, and what the transport takes. */
+/** Options of `useChat` except `chat`, `transport` and `resume`, and options of the transport. */
 export type UseDurableChatOptions<MESSAGE extends UIMessage = UIMessage> = ChatControllerOptions<MESSAGE> & {
   /**
-   * The chat's id, the same on every device. Default: one of this tab's own, which a reload keeps; other
-   * devices cannot know it.
+   * The chat's id, the same on every device. By default an id that this tab stores: a reload keeps it, other devices
+   * cannot know it.
    */
   id?: string | undefined;
-  /** Milliseconds between two renders for new parts and for progress of the resumption. Default: no limit. */
+  /**
+   * Minimum milliseconds between two renders for new parts and for progress of the resumption.
+   * @default 0, no limit.
+   */
   throttle?: number | undefined;
-  /** The same, by its name in 5 and 6. */
+  /** Name of `throttle` in AI SDK 5 and 6. */
   experimental_throttle?: number | undefined;
 };
 
-/** What `useChat` gives, and where the answer stands. */
+/** Result of `useChat`, with the state of the answer. */
 export type UseDurableChatHelpers<MESSAGE extends UIMessage = UIMessage> = UseChatHelpers<MESSAGE> & {
-  /** Where the answer under way stands, as far as the network goes. */
+  /** State of the connection to the answer in progress. */
   readonly resumption: Resumption;
-  /** Stops the answer, on the server too. Leaving the page does not. */
+  /** Stops the answer, on the server too. Leaving the page does not stop it. */
   readonly stop: () => Promise<void>;
-  /** After an error: the rest of the answer when it still comes, else a new one in its place. */
+  /** After an error: resumes the answer if it still comes, else replaces it with a new one. */
   readonly retry: () => Promise<void>;
   /**
-   * Removes the messages and all that is stored for this user (`scope`), and releases the answer without stopping it.
-   * For when the user logs out. Then the chat takes up no answer by itself until something is sent.
+   * Removes the messages and everything stored for this user (`scope`), and stops reading the answer without stopping
+   * it on the server. Call it when the user logs out. Afterwards the chat resumes no answer by itself until the user
+   * sends a message.
    * @throws DurableStorageError if the storage failed or cannot list its keys.
    */
   readonly forget: () => Promise<void>;
 };
 
 /**
- * `useChat` whose answers survive drops, reloads and deploys, and are seen by every tab of the chat.
+ * `useChat` with answers that survive lost connections, reloads and deploys, and that appear in every tab of the chat.
  *
- * @param options the options of `useChat` without `transport`, and those of the connection.
+ * @param options options of `useChat` without `transport`, and options of the connection.
+ * @returns the result of `useChat`, with `resumption`, `retry` and `forget`. `stop` stops the answer on the server too.
  * @example
  * const { messages, sendMessage, stop, resumption } = useDurableChat({ api: '/api/chat', proxyUrl: '/v1/proxy' });
  */
@@ -54,13 +59,16 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
     id,
     user,
     proxyUrl: rest.proxyUrl,
-    controller: new ChatController<MESSAGE>(id, givenId !== undefined, rest, replaceId),
+    controller: new ChatController<MESSAGE>(
+      { id, isShared: givenId !== undefined, onDuplicate: replaceId },
+      rest,
+    ),
   });
-  const [held, hold] = useState(create);
-  let current = held;
-  if (held.id !== id || held.user !== user || held.proxyUrl !== rest.proxyUrl) {
+  const [previous, setCurrent] = useState(create);
+  let current = previous;
+  if (previous.id !== id || previous.user !== user || previous.proxyUrl !== rest.proxyUrl) {
     current = create();
-    hold(current);
+    setCurrent(current);
   }
   const { controller } = current;
 
@@ -75,7 +83,7 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
   const resumption = useSyncExternalStore(subscribe, getSnapshot, () => IDLE);
   const helpers = useChat<MESSAGE>({
     chat: controller.chat,
-    // Whichever of the two the installed SDK knows.
+    // The installed SDK uses one of the two names.
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
   const { stop, retry, resume, forget, addToolOutput } = controller;
@@ -88,7 +96,7 @@ export function useDurableChat<MESSAGE extends UIMessage = UIMessage>(
     forget,
     resumeStream: resume,
     addToolOutput,
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the SDK still gives it, so it must do the same
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the SDK still returns it
     addToolResult: addToolOutput,
   };
 }

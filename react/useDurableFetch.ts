@@ -8,62 +8,67 @@ import { EMPTY } from './fetch-session.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import type { ParseMode } from './parsers.ts';
 
+/** Options of `useDurableFetch`. */
 export interface UseDurableFetchOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   /**
-   * Name under which the unfinished answer is stored, so that a reload resumes it, and found by `durableFetch.resume()`.
-   * It stands for one request at a time: another URL, method or body under the same name is a new request. Default:
-   * a hash of URL, method and body.
+   * Name of the unfinished answer, by which a reload and `durableFetch.resume()` find it. It belongs to one request at a
+   * time: another URL, method or body with the same name is a new request. By default a hash of URL, method and body.
    */
   requestId?: string | undefined;
-  /** The name under which other devices find it. Default: `requestId`. */
+  /** Name by which other devices find the answer. By default `requestId`. */
   streamKey?: string | undefined;
-  /** Default: POST with a body, else GET. */
+  /** Method of the request. By default POST with a body, else GET. */
   method?: string | undefined;
-  /** For the upstream; `Authorization` reaches it, not the proxy. */
+  /** Headers for the upstream. `Authorization` is for the upstream, not for the proxy. */
   headers?: HeadersInit | undefined;
-  /** A text as it is; anything else as JSON. */
+  /** Body of the request. A string is sent as it is, anything else as JSON. */
   body?: string | object | undefined;
-  /** How the body is read. Default `text`. */
+  /** How to parse the response's body. @default 'text' */
   parse?: ParseMode | undefined;
-  /** False: nothing is asked for yet. Default true. */
+  /** Set to false to send no request yet. @default true */
   enabled?: boolean | undefined;
-  /** Milliseconds between two renders for new text; a change of `status` renders at once. @default 50 */
+  /** Minimum milliseconds between two renders for new text. A change of `status` renders at once. @default 50 */
   throttleMs?: number | undefined;
 }
 
-/** Beside react-query's `pending`: `idle` was not asked for, `streaming` has begun, `aborted` was stopped. */
+/** `idle`: no request was sent. `streaming`: the first bytes have arrived. `aborted`: the answer was stopped. */
 export type DurableFetchStatus = 'idle' | 'loading' | 'streaming' | 'success' | 'aborted' | 'error';
 
+/** Result of `useDurableFetch`. */
 export interface UseDurableFetchResult<DATA, EVENT> {
-  /** The whole answer, once it is there: the text, the JSON value, or all events. */
+  /** The whole answer, once it is complete: the text, the JSON value, or all events. */
   readonly data: DATA | undefined;
   /** The body so far. */
   readonly text: string;
   /** The events (`sse`) or values (`ndjson`) so far. */
   readonly events: readonly EVENT[];
+  /** State of the request. */
   readonly status: DurableFetchStatus;
+  /** Why the request failed. `null` if it did not fail, or was aborted. */
   readonly error: Error | null;
+  /** State of the connection to the answer. */
   readonly resumption: Resumption;
-  /** Stops the answer on the server. Rejects when it could not be told. */
+  /** Stops the answer on the server. Rejects if the request to stop it failed. */
   readonly abort: () => Promise<void>;
   /**
-   * After an error: resumes an answer that the network cut off, without a second upstream request. If the answer itself
-   * failed, sends the request again. In any other status it does nothing. Never rejects.
+   * After an error: resumes an answer whose connection was lost, without a second upstream request. If the answer itself
+   * failed, sends the request again. Does nothing in any other status. Never rejects.
    */
   readonly retry: () => Promise<void>;
-  /** Sends the request again once it is over, also after a whole answer. While it runs, does nothing. */
+  /** Sends the request again, also after a complete answer. Does nothing while a request runs. */
   readonly refetch: () => Promise<void>;
   /**
-   * For logging out: clears the answers of this user (`scope`) in all components, and removes what is stored for the user.
-   * The answers continue on the server. Nothing is requested again until a component mounts or calls `refetch`.
+   * Clears the answers of this user (`scope`) in all components, and removes what is stored for the user. Call it when
+   * the user logs out. The answers continue on the server. No request is sent until a component mounts or calls `refetch`.
    * @throws DurableStorageError if the storage does not list its keys.
    */
   readonly forget: () => Promise<void>;
 }
 
 /**
- * One answer through the proxy: its text while it comes, its value when it is there. It survives drops and
- * reloads, and neither StrictMode nor an unmount asks for it twice. Stands on @tanstack/react-query.
+ * Sends one request through the proxy, and returns the text while it arrives and the value once it is complete. The
+ * answer survives lost connections and reloads, and neither StrictMode nor an unmount sends the request twice. Uses
+ * `@tanstack/react-query`.
  *
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
@@ -75,7 +80,7 @@ export function useDurableFetch(
   options: UseDurableFetchOptions & { parse: 'sse' },
 ): UseDurableFetchResult<readonly EventSourceMessage[], EventSourceMessage>;
 /**
- * The same for `parse: 'ndjson'`.
+ * With `parse: 'ndjson'`.
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
  */
@@ -84,7 +89,7 @@ export function useDurableFetch<VALUE = unknown>(
   options: UseDurableFetchOptions & { parse: 'ndjson' },
 ): UseDurableFetchResult<readonly VALUE[], VALUE>;
 /**
- * The same for `parse: 'json'`.
+ * With `parse: 'json'`.
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
  */
@@ -93,7 +98,7 @@ export function useDurableFetch<VALUE = unknown>(
   options: UseDurableFetchOptions & { parse: 'json' },
 ): UseDurableFetchResult<VALUE, never>;
 /**
- * The same for text.
+ * With `parse: 'text'`, the default.
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
  */
@@ -121,7 +126,7 @@ export function useDurableFetch(
     queryKey,
     queryFn: () => sessions.run(hash, queryKey, request),
     enabled,
-    // The answer is what it is: another one costs money, and is asked for by `refetch` alone.
+    // Another answer costs money. Only `refetch` requests one.
     staleTime: Infinity,
     retry: false,
     retryOnMount: false,
@@ -130,7 +135,7 @@ export function useDurableFetch(
     structuralSharing: false,
     networkMode: 'always',
   });
-  const { data, error, fetchStatus, refetch: ask } = query;
+  const { data, error, fetchStatus, refetch: queryRefetch } = query;
 
   const { text, events, resumption } = useSyncExternalStore(
     session.subscribe,
@@ -139,14 +144,14 @@ export function useDurableFetch(
   );
 
   const refetch = useCallback(async () => {
-    await ask({ cancelRefetch: false });
-  }, [ask]);
+    await queryRefetch({ cancelRefetch: false });
+  }, [queryRefetch]);
   const isLost = isDurableNetworkError(error);
   const isShown = useRef(false);
-  // The same request again resumes what the network cut off; it is no second one.
+  // Sending the same request again resumes the answer. The upstream is not called a second time.
   useEffect(() => {
     if (!isLost) return undefined;
-    // The network may have come back while the page was hidden (<Activity>) and nothing listened.
+    // While the component was hidden (<Activity>), no listener noticed that the network came back.
     if (!isShown.current) void refetch();
     return onWake(() => void refetch(), wake);
   }, [isLost, refetch, wake]);
@@ -164,7 +169,7 @@ export function useDurableFetch(
     return query.isSuccess ? 'success' : 'idle';
   })();
   const abort = useCallback(() => session.abort(), [session]);
-  // After a whole answer, react-query keeps the error of a later run until the next one ends.
+  // After a complete answer, react-query keeps the error of a later run until the next run ends.
   const shownError = isFetching || isAborted ? null : error;
   const forget = useCallback(() => sessions.forget(session), [sessions, session]);
   const canRetry = shownError !== null;

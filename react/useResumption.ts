@@ -5,34 +5,34 @@ import type { Resumption } from '../core-client/types.ts';
 import { reasonOf, wordOf, type ResumptionReason, type ResumptionWords } from './resumption-words.ts';
 import { throttledSource } from './throttled-source.ts';
 
-/** A resumption and what a page makes of it. */
+/** A resumption, with the values that a page shows. */
 export interface ResumptionView extends Resumption {
-  /** An answer is on its way, or will be when the network is back. */
+  /** True while an answer arrives, or will arrive once the network is back. */
   readonly isBusy: boolean;
-  /** The connection is lost, and is being tried again. */
+  /** True while the client reconnects after a lost connection. */
   readonly isInterrupted: boolean;
-  /** It will not come by itself: asking again helps. */
+  /** True if the answer failed or expired, so that the user has to try again. */
   readonly canRetry: boolean;
-  /** Why there is no answer: it was refused, or there is no connection. Undefined if the status says all. */
+  /** Why there is no answer, such as a refused request. Undefined if `status` says everything. */
   readonly reason: ResumptionReason | undefined;
-  /** What to tell people; empty when there is nothing to tell. */
+  /** The sentence to show to the user. May be empty. */
   readonly message: string;
 }
 
-/** Milliseconds between two renders for progress: a source changes with every frame of an answer. */
+/** Minimum milliseconds between two renders for progress: a source changes with every chunk of an answer. */
 const THROTTLE_MS = 50;
 
-/** Nothing has a source that is not there yet. */
-const NO_SOURCE: ResumptionSource = { subscribe: () => () => undefined, getSnapshot: () => IDLE };
+/** Stable source that never changes, used while `source` is `null` or a plain snapshot. */
+const EMPTY_SOURCE: ResumptionSource = { subscribe: () => () => undefined, getSnapshot: () => IDLE };
 
 /**
- * Where an answer stands, and how to say it. Headless: `<StreamStatus>` is one way to show it.
+ * Returns the state of an answer and a sentence that describes it. Renders nothing: `<StreamStatus>` is one way to show it.
  *
- * @param source the `resumption` of a hook, of a transport or of an adapter. Progress of a transport or an adapter
+ * @param source the `resumption` of a hook, a transport or an adapter. Progress of a transport or an adapter
  * renders at most every 50 ms; any other change renders at once.
- * @param words in another language or tone. A reason that is left out takes the word of its status; other words that are
- * left out stay English.
- *
+ * @param words sentences in another language or tone. A missing reason uses the given sentence of its status; any other
+ * missing sentence is English.
+ * @returns the resumption with the values that a page shows.
  * @example
  * const { message, canRetry } = useResumption(transport.resumption);
  */
@@ -41,7 +41,7 @@ export function useResumption(
   words?: Partial<ResumptionWords>,
 ): ResumptionView {
   const isSource = source != null && 'getSnapshot' in source;
-  const { subscribe, getSnapshot } = isSource ? source : NO_SOURCE;
+  const { subscribe, getSnapshot } = isSource ? source : EMPTY_SOURCE;
   const throttled = useMemo(
     () => throttledSource({ subscribe, getSnapshot }, THROTTLE_MS),
     [subscribe, getSnapshot],

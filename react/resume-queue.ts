@@ -1,0 +1,56 @@
+import type { Turn } from '../core-client/transports/turns.ts';
+
+/** Result of an attempt to resume. `unknown`: the proxy could not be asked, or the attempt was cancelled. */
+export type ResumeResult = 'resumed' | 'nothing' | 'unknown';
+
+export interface ResumeQueueOptions {
+  /** Looks for an answer and shows it. Resolves when the answer ends. */
+  readonly attach: (announced: Turn | undefined) => Promise<ResumeResult>;
+  /** Returns true while the chat shows an answer that no attempt of this queue resumed. */
+  readonly isBusy: () => boolean;
+  /** Called with an announced turn whose time has come. */
+  readonly onNext: (turn: Turn) => void;
+}
+
+/**
+ * Runs one attempt to resume at a time. A turn that another tab announces during an attempt or an answer is kept and
+ * resumed afterwards: the attempt may have looked just before the turn began.
+ */
+export class ResumeQueue {
+  readonly #options: ResumeQueueOptions;
+  #attempt: Promise<ResumeResult> | undefined;
+  #announced: Turn | undefined;
+
+  constructor(options: ResumeQueueOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts an attempt, or joins the one in progress.
+   * @param announced the turn that another tab announced.
+   * @returns the result of the attempt, `nothing` while the chat shows another answer.
+   */
+  resume(announced?: Turn): Promise<ResumeResult> {
+    if (this.#attempt || this.#options.isBusy()) {
+      this.#announced = announced ?? this.#announced;
+      return this.#attempt ?? Promise.resolve('nothing');
+    }
+    this.#attempt = this.#options.attach(announced).finally(() => {
+      this.#attempt = undefined;
+      this.next();
+    });
+    return this.#attempt;
+  }
+
+  /** Resumes the turn that was announced meanwhile, if there is one. Called when an answer ends. */
+  next(): void {
+    const announced = this.#announced;
+    this.#announced = undefined;
+    if (announced) this.#options.onNext(announced);
+  }
+
+  /** Drops the announced turn. */
+  clear(): void {
+    this.#announced = undefined;
+  }
+}

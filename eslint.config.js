@@ -43,11 +43,15 @@ const forbid = (regex, message) => ({ regex, message });
 const imports = (...patterns) => ({
   'no-restricted-imports': ['error', { patterns: [SPECIFIER_ENDING, ...patterns] }],
 });
+const NO_UNDICI = forbid(
+  '^undici$',
+  'Import undici/index.js: Bun replaces "undici" by a module of its own, which has no Agent.dispatch.',
+);
 const NO_NODE = forbid('^node:', 'Code for browsers has no Node built-ins.');
 const NO_REACT = forbid('^react|^@tanstack/.*react|^@ai-sdk/react', 'The core never imports React.');
 
 const NODE_GLOBALS = Object.fromEntries(
-  ['process', 'console', 'URL', 'Buffer', 'performance', 'fetch', 'document'].map((name) => [
+  ['process', 'console', 'URL', 'Buffer', 'performance', 'fetch', 'document', 'Bun', 'Deno'].map((name) => [
     name,
     'readonly',
   ]),
@@ -141,6 +145,7 @@ export default tseslint.config(
   { files: ['eslint.config.js'], rules: { 'no-restricted-syntax': 'off' } },
 
   { files: ['protocol/**'], rules: imports(forbid('^(?!\\./)', 'protocol/ imports nothing.')) },
+  { files: ['server/**'], rules: imports(NO_UNDICI) },
   { files: ['core-client/**'], rules: imports(NO_NODE, NO_REACT) },
   { files: ['react/**'], rules: imports(NO_NODE) },
   {
@@ -190,6 +195,8 @@ export default tseslint.config(
       // Samples are written as their readers write code: async listeners of signals, values of a form.
       '@typescript-eslint/no-misused-promises': 'off',
       '@typescript-eslint/no-base-to-string': 'off',
+      // A module of NestJS is a class with nothing but a decorator.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
     },
   },
 );

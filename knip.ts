@@ -21,6 +21,9 @@ const config: KnipConfig = {
     // Of examples, which have packages of their own.
     '@tanstack/ai-openai',
     'next',
+    // Runtimes that tests start.
+    'bun',
+    'deno',
     'ai-openai5',
     'ai-openai7',
     'ai-react5',

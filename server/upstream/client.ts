@@ -2,7 +2,7 @@ import { lookup as systemLookup } from 'node:dns';
 import { setMaxListeners } from 'node:events';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher } from 'undici/index.js';
 import { ProxyError } from '../shared/errors.ts';
 import { isPrivateAddress } from './addresses.ts';
 import { decodeBody, decoderOf, discardBody, UpstreamBody } from './body.ts';

@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici';
+import { Agent, request } from 'undici/index.js';
 
 /**
  * Milliseconds for one attempt, until the response's headers are here. Less than `TAKEN_MS`: otherwise the next attempt

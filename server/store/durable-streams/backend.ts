@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { Pool, type Dispatcher } from 'undici';
+import { Pool, type Dispatcher } from 'undici/index.js';
 import { StoreError } from '../types.ts';
 import type { Config } from './options.ts';
 import { backoffMs, isRetryable, parseRetryAfter } from './retry.ts';

@@ -64,7 +64,7 @@ function resolveSources({ replace = {}, ai = 6 }: BundleOptions): Plugin {
         build.onResolve({ filter: /^@ai-sdk\/react$/ }, ({ kind, resolveDir }) =>
           build.resolve(`ai-react${ai}`, { kind, resolveDir }),
         );
-      build.onLoad({ filter: /tests\/samples\/[^/]+\/[^/]+\.tsx?$/ }, async ({ path }) => {
+      build.onLoad({ filter: /tests\/samples\/[^/]+\/[^/]+\.(mjs|tsx?)$/ }, async ({ path }) => {
         let contents = await readFile(path, 'utf8');
         for (const [text, replacement] of Object.entries(replace))
           contents = contents.replaceAll(text, () => replacement);

@@ -10,5 +10,9 @@ Server.prototype.listen = function (...args) {
     // The channel must not keep the process alive after its servers have closed.
     process.channel?.unref();
   });
-  return listen.apply(this, typeof args[0] === 'number' ? [0, '127.0.0.1', ...args.slice(1)] : args);
+  const [first, ...rest] = args;
+  if (typeof first === 'number') return listen.call(this, 0, '127.0.0.1', ...rest);
+  // Fastify passes an object.
+  if (first?.port !== undefined) return listen.call(this, { ...first, host: '127.0.0.1', port: 0 }, ...rest);
+  return listen.apply(this, args);
 };

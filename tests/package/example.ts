@@ -11,6 +11,8 @@ export interface Example {
   readonly folder: string;
   /** Runs the README's second command, followed by these arguments. */
   start(env: Readonly<Record<string, string>>, args?: string): Command;
+  /** Runs another command in the folder. */
+  run(script: string, env: Readonly<Record<string, string>>): Command;
   remove(): Promise<void>;
 }
 
@@ -47,5 +49,7 @@ export async function installExample(name: string): Promise<Example> {
   if (install === undefined || start === undefined || others.length > 0)
     throw new Error(`The README of ${name} must have two commands, not ${commands.length}`);
   await runCommand(install, { cwd: folder });
-  return { folder, start: (env, args = '') => startCommand(start + args, { cwd: folder, env }), remove };
+  const run = (script: string, env: Readonly<Record<string, string>>): Command =>
+    startCommand(script, { cwd: folder, env });
+  return { folder, start: (env, args = '') => run(start + args, env), run, remove };
 }

@@ -3,16 +3,9 @@ import { freePort } from './commands.ts';
 
 describeChatExample('nextjs-chat', {
   async prepare() {
-    const [next, proxy] = [await freePort(), await freePort()];
-    const url = `http://localhost:${next}`;
-    const env = {
-      NEXT_TELEMETRY_DISABLED: '1',
-      APP_URL: url,
-      PORT: String(next),
-      PROXY_URL: `http://localhost:${proxy}/v1/proxy`,
-      PROXY_PORT: String(proxy),
-    };
-    return { url, env, ports: [next, proxy] };
+    const port = await freePort();
+    const url = `http://localhost:${port}`;
+    return { url, env: { NEXT_TELEMETRY_DISABLED: '1', PORT: String(port) }, ports: [port] };
   },
   retryButton: 'Try again',
   isTyped: true,

@@ -3,20 +3,12 @@ import { useDurableChat } from 'durable-proxy/react/chat';
 import { StreamStatus } from 'durable-proxy/react/status';
 import { useState } from 'react';
 
-/** Called for each request to the proxy, and once more if the proxy responds 401. */
-async function proxyAuthorization(): Promise<string> {
-  const response = await fetch('/api/proxy-token');
-  if (!response.ok) throw new Error(`No token for the proxy: status ${response.status}. Sign in again.`);
-  return response.text();
-}
-
-export function Chat({ id, proxyUrl }: { id: string; proxyUrl: string }) {
+export function Chat({ id }: { id: string }) {
   const [input, setInput] = useState('');
   const { messages, sendMessage, status, stop, error, resumption, retry } = useDurableChat({
     id,
     api: '/api/chat',
-    proxyUrl,
-    proxyAuthorization,
+    proxyUrl: '/v1/proxy',
   });
   const isBusy = status === 'submitted' || status === 'streaming';
   const send = () => {

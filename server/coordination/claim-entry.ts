@@ -1,4 +1,4 @@
-import type { Claim } from './types.ts';
+import type { Claim, ClaimState } from './types.ts';
 
 /**
  * One change of a key. Each names the holder that its writer saw, and has no effect on any other holder. Changes of one
@@ -10,6 +10,8 @@ export type ClaimEntry =
   | {
       readonly of: string;
       readonly state: 'taken';
+      /** State of the holder that the taker saw. */
+      readonly seen?: ClaimState;
       /** The token. Version 0.1 named it so. */
       readonly streamId: string;
       /** The process. */
@@ -24,6 +26,7 @@ export function applyEntry(claim: Claim, entry: ClaimEntry | undefined): Claim {
   if (entry?.of !== claim.token) return claim;
   switch (entry.state) {
     case 'taken': {
+      if (entry.seen !== undefined && entry.seen !== claim.state) return claim;
       const { streamId: token, owner: process, fingerprint, abortedAt } = entry;
       const state = abortedAt === undefined ? 'open' : 'aborted';
       return { token, process, fingerprint, state, abortedAt: abortedAt ?? 0 };
@@ -39,10 +42,12 @@ export function applyEntry(claim: Claim, entry: ClaimEntry | undefined): Claim {
   }
 }
 
-/** Returns the change that puts `claim` in the place of the holder `of`. */
-export function takenEntry(of: string, { token, process, fingerprint, state, abortedAt }: Claim): ClaimEntry {
+/** Returns the change that puts `claim` in the place of the holder `instead`. */
+export function takenEntry(instead: Claim, claim: Claim): ClaimEntry {
+  const { token, process, fingerprint, state, abortedAt } = claim;
   const aborted = state === 'aborted' && { abortedAt };
-  return { of, state: 'taken', streamId: token, owner: process, fingerprint, ...aborted };
+  const seen = { of: instead.token, seen: instead.state };
+  return { ...seen, state: 'taken', streamId: token, owner: process, fingerprint, ...aborted };
 }
 
 /** Returns the change of a holder's state. */

@@ -83,8 +83,8 @@ export interface Claim {
  */
 export interface ClaimTable {
   /**
-   * Takes the key if it is unknown, or if `instead` is still its holder. Of several processes that take it at the same time,
-   * one succeeds. A repetition with the same token changes nothing.
+   * Takes the key if it is unknown, or if `instead` is still its holder, in the same state. Of several processes that take
+   * it at the same time, one succeeds. A repetition with the same token changes nothing.
    * @returns the claim that stands afterwards. The caller holds the key if it has the caller's token.
    */
   take(key: string, claim: Claim, instead?: Claim): Promise<Claim>;
@@ -100,7 +100,7 @@ export interface ClaimTable {
   watch(key: string, seen: Claim, signal: AbortSignal): Promise<void>;
 }
 
-/** The state of a create under a name. */
+/** The state of a create under a name. `answered` and `failed` are final. */
 export type NameState = 'accepted' | 'answered' | 'failed';
 
 /** One create under a name. */

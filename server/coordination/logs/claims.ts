@@ -24,7 +24,7 @@ export class LogClaims implements ClaimTable {
 
   async take(key: string, claim: Claim, instead?: Claim): Promise<Claim> {
     for (let id = key; ;) {
-      if (instead) await this.#append(id, takenEntry(instead.token, claim));
+      if (instead) await this.#append(id, takenEntry(instead, claim));
       else if (await this.#create(id, claim)) return claim;
       const loaded = await this.#load(id);
       if (!loaded) {

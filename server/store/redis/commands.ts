@@ -5,7 +5,8 @@ import { bytesLost, notFound } from './failures.ts';
 import { keysOf, type StreamKeys } from './keys.ts';
 import { parseEnd } from './messages.ts';
 import type { Requests, RunOptions } from './requests.ts';
-import type { Script, Scripts, Status } from './scripts.ts';
+import type { Script } from './script.ts';
+import type { Scripts, Status } from './scripts.ts';
 import { StoreError } from '../types.ts';
 
 /** Bytes of one entry of a log. Longer appends become several, so that a read never handles a huge one. */

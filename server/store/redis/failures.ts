@@ -19,6 +19,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   NOAUTH: 'Redis asks for a password: put it into the url, redis://user:password@host:6379',
   WRONGPASS: 'Redis refused the user or the password',
   NOPERM: 'the Redis user may not run what the store needs: scripts, streams, hashes, pub/sub',
+  NEWER: 'a newer version of durable-proxy wrote this record, in a form that this version cannot read',
   CROSSSLOT: 'the keys of a stream are in several slots: is there a proxy before the cluster?',
 };
 

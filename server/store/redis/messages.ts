@@ -1,7 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import type { StreamEnd, StreamInit } from '../types.ts';
 
 /** Characters of an epoch: 12 random bytes as base64url. */
 export const EPOCH_LENGTH = 16;
+
+/** Returns a name that is never used twice, for a life of an id or for a store. */
+export function newEpoch(): string {
+  return randomBytes((EPOCH_LENGTH / 4) * 3).toString('base64url');
+}
 
 const POSITION_AT = 1 + EPOCH_LENGTH;
 const REST_AT = POSITION_AT + 16;

@@ -2,7 +2,7 @@ import { pause } from './backoff.ts';
 import { SilenceError, StrayReplyError, type Argument, type Connection, type Reply } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
 import { isPassing, isStray, replyCode, unavailable } from './failures.ts';
-import type { Script } from './scripts.ts';
+import type { Script } from './script.ts';
 
 export interface RunOptions {
   /** Called before a second try of a command that Redis may have carried out already. */
@@ -34,15 +34,18 @@ export class Requests {
     this.#writeDeadlines = new Deadlines(onStall, limits.appendTimeoutMs);
   }
 
-  /** Runs a script by its digest, and by its text where Redis does not know it yet. */
+  /**
+   * Runs a script by its digest, and by its text where Redis does not know it yet.
+   * @param keys all of one slot.
+   */
   async run(
     script: Script,
-    keys: readonly [string, string],
+    keys: readonly [string, ...string[]],
     args: readonly Argument[],
     options?: RunOptions,
-  ) {
+  ): Promise<readonly Reply[]> {
     const token = String((this.#token += 1));
-    const tail = ['2', ...keys, token, ...args];
+    const tail = [String(keys.length), ...keys, token, ...args];
     return this.#send(
       token,
       keys[0],

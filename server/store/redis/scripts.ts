@@ -1,10 +1,4 @@
-import { createHash } from 'node:crypto';
-
-/** A script with the name that Redis knows it by once it has run it. */
-export interface Script {
-  readonly text: string;
-  readonly sha: string;
-}
+import { ALLOW_OOM, createScript, type Script } from './script.ts';
 
 export interface Scripts {
   readonly create: Script;
@@ -42,19 +36,6 @@ const MESSAGE_BYTES = 65_536;
  * one that Redis refuses when memory is full, and after it nothing can fail. Scripts with `allow-oom` free
  * memory, keep a stream readable, or end it, and must work then too.
  */
-
-const ALLOW_OOM = '#!lua flags=allow-oom\n';
-
-/**
- * ARGV begins with a token, which the reply begins with too: whose reply it is must not depend on the order of
- * replies (see `StrayReplyError`). The scripts below see what is behind it.
- */
-const marked = (body: string): string => `local token = table.remove(ARGV, 1)
-local function run()${body}end
-local reply = run()
-table.insert(reply, 1, token)
-return reply
-`;
 
 /** Tells followers: kind, epoch, position, and what belongs to the kind (see `messages.ts`). */
 const tell = (publish: string): string => `
@@ -255,19 +236,14 @@ return { 'OK' }
 export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
   const tells = tell(publish);
   return {
-    create: script('', CREATE),
-    annotate: script('', tells + REFRESH + FENCE + ANNOTATE),
-    append: script('', tells + REFRESH + ADD + FENCE + APPEND),
-    close: script(ALLOW_OOM, tells + REFRESH + ADD + FENCE + CLOSE),
-    adopt: script('', tells + REFRESH + FENCE + ADOPT),
-    read: script(ALLOW_OOM, REFRESH + READ),
-    open: script(ALLOW_OOM, REFRESH + OPEN),
-    head: script(ALLOW_OOM, HEAD),
-    delete: script(ALLOW_OOM, tells + DELETE),
+    create: createScript('', CREATE),
+    annotate: createScript('', tells + REFRESH + FENCE + ANNOTATE),
+    append: createScript('', tells + REFRESH + ADD + FENCE + APPEND),
+    close: createScript(ALLOW_OOM, tells + REFRESH + ADD + FENCE + CLOSE),
+    adopt: createScript('', tells + REFRESH + FENCE + ADOPT),
+    read: createScript(ALLOW_OOM, REFRESH + READ),
+    open: createScript(ALLOW_OOM, REFRESH + OPEN),
+    head: createScript(ALLOW_OOM, HEAD),
+    delete: createScript(ALLOW_OOM, tells + DELETE),
   };
-}
-
-function script(flags: string, body: string): Script {
-  const text = flags + marked(body);
-  return { text, sha: createHash('sha1').update(text).digest('hex') };
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import type { Coordinator, CoordinatorOptions } from '../../coordination/types.ts';
 import type {
   Fence,
   Follower,
@@ -12,9 +12,11 @@ import type {
 import { StoreError } from '../types.ts';
 import { Commands, type Written } from './commands.ts';
 import type { Connection } from './connection.ts';
+import { Access } from './coordination/access.ts';
+import { coordinateOnRedis } from './coordination/index.ts';
 import { notFound } from './failures.ts';
 import { Feeds, infoOf } from './feeds.ts';
-import { EPOCH_LENGTH } from './messages.ts';
+import { newEpoch } from './messages.ts';
 import { formatOffset, parseOffset } from './offsets.ts';
 import { Requests, type Limits } from './requests.ts';
 import { scriptsFor } from './scripts.ts';
@@ -39,6 +41,7 @@ interface Parts {
   readonly requests: Requests;
   readonly commands: Commands;
   readonly feeds: Feeds;
+  readonly coordination: Access;
 }
 
 /** A `StreamStore` on Redis or Valkey. Any number of processes may use one Redis at the same time. */
@@ -68,7 +71,7 @@ export class RedisStore implements StreamStore {
 
   async create(id: string, init: StreamInit): Promise<boolean> {
     const { commands } = this.#use();
-    const epoch = randomName();
+    const epoch = newEpoch();
     const isOurs = await commands.create(id, epoch, init);
     if (isOurs) this.#writers.begin(id, epoch);
     else this.#writers.forget(id);
@@ -153,6 +156,10 @@ export class RedisStore implements StreamStore {
     return wasThere;
   }
 
+  coordinate(options: CoordinatorOptions): Coordinator {
+    return coordinateOnRedis(() => this.#use().coordination, options);
+  }
+
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -166,12 +173,16 @@ export class RedisStore implements StreamStore {
   }
 
   async #start(): Promise<void> {
-    const connection = await this.#connect(() => this.#parts?.feeds.lookAtAll());
-    const who = randomName();
+    const connection = await this.#connect(() => {
+      this.#parts?.feeds.lookAtAll();
+      this.#parts?.coordination.topics.wakeAll();
+    });
+    const who = newEpoch();
     const requests = new Requests(connection, this.#limits);
     const commands = new Commands(requests, scriptsFor(connection.publish), this.#prefix, who);
     const feeds = new Feeds({ commands, connection, who });
-    this.#parts = { connection, requests, commands, feeds };
+    const coordination = new Access({ connection, requests, prefix: this.#prefix });
+    this.#parts = { connection, requests, commands, feeds, coordination };
   }
 
   #use(): Parts {
@@ -200,8 +211,4 @@ export class RedisStore implements StreamStore {
 
 function disposed(): StoreError {
   return new StoreError('UNAVAILABLE', 'The Redis store is disposed');
-}
-
-function randomName(): string {
-  return randomBytes((EPOCH_LENGTH / 4) * 3).toString('base64url');
 }

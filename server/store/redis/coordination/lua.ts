@@ -1,0 +1,31 @@
+/** Pieces of Lua that the scripts of the coordinator share. The last two keys of each are a hash and a log. */
+
+/** Of the records that these scripts write, and the newest that they read. */
+export const VERSION = '1';
+
+/** Milliseconds since 1970 by the clock of Redis, which all processes share. */
+export const NOW = `
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+`;
+
+/**
+ * Tells those that wait, in the form of the store's messages (see \`messages.ts\`): processes of version 0.1 follow logs. One
+ * that created the log itself listens to the channel \`foreign\`.
+ */
+export const wake = (publish: 'PUBLISH' | 'SPUBLISH'): string => `
+local function wake(kind, epoch, position, rest)
+  local message = kind .. epoch .. string.format('%016.0f', position) .. rest
+  local base = string.sub(KEYS[1], 1, string.find(KEYS[1], ':[^:]*$'))
+  redis.call('${publish}', base .. 'live', message)
+  redis.call('${publish}', base .. 'foreign', message)
+end
+`;
+
+export const REFRESH = `
+local function refresh(ttl)
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
+end
+`;

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { TAKEN_MS } from '../../../coordination/times.ts';
+import type { Outbox, TakenTask, Task } from '../../../coordination/types.ts';
+import type { Script } from '../script.ts';
+import type { Access } from './access.ts';
+
+/** Milliseconds that tasks are kept after the last process looked for them. */
+const TTL_MS = String(30 * 24 * 3_600_000);
+
+/** Tasks as a sorted set by the time at which they are due. The clock is that of Redis. */
+export class RedisOutbox implements Outbox {
+  readonly #use: () => Access;
+
+  constructor(use: () => Access) {
+    this.#use = use;
+  }
+
+  async add({ id, payload, dueAt }: Task): Promise<void> {
+    const access = this.#use();
+    await access.run(access.outbox.add, this.#keys(), [id, payload, String(dueAt), TTL_MS]);
+  }
+
+  /** A task whose reply is lost is due again after `TAKEN_MS`, as if its process had died. */
+  async take(): Promise<TakenTask | undefined> {
+    const access = this.#use();
+    const by = randomUUID();
+    const { take, extend, retry, done } = access.outbox;
+    const [status, ...task] = await access.run(take, this.#keys(), [by, String(TAKEN_MS), TTL_MS]);
+    if (status === 'NOT_FOUND') return undefined;
+    const [id = '', payload = '', attempts] = task;
+    return {
+      id,
+      payload,
+      attempts: Number(attempts),
+      extend: () => this.#change(extend, [id, by, String(TAKEN_MS)]),
+      retry: (dueAt) => this.#change(retry, [id, by, String(dueAt)]),
+      done: () => this.#change(done, [id, by]),
+    };
+  }
+
+  /** Returns false if another process has the task. One that is no longer there after a lost reply was ours. */
+  async #change(script: Script, args: readonly string[]): Promise<boolean> {
+    let repeated = false;
+    const onRepeat = () => void (repeated = true);
+    const [status] = await this.#use().run(script, this.#keys(), args, { onRepeat });
+    return status === 'OK' || repeated;
+  }
+
+  #keys(): [string, string] {
+    const { due, tasks } = this.#use().keys('outbox');
+    return [due, tasks];
+  }
+}

@@ -1,0 +1,63 @@
+import type { Connection } from '../connection.ts';
+
+/** Waits for news on channels of Redis. Messages may get lost; then all who wait look for themselves. */
+export class Topics {
+  readonly #connection: Pick<Connection, 'subscribe' | 'unsubscribe'>;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(connection: Pick<Connection, 'subscribe' | 'unsubscribe'>) {
+    this.#connection = connection;
+  }
+
+  /** Called when messages may have been missed. */
+  readonly wakeAll = (): void => {
+    for (const listener of this.#listeners) listener();
+  };
+
+  /**
+   * Calls `onNews` for each message, and when messages may have been missed.
+   * @returns the function that ends it, once the subscription exists.
+   */
+  async listen(channel: string, onNews: () => void): Promise<() => Promise<void>> {
+    const listener = () => onNews();
+    this.#listeners.add(listener);
+    try {
+      await this.#connection.subscribe(channel, listener);
+    } catch (error) {
+      this.#listeners.delete(listener);
+      throw error;
+    }
+    return async () => {
+      this.#listeners.delete(listener);
+      await this.#connection.unsubscribe(channel, listener);
+    };
+  }
+
+  /**
+   * Resolves when `isOver` returns true, which is asked at first and after each message.
+   * @throws the signal's reason.
+   */
+  async until(channel: string, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    let onAbort: () => void = () => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', onAbort);
+    });
+    let wake: () => void = () => undefined;
+    const listening = this.listen(channel, () => wake());
+    try {
+      await Promise.race([listening, aborted]);
+      for (;;) {
+        // Listening before asking: a change between the two is not missed.
+        const news = new Promise<void>((resolve) => (wake = resolve));
+        if (await Promise.race([isOver(), aborted])) return;
+        await Promise.race([news, aborted]);
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      aborted.catch(() => undefined);
+      listening.then((stop) => stop()).catch(() => undefined);
+    }
+  }
+}

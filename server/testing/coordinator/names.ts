@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { entryOf, expectAborted, forever, type Started, type Suite } from './support.ts';
+
+const newName = (): string => `key-${randomUUID()}`;
+
+export function describeNames({ it, expect, section }: Suite): void {
+  section('names', (s) => {
+    const add = async (process: Started, name: string, ...states: ('answered' | 'failed')[]) => {
+      const entry = entryOf(process);
+      await process.names.set(name, entry);
+      for (const state of states) await process.names.set(name, { ...entry, state });
+      return entry;
+    };
+
+    it('know nothing of a name that was not set', async () => {
+      expect(await s.a.names.get(newName())).toBeUndefined();
+    });
+
+    it('return the newest create in all processes', async () => {
+      const name = newName();
+      await add(s.a, name, 'answered');
+      const second = await add(s.b, name);
+      for (const { names } of [s.a, s.b]) expect(await names.get(name)).toEqual(second);
+      await s.b.names.set(name, { ...second, state: 'answered' });
+      for (const { names } of [s.a, s.b])
+        expect(await names.get(name)).toEqual({ ...second, state: 'answered' });
+      const third = await add(s.a, name, 'answered');
+      expect((await s.b.names.get(name))?.streamId).toBe(third.streamId);
+    });
+
+    it('skip creates that failed', async () => {
+      const name = newName();
+      const good = await add(s.a, name, 'answered');
+      await add(s.b, name, 'failed');
+      await add(s.a, name, 'failed');
+      expect(await s.b.names.get(name)).toEqual({ ...good, state: 'answered' });
+      const other = newName();
+      await add(s.a, other, 'failed');
+      expect(await s.b.names.get(other)).toBeUndefined();
+    });
+
+    it('return an older create that is not answered yet if a newer one fails', async () => {
+      const name = newName();
+      const older = await add(s.a, name);
+      const newer = await add(s.b, name);
+      expect(await s.a.names.get(name)).toEqual(newer);
+      await s.b.names.set(name, { ...newer, state: 'failed' });
+      expect(await s.a.names.get(name)).toEqual(older);
+    });
+
+    it('keep their order when an older create is answered after a newer one was accepted', async () => {
+      const name = newName();
+      const older = await add(s.a, name);
+      const newer = await add(s.b, name);
+      await s.a.names.set(name, { ...older, state: 'answered' });
+      expect(await s.b.names.get(name)).toEqual(newer);
+    });
+
+    it('do not change when a create is set again', async () => {
+      const name = newName();
+      const older = await add(s.a, name);
+      const newer = await add(s.a, name);
+      await s.a.names.set(name, older);
+      expect(await s.b.names.get(name)).toEqual(newer);
+    });
+
+    it('ignore the result of a create that they do not know', async () => {
+      const name = newName();
+      const known = await add(s.a, name);
+      await s.b.names.set(name, entryOf(s.b, { state: 'answered' }));
+      expect(await s.a.names.get(name)).toEqual(known);
+    });
+
+    it('find each of 1,000 creates of two processes', async () => {
+      const name = newName();
+      for (let i = 0; i < 1_000; i += 1) {
+        const [writer, reader] = i % 2 ? [s.a, s.b] : [s.b, s.a];
+        const { streamId } = await add(writer, name, i % 3 === 2 ? 'failed' : 'answered');
+        if (i % 50 === 0 && i % 3 !== 2) expect((await reader.names.get(name))?.streamId).toBe(streamId);
+      }
+    });
+
+    it('wake those that watch when the create has a result', async () => {
+      const name = newName();
+      const entry = await add(s.a, name);
+      const watching = [s.a, s.b].map(({ names }) => names.watch(name, entry, forever));
+      await s.a.names.set(name, { ...entry, state: 'answered' });
+      await Promise.all(watching);
+      await s.b.names.watch(name, entry, forever);
+    });
+
+    it('end a watch when its signal aborts', async () => {
+      const name = newName();
+      const entry = await add(s.a, name);
+      await expectAborted(expect, (signal) => s.b.names.watch(name, entry, signal));
+    });
+
+    it('survive a restart', async () => {
+      const name = newName();
+      const entry = await add(s.a, name, 'answered');
+      await s.restart();
+      expect(await s.b.names.get(name)).toEqual({ ...entry, state: 'answered' });
+    });
+  });
+
+  section(
+    'names that expire',
+    (s) => {
+      it('are forgotten after their TTL', async () => {
+        const name = newName();
+        await s.a.names.set(name, entryOf(s.a));
+        // Looking would restart the TTL.
+        await new Promise((resolve) => setTimeout(resolve, 3_500));
+        expect(await s.b.names.get(name)).toBeUndefined();
+      });
+    },
+    1,
+  );
+}

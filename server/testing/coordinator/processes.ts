@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { until, type Suite } from './support.ts';
+
+/** Milliseconds in which a dead process must be noticed: one lease, and time for a slow machine. */
+const DEATH_MS = 20_000;
+
+export function describeProcesses({ it, expect, section, exclusive }: Suite): void {
+  section('processes', (s) => {
+    it('are alive from start to stop', async () => {
+      const other = await s.start();
+      expect(await s.a.processes.isAlive(other.id)).toBe(true);
+      expect(await other.processes.isAlive(other.id)).toBe(true);
+      await other.processes.stop();
+      expect(await s.a.processes.isAlive(other.id)).toBe(false);
+    });
+
+    it('have ids that differ', async () => {
+      expect(s.a.id).not.toBe(s.b.id);
+      expect(s.a.id).toMatch(/^[A-Za-z0-9_-]{1,100}$/);
+    });
+
+    it('do not know a process that never started', async () => {
+      expect(await s.a.processes.isAlive(randomUUID())).toBe(false);
+      expect(await s.a.processes.notify(randomUUID(), 'hello')).toBe(false);
+    });
+
+    it('receive the messages of one sender in order', async () => {
+      const receiver = await s.start();
+      const words = Array.from({ length: 300 }, (_, i) => `message ${i} ${'x'.repeat(i)}`);
+      const sent = await Promise.all(words.map((word) => s.a.processes.notify(receiver.id, word)));
+      expect(sent.every(Boolean)).toBe(true);
+      await receiver.received(words.length);
+      expect([...new Set(receiver.messages)]).toEqual(words);
+    });
+
+    it('send messages to themselves and to each other', async () => {
+      const [one, two] = [await s.start(), await s.start()];
+      const message = 'a "message" with zoë 🦉 and spaces ';
+      await Promise.all(
+        [one, two].flatMap(({ processes }) => [one, two].map(({ id }) => processes.notify(id, message))),
+      );
+      await Promise.all([one.received(2), two.received(2)]);
+      expect(one.messages).toEqual([message, message]);
+    });
+
+    it('cannot be notified after they stopped', async () => {
+      const other = await s.start();
+      await other.processes.stop();
+      expect(await s.a.processes.notify(other.id, 'too late')).toBe(false);
+    });
+
+    it('leave the streams that they own as orphans when they end', async () => {
+      const owner = await s.start();
+      const [kept, done] = [randomUUID(), randomUUID()];
+      await owner.processes.own(kept);
+      await owner.processes.own(done);
+      await owner.processes.own(kept);
+      await owner.processes.disown(done);
+      const orphansOf = async () =>
+        (await s.a.processes.orphans()).filter(({ process }) => process === owner.id);
+      expect(await orphansOf()).toEqual([]);
+      await owner.processes.stop();
+      expect(await orphansOf()).toEqual([{ process: owner.id, streamIds: [kept] }]);
+      // Looking changes nothing.
+      const orphans = await orphansOf();
+      expect(orphans).toHaveLength(1);
+      await s.a.processes.forget(orphans[0]!);
+      expect(await orphansOf()).toEqual([]);
+    });
+
+    if (exclusive) {
+      it('are dead after a restart of a store of one process', async () => {
+        const before = s.a.id;
+        await s.restart();
+        expect(await s.a.processes.isAlive(before)).toBe(false);
+        expect(await s.a.processes.notify(before, 'hello')).toBe(false);
+      });
+    } else {
+      it(
+        'count as dead one lease after they were killed, and not before their lease is over',
+        async () => {
+          const killed = await s.start();
+          const streamId = randomUUID();
+          await killed.processes.own(streamId);
+          await killed.kill();
+          expect(await s.a.processes.isAlive(killed.id)).toBe(true);
+          await until(async () => !(await s.a.processes.isAlive(killed.id)));
+          expect(await s.b.processes.notify(killed.id, 'hello')).toBe(false);
+          expect(await s.b.processes.orphans()).toContainEqual({ process: killed.id, streamIds: [streamId] });
+        },
+        DEATH_MS,
+      );
+    }
+  });
+}

@@ -78,6 +78,8 @@ export default tseslint.config(
   {
     ignores: [
       ...['**/dist/**', '**/node_modules/**', 'coverage/**', 'docs/api/**', '**/.durable-proxy/**'],
+      // Bundles of released versions.
+      'tests/releases/*.mjs',
       // Examples have packages and a tsconfig.json of their own. tests/package/examples-*.test.ts checks their types.
       'examples/**/*.{ts,tsx}',
     ],

@@ -48,9 +48,10 @@ redis.call('ZADD', KEYS[1], now() + ARGV[3], ARGV[1])
 return { 'OK' }
 `;
 
-/** ARGV: id, by, due. */
+/** ARGV: id, by, due, attempts so far. */
 const RETRY = `${IF_HELD}
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1] .. ':n', ARGV[4])
 return { 'OK' }
 `;
 

@@ -27,13 +27,17 @@ export class RedisOutbox implements Outbox {
     const { take, extend, retry, done } = access.outbox;
     const [status, ...task] = await access.run(take, this.#keys(), [by, String(TAKEN_MS), TTL_MS]);
     if (status === 'NOT_FOUND') return undefined;
-    const [id = '', payload = '', attempts] = task;
+    const [id = '', payload = ''] = task;
+    const attempts = Number(task[2]);
+    const giveBack = (dueAt: number, count: number) =>
+      this.#change(retry, [id, by, String(dueAt), String(count)]);
     return {
       id,
       payload,
-      attempts: Number(attempts),
+      attempts,
       extend: () => this.#change(extend, [id, by, String(TAKEN_MS)]),
-      retry: (dueAt) => this.#change(retry, [id, by, String(dueAt)]),
+      retry: (dueAt) => giveBack(dueAt, attempts),
+      postpone: (dueAt) => giveBack(dueAt, attempts - 1),
       done: () => this.#change(done, [id, by]),
     };
   }

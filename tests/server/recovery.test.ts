@@ -1,3 +1,4 @@
+import { GoogleGenAI } from '@google/genai';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createDurableFetch, MemoryStorage } from '../../core-client/index.ts';
@@ -10,6 +11,7 @@ import {
   textsIn,
   textsOf,
   type Cut,
+  type CutPlace,
   type ProviderKind,
   type ProviderOptions,
   type ResumableProvider,
@@ -21,6 +23,14 @@ const KINDS: ProviderKind[] = ['openai', 'gemini', 'last-event-id'];
 const BODY = JSON.stringify({ background: true, stream: true });
 const ANSWERS = 40;
 const CUTS_EACH = 5;
+const EVENTS = 60;
+const PLACES: CutPlace[] = [
+  'before the first event',
+  'between CR and LF',
+  'inside a character',
+  'inside an event',
+  'between events',
+];
 
 let proxy: TestProxy | undefined;
 let provider: ResumableProvider | undefined;
@@ -56,9 +66,16 @@ async function read(url: string) {
   return { texts: textsIn(bytes), bytes, outcome: controls.at(-1)?.upstreamOutcome };
 }
 
+const durableFetch = () =>
+  createDurableFetch({
+    proxyUrl: proxy!.base,
+    proxyAuthorization: SECRET,
+    storage: new MemoryStorage(),
+  });
+
 const recovered = () => events.flatMap((event) => (event.type === 'recovered' ? [event] : []));
 
-/** Cuts an answer at random bytes: inside events, line ends and characters. An id must have arrived for most providers. */
+/** Cuts an answer at random bytes, and often where it hurts. Most providers name an answer in its first event. */
 function randomCut(kind: ProviderKind, seed: number, connection: number): Cut | undefined {
   if (connection >= CUTS_EACH) return undefined;
   const random = seeded(seed * 7_919 + connection);
@@ -66,24 +83,30 @@ function randomCut(kind: ProviderKind, seed: number, connection: number): Cut | 
   // Without an end of its own format, a clean end of a generic stream is its end.
   const isGeneric = kind === 'last-event-id';
   const least = connection === 0 && !isGeneric ? 250 : 0;
-  return { after: least + Math.floor(random() * 700), how: isGeneric && how === 'end' ? 'close' : how };
+  const to = PLACES[Math.floor(random() * PLACES.length)]!;
+  const most = to === 'before the first event' ? 1 : isGeneric ? 250 : 700;
+  return { after: least + Math.floor(random() * most), to, how: isGeneric && how === 'end' ? 'close' : how };
 }
 
 describe('a stream whose upstream breaks', () => {
   it.each(KINDS)(
     '[RECOVER-1][RECOVER-2] continues after 200 random cuts, with each event once: %s',
     async (kind) => {
-      await start({ kind, cut: (seed, connection) => randomCut(kind, seed, connection) });
+      await start({ kind, events: EVENTS, cut: (seed, connection) => randomCut(kind, seed, connection) });
       const seeds = Array.from({ length: ANSWERS }, (_, i) => i + 1);
       await Promise.all(
         seeds.map(async (seed) => {
           const { texts, outcome } = await read(await create(seed));
-          expect(texts, `seed ${seed}`).toEqual(textsOf(seed));
+          expect(texts, `seed ${seed}`).toEqual(textsOf(seed, EVENTS));
           expect(outcome, `seed ${seed}`).toBe('complete');
         }),
       );
       expect(provider!.begun.toSorted((a, b) => a - b)).toEqual(seeds);
       expect([...provider!.mostAtATime.values()].every((most) => most === 1)).toBe(true);
+      expect(provider!.cuts).toHaveLength(ANSWERS * CUTS_EACH);
+      for (const place of PLACES) {
+        expect(provider!.cuts.filter((cut) => cut === place).length, place).toBeGreaterThanOrEqual(10);
+      }
     },
     60_000,
   );
@@ -94,11 +117,7 @@ describe('a stream whose upstream breaks', () => {
       apiKey: 'sk-caller',
       baseURL: `${provider!.url}/v1`,
       maxRetries: 0,
-      fetch: createDurableFetch({
-        proxyUrl: proxy!.base,
-        proxyAuthorization: SECRET,
-        storage: new MemoryStorage(),
-      }),
+      fetch: durableFetch(),
     });
     const body = { model: 'm', input: 'question', background: true, stream: true } as const;
     const deltas: string[] = [];
@@ -109,6 +128,24 @@ describe('a stream whose upstream breaks', () => {
     }
     expect(deltas).toEqual(textsOf(11));
     expect(numbers).toEqual(numbers.map((_, i) => i));
+    expect(provider!.calls.length).toBe(1 + CUTS_EACH);
+  });
+
+  it('is not noticed by the @google/genai package, which reads every event once', async () => {
+    await start({ kind: 'gemini', cut: (seed, connection) => randomCut('gemini', seed, connection) });
+    const gemini = new GoogleGenAI({
+      apiKey: 'the key of the caller',
+      httpOptions: { baseUrl: `${provider!.url}/seed_11`, fetch: durableFetch() },
+    });
+    const stream = await gemini.interactions.create({ model: 'm', input: 'question', stream: true });
+    const texts: string[] = [];
+    const ids: (string | undefined)[] = [];
+    for await (const event of stream) {
+      ids.push(event.event_id);
+      if (event.event_type === 'step.delta' && event.delta.type === 'text') texts.push(event.delta.text);
+    }
+    expect(texts).toEqual(textsOf(11));
+    expect(ids).toEqual(ids.map((_, i) => `event-${i}`));
     expect(provider!.calls.length).toBe(1 + CUTS_EACH);
   });
 

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { UPSTREAM_RECOVERIES } from '../../protocol/headers.ts';
 import { SECRET } from '../support/proxy.ts';
@@ -16,12 +18,15 @@ export interface RecoveryBackend {
 }
 
 const EVENTS = 60;
-/**
- * Milliseconds between two events of the n-th connection of an answer. The first one takes 15 s, so that all answers are in
- * their middle when their process is killed, also on a busy machine. The last ones are fast.
- */
-const gapMs = (connection: number): number => [250, 100][connection] ?? 5;
+/** Milliseconds that an empty Node process takes on a machine that is not busy. */
+const USUAL_MS = 100;
 const BODY = JSON.stringify({ background: true, stream: true });
+
+async function duration(action: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await action();
+  return Math.round(performance.now() - begun);
+}
 
 /**
  * What becomes of an answer whose process is killed, suspended or shut down.
@@ -53,7 +58,9 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
     return code;
   }
 
-  async function begin(seeds: readonly number[]): Promise<string[]> {
+  /** @param firstGapMs milliseconds between two events of the first connection of each answer. The last ones are fast. */
+  async function begin(seeds: readonly number[], firstGapMs = 250): Promise<string[]> {
+    const gapMs = (connection: number): number => [firstGapMs, 100][connection] ?? 5;
     provider = await startResumableProvider({ kind: 'openai', events: EVENTS, gapMs });
     const created = await Promise.all(
       seeds.map((seed) => post(proxies[0]!, provider!.urlOf(seed), { body: BODY })),
@@ -83,7 +90,8 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
   it('[RECOVER-9] continues the answers of a process that was killed, again and again, one resume at a time', async () => {
     const seeds = [1, 2, 3, 4, 5];
     const urls = await begin(seeds);
-    await untilText(urls[0]!);
+    // Nothing but its first event names an answer to the provider.
+    await Promise.all(urls.map(untilText));
     await restart('SIGKILL');
     await expect
       .poll(() => provider!.calls.filter(({ req }) => req.method === 'GET').length, { timeout: 20_000 })
@@ -98,13 +106,26 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
     expect(Number(head.headers.get(UPSTREAM_RECOVERIES))).toBeGreaterThanOrEqual(1);
   }, 60_000);
 
-  it('[RECOVER-10] hands answers over when it shuts down, without a drain', async () => {
+  it('[RECOVER-10] hands 50 answers over when it shuts down, in 2 s and without waiting for one of them', async ({
+    annotate,
+  }) => {
     const seeds = Array.from({ length: 50 }, (_, i) => i + 1);
-    const urls = await begin(seeds);
-    await untilText(urls[49]!);
-    expect(await restart('SIGTERM')).toBe(0);
+    // A minute, in which nothing ends by itself.
+    const urls = await begin(seeds, 1_000);
+    const readers = urls.map(async (url) => readSse(await live(url)));
+    await Promise.all(urls.map(untilText));
+    const first = provider!.calls.slice(0, seeds.length);
+    const [drainMs, emptyMs] = await Promise.all([
+      duration(async () => expect(await proxies[0]!.kill('SIGTERM')).toBe(0)),
+      duration(() => promisify(execFile)(process.execPath, ['-e', ''])),
+    ]);
+    expect(first.filter(({ res }) => res.writableEnded)).toHaveLength(0);
+    await annotate(`SIGTERM to exit: ${drainMs} ms; an empty Node process: ${emptyMs} ms`);
+    expect(drainMs).toBeLessThan(2_000 * Math.max(1, emptyMs / USUAL_MS));
+    for (const { controls } of await Promise.all(readers)) expect(controls.at(-1)?.streamClosed).toBeFalsy();
+    await restart('SIGTERM');
     await expectWhole(urls, seeds);
-  }, 60_000);
+  }, 90_000);
 
   if (count === 1) return;
 

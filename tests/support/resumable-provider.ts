@@ -7,8 +7,17 @@ export type ProviderKind = 'openai' | 'gemini' | 'last-event-id';
 export interface Cut {
   /** Bytes that are sent before. */
   readonly after: number;
+  /** Moves the cut to the next such place, if there is one. */
+  readonly to?: CutPlace | undefined;
   readonly how: 'reset' | 'close' | 'end';
 }
+
+export type CutPlace =
+  | 'before the first event'
+  | 'between CR and LF'
+  | 'inside a character'
+  | 'inside an event'
+  | 'between events';
 
 export interface ResumableProvider extends Upstream {
   /** URL at which an answer begins. `seed` makes its text and padding. */
@@ -17,6 +26,8 @@ export interface ResumableProvider extends Upstream {
   readonly begun: number[];
   /** Requests that stop an answer, by the answer's seed. */
   readonly canceled: number[];
+  /** Where connections were cut. */
+  readonly cuts: CutPlace[];
   /** Connections that stream an answer at this moment, by seed; the most that there were at a time. */
   readonly mostAtATime: Map<number, number>;
 }
@@ -55,7 +66,10 @@ export function textsIn(bytes: Uint8Array): string[] {
         return [];
       }
     })
-    .flatMap(({ delta }) => (typeof delta === 'string' ? [delta] : []));
+    .flatMap(({ delta }) => {
+      const text = (delta as { text?: unknown } | undefined)?.text ?? delta;
+      return typeof text === 'string' ? [text] : [];
+    });
 }
 
 /** A stand-in for a provider whose streams can be continued. Sends padding that is new each time, as OpenAI does. */
@@ -63,6 +77,7 @@ export async function startResumableProvider(options: ProviderOptions): Promise<
   const { kind, events = 30, cut = () => undefined, gapMs = 0, intercept } = options;
   const begun: number[] = [];
   const canceled: number[] = [];
+  const cuts: CutPlace[] = [];
   const connections = new Map<number, number>();
   const atATime = new Map<number, number>();
   const mostAtATime = new Map<number, number>();
@@ -104,12 +119,14 @@ export async function startResumableProvider(options: ProviderOptions): Promise<
     ending: Cut | undefined,
     { seed, gapMs }: { seed: number; gapMs: number },
   ) {
-    let left = ending?.after ?? Infinity;
+    const whole = Buffer.concat(parts);
+    let left = ending ? positionOf(ending, whole) : Infinity;
+    if (left < whole.length) cuts.push(placeOf(left, whole));
     try {
       res.flushHeaders();
       for (const part of parts) {
         if (canceledSeeds.has(seed) || res.destroyed) return;
-        if (part.length >= left) {
+        if (part.length > left) {
           if (left > 0) await write(res, part.subarray(0, left));
           if (ending!.how === 'end') res.end();
           else if (ending!.how === 'reset') res.socket?.resetAndDestroy();
@@ -130,12 +147,29 @@ export async function startResumableProvider(options: ProviderOptions): Promise<
     ...upstream,
     begun,
     canceled,
+    cuts,
     mostAtATime,
     urlOf: (seed) => {
       const path = { openai: '/v1/responses', gemini: '/v1/interactions', 'last-event-id': '/chat' }[kind];
       return `${upstream.url}${path}?seed=${seed}`;
     },
   };
+}
+
+/** Returns the position of a cut in the bytes of a connection. */
+function positionOf({ after, to }: Cut, bytes: Buffer): number {
+  if (to === undefined) return after;
+  for (let at = after; at < bytes.length; at += 1) if (placeOf(at, bytes) === to) return at;
+  return after;
+}
+
+function placeOf(at: number, bytes: Buffer): CutPlace {
+  if (at === 0) return 'before the first event';
+  if (bytes[at - 1] === 13 && bytes[at] === 10) return 'between CR and LF';
+  if ((bytes[at]! & 0b1100_0000) === 0b1000_0000) return 'inside a character';
+  return /(?:\n\n|\r\n\r\n|\r\r)$/.test(bytes.toString('latin1', at - 4, at))
+    ? 'between events'
+    : 'inside an event';
 }
 
 /** Returns the number of the first event that was asked for. */
@@ -181,7 +215,7 @@ function framesAfter(
         frame(n, { event_type, event_id: `event-${n}`, ...more });
       return [
         event('interaction.created', 0, { interaction: { id: `v1_${seed}` } }),
-        ...texts.map((delta, i) => event('content.delta', i + 1, { delta })),
+        ...texts.map((text, i) => event('step.delta', i + 1, { index: 0, delta: { type: 'text', text } })),
         Buffer.concat([
           event('interaction.completed', count + 1, { interaction: { id: `v1_${seed}` } }),
           Buffer.from(`event: done${end}data: [DONE]${end}${end}`),

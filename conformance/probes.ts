@@ -9,9 +9,11 @@ import {
   STREAM_KEY,
   UPSTREAM_HEADERS,
   UPSTREAM_OUTCOME,
+  UPSTREAM_RECOVERIES,
 } from '../protocol/headers.ts';
 import { ACTION, ACTION_ABORT, AS, AS_UPSTREAM, KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
 import { randomUUID } from 'node:crypto';
+import { brokenAnswer } from './broken-answer.ts';
 import type { Context } from './context.ts';
 import { serviceToken } from './tokens.ts';
 import { EXTENSIONS, type Extension } from './types.ts';
@@ -48,6 +50,10 @@ const PROBES: Record<Extension, Probe> = {
     return answer.status === 202;
   },
   'upstream-head': async (t) => (await t.create(t.reply('probe'))).header(UPSTREAM_HEADERS) !== undefined,
+  recovery: async (t) => {
+    const stream = await brokenAnswer(t).start();
+    return (await stream.closed()).last.header(UPSTREAM_RECOVERIES) !== undefined;
+  },
   find: async (t) => {
     const name = randomUUID();
     await t.create(t.reply('probe'), { headers: { [STREAM_KEY]: name } });

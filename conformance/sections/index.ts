@@ -17,6 +17,7 @@ import { longPoll } from './long-poll.ts';
 import { outcomes } from './outcomes.ts';
 import { prefer } from './prefer.ts';
 import { read } from './read.ts';
+import { recovery } from './recovery.ts';
 import { respondAsync } from './respond-async.ts';
 import { scope } from './scope.ts';
 import { sse } from './sse.ts';
@@ -44,6 +45,7 @@ export const SECTIONS: readonly Section[] = [
   prefer,
   respondAsync,
   upstreamHead,
+  recovery,
   finding,
   scope,
   asUpstream,

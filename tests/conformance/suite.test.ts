@@ -14,7 +14,9 @@ import {
   STREAM_CURSOR,
   STREAM_SSE_DATA_ENCODING,
   UPSTREAM_OUTCOME,
+  UPSTREAM_RECOVERIES,
 } from '../../protocol/headers.ts';
+import { openaiResponsesRecovery, type ProxyServerOptions } from '../../server/index.ts';
 import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
 import { startFront, type Front, type Passing } from './front.ts';
 
@@ -152,6 +154,59 @@ describe('the suite', () => {
     expect(failed(await run([section], spoil))).toEqual(expect.arrayContaining(ids));
   });
 
+  const openai = openaiResponsesRecovery();
+  it.each<[what: string, options: Partial<ProxyServerOptions>, ids: string[]]>([
+    [
+      'continues nothing',
+      { recovery: [] },
+      ['RECOVER-1', 'RECOVER-3', 'RECOVER-5', 'RECOVER-6', 'RECOVER-7'],
+    ],
+    [
+      'begins the answer again',
+      {
+        recovery: [
+          { ...openai, resume: ({ request: { url } }) => ({ url, method: 'POST', isRepeated: () => false }) },
+        ],
+      },
+      ['RECOVER-1', 'RECOVER-2'],
+    ],
+    [
+      'stores repeated events',
+      {
+        recovery: [{ ...openai, resume: ({ request: { url } }) => ({ url: `${url}/resp_1?stream=true` }) }],
+      },
+      ['RECOVER-1', 'RECOVER-5'],
+    ],
+    ['stops no provider', { recovery: [{ ...openai, cancel: () => null }] }, ['RECOVER-6']],
+    [
+      'sends no credentials again',
+      {
+        recovery: [
+          { ...openai, resume: async (stream) => ({ ...(await openai.resume(stream))!, headers: {} }) },
+        ],
+      },
+      ['RECOVER-8'],
+    ],
+  ])(
+    'finds a server that %s',
+    async (_, options, ids) => {
+      const wrong = await startProxy({ recoveryTimeoutMs: 2_000, ...options });
+      try {
+        const target = { url: wrong.url, secret: SECRET, extensions: true };
+        const result = await runProxyConformance({ ...target, only: ['recovery'] });
+        expect(failed(result)).toEqual(expect.arrayContaining(ids));
+      } finally {
+        await wrong.stop({ drainMs: 0 });
+      }
+    },
+    120_000,
+  );
+
+  it('finds a server that does not tell recoveries', async () => {
+    const spoil = { answer: ({ headers }: Passing) => without(headers, UPSTREAM_RECOVERIES) };
+    expect(failed(await run(['recovery'], spoil))).toEqual(['RECOVER-7']);
+  });
+
   it('skips an extension that the server does not have, and says so', async () => {
     const spoil = {
       request: (headers: object) => without(headers, IDEMPOTENCY_KEY),
@@ -168,6 +223,7 @@ describe('the suite', () => {
       'upstream-status',
       'respond-async',
       'upstream-head',
+      'recovery',
       'find',
       'scope',
       'as-upstream',

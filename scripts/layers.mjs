@@ -104,7 +104,7 @@ export const LAYERS = [
   {
     path: 'server/webhooks/',
     holds: 'the report of each closing to a URL of the operator',
-    imports: ['protocol/', 'server/shared/', 'server/auth/'],
+    imports: ['protocol/', 'server/shared/', 'server/upstream/', 'server/auth/'],
     types: ['server/coordination/', 'server/store/'],
   },
   {

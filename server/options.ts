@@ -7,6 +7,7 @@ import type { MaybePromise } from './shared/maybe-promise.ts';
 import type { UpstreamRecovery } from './recovery/types.ts';
 import type { StreamStore } from './store/types.ts';
 import type { WebhookOptions } from './webhooks/options.ts';
+import type { UpstreamDispatcher } from './upstream/outbound.ts';
 import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 
 /**
@@ -232,6 +233,13 @@ export interface DurableProxyOptions {
    * @default false
    */
   allowPrivateNetworks?: boolean;
+  /**
+   * An undici Dispatcher (version 7 or later) that sends the requests to upstreams, such as a `ProxyAgent`. Hosts that
+   * only a wildcard allows are resolved and checked first, and the dispatcher gets the address. It must not follow
+   * redirects, which would bypass the allowlist. You close it.
+   * @default agents of the proxy, which use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
+   */
+  dispatcher?: UpstreamDispatcher;
   /**
    * Request headers that are not forwarded to the upstream, in addition to cookies and hop-by-hop headers:
    * names in any case, or prefixes such as `x-internal-*`. The list replaces the default list. To extend that

@@ -32,6 +32,7 @@ import { compileAllowlist } from './upstream/allowlist.ts';
 import { Readership } from './unread/readership.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 import { createUpstreamClient } from './upstream/client.ts';
+import { forwardProxies } from './upstream/forward-proxy.ts';
 import { requestHeaders } from './upstream/headers.ts';
 import { responseHeaders } from './upstream/response-headers.ts';
 
@@ -73,8 +74,11 @@ export function createProxy(options: ResolvedOptions): Proxy {
     ...(options.authenticate && { authenticate: options.authenticate }),
   });
   const store = options.store ?? ownStore(options);
+  const proxies = forwardProxies(process.env);
   const upstream = createUpstreamClient({
     allowPrivateNetworks: options.allowPrivateNetworks,
+    dispatcher: options.dispatcher,
+    proxies,
     headersTimeoutMs: options.upstreamHeadersTimeoutMs,
     inactivityTimeoutMs: options.upstreamInactivityTimeoutMs,
   });
@@ -100,7 +104,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
   const emit = safeEmitter(options.onEvent, logger);
   const webhooks =
     options.webhook &&
-    new Webhooks({ ...options.webhook, outbox: coordinator.outbox, store, keyring, options, emit });
+    new Webhooks({ ...options.webhook, outbox: coordinator.outbox, store, keyring, options, proxies, emit });
   const guardian = new Guardian({
     store,
     processes,

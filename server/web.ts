@@ -9,6 +9,7 @@ export { ConfigurationError } from './shared/errors.ts';
 export type * from './store/types.ts';
 export type * from './coordination/types.ts';
 export type { CorsOptions, CorsOrigin } from './http/cors-options.ts';
+export type { UpstreamDispatcher } from './upstream/outbound.ts';
 export type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 export type { Logger } from './shared/logger.ts';
 export type { MaybePromise } from './shared/maybe-promise.ts';

@@ -56,4 +56,6 @@ Environment
                   old secret (new,old): the first signs, both are accepted.
   WEBHOOK_SECRET  signs webhooks: echo "whsec_$(openssl rand -base64 32)"
   PORT            the port, if --port is not given
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+                  forward proxies that lead to upstreams, and hosts that are reached without one
 `;

@@ -9,6 +9,7 @@ import { openaiResponsesRecovery } from '../recovery/openai-responses.ts';
 import type { UpstreamRecovery } from '../recovery/types.ts';
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
+import type { UpstreamDispatcher } from '../upstream/outbound.ts';
 import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
 import { checkWebhook, type WebhookOptions } from '../webhooks/options.ts';
 import type { OptionTable } from '../shared/check-options.ts';
@@ -210,6 +211,10 @@ export const PROXY_OPTIONS = {
   }),
 
   allowPrivateNetworks: flag(false),
+  dispatcher: withMethods<UpstreamDispatcher>(
+    ['dispatch'],
+    "new ProxyAgent('http://proxy.example.com:3128')",
+  ),
   dropRequestHeaders: { ...list("['x-internal-*', 'x-real-ip']"), fallback: DEFAULT_DROP_REQUEST_HEADERS },
   exposeUpstreamHeaders: EXPOSED,
   authenticate: callback<Authenticate>('async (req) => ({ subject: await userIdOf(req) })'),

@@ -2,11 +2,13 @@ import { lookup as systemLookup } from 'node:dns';
 import { setMaxListeners } from 'node:events';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher } from 'undici/index.js';
+import type { Dispatcher } from 'undici/index.js';
 import { ProxyError } from '../shared/errors.ts';
 import { isPrivateAddress } from './addresses.ts';
 import { decodeBody, decoderOf, discardBody, UpstreamBody } from './body.ts';
-import { guardLookup, privateAddress } from './lookup.ts';
+import type { ForwardProxies } from './forward-proxy.ts';
+import { privateAddress } from './lookup.ts';
+import { createOutbound, type Send, type UpstreamDispatcher } from './outbound.ts';
 import { comparableHost } from './pattern.ts';
 
 export { classifyBodyError, discardBody, readErrorBody } from './body.ts';
@@ -18,6 +20,10 @@ export interface UpstreamClientOptions {
   headersTimeoutMs: number;
   /** Milliseconds of silence in a body, not counting time in which nobody reads. Kept to within a second. */
   inactivityTimeoutMs: number;
+  /** Sends the requests instead of agents of the client. Its owner closes it. */
+  dispatcher?: UpstreamDispatcher | undefined;
+  /** Forward proxies that lead to upstreams. Ignored with a `dispatcher`. */
+  proxies?: ForwardProxies | undefined;
   /** How names are resolved. Default: `dns.lookup`. */
   lookup?: LookupFunction | undefined;
 }
@@ -63,52 +69,35 @@ export interface UpstreamClient {
 /** Milliseconds after which a host that takes no connection counts as gone. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/**
- * Milliseconds for each address of a host, before the next one is tried. Node's default of 250 is less than a TCP
- * handshake may take over a long distance or after one lost packet. If the other addresses fail too, as IPv6 addresses
- * do on many networks, the request then fails although the upstream can be reached.
- * @see https://github.com/nodejs/node/issues/54359
- */
-const ADDRESS_TIMEOUT_MS = 2_500;
-
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
-  const { allowPrivateNetworks, headersTimeoutMs, inactivityTimeoutMs } = options;
-  const lookup = options.lookup ?? systemLookup;
+  const { allowPrivateNetworks, headersTimeoutMs, dispatcher } = options;
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
-  const agent = (lookup: LookupFunction) =>
-    new Agent({
-      // The signal reaches sockets that still connect, which `destroy` leaves to their timeout.
-      connect: {
-        lookup,
-        timeout: Math.min(CONNECT_TIMEOUT_MS, headersTimeoutMs),
-        autoSelectFamily: true,
-        autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
-        signal: closing.signal,
-      },
-      // Ours begins with the call, where undici's begins with a connection.
-      headersTimeout: 0,
-      bodyTimeout: inactivityTimeoutMs,
-    });
-  // Apart, so that no request gets a connection that was made under the other rule.
-  const open = agent(lookup);
-  const guarded = agent(guardLookup(lookup));
+  const outbound = createOutbound({
+    dispatcher,
+    proxies: options.proxies,
+    lookup: options.lookup ?? systemLookup,
+    connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, headersTimeoutMs),
+    bodyTimeoutMs: options.inactivityTimeoutMs,
+    signal: closing.signal,
+  });
 
   return {
     async request(request) {
-      request.signal.throwIfAborted();
+      // Requests of our own agents end with the agents.
+      const signal = dispatcher ? AbortSignal.any([closing.signal, request.signal]) : request.signal;
+      signal.throwIfAborted();
       const host = comparableHost(request.url.hostname);
       const anyAddress = request.literalHost || allowPrivateNetworks;
       // No lookup is made for what is an address already.
       if (!anyAddress && isIP(host) !== 0 && isPrivateAddress(host)) throw privateAddress(host);
-      return decode(
-        await exchange(anyAddress ? open : guarded, request, request.headersTimeoutMs ?? headersTimeoutMs),
-      );
+      const send = anyAddress ? outbound.open : outbound.guarded;
+      return decode(await exchange(send, { headersTimeoutMs, ...request, signal }));
     },
     async close() {
-      const destroyed = [open.destroy(), guarded.destroy()];
-      closing.abort();
-      await Promise.all(destroyed);
+      const destroyed = outbound.destroy();
+      closing.abort(shuttingDown());
+      await destroyed;
     },
   };
 }
@@ -119,8 +108,8 @@ interface RawAnswer {
   readonly body: UpstreamBody;
 }
 
-function exchange(agent: Agent, request: UpstreamRequest, headersTimeoutMs: number): Promise<RawAnswer> {
-  const { url, method, signal } = request;
+function exchange(send: Send, request: UpstreamRequest & { headersTimeoutMs: number }): Promise<RawAnswer> {
+  const { url, method, signal, headersTimeoutMs } = request;
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined;
     let body: UpstreamBody | undefined;
@@ -141,12 +130,18 @@ function exchange(agent: Agent, request: UpstreamRequest, headersTimeoutMs: numb
     const timer = setTimeout(() => stop(headersTimeout(url, headersTimeoutMs)), headersTimeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
 
-    agent.dispatch(
+    const fail = (error: Error) => {
+      settle();
+      if (body) body.fail(error);
+      else reject(stopped ? stopped.reason : requestError(url, error));
+    };
+
+    send(
       {
         origin: url.origin,
         path: url.pathname + url.search,
         method,
-        headers: [...request.headers].flat(),
+        headers: grouped(request.headers),
         body: request.body ?? null,
       },
       {
@@ -172,11 +167,10 @@ function exchange(agent: Agent, request: UpstreamRequest, headersTimeoutMs: numb
           body?.complete();
         },
         onResponseError(_, error) {
-          settle();
-          if (body) body.fail(error);
-          else reject(stopped ? stopped.reason : requestError(url, error));
+          fail(error);
         },
       },
+      fail,
     );
   });
 }
@@ -192,6 +186,13 @@ function decode({ status, headers, body }: RawAnswer): UpstreamAnswer {
   }
   if (decoder === undefined) return { status, headers, body };
   return { status, headers: rest, body: decodeBody(body, decoder) };
+}
+
+/** Repeated fields as lists: undici's agents for proxies lose all but the last one in a flat list. */
+function grouped(headers: Iterable<readonly [string, string]>): Record<string, string[]> {
+  const fields = Object.create(null) as Record<string, string[]>;
+  for (const [name, value] of headers) (fields[name] ??= []).push(value);
+  return fields;
 }
 
 function joined(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
@@ -217,9 +218,7 @@ function requestError(url: URL, error: Error): ProxyError {
   switch (code) {
     case 'UND_ERR_DESTROYED':
     case 'UND_ERR_CLOSED':
-      return new ProxyError('SHUTTING_DOWN', 'The proxy is shutting down', {
-        headers: { 'Retry-After': '1' },
-      });
+      return shuttingDown();
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
       return new ProxyError('UPSTREAM_TIMEOUT', `${url.host} accepted no connection in time (${code})`, {
@@ -228,4 +227,8 @@ function requestError(url: URL, error: Error): ProxyError {
     default:
       return new ProxyError('UPSTREAM_ERROR', `Request to ${url.host} failed (${code})`, { cause });
   }
+}
+
+function shuttingDown(): ProxyError {
+  return new ProxyError('SHUTTING_DOWN', 'The proxy is shutting down', { headers: { 'Retry-After': '1' } });
 }

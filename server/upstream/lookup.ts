@@ -1,7 +1,8 @@
 import type { LookupAddress } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { ProxyError } from '../shared/errors.ts';
 import { isPrivateAddress } from './addresses.ts';
+import { comparableHost } from './pattern.ts';
 
 /**
  * Wraps a lookup so that a name with any private address fails with ProxyError `UPSTREAM_NOT_ALLOWED`. A
@@ -24,6 +25,34 @@ export function guardLookup(lookup: LookupFunction): LookupFunction {
       else callback(null, first.address, first.family);
     });
   };
+}
+
+/**
+ * Resolves a host that somebody else will connect to, and returns one of its addresses. Returns an address as it is.
+ * @param host without the brackets of an IPv6 address, or with them.
+ * @param guard a lookup that rejects what must not be reached: see `guardLookup`.
+ * @throws what the guard rejects with; ProxyError `UPSTREAM_ERROR` if the name does not resolve here.
+ */
+export async function checkedAddress(host: string, guard: LookupFunction): Promise<string> {
+  const name = comparableHost(host);
+  if (isIP(name) !== 0) return name;
+  const addresses = await new Promise<LookupAddress[]>((resolve, reject) =>
+    guard(name, { all: true }, (error, found) => {
+      if (!error) resolve(found as LookupAddress[]);
+      else reject(error instanceof ProxyError ? error : unresolved(name, error));
+    }),
+  );
+  // IPv4 first: whoever connects may have no IPv6, and gets a single address.
+  return (addresses.find(({ family }) => family === 4) ?? addresses[0])?.address ?? '';
+}
+
+function unresolved(name: string, cause: NodeJS.ErrnoException): ProxyError {
+  return new ProxyError(
+    'UPSTREAM_ERROR',
+    `${name} does not resolve on this machine (${cause.code ?? cause.name}), so its address cannot be checked. ` +
+      'Name this host without a wildcard in the allowlist',
+    { cause },
+  );
 }
 
 /** What a caller is told; not the address, which would map the network behind the proxy. */

@@ -1,4 +1,5 @@
-import { Agent, request } from 'undici/index.js';
+import { Agent, request, type Dispatcher } from 'undici/index.js';
+import { forwardAgent, type ForwardProxies } from '../upstream/forward-proxy.ts';
 
 /**
  * Milliseconds for one attempt, until the response's headers are here. Less than `TAKEN_MS`: otherwise the next attempt
@@ -14,8 +15,16 @@ export interface WebhookRequest {
 
 /** Sends webhooks. The operator chose their URL, so it may have a private address. */
 export class WebhookSender {
-  readonly #agent = new Agent({ connect: { timeout: ATTEMPT_MS } });
+  readonly #agent: Dispatcher;
   readonly #closing = new AbortController();
+
+  /** @param proxies forward proxies that lead to the receiver. */
+  constructor(proxies: ForwardProxies | undefined) {
+    const connect = { timeout: ATTEMPT_MS };
+    this.#agent = proxies
+      ? forwardAgent({ proxies, connect, timeoutMs: ATTEMPT_MS, guard: undefined, agent: {} })
+      : new Agent({ connect });
+  }
 
   /**
    * Sends one attempt and returns the status of its response, whose body is ignored. Redirects are not followed.

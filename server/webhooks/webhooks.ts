@@ -4,6 +4,7 @@ import type { Keyring } from '../auth/keyring.ts';
 import type { Outbox, TakenTask } from '../coordination/types.ts';
 import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
+import type { ForwardProxies } from '../upstream/forward-proxy.ts';
 import type { ByteStore, StreamEnd, StreamInit } from '../store/types.ts';
 import { SCOPE_READ } from '../../protocol/query.ts';
 import { webhookBody } from './body.ts';
@@ -29,6 +30,7 @@ export interface WebhooksOptions extends WebhookOptions {
   readonly store: Pick<ByteStore, 'head'>;
   readonly keyring: Keyring;
   readonly options: { readonly urlExpirationSeconds: number; readonly logger: Logger };
+  readonly proxies: ForwardProxies | undefined;
   readonly emit: OnEvent;
 }
 
@@ -51,7 +53,7 @@ export interface Closing {
 export class Webhooks {
   readonly #options: WebhooksOptions;
   readonly #key: Buffer;
-  readonly #sender = new WebhookSender();
+  readonly #sender: WebhookSender;
   #timer: NodeJS.Timeout | undefined;
   #sending = 0;
   #isStopped = false;
@@ -61,6 +63,7 @@ export class Webhooks {
   constructor(options: WebhooksOptions) {
     this.#options = options;
     this.#key = webhookKey(options.secret);
+    this.#sender = new WebhookSender(options.proxies);
   }
 
   start(): void {

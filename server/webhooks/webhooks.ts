@@ -30,7 +30,7 @@ export interface WebhooksOptions extends WebhookOptions {
   readonly store: Pick<ByteStore, 'head'>;
   readonly keyring: Keyring;
   readonly options: { readonly urlExpirationSeconds: number; readonly logger: Logger };
-  readonly proxies: ForwardProxies | undefined;
+  readonly proxies?: ForwardProxies | undefined;
   readonly emit: OnEvent;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the store uses of node-redis 5, by shape: whatever modules, scripts and protocol a client was made
+ * What the store uses of node-redis 5 and ioredis, by shape: whatever modules, scripts and protocol a client was made
  * with, it fits, and the types of this package need no types of an optional one.
  */
 
@@ -75,5 +75,35 @@ export interface RedisSentinel extends Emitter {
   ): Promise<unknown>;
 }
 
+/**
+ * What the store uses of ioredis (5.6 or later), by shape: what `new Redis()` returns, for one server or with
+ * `sentinels`.
+ */
+export interface IoRedisClient {
+  /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting` or `end`. */
+  readonly status: string;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  duplicate(overrides?: object): IoRedisClient;
+  call(command: string, args: (string | Buffer)[]): Promise<unknown>;
+  callBuffer(command: string, args: (string | Buffer)[]): Promise<unknown>;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+}
+
+/** What the store uses of `new Redis.Cluster()` of ioredis, by shape. */
+export interface IoRedisCluster {
+  readonly isCluster: boolean;
+  readonly status: string;
+  readonly options: object;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  duplicate(startupNodes?: never[], options?: object): IoRedisCluster;
+  nodes(role: 'master'): IoRedisClient[];
+  callBuffer(command: string, args: (string | Buffer)[]): Promise<unknown>;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  once(event: string, listener: (...args: unknown[]) => void): unknown;
+  off(event: string, listener: (...args: unknown[]) => void): unknown;
+}
+
 /** A client that `redisStore` accepts. */
-export type AnyClient = RedisClient | RedisCluster | RedisSentinel;
+export type AnyClient = RedisClient | RedisCluster | RedisSentinel | IoRedisClient | IoRedisCluster;

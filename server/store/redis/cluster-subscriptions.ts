@@ -1,4 +1,4 @@
-import type { RedisClient, RedisCluster } from './clients.ts';
+import type { RedisClient, RedisClusterNode } from './clients.ts';
 import type { ChannelListener } from './connection.ts';
 import { slotOf } from './slot.ts';
 import { createSubscriber, ignore } from './subscriber.ts';
@@ -12,8 +12,16 @@ interface Subscription {
   placing: boolean;
 }
 
+/** The masters of a cluster, as its client knows them. */
+export interface ClusterNodes {
+  masters(): readonly RedisClusterNode[];
+  masterOf(slot: number): RedisClusterNode | undefined;
+  /** A client of the node, like which connections are made. */
+  clientOf(node: RedisClusterNode): Promise<RedisClient>;
+}
+
 export interface ClusterSubscriptionsOptions {
-  readonly cluster: RedisCluster;
+  readonly nodes: ClusterNodes;
   /** Called when messages may have been missed. */
   readonly onGap: () => void;
   /** Called when the table of slots turned out to be wrong. */
@@ -54,7 +62,7 @@ export class ClusterSubscriptions {
 
   /** Moves what is not with the master of its slot any more. */
   tend(): void {
-    const masters = new Set(this.#options.cluster.masters.map((node) => node.address));
+    const masters = new Set(this.#options.nodes.masters().map((node) => node.address));
     for (const address of this.#subscribers.keys()) {
       if (!masters.has(address)) this.#drop(address);
     }
@@ -71,7 +79,7 @@ export class ClusterSubscriptions {
   }
 
   #masterOf(subscription: Subscription) {
-    return this.#options.cluster.slots[subscription.slot]?.master;
+    return this.#options.nodes.masterOf(subscription.slot);
   }
 
   async #place(subscription: Subscription): Promise<void> {
@@ -107,10 +115,10 @@ export class ClusterSubscriptions {
   }
 
   async #connect(address: string): Promise<RedisClient> {
-    const { cluster, onGap } = this.#options;
-    const node = cluster.masters.find((one) => one.address === address);
+    const { nodes, onGap } = this.#options;
+    const node = nodes.masters().find((one) => one.address === address);
     if (!node) throw new Error(`the cluster has no master ${address}`);
-    const subscriber = createSubscriber(node.client ?? (await cluster.nodeClient(node)), onGap);
+    const subscriber = createSubscriber(await nodes.clientOf(node), onGap);
     this.#subscribers.set(address, subscriber);
     // Slots that moved take their channels along, and node-redis drops these (two ways, two events).
     subscriber.on('sharded-channel-moved', (channel) => this.#lose((one) => one.channel === channel));

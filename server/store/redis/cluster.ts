@@ -27,7 +27,11 @@ export class ClusterConnection implements Connection {
   constructor(cluster: RedisCluster, onGap: () => void) {
     this.#cluster = cluster;
     this.#subscriptions = new ClusterSubscriptions({
-      cluster,
+      nodes: {
+        masters: () => cluster.masters,
+        masterOf: (slot) => cluster.slots[slot]?.master,
+        clientOf: async (node) => node.client ?? (await cluster.nodeClient(node)),
+      },
       onGap,
       onStray: () => void this.recover(undefined),
     });

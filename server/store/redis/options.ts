@@ -1,7 +1,14 @@
 import { ConfigurationError } from '../../shared/errors.ts';
 import { milliseconds } from '../../shared/option-spec.ts';
 import { checkNames } from '../../shared/check-options.ts';
-import type { AnyClient, RedisClient, RedisCluster, RedisSentinel } from './clients.ts';
+import type {
+  AnyClient,
+  IoRedisClient,
+  IoRedisCluster,
+  RedisClient,
+  RedisCluster,
+  RedisSentinel,
+} from './clients.ts';
 
 const KEY_PREFIX = 'durable-proxy:';
 const RIGHT = "redisStore({ url: 'redis://localhost:6379' }) or redisStore({ client: createClient(…) })";
@@ -30,14 +37,18 @@ export interface RedisUrlOptions extends CommonOptions {
   readonly url: string;
 }
 
-/** Options of `redisStore` with a client of the package `redis`. */
+/** Options of `redisStore` with a client of the package `redis` or `ioredis`. */
 export interface RedisClientOptions extends CommonOptions {
   /**
-   * What `createClient`, `createCluster` or `createSentinel` of the package `redis` (5) gave. The store
-   * connects it if it is not, sends its commands through it, and opens connections of its own like it for
-   * messages. It stays yours: `dispose` closes it only when the store had connected it.
+   * A client of the package `redis` (5), from `createClient`, `createCluster` or `createSentinel`. The store connects
+   * it if it is not connected, sends its commands through it, and opens connections of its own like it for messages.
+   * It stays yours: `dispose` closes it only if the store connected it.
+   *
+   * Or a client of the package `ioredis` (5.6 or later), from `new Redis()`, also with `sentinels`, or
+   * `new Redis.Cluster()`. The store uses its options for connections of its own, and leaves the client alone. Its
+   * `keyPrefix` is ignored: set the one of the store.
    */
-  readonly client: RedisClient | RedisCluster | RedisSentinel;
+  readonly client: AnyClient;
 }
 
 /** Options of `redisStore`: one of `url` and `client`. */
@@ -52,6 +63,8 @@ export type CheckedOptions = {
   | { readonly kind: 'client'; readonly client: RedisClient }
   | { readonly kind: 'cluster'; readonly client: RedisCluster }
   | { readonly kind: 'sentinel'; readonly client: RedisSentinel }
+  | { readonly kind: 'ioredis'; readonly client: IoRedisClient }
+  | { readonly kind: 'ioredis-cluster'; readonly client: IoRedisCluster }
 );
 
 /** @throws ConfigurationError that shows a right form, and no credentials. */
@@ -92,12 +105,17 @@ function checkUrl(url: unknown): string {
 
 function kindOf(client: AnyClient | undefined) {
   const has = (name: string) => typeof client === 'object' && client !== null && name in client;
+  if (has('callBuffer') && has('duplicate')) {
+    return (client as IoRedisCluster).isCluster
+      ? ({ kind: 'ioredis-cluster', client: client as IoRedisCluster } as const)
+      : ({ kind: 'ioredis', client: client as IoRedisClient } as const);
+  }
   if (has('nodeClient') && has('slots')) return { kind: 'cluster', client: client as RedisCluster } as const;
   if (has('getSentinelNode')) return { kind: 'sentinel', client: client as RedisSentinel } as const;
   if (has('sSubscribe') && has('duplicate'))
     return { kind: 'client', client: client as RedisClient } as const;
   throw wrong(
-    'client must be created by createClient, createCluster or createSentinel of the package redis 5',
+    'client must be created by createClient, createCluster or createSentinel of the package redis 5, or be a Redis or Cluster of ioredis 5.6 or later',
   );
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
-import { redisStore } from '../../../server/store/redis/index.ts';
+import { redisStore, type RedisStoreOptions } from '../../../server/store/redis/index.ts';
 import type { StoreFactory } from '../contract/index.ts';
 
 interface Running {
@@ -8,8 +8,22 @@ interface Running {
   stop(): Promise<void>;
 }
 
-/** Stores over one Redis that runs for the suite, each with keys of its own. */
-export function storesOver(start: () => Promise<Running>): StoreFactory {
+/** Returns an emitter whose `error` events end no process and print nothing. */
+export function ignoringErrors<T extends { on(event: 'error', listener: () => void): unknown }>(
+  client: T,
+): T {
+  client.on('error', () => undefined);
+  return client;
+}
+
+/**
+ * Stores over one Redis that runs for the suite, each with keys of its own.
+ * @param client makes a client for a store. Default: the store has the URL.
+ */
+export function storesOver(
+  start: () => Promise<Running>,
+  client?: (redis: Running) => Extract<RedisStoreOptions, { client: unknown }>['client'],
+): StoreFactory {
   let redis: Running | undefined;
   beforeAll(async () => {
     redis = await start();
@@ -18,7 +32,8 @@ export function storesOver(start: () => Promise<Running>): StoreFactory {
     await redis?.stop();
   });
   return async () => {
-    const options = { url: redis!.url, keyPrefix: `test-${randomUUID()}:` };
+    const server = client ? { client: client(redis!) } : { url: redis!.url };
+    const options = { ...server, keyPrefix: `test-${randomUUID()}:` };
     let store = redisStore(options);
     await store.open();
     return {

@@ -1,0 +1,115 @@
+import { backoffMs } from './backoff.ts';
+import type { IoRedisClient, IoRedisCluster, RedisClusterNode } from './clients.ts';
+import { ClusterSubscriptions } from './cluster-subscriptions.ts';
+import type { Argument, ChannelListener, Connection, Reply } from './connection.ts';
+import { replyCode } from './failures.ts';
+import { IoRedisConnection, OWN_CONNECTION } from './ioredis.ts';
+import { before, ignore } from './subscriber.ts';
+
+/** Parts of a cluster that its types do not have. */
+interface Internals {
+  /** For each slot the keys of its nodes, the master first. */
+  readonly slots: readonly (readonly string[] | undefined)[];
+  refreshSlotsCache(callback: () => void): void;
+}
+
+/** Milliseconds between two looks at the table of slots, and for a node to accept a connection. */
+const REFRESH_MS = 2_000;
+
+/** A cluster by a client of ioredis: a copy of the client for commands, a connection to each master for messages. */
+export class IoRedisClusterConnection implements Connection {
+  readonly publish = 'SPUBLISH';
+  readonly #cluster: IoRedisCluster & Internals;
+  readonly #subscriptions: ClusterSubscriptions;
+  #refreshing: Promise<void> | undefined;
+
+  /** @param like a client of the app, of which only the options are used. */
+  constructor(like: IoRedisCluster, onGap: () => void) {
+    const { redisOptions } = like.options as { redisOptions?: object };
+    this.#cluster = like.duplicate([], {
+      lazyConnect: true,
+      keyPrefix: '',
+      enableAutoPipelining: false,
+      scaleReads: 'master',
+      slotsRefreshInterval: REFRESH_MS,
+      clusterRetryStrategy: backoffMs,
+      redisOptions: { ...redisOptions, ...OWN_CONNECTION, connectTimeout: REFRESH_MS },
+    }) as IoRedisCluster & Internals;
+    this.#cluster.on('error', ignore);
+    this.#subscriptions = new ClusterSubscriptions({
+      nodes: {
+        masters: () => this.#cluster.nodes('master').map((node) => ({ address: addressOf(node) })),
+        masterOf: (slot) => {
+          const address = this.#cluster.slots[slot]?.[0];
+          return address === undefined ? undefined : { address };
+        },
+        clientOf: async (node) => new IoRedisConnection(this.#nodeAt(node)),
+      },
+      onGap,
+      onStray: () => void this.recover(undefined),
+    });
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    const ready = this.#whenReady(signal);
+    this.#cluster.connect().catch(ignore);
+    await ready;
+  }
+
+  async send(_key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {
+    if (this.#cluster.status !== 'ready') await this.#whenReady(signal);
+    const [name, ...rest] = args;
+    // The client finds the keys of a script by its name, which it knows in lower case.
+    return (await this.#cluster.callBuffer(String(name).toLowerCase(), rest)) as Reply;
+  }
+
+  /** Of whichever master answers first. */
+  async info(signal: AbortSignal): Promise<string> {
+    const answers = this.#cluster.nodes('master').map((node) => node.call('info', ['server']));
+    return String(await before(signal, Promise.any(answers)));
+  }
+
+  async recover(error: unknown): Promise<void> {
+    const code = replyCode(error);
+    if (code !== undefined && code !== 'READONLY' && code !== 'CLUSTERDOWN') return;
+    this.#refreshing ??= new Promise<void>((resolve) =>
+      this.#cluster.refreshSlotsCache(() => resolve()),
+    ).finally(() => (this.#refreshing = undefined));
+    await this.#refreshing;
+  }
+
+  subscribe(channel: string, listener: ChannelListener): Promise<void> {
+    return this.#subscriptions.add(channel, listener);
+  }
+
+  unsubscribe(channel: string, listener: ChannelListener): Promise<void> {
+    return this.#subscriptions.remove(channel, listener);
+  }
+
+  tend(): void {
+    this.#subscriptions.tend();
+  }
+
+  async close(): Promise<void> {
+    this.#subscriptions.close();
+    this.#cluster.disconnect();
+  }
+
+  #nodeAt({ address }: RedisClusterNode): IoRedisClient {
+    const node = this.#cluster.nodes('master').find((one) => addressOf(one) === address);
+    if (!node) throw new Error(`the cluster has no master ${address}`);
+    return node;
+  }
+
+  #whenReady(signal: AbortSignal): Promise<void> {
+    let resolve!: () => void;
+    const ready = new Promise<void>((done) => (resolve = done));
+    this.#cluster.once('ready', resolve);
+    return before(signal, ready).finally(() => this.#cluster.off('ready', resolve));
+  }
+}
+
+function addressOf(node: IoRedisClient): string {
+  const { host, port } = (node as IoRedisClient & { options: { host?: string; port?: number } }).options;
+  return `${host}:${port}`;
+}

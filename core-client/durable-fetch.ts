@@ -7,6 +7,7 @@ import { createCredentialStore } from './credentials.ts';
 import { DurableStorageError, type ErrorTarget } from './errors.ts';
 import { createProxyClient, discard } from './proxy-client.ts';
 import { readRequest } from './request.ts';
+import { checkEnvironment } from './requirements.ts';
 import { callerOf, scopeKey } from './scope.ts';
 import { mergeSettings, type Settings } from './settings.ts';
 import { defaultStorage, keysOf } from './storage.ts';
@@ -24,7 +25,7 @@ const SWEEP_MS = 3_600_000;
  *     const client = new OpenAI({ apiKey, fetch: durableFetch })
  *
  * @param options where the proxy is, and defaults for all calls.
- * @throws TypeError without a `proxyUrl`.
+ * @throws TypeError without a `proxyUrl`, or if the environment lacks what the client needs.
  */
 export function createDurableFetch(options: DurableFetchOptions): DurableFetch {
   return connect(options, createClientMemory());
@@ -38,6 +39,7 @@ export function connect(options: DurableFetchOptions, memory: ClientMemory): Dur
   if (!options?.proxyUrl) {
     throw new TypeError("A proxyUrl is needed, such as '/v1/proxy'");
   }
+  checkEnvironment();
   const storage = options.storage ?? defaultStorage();
   const { refused } = memory;
   let sweptAt = 0;

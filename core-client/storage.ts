@@ -23,11 +23,15 @@ export class MemoryStorage implements StorageLike {
 }
 
 /**
- * Lists the keys of a storage: a `Storage`, or one with `keys()`.
+ * Lists the keys of a storage: a `Storage`, one with `keys()`, or one with `getAllKeys()` as React Native's AsyncStorage.
  * @returns undefined if the storage does not list them.
  */
 export async function keysOf(storage: StorageLike): Promise<string[] | undefined> {
-  const { keys } = storage as { keys?: () => MaybePromise<Iterable<unknown>> };
+  const lists = storage as unknown as Record<
+    'keys' | 'getAllKeys',
+    (() => MaybePromise<Iterable<unknown>>) | undefined
+  >;
+  const keys = lists.keys ?? lists.getAllKeys;
   // The keys of a `Storage` are its properties.
   const names = keys ? await keys.call(storage) : 'length' in storage ? Object.keys(storage) : undefined;
   return names && Array.from(names, String);

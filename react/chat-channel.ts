@@ -47,8 +47,10 @@ export function openChatChannel(name: string, { onTurn, onDuplicate }: ChatChann
   };
   open();
   if (onDuplicate) channel?.postMessage({ kind: 'hello', page } satisfies Claim);
-  addEventListener('pagehide', shut);
-  addEventListener('pageshow', open);
+  // React Native has no events of pages.
+  const events = globalThis as Partial<Pick<Window, 'addEventListener' | 'removeEventListener'>>;
+  events.addEventListener?.('pagehide', shut);
+  events.addEventListener?.('pageshow', open);
   return {
     announce(turn) {
       try {
@@ -59,8 +61,8 @@ export function openChatChannel(name: string, { onTurn, onDuplicate }: ChatChann
       }
     },
     close() {
-      removeEventListener('pagehide', shut);
-      removeEventListener('pageshow', open);
+      events.removeEventListener?.('pagehide', shut);
+      events.removeEventListener?.('pageshow', open);
       shut();
     },
   };

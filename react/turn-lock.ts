@@ -45,7 +45,7 @@ export class TurnLock {
   async #request(streamId: string | undefined, withoutLocks: boolean): Promise<boolean> {
     this.release();
     const request = (this.#newest = {});
-    const { locks } = navigator as Partial<Navigator>;
+    const { locks } = (globalThis.navigator ?? {}) as Partial<Navigator>;
     if (!locks || streamId === undefined) return withoutLocks;
     return new Promise((resolve) => {
       const hold = (lock: Lock | null) => {

@@ -54,19 +54,24 @@ export const LAYERS = [
     types: ['server/coordination/'],
   },
   {
+    path: 'server/store/shared/',
+    holds: 'the live tail of a stream and its readers, which all stores use',
+    imports: ['protocol/', 'server/shared/', 'server/store/'],
+  },
+  {
     path: 'server/store/embedded/',
     holds: 'the embedded store: LMDB and a journal',
-    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/'],
+    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/', 'server/store/shared/'],
   },
   {
     path: 'server/store/redis/',
     holds: 'the store on Redis or Valkey',
-    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/'],
+    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/', 'server/store/shared/'],
   },
   {
     path: 'server/store/durable-streams/',
     holds: 'the store on a Durable Streams server',
-    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/'],
+    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/', 'server/store/shared/'],
   },
   {
     path: 'server/coordination/logs/',

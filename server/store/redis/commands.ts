@@ -1,7 +1,8 @@
 import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 import type { Argument, Reply } from './connection.ts';
-import { invalidOffset } from './offsets.ts';
-import { bytesLost, notFound } from './failures.ts';
+import { invalidOffset } from '../shared/byte-offsets.ts';
+import { notFound } from '../shared/errors.ts';
+import { bytesLost } from './failures.ts';
 import { keysOf, type StreamKeys } from './keys.ts';
 import { parseEnd } from './messages.ts';
 import type { Requests, RunOptions } from './requests.ts';

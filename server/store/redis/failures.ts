@@ -49,10 +49,6 @@ export function unavailable(error: unknown): StoreError {
   });
 }
 
-export function notFound(): StoreError {
-  return new StoreError('NOT_FOUND', 'There is no such stream');
-}
-
 export function bytesLost(): StoreError {
   return new StoreError(
     'UNAVAILABLE',

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatOffset } from '../shared/byte-offsets.ts';
 import { StoreError, type StreamEnd } from '../types.ts';
 import { Feed } from './feed.ts';
-import { RedisFollower } from './follower.ts';
+import { TailFollower } from '../shared/tail-follower.ts';
 
 const EPOCH = 'abcdefgh-_012345';
 const COMPLETE: StreamEnd = { outcome: 'complete' };
@@ -62,7 +63,14 @@ class Scene {
       pull();
     };
     const info = { contentType: 'x', ttlSeconds: 1, metadata: {}, tail: '0' };
-    const follower = new RedisFollower({ feed: this.feed, info, from, maxBytes, onReadable });
+    const follower = new TailFollower({
+      tail: this.feed.tail,
+      source: this.feed,
+      info,
+      offset: formatOffset(from),
+      maxBytes,
+      onReadable,
+    });
     pull();
     return Object.assign(seen, { pull, follower });
   }
@@ -96,19 +104,19 @@ describe('a feed', () => {
               const start = scene.bytes.length;
               const message = scene.add(one.piece);
               if (one.do === 'heard') scene.feed.onMessage(message);
-              if (one.do === 'own') scene.feed.ingest(start, one.piece);
+              if (one.do === 'own') scene.feed.append(start, one.piece);
               if (one.do === 'late') late.push(message);
               last = message;
             } else if (one.do === 'repeated' && last) scene.feed.onMessage(last);
-            else if (one.do === 'look') scene.feed.learn(scene.state(), scene.feed.tail);
-            else if (one.do === 'age') scene.feed.age();
+            else if (one.do === 'look') scene.feed.compare(scene.state(), scene.feed.position);
+            else if (one.do === 'age') scene.feed.tail.age();
             else if (one.do === 'deliver') late.splice(0).forEach(scene.feed.onMessage);
             else await settled();
           }
           scene.add(Buffer.from('last'), COMPLETE);
           late.forEach(scene.feed.onMessage);
           await settled();
-          scene.feed.learn(scene.state(), scene.feed.tail);
+          scene.feed.compare(scene.state(), scene.feed.position);
           for (let i = 0; i < 2000 && !readers.every((reader) => reader.ended); i += 1) await settled();
           for (const reader of readers) {
             expect(reader.error).toBeUndefined();
@@ -132,10 +140,10 @@ describe('a feed', () => {
   it('fetches what one reader missed once, for those who ask at the same time', async () => {
     const scene = new Scene();
     scene.add(Buffer.from('past'));
-    scene.feed.learn(scene.state(), 0);
+    scene.feed.compare(scene.state(), 0);
     await settled();
-    scene.feed.age();
-    scene.feed.age();
+    scene.feed.tail.age();
+    scene.feed.tail.age();
     const { reads } = scene;
     const readers = Array.from({ length: 20 }, () => scene.follow());
     await settled();
@@ -147,7 +155,7 @@ describe('a feed', () => {
     const shorter = new Scene();
     const one = shorter.follow();
     shorter.feed.onMessage(shorter.add(Buffer.from('abc')));
-    shorter.feed.learn({ epoch: EPOCH, tail: 2 }, 3);
+    shorter.feed.compare({ epoch: EPOCH, tail: 2 }, 3);
     expect(one.error).toMatchObject({ code: 'UNAVAILABLE' });
 
     const other = new Scene();
@@ -158,17 +166,17 @@ describe('a feed', () => {
 
     const gone = new Scene();
     const three = gone.follow();
-    gone.feed.learn(undefined, 0);
+    gone.feed.compare(undefined, 0);
     expect(three.error).toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('takes a look that is older than what it heard since for no loss', () => {
     const scene = new Scene();
     const reader = scene.follow();
-    const asked = scene.feed.tail;
+    const asked = scene.feed.position;
     const found = scene.state();
     scene.feed.onMessage(scene.add(Buffer.from('abc')));
-    scene.feed.learn(found, asked);
+    scene.feed.compare(found, asked);
     expect(reader.error).toBeUndefined();
   });
 
@@ -177,7 +185,14 @@ describe('a feed', () => {
     let wakes = 0;
     const info = { contentType: 'x', ttlSeconds: 1, metadata: {}, tail: '0' };
     const onReadable = () => (wakes += 1);
-    const follower = new RedisFollower({ feed: scene.feed, info, from: 0, maxBytes: 10, onReadable });
+    const follower = new TailFollower({
+      tail: scene.feed.tail,
+      source: scene.feed,
+      info,
+      offset: formatOffset(0),
+      maxBytes: 10,
+      onReadable,
+    });
     scene.feed.onMessage(scene.add(Buffer.from('a')));
     expect(wakes).toBe(0);
     expect(follower.next()?.bytes).toHaveLength(1);

@@ -1,24 +1,25 @@
-import type { StoreError } from '../types.ts';
-import { type Follower, type Offset, type StreamInfo } from '../types.ts';
+import { formatOffset, invalidOffset, parseOffset } from '../shared/byte-offsets.ts';
+import { notFound } from '../shared/errors.ts';
+import { FRAME_BYTES } from '../shared/frames.ts';
+import { TailFollower } from '../shared/tail-follower.ts';
+import type { Follower, Offset, StoreError, StreamInfo } from '../types.ts';
 import { pause } from './backoff.ts';
-import { ENTRY_BYTES, type Commands, type Described, type Opened } from './commands.ts';
+import type { Commands, Described, Opened } from './commands.ts';
 import type { Connection } from './connection.ts';
-import { notFound, unavailable } from './failures.ts';
+import { unavailable } from './failures.ts';
 import { Feed } from './feed.ts';
-import { RedisFollower } from './follower.ts';
 import { withNotes } from './messages.ts';
-import { formatOffset, invalidOffset, parseOffset } from './offsets.ts';
 
-/** Milliseconds of silence after which a followed stream is looked at: messages may get lost, and expiry sends none. */
+/** Milliseconds without a message after which a stream is polled: messages may get lost, and an expiry sends none. */
 const QUIET_MS = 750;
-/** Looks are spread over this many ticks of the quiet time. */
+/** Polls are spread over this many ticks of `QUIET_MS`. */
 const TICKS = 4;
 
 interface Entry {
   readonly feed: Feed;
   readonly channel: string;
-  subscribed: boolean;
-  looking: boolean;
+  isSubscribed: boolean;
+  isPolling: boolean;
 }
 
 export interface FeedsOptions {
@@ -28,7 +29,7 @@ export interface FeedsOptions {
   readonly who: string;
 }
 
-/** The feeds of all streams that are followed in this process. */
+/** The feeds of all streams that have followers in this process. */
 export class Feeds {
   readonly #options: FeedsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -40,46 +41,55 @@ export class Feeds {
     this.#options = options;
   }
 
-  /** The feed of a stream, when somebody follows it. */
-  get(id: string): Feed | undefined {
-    return this.#entries.get(id)?.feed;
+  /** Returns the feed of a stream that has followers; of this epoch, if one is given. */
+  get(id: string, epoch?: string): Feed | undefined {
+    const feed = this.#entries.get(id)?.feed;
+    return epoch === undefined || feed?.epoch === epoch ? feed : undefined;
   }
 
   async follow(
     id: string,
     offset: Offset,
     onReadable: () => void,
-    maxBytes = ENTRY_BYTES,
+    maxBytes = FRAME_BYTES,
   ): Promise<Follower> {
     const from = parseOffset(offset);
     const opened = await this.#options.commands.open(id);
     if (this.#failure) throw this.#failure;
     if (from > opened.tail) throw invalidOffset();
     const { feed } = this.#entryOf(id, opened);
+    const position = formatOffset(from);
     const info = infoOf(opened);
-    return new RedisFollower({ feed, info, from, maxBytes: Math.max(1, maxBytes), onReadable });
+    return new TailFollower({
+      tail: feed.tail,
+      source: feed,
+      info,
+      offset: position,
+      maxBytes,
+      onReadable,
+    });
   }
 
-  /** Looks at all streams: messages may have been missed. */
-  readonly lookAtAll = (): void => {
-    for (const entry of this.#entries.values()) void this.#look(entry);
+  /** Polls all streams, since messages may have been missed. */
+  readonly pollAll = (): void => {
+    for (const entry of this.#entries.values()) void this.#poll(entry);
   };
 
-  /** Ends all of them. */
+  /** Ends all followers. */
   end(failure: StoreError): void {
     this.#failure = failure;
     clearInterval(this.#timer);
-    for (const { feed } of [...this.#entries.values()]) feed.fail(failure);
+    for (const { feed } of [...this.#entries.values()]) feed.tail.fail(failure);
   }
 
   #entryOf(id: string, opened: Opened): Entry {
     const known = this.#entries.get(id);
-    if (known?.feed.epoch === opened.epoch && !known.feed.failure) {
-      known.feed.learn(opened, 0);
+    if (known?.feed.epoch === opened.epoch && !known.feed.tail.failure) {
+      known.feed.compare(opened, 0);
       return known;
     }
-    // Another life of the id has begun.
-    known?.feed.fail(notFound());
+    // The id was created again.
+    known?.feed.tail.fail(notFound());
     const { commands, who } = this.#options;
     const keys = commands.keys(id);
     const feed = new Feed({
@@ -88,23 +98,23 @@ export class Feeds {
       read: (from, maxBytes, touch) => commands.read(id, from, maxBytes, touch, opened.epoch),
       onIdle: () => this.#release(entry),
     });
-    // What this store itself writes it knows without being told.
+    // The feed gets this store's own writes from memory.
     const channel = opened.owner === who ? keys.foreign : keys.live;
-    const entry: Entry = { feed, channel, subscribed: false, looking: false };
+    const entry: Entry = { feed, channel, isSubscribed: false, isPolling: false };
     this.#entries.set(id, entry);
-    if (feed.isLive) void this.#subscribe(entry);
+    if (feed.tail.isLive) void this.#subscribe(entry);
     this.#timer ??= setInterval(() => this.#tick(), QUIET_MS / TICKS).unref();
     return entry;
   }
 
-  /** Subscribes for as long as it takes, then looks once for what came before. */
+  /** Subscribes, trying again until it succeeds, and polls once for what happened before. */
   async #subscribe(entry: Entry): Promise<void> {
     const { connection } = this.#options;
     for (let attempt = 0; this.#isWanted(entry); attempt += 1) {
       try {
         await connection.subscribe(entry.channel, entry.feed.onMessage);
-        entry.subscribed = true;
-        if (this.#isWanted(entry)) void this.#look(entry);
+        entry.isSubscribed = true;
+        if (this.#isWanted(entry)) void this.#poll(entry);
         else await connection.unsubscribe(entry.channel, entry.feed.onMessage);
         return;
       } catch {
@@ -114,67 +124,69 @@ export class Feeds {
   }
 
   #isWanted(entry: Entry): boolean {
-    return entry.feed.isLive && this.#entries.get(entry.feed.id) === entry;
+    return entry.feed.tail.isLive && this.#entries.get(entry.feed.id) === entry;
   }
 
-  /** Called when a feed has no reader any more, or nothing more to tell. */
+  /** Unsubscribes, and forgets the feed unless it has readers that have not read the end yet. */
   #release(entry: Entry): void {
     const { feed, channel } = entry;
-    if (this.#entries.get(feed.id) === entry && !(feed.hasReaders && !feed.failure)) {
+    const isUsed = feed.tail.hasReaders && !feed.tail.failure;
+    if (this.#entries.get(feed.id) === entry && !isUsed) {
       this.#entries.delete(feed.id);
       if (this.#entries.size === 0) {
         clearInterval(this.#timer);
         this.#timer = undefined;
       }
     }
-    if (!entry.subscribed) return;
-    entry.subscribed = false;
+    if (!entry.isSubscribed) return;
+    entry.isSubscribed = false;
     void this.#options.connection.unsubscribe(channel, feed.onMessage);
   }
 
   #tick(): void {
     this.#options.connection.tend();
     const due = performance.now() - QUIET_MS;
-    // Streams that fell silent together are not looked at together.
+    // Limited per tick, so that streams that became quiet at the same time are not all polled at the same time.
     let left = Math.ceil(this.#entries.size / TICKS);
     const isAgeing = (this.#ticks += 1) % TICKS === 0;
     for (const entry of this.#entries.values()) {
-      if (isAgeing) entry.feed.age();
-      if (left > 0 && entry.feed.isLive && entry.feed.heardAt <= due && !entry.looking) {
+      const { feed } = entry;
+      if (isAgeing) feed.tail.age();
+      if (left > 0 && feed.tail.isLive && feed.heardAt <= due && !entry.isPolling) {
         left -= 1;
-        void this.#look(entry).then((missed) => {
-          if (missed) return this.#subscribeAgain(entry);
+        void this.#poll(entry).then((hasMissed) => {
+          if (hasMissed) return this.#resubscribe(entry);
         });
       }
     }
   }
 
-  /** A subscription that tells nothing of what happens is none. */
-  async #subscribeAgain(entry: Entry): Promise<void> {
-    if (!entry.subscribed || !this.#isWanted(entry)) return;
-    entry.subscribed = false;
+  /** Subscribes again after the subscription missed something. */
+  async #resubscribe(entry: Entry): Promise<void> {
+    if (!entry.isSubscribed || !this.#isWanted(entry)) return;
+    entry.isSubscribed = false;
     await this.#options.connection.unsubscribe(entry.channel, entry.feed.onMessage);
     await this.#subscribe(entry);
   }
 
-  /** Gives whether there was anything that no message had told. */
-  async #look(entry: Entry): Promise<boolean> {
+  /** Asks Redis for the state of a stream. Returns true if no message had reported it. */
+  async #poll(entry: Entry): Promise<boolean> {
     const { feed } = entry;
-    if (entry.looking || !feed.isLive) return false;
-    entry.looking = true;
-    const asked = feed.tail;
+    if (entry.isPolling || !feed.tail.isLive) return false;
+    entry.isPolling = true;
+    const asked = feed.position;
     try {
-      return feed.learn(await this.#options.commands.head(feed.id), asked);
+      return feed.compare(await this.#options.commands.head(feed.id), asked);
     } catch (error) {
-      feed.fail(unavailable(error));
+      feed.tail.fail(unavailable(error));
       return false;
     } finally {
-      entry.looking = false;
+      entry.isPolling = false;
     }
   }
 }
 
-/** What Redis says of a stream. */
+/** Returns what Redis has about a stream. */
 export function infoOf({ init, notes, fence, tail, end }: Described): StreamInfo {
   const metadata = withNotes(init.metadata, notes);
   return { ...init, metadata, fence, tail: formatOffset(tail), ...(end && { end }) };

@@ -1,4 +1,7 @@
 import type { Coordinator, CoordinatorOptions } from '../../coordination/types.ts';
+import { formatOffset, parseOffset } from '../shared/byte-offsets.ts';
+import { isStoreError, notFound } from '../shared/errors.ts';
+import { NO_BYTES } from '../shared/frames.ts';
 import type {
   Fence,
   Follower,
@@ -14,10 +17,9 @@ import { Commands, type Written } from './commands.ts';
 import type { Connection } from './connection.ts';
 import { Access } from './coordination/access.ts';
 import { coordinateOnRedis } from './coordination/index.ts';
-import { notFound } from './failures.ts';
+import { frameOf } from './feed.ts';
 import { Feeds, infoOf } from './feeds.ts';
 import { newEpoch } from './messages.ts';
-import { formatOffset, parseOffset } from './offsets.ts';
 import { Requests, type Limits } from './requests.ts';
 import { scriptsFor } from './scripts.ts';
 import { Writers } from './writers.ts';
@@ -33,8 +35,6 @@ const BYTES_LOST: StreamEnd = Object.freeze({
     message: 'The store lost bytes of this answer in a failover',
   }),
 });
-
-const NO_BYTES = new Uint8Array(0);
 
 interface Parts {
   readonly connection: Connection;
@@ -82,8 +82,7 @@ export class RedisStore implements StreamStore {
     const { commands, feeds } = this.#use();
     await this.#write(id, async (written) => {
       const { epoch, notes } = await commands.annotate(id, entries, written, fence);
-      const feed = feeds.get(id);
-      if (feed?.epoch === epoch) feed.learnNotes(notes);
+      feeds.get(id, epoch)?.addNotes(notes);
     });
   }
 
@@ -92,10 +91,9 @@ export class RedisStore implements StreamStore {
     await this.#write(id, async (written) => {
       const { epoch, tail, again } = await commands.append(id, bytes, written, fence);
       this.#writers.advance(id, epoch, tail);
-      const feed = feeds.get(id);
-      if (feed?.epoch !== epoch) return;
-      if (again) feed.learn({ epoch, tail }, 0);
-      else feed.ingest(tail - bytes.length, bytes);
+      const feed = feeds.get(id, epoch);
+      if (again) feed?.compare({ epoch, tail }, 0);
+      else feed?.append(tail - bytes.length, bytes);
     });
   }
 
@@ -104,11 +102,9 @@ export class RedisStore implements StreamStore {
     return this.#write(id, async (written) => {
       const closed = await commands.close(id, { end, whenLost: BYTES_LOST, last, written, fence });
       this.#writers.forget(id);
-      const feed = feeds.get(id);
-      if (feed?.epoch === closed.epoch) {
-        if (closed.added) feed.ingest(closed.tail - last.length, last, closed.end);
-        else feed.learn(closed, 0);
-      }
+      const feed = feeds.get(id, closed.epoch);
+      if (closed.added) feed?.append(closed.tail - last.length, last, closed.end);
+      else feed?.compare(closed, 0);
       return closed.end;
     });
   }
@@ -117,18 +113,14 @@ export class RedisStore implements StreamStore {
     const { commands, feeds } = this.#use();
     const adopted = await commands.adopt(id, fence, entries);
     this.#writers.begin(id, adopted.epoch, adopted.tail);
-    const feed = feeds.get(id);
-    if (feed?.epoch === adopted.epoch) feed.learnNotes(adopted.notes);
+    feeds.get(id, adopted.epoch)?.addNotes(adopted.notes);
     return adopted.fence;
   }
 
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
     const { commands } = this.#use();
     const from = parseOffset(offset);
-    const { bytes, tail, end } = await commands.read(id, from, maxBytes, true);
-    const next = from + bytes.length;
-    const upToDate = next === tail;
-    return { bytes, next: formatOffset(next), upToDate, ...(upToDate && end && { end }) };
+    return frameOf(from, await commands.read(id, from, maxBytes, true));
   }
 
   positionOf(offset: Offset): number {
@@ -152,7 +144,7 @@ export class RedisStore implements StreamStore {
     const { commands, feeds } = this.#use();
     const wasThere = await commands.delete(id);
     this.#writers.forget(id);
-    feeds.get(id)?.fail(notFound());
+    feeds.get(id)?.tail.fail(notFound());
     return wasThere;
   }
 
@@ -174,7 +166,7 @@ export class RedisStore implements StreamStore {
 
   async #start(): Promise<void> {
     const connection = await this.#connect(() => {
-      this.#parts?.feeds.lookAtAll();
+      this.#parts?.feeds.pollAll();
       this.#parts?.coordination.topics.wakeAll();
     });
     const who = newEpoch();
@@ -198,10 +190,9 @@ export class RedisStore implements StreamStore {
       try {
         return await write(written);
       } catch (error) {
-        if (error instanceof StoreError && error.code === 'NOT_FOUND') {
+        if (isStoreError(error, 'NOT_FOUND')) {
           this.#writers.forget(id);
-          const feed = this.#parts?.feeds.get(id);
-          if (!written || feed?.epoch === written.epoch) feed?.fail(error);
+          this.#parts?.feeds.get(id, written?.epoch)?.tail.fail(error);
         }
         throw error;
       }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { formatOffset, parseOffset } from './offsets.ts';
+import { formatOffset, parseOffset } from './byte-offsets.ts';
 
 const position = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 

@@ -1,0 +1,159 @@
+import { notifyReader } from '../notify-reader.ts';
+import type { Follower, Frame, Offset, StoreError, StreamInfo } from '../types.ts';
+import { toStoreError } from './errors.ts';
+import { partOf } from './frames.ts';
+import type { LiveTail, TailReader } from './live-tail.ts';
+
+/** Reads what a live tail does not have any more. */
+export interface FrameSource {
+  /**
+   * Returns the bytes at an offset, which is before the end of the stream. It may return more than `maxBytes`, which the
+   * follower then keeps for its next frames. An empty frame without an end means that nothing can be read yet.
+   *
+   * @throws StoreError
+   */
+  fetch(from: Offset, maxBytes: number): Frame | Promise<Frame>;
+  /** Releases the resources of one follower. */
+  close?(): void;
+}
+
+export interface TailFollowerOptions {
+  readonly tail: LiveTail;
+  /** The stream when the follower opened. */
+  readonly info: StreamInfo;
+  readonly offset: Offset;
+  readonly maxBytes: number;
+  readonly onReadable: () => void;
+  readonly source: FrameSource;
+}
+
+/**
+ * Reads one stream for one reader: from the live tail if it has the reader's offset, otherwise from the store. It holds at
+ * most what it fetched at once.
+ */
+export class TailFollower implements Follower, TailReader {
+  readonly info: StreamInfo;
+  readonly #tail: LiveTail;
+  readonly #source: FrameSource;
+  readonly #maxBytes: number;
+  readonly #onReadable: () => void;
+  #offset: Offset;
+  /** Fetched bytes that the reader has not taken yet. */
+  #fetched: Frame | undefined;
+  #isFetching = false;
+  #failure: StoreError | undefined;
+  /** The last `next` returned `undefined`, so that `onReadable` has to be called. */
+  #isWaiting = false;
+  #isDone = false;
+
+  constructor({ tail, info, offset, maxBytes, onReadable, source }: TailFollowerOptions) {
+    this.info = info;
+    this.#tail = tail;
+    this.#source = source;
+    this.#maxBytes = Math.max(1, maxBytes);
+    this.#onReadable = onReadable;
+    this.#offset = offset;
+    tail.add(this);
+  }
+
+  get metadata(): StreamInfo['metadata'] {
+    return this.#tail.metadata;
+  }
+
+  /** Fetches the first frame unless the tail has it, so that `next` returns it at once. @throws StoreError */
+  async ready(): Promise<void> {
+    while (!this.#fetched && this.#atTail() === 'fetch') {
+      if (!this.#keep(await this.#source.fetch(this.#offset, this.#maxBytes))) return;
+    }
+  }
+
+  next(): Frame | undefined {
+    if (this.#isDone) return undefined;
+    const failure = this.#tail.failure ?? this.#failure;
+    if (failure) throw failure;
+    const frame = this.#take();
+    this.#isWaiting = frame === undefined;
+    if (!frame) return undefined;
+    this.#offset = frame.next;
+    if (frame.end) this.stop();
+    return frame;
+  }
+
+  stop(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#isWaiting = false;
+    this.#fetched = undefined;
+    this.#source.close?.();
+    this.#tail.remove(this);
+  }
+
+  /** Calls `onReadable`, once for each time that `next` returned `undefined`. */
+  wake(): void {
+    if (!this.#isWaiting) return;
+    if (!this.#tail.failure) {
+      // What was written does not help a reader that waits for older bytes, or has read further than the tail.
+      if (this.#isFetching || (this.#offset > this.#tail.offset && this.#tail.isLive)) return;
+    }
+    this.#isWaiting = false;
+    notifyReader(this.#onReadable);
+  }
+
+  #atTail(): Frame | 'fetch' | undefined {
+    return this.#tail.frameAt(this.#offset, this.#maxBytes);
+  }
+
+  #take(): Frame | undefined {
+    while (!this.#isFetching) {
+      const frame = this.#fetched ? this.#takeFetched(this.#fetched) : this.#atTail();
+      if (frame !== 'fetch') return frame;
+      const fetched = this.#source.fetch(this.#offset, this.#maxBytes);
+      if (fetched instanceof Promise) this.#await(fetched);
+      else if (!this.#keep(fetched)) return undefined;
+    }
+    return undefined;
+  }
+
+  #takeFetched(whole: Frame): Frame {
+    const maxBytes = this.#maxBytes;
+    const { offsets } = this.#tail;
+    const frame = partOf(whole, this.#offset, { skip: 0, maxBytes, offsets });
+    const rest = { ...whole, bytes: whole.bytes.subarray(frame.bytes.length) };
+    this.#fetched = frame === whole ? undefined : rest;
+    return frame;
+  }
+
+  /** Keeps a fetched frame. Returns false if it brings nothing. */
+  #keep(frame: Frame): boolean {
+    if (frame.bytes.length > 0 || frame.end) {
+      this.#fetched = frame;
+      return true;
+    }
+    const isFurther = frame.next !== this.#offset;
+    this.#offset = frame.next;
+    return isFurther;
+  }
+
+  #await(fetching: Promise<Frame>): void {
+    this.#isFetching = true;
+    void fetching
+      .then(
+        (frame) => (this.#isDone ? false : this.#keep(frame)),
+        (error: unknown) => {
+          this.#failure = toStoreError(error);
+          return true;
+        },
+      )
+      .then((isNews) => {
+        this.#isFetching = false;
+        if (isNews) this.#resume();
+      });
+  }
+
+  /** After a fetch: notifies the reader, unless what was fetched only moved its offset. */
+  #resume(): void {
+    if (this.#isDone) return;
+    const isReadable = this.#failure ?? this.#fetched ?? this.#atTail();
+    if (isReadable) this.wake();
+  }
+}

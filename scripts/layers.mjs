@@ -210,6 +210,11 @@ export const LAYERS = [
     types: ['server/context.ts'],
   },
   {
+    path: 'server/telemetry/',
+    holds: 'metrics, traces and the checks of monitoring systems, from the events of the proxy',
+    imports: ['protocol/', 'server/shared/', 'server/auth/', 'server/http/'],
+  },
+  {
     path: 'server/cli/',
     holds: 'the command; it uses the proxy by the name of the package',
     imports: ['server/shared/', 'server/upstream/', 'server/options/'],

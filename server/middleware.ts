@@ -3,6 +3,7 @@ import { corsMiddleware } from './http/cors.ts';
 import { mountOf } from './http/mount.ts';
 import type { DurableProxyOptions } from './options.ts';
 import { resolveOptions } from './options/resolve.ts';
+import type { Readiness } from './telemetry/endpoints.ts';
 import { createProxy, type CloseOptions } from './proxy.ts';
 
 /** A middleware of Express (4 or 5), connect, `@fastify/middie` or `node:http` that is a durable proxy. */
@@ -20,6 +21,11 @@ export interface DurableProxyRouter {
    * for the store, then gets 502 `STORAGE_ERROR` with `Retry-After`.
    */
   readonly ready: Promise<void>;
+  /**
+   * Resolves with `ready` if the proxy accepts new streams, else with the reason: `starting`, `draining`, or
+   * `store-unavailable`. Asks the store, for at most 2 seconds. Never rejects. For readiness checks of an app.
+   */
+  readiness(): Promise<Readiness>;
   /**
    * Takes no new streams (503 `SHUTTING_DOWN`), lets running ones finish for `drainMs` (default 10,000), closes
    * the rest as `interrupted`, and lets go of everything. Call it on SIGTERM, before `server.close()` ends.
@@ -46,6 +52,7 @@ export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {
   };
   return Object.assign(middleware, {
     ready: proxy.ready,
+    readiness: () => proxy.readiness(),
     close: (closeOptions?: CloseOptions) => proxy.close(closeOptions),
   });
 }

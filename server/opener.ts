@@ -37,6 +37,11 @@ export class Opener {
     this.first.catch(() => undefined);
   }
 
+  /** True once the store is open. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   /**
    * Resolves when the store is open.
    * @param ms longest wait in milliseconds.

@@ -292,6 +292,11 @@ export interface DurableProxyOptions {
    * effect.
    */
   onEvent?: OnEvent;
+  /**
+   * Called with the milliseconds of each append to the store. There may be thousands a second: only count them. Must
+   * not throw.
+   */
+  onAppend?: (ms: number) => void;
 }
 
 /** Options of `createProxyServer`. */
@@ -318,4 +323,9 @@ export interface ProxyServerOptions extends DurableProxyOptions {
    * @default 65_536
    */
   maxHeaderSize?: number;
+  /**
+   * Serves metrics in the text format of Prometheus at `GET /metrics`, for requests with the service secret.
+   * @default false
+   */
+  metrics?: boolean;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createKeyring } from './auth/keyring.ts';
 import { createServiceAuth } from './auth/service.ts';
 import type { Context } from './context.ts';
@@ -26,7 +27,9 @@ import { ReaderSlots } from './read/reader-slots.ts';
 import { SseEncoder } from './read/sse-frames.ts';
 import { durableStreamsStore } from './store/durable-streams/index.ts';
 import { embeddedStore } from './store/embedded/index.ts';
+import { inTime } from './store/bounded.ts';
 import type { StreamEnd, StreamStore } from './store/types.ts';
+import type { Readiness } from './telemetry/endpoints.ts';
 import { abortHere } from './streams/abort-stream.ts';
 import { compileAllowlist } from './upstream/allowlist.ts';
 import { Readership } from './unread/readership.ts';
@@ -47,6 +50,9 @@ const SHUT_DOWN: StreamEnd = Object.freeze({
   error: Object.freeze({ code: 'SHUTTING_DOWN', message: 'The proxy was shut down in mid-answer' }),
 });
 
+/** Milliseconds that the store has to answer a check of readiness. */
+const READY_MS = 2_000;
+
 /** Options of `close` and `stop`. */
 export interface CloseOptions {
   /** Milliseconds to let running answers finish. Default 10,000. What still runs then ends `interrupted`. */
@@ -58,6 +64,8 @@ export interface Proxy {
   readonly dispatch: Dispatch;
   /** Settles with the first attempt to open the store. Further attempts follow if it rejects. */
   readonly ready: Promise<void>;
+  /** Resolves with whether it accepts new streams. Asks the store. Never rejects. */
+  readiness(): Promise<Readiness>;
   /** Takes no new streams, drains, and lets go of everything. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -203,6 +211,15 @@ export function createProxy(options: ResolvedOptions): Proxy {
   return {
     dispatch: createDispatch({ context, auth, opener }),
     ready: opener.first,
+    async readiness() {
+      if (running.closing || closing) return 'draining';
+      if (!opener.isOpen) return 'starting';
+      const answer = inTime(store.head(randomUUID()), READY_MS);
+      return answer.then(
+        () => 'ready' as const,
+        () => 'store-unavailable' as const,
+      );
+    },
     close: ({ drainMs = DEFAULT_DRAIN_MS } = {}) => (closing ??= closeAll(drainMs)),
   };
 }

@@ -8,7 +8,12 @@ import { createHttpServer, limitHeaders } from './http/http-server.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import { durableProxy } from './middleware.ts';
-import type { ProxyServerOptions } from './options.ts';
+import { createKeyring } from './auth/keyring.ts';
+import { createServiceAuth, type ServiceAuth } from './auth/service.ts';
+import { silentLogger } from './shared/logger.ts';
+import { metricsEndpoint, readyEndpoint } from './telemetry/endpoints.ts';
+import { ProxyMetrics } from './telemetry/metrics.ts';
+import type { DurableProxyOptions, ProxyServerOptions } from './options.ts';
 import { resolveServerOptions } from './options/resolve.ts';
 import { PROXY_OPTIONS } from './options/table.ts';
 import type { CloseOptions } from './proxy.ts';
@@ -25,13 +30,14 @@ export interface ProxyServer {
 }
 
 /**
- * The proxy on a port of its own, with `GET /health`. Resolves when it listens and its store is open.
+ * The proxy on a port of its own, with `GET /health`, `GET /ready` and, with the option `metrics`, `GET /metrics`. Resolves when it listens and its store is open.
  * @param options the options of `durableProxy`, and where to listen.
  * @throws ConfigurationError, what `listen` fails with (a port in use), what the store fails with.
  */
 export async function createProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
-  const { port, host, proxyOptions, ...httpOptions } = resolveServerOptions(options);
-  const proxy = durableProxy(proxyOptions);
+  const { port, host, metrics: hasMetrics, proxyOptions, ...httpOptions } = resolveServerOptions(options);
+  const metrics = hasMetrics ? new ProxyMetrics() : undefined;
+  const proxy = durableProxy(metrics ? counted(proxyOptions, metrics) : proxyOptions);
   const serverOptions = {
     ...httpOptions,
     requestBodyTimeoutMs: proxyOptions.requestBodyTimeoutMs ?? PROXY_OPTIONS.requestBodyTimeoutMs.fallback,
@@ -49,6 +55,11 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
   app.get('/health', (_req, res) => {
     res.json({ status: 'ok' });
   });
+  app.get(
+    '/ready',
+    readyEndpoint(() => proxy.readiness()),
+  );
+  if (metrics) app.get('/metrics', metricsEndpoint(metrics, serviceAuthOf(proxyOptions)));
   app.use(MOUNT_PATH, proxy);
   app.use((req, res) =>
     renderError(req, res, new ProxyError('NOT_FOUND', `Not found. The proxy is mounted at ${MOUNT_PATH}`)),
@@ -80,6 +91,27 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
     await closed;
   };
   return { url: originOf(server, host), stop: (closeOptions) => (stopping ??= stop(closeOptions)) };
+}
+
+/** Lets the metrics see what the listeners of the options see. */
+function counted(options: DurableProxyOptions, metrics: ProxyMetrics): DurableProxyOptions {
+  const { onEvent, onAppend } = options;
+  return {
+    ...options,
+    onEvent(event) {
+      metrics.onEvent(event);
+      return onEvent?.(event);
+    },
+    onAppend(ms) {
+      metrics.onAppend(ms);
+      onAppend?.(ms);
+    },
+  };
+}
+
+function serviceAuthOf({ jwtSecret, acceptJwtSecret = true }: DurableProxyOptions): ServiceAuth {
+  const keyring = createKeyring(jwtSecret);
+  return createServiceAuth({ keyring, logger: silentLogger, acceptJwtSecret, acceptLegacyTokens: false });
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

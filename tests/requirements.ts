@@ -8,6 +8,7 @@ const REQUIREMENTS = {
   'redis-server': { command: 'redis-server', install: 'sudo apt-get install -y redis-server' },
   // On Debian 12 it is among the backports.
   'valkey-server': { command: 'valkey-server', install: 'sudo apt-get install -y valkey-server' },
+  promtool: { command: 'promtool', install: 'sudo apt-get install -y prometheus' },
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;

@@ -45,6 +45,7 @@ const FLAGS = {
   'no-recovery': { type: 'boolean' },
   'webhook-url': { type: 'string' },
   'cors-origin': { type: 'string', multiple: true },
+  metrics: { type: 'boolean' },
   drain: { type: 'string' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -91,6 +92,7 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
       ...(flags['webhook-url'] !== undefined && {
         webhook: { url: flags['webhook-url'], secret: env['WEBHOOK_SECRET'] ?? '' },
       }),
+      ...(flags.metrics && { metrics: true }),
       ...recoveryOption(flags.recover, flags['no-recovery']),
       ...(flags['upstream-header'] && { prepareUpstream: upstreamHeaders(flags['upstream-header'], env) }),
     },

@@ -30,6 +30,7 @@ Server
   --base-path <path>              path of the mount behind a reverse proxy that removes a part of the path
   --cors-origin <origin>          origins whose pages may call. Repeatable. Default: any
   --webhook-url <url>             receives a signed POST for each stream that closes; needs WEBHOOK_SECRET
+  --metrics                       serve metrics for Prometheus at /metrics, for requests with the service secret
   --drain <seconds>               time for running responses after SIGTERM or SIGINT. Default 10
   --log-level <level>             debug, info (default), warn, error, silent. JSON lines, as pino writes them
 

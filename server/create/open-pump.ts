@@ -61,6 +61,7 @@ export function openPump(
     fence: 0,
     ...adopted,
     giveUp: running.gone,
+    onAppend: options.onAppend,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
     beforeClose(end) {
       const closing = { streamId, metadata, end, bytes: pump.bytes };

@@ -230,6 +230,7 @@ export const PROXY_OPTIONS = {
   >,
   logger: LOGGER,
   onEvent: callback<OnEvent>('(event) => console.log(event)'),
+  onAppend: callback<(ms: number) => void>('(ms) => histogram.record(ms)'),
 } as const satisfies OptionTable & Record<keyof DurableProxyOptions, unknown>;
 
 /** Options that only `createProxyServer` has. */
@@ -247,5 +248,6 @@ export const SERVER_OPTIONS = {
     unit: 'bytes',
     help: 'maximum size of the target and headers of a request',
   }),
+  metrics: flag(false),
 } as const satisfies OptionTable &
   Record<Exclude<keyof ProxyServerOptions, keyof DurableProxyOptions>, unknown>;

@@ -30,6 +30,8 @@ export interface PumpOptions {
   /** `upstreamLingerMs`: how long the connection may stay open after the end that the format has. */
   readonly lingerMs: number;
   readonly onFirstByte: () => void;
+  /** Called with the milliseconds of each append that the store accepted. */
+  readonly onAppend?: ((ms: number) => void) | undefined;
   /** Called when the end is decided, before it is stored. */
   readonly onEnd?: () => void;
   /** Called before the stream is closed. If it returns a promise, the stream is closed when that resolves. */
@@ -192,9 +194,11 @@ export class Pump {
   }
 
   #append(): void {
-    const { store, streamId } = this.#options;
+    const { store, streamId, onAppend } = this.#options;
     this.#appending = true;
-    store.append(streamId, this.#drain(), this.#options.fence).then(this.#onAppended, this.#onLost);
+    let appended = store.append(streamId, this.#drain(), this.#options.fence);
+    if (onAppend) appended = timed(appended, onAppend);
+    appended.then(this.#onAppended, this.#onLost);
   }
 
   readonly #onAppended = (): void => {
@@ -273,6 +277,13 @@ export class Pump {
     this.#pendingBytes = 0;
     return bytes;
   }
+}
+
+/** Reports how long a promise took to resolve. */
+async function timed(promise: Promise<void>, report: (ms: number) => void): Promise<void> {
+  const begunAt = performance.now();
+  await promise;
+  report(performance.now() - begunAt);
 }
 
 function tooLarge(maxBytes: number): StreamEnd {

@@ -72,7 +72,7 @@ describe('samples of docs/deployment.md', () => {
     expect(parsed.options.port).toBeUndefined();
     expect(HELP).toMatch(new RegExp(`--port .*${ports[0].containerPort}`));
     expect(parsed.redis).toBe('redis://cache:6379');
-    expect(readinessProbe.httpGet).toEqual({ path: '/health', port: ports[0].containerPort });
+    expect(readinessProbe.httpGet).toEqual({ path: '/ready', port: ports[0].containerPort });
     const { seconds } = lifecycle.preStop.sleep;
     expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(parsed.drainMs / 1000 + seconds);
   });

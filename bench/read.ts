@@ -34,6 +34,7 @@ export interface RequestOptions {
   readonly url: string;
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
   /** Called when the answer's head is there. */
   readonly onHead?: () => void;
   /** Called with the first piece of the body. */
@@ -49,7 +50,13 @@ export function record(agent: Dispatcher, options: RequestOptions): Promise<Reco
     let [status, headers] = [0, {} as Recording['headers']];
     const begunMs = nowMs();
     agent.dispatch(
-      { origin, path: pathname + search, method: options.method, headers: options.headers ?? {} },
+      {
+        origin,
+        path: pathname + search,
+        method: options.method,
+        headers: options.headers ?? {},
+        body: options.body ?? null,
+      },
       {
         onRequestStart: () => undefined,
         onResponseStart(_, code, received) {

@@ -6,7 +6,8 @@ import { nowMs } from './clock.ts';
  * The upstream, a process of its own. What it sends is said in the query: `chunks`, `gap` (milliseconds),
  * `pause` (milliseconds after the first chunk), `size` (bytes of a chunk), `gate` (a name: the chunks begin
  * when `/open?gate=` is called with it). Each chunk is an SSE event that holds its number and the time at which
- * it was handed to the socket. `/page` is an empty page for a browser.
+ * it was handed to the socket. With `format=responses` the events are those of the OpenAI Responses API. `/page` is an empty
+ * page for a browser.
  */
 const gates = new Map<string, () => void>();
 
@@ -27,10 +28,14 @@ const server = createServer((req, res) => {
   }
   const [chunks, gap, pause] = [number('chunks'), number('gap'), number('pause')];
   const padding = 'x'.repeat(Math.max(0, number('size') - 60));
+  const typeOf = searchParams.get('format') === 'responses' ? responsesFields : () => '';
   let sent = 0;
   const send = (): void => {
     while (!res.destroyed) {
-      const more = res.write(`data: {"i":${sent},"t":"${nowMs().toFixed(3)}","pad":"${padding}"}\n\n`);
+      const fields = typeOf(sent, chunks);
+      const more = res.write(
+        `data: {"i":${sent},"t":"${nowMs().toFixed(3)}"${fields},"pad":"${padding}"}\n\n`,
+      );
       sent += 1;
       if (sent === chunks) res.end();
       else if (sent === 1 && pause > 0) setTimeout(send, pause);
@@ -47,6 +52,13 @@ const server = createServer((req, res) => {
     gates.set(gate, send);
   });
 });
+function responsesFields(number: number, chunks: number): string {
+  const [first, last] = [number === 0, number === chunks - 1];
+  const type = first ? 'response.created' : last ? 'response.completed' : 'response.output_text.delta';
+  const content = first || last ? '"response":{"id":"resp_1","status":"completed"}' : '"delta":"word"';
+  return `,"type":"${type}","sequence_number":${number},${content}`;
+}
+
 server.listen(0, '127.0.0.1', () => {
   console.log(`listening http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });

@@ -4,6 +4,7 @@ import { catchUpOfFinished, subjectOf as catchUpSubject } from './catch-up.ts';
 import { clientBesideFetch } from './client.ts';
 import { concurrentStreams } from './concurrent.ts';
 import { firstChunkBeforePause, oneAfterTheOther } from './first-chunk.ts';
+import { recoveryBeside, RECOVERABLE, PLAIN } from './recovery.ts';
 import { oneStreamManyReaders, subjectOf as readersSubject } from './readers.ts';
 import { storeAtRest, STORE } from './store.ts';
 import { fullSpeed } from './throughput.ts';
@@ -82,6 +83,18 @@ export function allWorks(quick: boolean): readonly Work[] {
         nothingLost(),
         atMost('p99 ≤ 100 ms', 100, (of) => of(DISK, 'p99')),
         atMost('memory ≤ 100 kB a stream', 100, (of) => of(DISK, 'perStream')),
+      ],
+    }),
+    recoveryBeside({
+      name: 'recovery',
+      streams: size(300, 30),
+      chunks: size(40, 10),
+      gapMs: 50,
+      peer: DISK,
+      targets: [
+        nothingLost(RECOVERABLE),
+        atMost('CPU ≤ 1.05 × without a recovery', 1.05, ratio('cpu', RECOVERABLE, PLAIN)),
+        atMost('p50 ≤ 1.05 × without a recovery', 1.05, ratio('p50', RECOVERABLE, PLAIN)),
       ],
     }),
     fullSpeed({

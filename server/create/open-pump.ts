@@ -47,7 +47,8 @@ export function openPump(
   context: Context,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
 ): OpenedPump {
-  const { options, store, running, quota, recoveries, processes, readership, webhooks, emit } = context;
+  const { options, store, running, quota, recoveries, processes, readership, webhooks, liveReads, emit } =
+    context;
   let startedAt = performance.now();
   let isAnswered = false;
   let recoverable: Recoverable | undefined;
@@ -124,7 +125,10 @@ export function openPump(
       if (!store.adopt) return;
       processes.own(streamId).catch(onLost);
       pump.handOver = async () => {
-        if (await pump.release()) await store.annotate?.(streamId, NO_OWNER, pump.fence).catch(onLost);
+        if (!(await pump.release())) return;
+        await store.annotate?.(streamId, NO_OWNER, pump.fence).catch(onLost);
+        // They come back at the process that continues it.
+        liveReads.endOf(streamId);
       };
     },
   };

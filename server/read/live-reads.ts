@@ -1,4 +1,5 @@
 export interface LiveRead {
+  readonly streamId: string;
   /** Writes something that keeps a silent connection alive. */
   beat(): void;
   /** Ends the answer without a closing: its reader comes back, here or at another process. */
@@ -32,6 +33,11 @@ export class LiveReads {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#onIdle?.();
+  }
+
+  /** Ends the reads of a stream that another process continues. */
+  endOf(streamId: string): void {
+    for (const read of [...this.#reads]) if (read.streamId === streamId) read.end();
   }
 
   /** Waits until every read is over, ends what still goes on after `graceMs`, and disconnects what stays after as long. */

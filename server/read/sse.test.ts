@@ -129,6 +129,16 @@ it('one response that cannot be written does not disturb the others at a keep-al
   expect(broken.stream.stopped).toBe(true);
 });
 
+it('ends the reads of a stream that another process continues at once, and no others', async () => {
+  const { res, reading, liveReads, stream } = await begin();
+  await reading;
+  liveReads.endOf('another');
+  expect(res.writableEnded).toBe(false);
+  liveReads.endOf('id');
+  expect(res.writableEnded).toBe(true);
+  expect(stream.stopped).toBe(true);
+});
+
 it('a shutdown disconnects a client that does not take the last bytes', async () => {
   const { res, stream, reading, liveReads } = await begin();
   await reading;

@@ -65,6 +65,7 @@ export async function readSse(options: SseOptions): Promise<void> {
     ended(bytes);
   };
   const read: LiveRead = {
+    streamId,
     beat: () => {
       // A response that has ended stays open until its client has taken the last bytes.
       if (!over && !blocked) send(KEEP_ALIVE);

@@ -61,7 +61,15 @@ export const LAYERS = [
   {
     path: 'server/store/embedded/',
     holds: 'the embedded store: LMDB and a journal',
-    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/', 'server/store/shared/'],
+    // Version 0.1 kept claims and names in logs, which are read once.
+    imports: [
+      'protocol/',
+      'server/shared/',
+      'server/coordination/',
+      'server/coordination/logs/',
+      'server/store/',
+      'server/store/shared/',
+    ],
   },
   {
     path: 'server/store/redis/',
@@ -77,6 +85,11 @@ export const LAYERS = [
     path: 'server/coordination/logs/',
     holds: 'coordination on logs of the store',
     imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/'],
+  },
+  {
+    path: 'server/testing/',
+    holds: 'the contract suites of stores and coordinators, for any test runner',
+    imports: ['protocol/', 'server/coordination/', 'server/store/'],
   },
   {
     path: 'server/quota/',

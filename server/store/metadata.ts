@@ -22,7 +22,7 @@ export function toMetadata(metadata: StreamMetadata): Record<string, string> {
   >;
 }
 
-export function metadataOf(info: StreamInfo): StreamMetadata {
+export function metadataOf(info: Pick<StreamInfo, 'metadata'>): StreamMetadata {
   const { subject, owner = '', claim } = info.metadata;
   return { owner, ...(subject !== undefined && { subject }), ...(claim !== undefined && { claim }) };
 }

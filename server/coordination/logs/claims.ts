@@ -26,7 +26,7 @@ export class LogClaims implements ClaimTable {
     for (let id = key; ;) {
       if (instead) await this.#append(id, takenEntry(instead, claim));
       else if (await this.#create(id, claim)) return claim;
-      const loaded = await this.#load(id);
+      const loaded = await loadClaim(this.#store, id);
       if (!loaded) {
         // It has expired.
         instead = undefined;
@@ -75,20 +75,6 @@ export class LogClaims implements ClaimTable {
     });
   }
 
-  /** Reads the key's log, which also restarts its TTL. */
-  async #load(id: string): Promise<Loaded | undefined> {
-    const info = await this.#store.head(id);
-    if (!info) return undefined;
-    try {
-      const { lines } = await readLog(this.#store, id);
-      const claim = lines.reduce(applyLine, firstClaim(info.metadata));
-      return { claim, isClosed: info.end !== undefined };
-    } catch (error) {
-      ignoreMissing(error);
-      return undefined;
-    }
-  }
-
   /** Returns true if the log is closed. Nothing has to be written to a log that is missing. */
   async #append(id: string, entry: ClaimEntry): Promise<boolean> {
     try {
@@ -99,6 +85,30 @@ export class LogClaims implements ClaimTable {
       return (error as StoreError).code === 'CLOSED';
     }
   }
+}
+
+/** Reads the log of a key, which also restarts its TTL. */
+async function loadClaim(store: Pick<ByteStore, 'head' | 'read'>, id: string): Promise<Loaded | undefined> {
+  const info = await store.head(id);
+  if (!info) return undefined;
+  try {
+    const { lines } = await readLog(store, id);
+    return { claim: lines.reduce(applyLine, firstClaim(info.metadata)), isClosed: info.end !== undefined };
+  } catch (error) {
+    ignoreMissing(error);
+    return undefined;
+  }
+}
+
+/** Returns the claim that version 0.1 kept in a log, for a store that keeps claims in another way by now. */
+export async function readClaim(
+  store: Pick<ByteStore, 'head' | 'read'>,
+  key: string,
+): Promise<Claim | undefined> {
+  const loaded = await loadClaim(store, key);
+  if (!loaded) return undefined;
+  const { claim, isClosed } = loaded;
+  return isClosed && claim.state === 'open' ? { ...claim, state: 'kept' } : claim;
 }
 
 /** Returns the first holder, which the log's metadata describe. */

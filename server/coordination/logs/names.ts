@@ -27,8 +27,13 @@ export class LogNames implements NameTable {
   }
 
   async get(name: string): Promise<NameEntry | undefined> {
-    const newest = newestOf((await this.#logs.read(name)).lines);
-    return newest && { streamId: newest.streamId, process: newest.owner, state: newest.state };
+    return (await this.creates(name)).at(-1);
+  }
+
+  /** Returns the creates that did not fail, the newest last. */
+  async creates(name: string): Promise<NameEntry[]> {
+    const { lines } = await this.#logs.read(name);
+    return createsOf(lines).map(({ streamId, owner: process, state }) => ({ streamId, process, state }));
   }
 
   async watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
@@ -42,8 +47,8 @@ export class LogNames implements NameTable {
   }
 }
 
-/** Returns the newest create that did not fail. */
-function newestOf(lines: readonly string[]): Line | undefined {
+/** Returns the creates that did not fail, the newest last. */
+function createsOf(lines: readonly string[]): Line[] {
   const entries = new Map<string, Line>();
   for (const line of lines) {
     const entry = parseLine(line);
@@ -52,12 +57,12 @@ function newestOf(lines: readonly string[]): Line | undefined {
     if (entry && (entry.state === 'accepted') !== entries.has(entry.streamId))
       entries.set(entry.streamId, entry);
   }
-  return [...entries.values()].filter(({ state }) => state !== 'failed').at(-1);
+  return [...entries.values()].filter(({ state }) => state !== 'failed');
 }
 
 /** Returns lines that tell no more than the newest create that did not fail. */
 function newestLines(lines: readonly string[]): string[] {
-  const newest = newestOf(lines);
+  const newest = createsOf(lines).at(-1);
   if (!newest) return [];
   const accepted: Line = { ...newest, state: 'accepted' };
   return (newest.state === 'accepted' ? [newest] : [accepted, newest]).map((entry) => JSON.stringify(entry));

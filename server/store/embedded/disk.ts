@@ -177,8 +177,12 @@ export class Disk {
   }
 
   record(id: string): StreamRecord | undefined {
-    const value = this.#db.get(recordKey(id));
+    const value = this.value(recordKey(id));
     return value && decodeRecord(value);
+  }
+
+  value(key: Buffer): Buffer | undefined {
+    return this.#db.get(key);
   }
 
   /** At most `limit` keys of a range, with their values as text. */

@@ -9,6 +9,8 @@ import { StoreError, type Offset } from '../types.ts';
  *     o sid        id  streams that recovery has to close or remove: open ones, but not logs of keys and claims
  *     e time sid   id  when a stream may go, in milliseconds: what the sweeper has to look at
  *     t sid            chunks of a stream that is gone: what is left to remove
+ *     k id             a row of the coordinator: a claim, a name or a task
+ *     x time id    id  when a row may go, in milliseconds
  *     m                of the store as a whole
  *     j                the last commit of the journal that is in here
  *
@@ -20,6 +22,8 @@ const RECORD = 0x73;
 const OPEN = 0x6f;
 const EXPIRY = 0x65;
 const TRASH = 0x74;
+const ROW = 0x6b;
+const ROW_EXPIRY = 0x78;
 
 /** An internal number of a stream: `epoch * 2 ** 32 + serial`, exact as a double for two million epochs. */
 export type Sid = number;
@@ -102,6 +106,28 @@ export const TRASH_STREAMS: KeyRange = { start: Buffer.of(TRASH), end: Buffer.of
 export const expiriesUntil = (time: number): KeyRange => ({
   start: Buffer.of(EXPIRY),
   end: expiryKey(time + 1, 0),
+});
+
+export const rowKey = (id: string): Buffer => Buffer.from(String.fromCharCode(ROW) + id);
+
+/** All rows whose id begins with a text. */
+export const rowsOf = (start: string): KeyRange => ({
+  start: rowKey(start),
+  // Ids are ASCII.
+  end: Buffer.concat([rowKey(start), Buffer.of(0xff)]),
+});
+
+export function rowExpiryKey(time: number, id: string): Buffer {
+  const key = Buffer.allocUnsafe(7);
+  key[0] = ROW_EXPIRY;
+  key.writeUIntBE(time, 1, 6);
+  return Buffer.concat([key, Buffer.from(id)]);
+}
+
+/** Expiries of rows up to and including `time`. */
+export const rowExpiriesUntil = (time: number): KeyRange => ({
+  start: Buffer.of(ROW_EXPIRY),
+  end: rowExpiryKey(time + 1, ''),
 });
 
 const LAST_OFFSET = 2 ** 48 - 1;

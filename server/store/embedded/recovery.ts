@@ -1,4 +1,5 @@
-import { isRecoverable } from '../metadata.ts';
+import { isRecoverable, metadataOf } from '../metadata.ts';
+import type { LeftOpen } from './coordination/shared.ts';
 import type { StreamEnd } from '../types.ts';
 import type { Disk } from './disk.ts';
 import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
@@ -15,19 +16,31 @@ const LEGACY_KINDS: ReadonlySet<string | undefined> = new Set(['claim', 'key', '
 /** A full disk is no reason not to open. */
 const IS_URGENT = true;
 
+export interface Recovered {
+  /** Of this opening. */
+  readonly epoch: number;
+  /** Streams that can be continued. */
+  readonly leftOpen: readonly LeftOpen[];
+}
+
 /**
- * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, except those that can be continued. Reads the records in the index of open streams only, so its duration does not depend on how many
- * streams, keys and claims are stored. Returns the epoch of this opening.
+ * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, except those that
+ * can be continued. Reads the records in the index of open streams only, so its duration does not depend on how many
+ * streams, keys and claims are stored.
  */
-export async function recover(disk: Disk): Promise<number> {
+export async function recover(disk: Disk): Promise<Recovered> {
   const epoch = disk.epoch() + 1;
   const open = disk.entries(OPEN_STREAMS, Number.MAX_SAFE_INTEGER);
   const left = open.map(({ key, value: id }) => ({ sid: openSid(key), id, record: disk.record(id) }));
+  const leftOpen: LeftOpen[] = [];
   await disk.commit((to) => {
     disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
       // Version 0.1 has the logs of keys and claims in the index: they leave it once, and stay open.
-      if (record?.sid === sid && isRecoverable(record.metadata)) continue;
+      if (record?.sid === sid && isRecoverable(record.metadata)) {
+        leftOpen.push({ process: metadataOf(record).owner, streamId: id });
+        continue;
+      }
       if (record?.sid !== sid || LEGACY_KINDS.has(record.metadata['kind'])) {
         to.remove(openKey(sid));
       } else {
@@ -36,5 +49,5 @@ export async function recover(disk: Disk): Promise<number> {
       }
     }
   }, IS_URGENT);
-  return epoch;
+  return { epoch, leftOpen };
 }

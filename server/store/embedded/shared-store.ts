@@ -10,6 +10,8 @@ import {
   type StreamInit,
   type StreamStore,
 } from '../types.ts';
+import type { Coordinator, CoordinatorOptions } from '../../coordination/types.ts';
+import { coordinateInProcess } from './coordination/index.ts';
 import { EmbeddedStore, type ResolvedOptions } from './store.ts';
 
 /** An open database and how many stores use it. */
@@ -103,6 +105,10 @@ export class SharedStore implements StreamStore {
     entry.closing = disposed.then(remove, remove);
     await entry.closing;
     await disposed;
+  }
+
+  coordinate({ ttlSeconds }: CoordinatorOptions): Coordinator {
+    return coordinateInProcess({ use: () => this.#store.coordination, store: this, ttlSeconds });
   }
 
   get #store(): EmbeddedStore {

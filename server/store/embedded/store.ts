@@ -11,6 +11,7 @@ import {
   type StreamStore,
 } from '../types.ts';
 import { Committer } from './committer.ts';
+import { SharedCoordination } from './coordination/shared.ts';
 import { Disk } from './disk.ts';
 import { EmbeddedFollower } from './follower.ts';
 import { formatOffset, parseOffset, sidOf, type Sid } from './keys.ts';
@@ -41,6 +42,7 @@ interface Opened {
   readonly committer: Committer;
   readonly sweeper: Sweeper;
   readonly epoch: number;
+  readonly coordination: SharedCoordination;
 }
 
 export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
@@ -75,10 +77,12 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
       lock = await lockDirectory(dataDir);
       disk = await Disk.open(dataDir);
       log = await WriteBehind.open(disk, dataDir, durability);
-      const epoch = await recover(disk);
+      const { epoch, leftOpen } = await recover(disk);
       await disk.prepare();
       const sweeper = new Sweeper(this, sweepIntervalMs);
-      this.#opened = { lock, disk, log, committer: new Committer(log, dataDir), sweeper, epoch };
+      const committer = new Committer(log, dataDir);
+      const coordination = new SharedCoordination({ disk, log, committer }, leftOpen);
+      this.#opened = { lock, disk, log, committer, sweeper, epoch, coordination };
     } catch (error) {
       await log?.close();
       await disk?.close();
@@ -99,6 +103,11 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
 
   get committer(): Committer {
     return this.#running().committer;
+  }
+
+  /** @throws StoreError `UNAVAILABLE` when it takes no work. */
+  get coordination(): SharedCoordination {
+    return this.#use().coordination;
   }
 
   /** Until it is disposed of for good. */
@@ -252,12 +261,17 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
 
   /** Expires what is in memory, forgets what is idle, and tries again what could not be written. */
   tidy(now: number): void {
+    this.#running().coordination.table.tidy();
     for (const stream of this.#streams.values()) {
       stream.trim();
       if (!stream.gone && stream.deadline <= now) stream.erase().catch(() => undefined);
       else if (stream.isDirty) this.committer.addLazily(stream);
       else this.onQuiet(stream);
     }
+  }
+
+  sweepRows(): Promise<boolean> {
+    return this.#running().coordination.table.sweep();
   }
 
   expire(id: string, sid: Sid, expiresAt: number): Promise<void> | undefined {

@@ -23,6 +23,8 @@ export interface SweepHost {
   readonly committer: Committer;
   /** Looks through what is in memory. */
   tidy(now: number): void;
+  /** Takes away rows that have expired. True when there may be more. */
+  sweepRows(): Promise<boolean>;
   /** Takes away the stream that has this expiry. Undefined when it lives on: its expiry is being moved. */
   expire(id: string, sid: Sid, expiresAt: number): Promise<void> | undefined;
 }
@@ -59,6 +61,7 @@ export class Sweeper {
   async #sweep(): Promise<void> {
     this.#host.tidy(Date.now());
     while (!this.#isStopped && (await this.#expire()));
+    while (!this.#isStopped && (await this.#host.sweepRows()));
     while (!this.#isStopped && (await this.#removeChunks()));
   }
 

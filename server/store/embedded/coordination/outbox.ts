@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { TAKEN_MS } from '../../../coordination/times.ts';
+import type { Outbox, TakenTask, Task } from '../../../coordination/types.ts';
+import type { SharedCoordination } from './shared.ts';
+
+/** What the ids of rows of tasks begin with. */
+const ROW = 'task:';
+
+const TTL_SECONDS = 30 * 24 * 3_600;
+
+/** A task as it is stored. */
+interface Stored extends Omit<Task, 'id'> {
+  readonly attempts: number;
+  /** The attempt that has the task; empty if nobody has it. */
+  readonly by: string;
+}
+
+/** Tasks as rows. There are few: those that are due, or wait for another attempt. */
+export class EmbeddedOutbox implements Outbox {
+  readonly #use: () => SharedCoordination;
+
+  constructor(use: () => SharedCoordination) {
+    this.#use = use;
+  }
+
+  async add({ id, payload, dueAt }: Task): Promise<void> {
+    if (!this.#get(id)) await this.#put(id, { payload, dueAt, attempts: 0, by: '' });
+  }
+
+  async take(): Promise<TakenTask | undefined> {
+    const now = Date.now();
+    const due = this.#use()
+      .table.ids(ROW)
+      .map((row) => ({
+        id: row.slice(ROW.length),
+        dueAt: this.#get(row.slice(ROW.length))?.dueAt ?? Infinity,
+      }))
+      .filter(({ dueAt }) => dueAt <= now)
+      .sort((a, b) => a.dueAt - b.dueAt)[0];
+    const task = due && this.#get(due.id);
+    if (!due || !task) return undefined;
+    const { id } = due;
+    const by = randomUUID();
+    const attempts = task.attempts + 1;
+    // After a crash it is due again, whether this is stored or not.
+    this.#put(id, { ...task, attempts, by, dueAt: now + TAKEN_MS }).catch(() => undefined);
+    return {
+      id,
+      payload: task.payload,
+      attempts,
+      extend: () => this.#ifHeld(id, by, (held) => this.#put(id, { ...held, dueAt: Date.now() + TAKEN_MS })),
+      retry: (dueAt) => this.#ifHeld(id, by, (held) => this.#put(id, { ...held, dueAt })),
+      postpone: (dueAt) =>
+        this.#ifHeld(id, by, (held) => this.#put(id, { ...held, dueAt, attempts: task.attempts })),
+      done: () => this.#ifHeld(id, by, () => this.#use().table.delete(ROW + id)),
+    };
+  }
+
+  #get(id: string): Stored | undefined {
+    return this.#use().table.get(ROW + id) as Stored | undefined;
+  }
+
+  #put(id: string, task: Stored): Promise<void> {
+    return this.#use().table.put(ROW + id, task, TTL_SECONDS);
+  }
+
+  /** Returns false, without effect, if another attempt has the task. */
+  async #ifHeld(id: string, by: string, act: (task: Stored) => Promise<void>): Promise<boolean> {
+    const task = this.#get(id);
+    if (task?.by !== by) return false;
+    await act(task);
+    return true;
+  }
+}

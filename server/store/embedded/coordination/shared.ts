@@ -1,0 +1,64 @@
+import { Table, type TableHost } from './table.ts';
+
+/** Streams that a process left open when it ended. */
+export interface LeftOpen {
+  readonly process: string;
+  readonly streamId: string;
+}
+
+/** A coordinator in this process that has started. */
+export interface Member {
+  readonly onMessage: (message: string) => void;
+  readonly owned: Set<string>;
+}
+
+/** What the coordinators on one open database share. All are in this process, and all others are dead. */
+export class SharedCoordination {
+  readonly table: Table;
+  readonly members = new Map<string, Member>();
+  /** Streams of processes that ended, by process. */
+  readonly orphans = new Map<string, Set<string>>();
+  readonly #watchers = new Map<string, Set<() => void>>();
+
+  constructor(host: TableHost, leftOpen: readonly LeftOpen[]) {
+    this.table = new Table(host);
+    for (const { process, streamId } of leftOpen) this.leave(process, [streamId]);
+  }
+
+  /** Notes streams of a process that has ended. */
+  leave(process: string, streamIds: Iterable<string>): void {
+    const orphans = this.orphans.get(process) ?? new Set();
+    for (const streamId of streamIds) orphans.add(streamId);
+    if (orphans.size > 0) this.orphans.set(process, orphans);
+  }
+
+  /** Wakes those that watch a row. */
+  changed(id: string): void {
+    for (const wake of this.#watchers.get(id) ?? []) wake();
+  }
+
+  /**
+   * Resolves when `isOver` returns true, which is asked at first and after each change of the row.
+   * @throws the signal's reason.
+   */
+  async until(id: string, isOver: () => boolean, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (isOver()) return;
+    const watchers = this.#watchers.get(id) ?? new Set();
+    this.#watchers.set(id, watchers);
+    let wake: () => void = () => undefined;
+    let onAbort: () => void = () => undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        wake = () => isOver() && resolve();
+        onAbort = () => reject(signal.reason as Error);
+        watchers.add(wake);
+        signal.addEventListener('abort', onAbort);
+      });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      watchers.delete(wake);
+      if (watchers.size === 0) this.#watchers.delete(id);
+    }
+  }
+}

@@ -1,19 +1,21 @@
-import { RETRY_CAP_MS } from './backoff.ts';
 import { createCall } from './call.ts';
-import type { Credentials } from './credentials.ts';
 import { isExpired, isGone, type DurableError, type ErrorTarget } from './errors.ts';
 import { ABORT, abortUrl, type ProxyClient } from './proxy-client.ts';
-import { refusal } from './refusal.ts';
+import { proxyErrorOf } from './proxy-error.ts';
+import type { RequestRecord } from './request-records.ts';
 
-/** How long a stop is retried, in milliseconds: a stop that is lost costs money. */
+/** How long a stop is retried, in milliseconds: the model costs money until the stop arrives. */
 const RETRY_MS = 30_000;
 
 /**
- * Returns a function that stops the upstream of a stream. What was received so far stays readable. It may be called
- * again.
+ * Returns a function that stops the upstream of a stream. What was received so far stays readable. The function may be
+ * called again. It throws `DurableNetworkError` or `DurableStreamError` if the proxy did not confirm the stop within
+ * 30 seconds.
  * @param streamUrl `response.streamUrl`.
- * @param fetch the fetch to use. @default the global one
- * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop within 30 seconds.
+ * @param fetch the `fetch` that sends the request. @default the global `fetch`
+ * @example
+ * const abort = createAbortFn(response.streamUrl);
+ * button.onclick = () => abort();
  */
 export function createAbortFn(streamUrl: string, fetch?: typeof globalThis.fetch): () => Promise<void> {
   return once(() =>
@@ -24,7 +26,7 @@ export function createAbortFn(streamUrl: string, fetch?: typeof globalThis.fetch
   );
 }
 
-/** Runs at most once at a time, and not again after a success. */
+/** Returns a function that runs at most once at a time, and not again after a success. */
 export function once(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   return () =>
@@ -35,9 +37,9 @@ export function once(run: () => Promise<void>): () => Promise<void> {
 }
 
 /**
- * Stops a stream.
+ * Stops a stream by its URL.
  * @param send sends the request once.
- * @param renew gets another URL in place of an expired one; resolves with false if there is none.
+ * @param renew gets another URL if the current one has expired; resolves with false if there is none.
  * @param timeoutMs how long to retry. @default 30,000
  * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
  */
@@ -57,27 +59,32 @@ export async function abortStream(
 }
 
 /** Sends a stop until the proxy confirms it, or responds with an error that counts as a confirmation. */
-async function persistStop(
+function persistStop(
   send: () => Promise<Response>,
   target: ErrorTarget,
   timeoutMs: number,
   isOver?: (error: DurableError) => boolean,
 ): Promise<void> {
-  const call = createCall({ reconnectTimeoutMs: timeoutMs, heartbeatTimeoutMs: timeoutMs }, target);
+  const settings = {
+    reconnectTimeoutMs: timeoutMs,
+    retryTimeoutMs: timeoutMs,
+    heartbeatTimeoutMs: timeoutMs,
+  };
+  const call = createCall(settings, target);
   const ask = async () => {
     const response = await send();
     if (response.status === 204) return;
-    const refused = await refusal(response, target);
-    if (!isOver?.(refused)) throw refused;
+    const error = await proxyErrorOf(response, target);
+    if (!isOver?.(error)) throw error;
   };
-  await call.persist(ask, { capMs: RETRY_CAP_MS }).finally(() => call.end('stop', 'aborted'));
+  return call.persist('request', ask).finally(() => call.end('stop', 'aborted'));
 }
 
 /**
  * Stops the stream of an `Idempotency-Key`, also while the upstream has not responded to its create.
- *
- * @throws DurableNetworkError, DurableStreamError if it could not be stopped, as by a server that does not
- * support this request.
+ * @param timeoutMs how long to retry. @default 30,000
+ * @throws DurableNetworkError, DurableStreamError if the stream could not be stopped, for example because the server
+ * does not support this request.
  */
 export function abortKey(
   proxy: ProxyClient,
@@ -88,11 +95,14 @@ export function abortKey(
   return persistStop(() => proxy.abortKey(idempotencyKey), target, timeoutMs);
 }
 
-/** Stops the answer that these credentials belong to: by its URL, else by its key. Throws as `abortKey`. */
+/**
+ * Stops the answer of a stored request: by its URL, else by its key.
+ * @throws DurableNetworkError, DurableStreamError as `abortKey`.
+ */
 export async function abortStored(
   proxy: ProxyClient,
-  { streamUrl, idempotencyKey }: Credentials,
-  timeoutMs = RETRY_MS,
+  { streamUrl, idempotencyKey }: RequestRecord,
+  timeoutMs: number,
 ): Promise<void> {
   try {
     if (streamUrl) {
@@ -100,7 +110,7 @@ export async function abortStored(
       return;
     }
   } catch (error) {
-    // A new signature would be a second request. The key needs none.
+    // A new signature would need another request. A stop by key does not need one.
     if (!isExpired(error)) throw error;
   }
   await abortKey(proxy, idempotencyKey, {}, timeoutMs);

@@ -1,8 +1,9 @@
-/** Longest wait before the first attempt, and before any attempt, in milliseconds. */
+/** Longest wait before the first attempt, in milliseconds. */
 const BASE_MS = 250;
-const CAP_MS = 10_000;
+/** Longest wait before another attempt to read, in milliseconds. */
+export const READ_CAP_MS = 10_000;
 /** Longest wait before another attempt to create, find or stop, in milliseconds. */
-export const RETRY_CAP_MS = 2_000;
+export const REQUEST_CAP_MS = 2_000;
 
 /**
  * Returns how long to wait before an attempt, in milliseconds. Full jitter, so that readers that lost their connection
@@ -10,7 +11,7 @@ export const RETRY_CAP_MS = 2_000;
  * @param attempt counts from 1.
  * @param capMs the longest wait.
  */
-export function backoff(attempt: number, capMs = CAP_MS): number {
+export function backoff(attempt: number, capMs = READ_CAP_MS): number {
   return Math.random() * Math.min(capMs, BASE_MS * 2 ** (attempt - 1));
 }
 

@@ -1,82 +1,54 @@
 import type { ControlEvent } from '../protocol/control.ts';
 import { REPORTED_ERROR, type Outcome } from '../protocol/outcomes.ts';
+import { abortStream, once } from './abort.ts';
 import type { Call } from './call.ts';
-import type { Context } from './context.ts';
-import type { Entry } from './credentials.ts';
+import type { CallContext } from './call-context.ts';
 import { DurableStreamError } from './errors.ts';
+import { freeConnection } from './free-connection.ts';
 import { isSuccess } from './head.ts';
-import type { Frame } from './reader.ts';
-import type { StreamLink } from './stream-link.ts';
+import type { RecordHandle } from './request-records.ts';
+import type { StreamPart } from './sse-reader.ts';
+import type { StreamConnection } from './stream-connection.ts';
 
-/** What stops an answer from its own side. */
-export interface Stopper {
-  /** Stops the upstream; nobody waits for it. */
-  abort(): void;
-  /** True once somebody asked to. */
-  isAborted: boolean;
-}
-
-/** The body of a call. */
-export interface Body {
+/** The body of a Response: the bytes of a stream, over as many connections as necessary. */
+export interface DurableBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * Resolves when `link.head` is known, or with the last control event of a stream that ended without a head.
+   * Resolves when `connection.head` is known, or with the last control event of a stream that ended without a head.
    * @throws what the stream throws.
    */
   ready(): Promise<ControlEvent | undefined>;
+  /** Stops the upstream. See `DurableResponse.abort`. */
+  abort(): Promise<void>;
 }
 
 /**
- * Returns the bytes of the answer as a stream that reconnects. It reads from the proxy only when it is read, so a slow
- * reader costs no memory. It ends once: complete, or with an error after the last byte.
+ * Creates the body of a stream. It reads from the proxy only when it is read, so a slow reader costs no memory. It ends
+ * once: complete, or with an error after the last byte.
  */
-export function openBody(
-  { call, settings }: Context,
-  link: StreamLink,
-  stopper: Stopper,
-  entry?: Entry,
-): Body {
-  let isOpen = !!link.reader;
-  link.head = link.reader?.head;
-  /** The last frame that arrived before the body is read. */
-  let first: Frame | undefined;
+export function createBody(
+  { call, settings, proxy, memory }: CallContext,
+  connection: StreamConnection,
+  record?: RecordHandle,
+): DurableBody {
+  /** The last part that arrived before the body is read. */
+  let first: StreamPart | undefined;
+  let isAborted = false;
 
-  /** Resolves with the next frame, from as many connections as necessary. */
-  async function next(): Promise<Frame> {
-    for (;;) {
-      const reader = isOpen ? link.reader! : await link.connect();
-      isOpen = true;
-      link.head ??= reader.head;
-      call.dispatch(isSuccess(link.head) ? 'open' : 'create');
-      let lost: unknown;
-      try {
-        const frame = await reader.next();
-        if (frame) {
-          link.head ??= frame.control.upstreamHead ?? reader.head;
-          link.advance(frame.control);
-          return frame;
-        }
-      } catch (error) {
-        lost = error;
-      }
-      call.signal.throwIfAborted();
-      reader.close();
-      isOpen = false;
-      if (link.wasPaused()) continue;
-      if (!reader.wasAlive()) await call.retry(lost ?? new Error('The connection ended'));
-      else {
-        call.progress();
-        // A connection that was cut after progress, as service workers and proxies do, is not a failed attempt. A
-        // connection that the server ended is opened at once, unless nothing can have come.
-        if (lost || !link.head) await call.rest(lost);
-        else call.dispatch('drop');
-      }
-    }
-  }
+  const abort = once(async () => {
+    isAborted = true;
+    // Browsers queue the request if all connections to the origin are in use, perhaps by reads.
+    const resume = freeConnection(connection, memory.reads);
+    const send = () => proxy.abort(connection.url);
+    await abortStream(send, call.target, connection.renew, settings.retryTimeoutMs).finally(resume);
+    // A stopped answer is not resumed.
+    await record?.finish(connection.id);
+    if (call.signal.aborted) call.dispatch('stop', { outcome: 'aborted' });
+  });
 
   async function ready(): Promise<ControlEvent | undefined> {
-    while (!link.head) {
-      first = await next();
+    while (!connection.head) {
+      first = await connection.next();
       call.signal.throwIfAborted();
       if (first.control.streamClosed) return first.control;
     }
@@ -85,33 +57,33 @@ export function openBody(
 
   async function pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
     for (;;) {
-      const { bytes, control } = first ?? (await next());
+      const { bytes, control } = first ?? (await connection.next());
       first = undefined;
       call.signal.throwIfAborted();
       const offset = control.streamNextOffset;
-      const isAnswer = isSuccess(link.head);
+      const isAnswer = isSuccess(connection.head);
       if (bytes.length > 0) {
         controller.enqueue(bytes);
         if (isAnswer) {
           const receivedBytes = call.resumption.receivedBytes + bytes.length;
           call.dispatch('open', { offset, receivedBytes, attempt: 0, error: undefined });
-          void entry?.save({ offset });
+          void record?.save({ offset });
         }
       }
       if (control.streamClosed) {
         const outcome = control.upstreamOutcome ?? 'complete';
-        link.reader?.close();
-        await entry?.finish(link.id);
+        connection.close();
+        await record?.finish(connection.id);
         call.signal.throwIfAborted();
-        // The error response of the upstream is whole too.
+        // The error response of the upstream is complete too.
         if (outcome === (isAnswer ? 'complete' : 'refused')) {
           call.end(isAnswer ? 'close' : 'fail', outcome, { outcome, usage: control.upstreamUsage });
           return controller.close();
         }
-        const error = endOf(call, outcome, control, stopper.isAborted);
+        const error = endIncomplete(call, outcome, control, isAborted);
         // The error is in the bytes (CLIENT-13).
         if (control.upstreamError?.code === REPORTED_ERROR) return controller.close();
-        // An error drops what a reader's pipe still holds of the last bytes: it gets a turn to hand it on.
+        // An error discards bytes that a pipe has not passed on yet. Give it a turn of the event loop.
         await new Promise((resolve) => setTimeout(resolve));
         throw error;
       }
@@ -122,11 +94,10 @@ export function openBody(
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start(controller) {
-        call.onWake = () => link.reader?.check();
-        call.opened((reason) => {
-          link.reader?.close();
+        call.onLeave((reason) => {
+          connection.close();
           controller.error(reason);
-          if (settings.abortUpstream) stopper.abort();
+          if (settings.abortUpstream) abort().catch(call.warn);
         });
       },
       async pull(controller) {
@@ -136,28 +107,31 @@ export function openBody(
           throw call.fail(error);
         }
       },
-      cancel: (reason) => call.stop(reason),
+      cancel: (reason) => call.leave(reason),
     },
     { highWaterMark: 0 },
   );
-  return { stream, ready };
+  return { stream, ready, abort };
 }
 
-/** Ends a call whose answer is not whole. Returns the error that the body ends with. */
-function endOf(
+/**
+ * Ends a call whose answer is incomplete.
+ * @param isAborted true if this client asked for the stop.
+ * @returns the error that the body ends with.
+ */
+function endIncomplete(
   call: Call,
   outcome: Outcome,
-  { upstreamError: told, upstreamUsage: usage }: ControlEvent,
+  { upstreamError, upstreamUsage: usage }: ControlEvent,
   isAborted: boolean,
 ): Error {
   const isStopped = outcome === 'aborted';
   const isOurs = isStopped && isAborted;
   const { code = outcome.toUpperCase().replace('-', '_'), message = `The answer ended early: ${outcome}` } =
-    told ?? {};
-  const { target } = call;
+    upstreamError ?? {};
   const error = isOurs
     ? new DOMException(message, 'AbortError')
-    : new DurableStreamError(code, message, { outcome, target });
+    : new DurableStreamError(code, message, { outcome, target: call.target });
   call.end(isStopped ? 'stop' : 'fail', outcome, { outcome, usage, error: isOurs ? undefined : error });
   return error;
 }

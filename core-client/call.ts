@@ -1,150 +1,169 @@
 import type { Outcome } from '../protocol/outcomes.ts';
-import { backoff } from './backoff.ts';
+import { backoff, READ_CAP_MS, REQUEST_CAP_MS } from './backoff.ts';
+import { reportChange } from './debug.ts';
 import { isDurableError, isGone, lostContact, type ErrorTarget } from './errors.ts';
+import type { Mutable } from './mutable.ts';
+import { notify } from './notify.ts';
+import { createRetryBudget } from './retry-budget.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE, type StateEvent } from './state.ts';
 import type { Resumption } from './types.ts';
-import { reportChange } from './debug.ts';
-import { notify } from './notify.ts';
-import { isOffline, onWake } from './wake.ts';
+import { onWake } from './wake.ts';
 
 type Change = Partial<Omit<Resumption, 'status'>>;
 
-/** The read of a stream, as far as other calls of the client need it. */
-export interface PausableRead {
-  /** Gives up the connection until a promise settles: browsers open six to one origin over HTTP/1.1. */
-  pause(until: Promise<unknown>): void;
-}
+/** What is attempted: `request` creates, finds or stops an answer, `read` reads one. Each has its own time limit. */
+export type AttemptKind = 'request' | 'read';
 
-/** One call beside its bytes: where it stands, how long it keeps trying, what ends it. */
+/** Lifecycle of one call of the client: state, retries and cancellation. */
 export interface Call {
   readonly target: ErrorTarget;
   readonly outcome: Promise<Outcome>;
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal;
   readonly resumption: Resumption;
-  /** Told when the network or the page came back. */
-  onWake?: (() => void) | undefined;
-  /** Stops the upstream of a create that has no response yet. Set while there is one. */
-  abortCreate?: (() => Promise<void>) | undefined;
-  /** The stream that the body reads. Set once there is one. */
-  link?: PausableRead | undefined;
-  /** What the keys of the caller's scope begin with. Undefined until it is known. */
-  root?: string | undefined;
   /** True after `release`: nothing may be stored any more. */
-  isReleased?: boolean;
+  readonly isReleased: boolean;
+  /** Changes the state, and reports the change to the app. */
   dispatch(event: StateEvent, change?: Change): void;
   warn(warning: Error): void;
-  /** Ends the call when the caller's signal does. Gives what a promise gives, unless the caller leaves first. */
-  attend<T>(caller: AbortSignal | undefined, promise: Promise<T>): Promise<T>;
-  /** The caller leaves: nothing is waited for, read or kept any more. */
-  stop(reason: unknown): void;
+  /** Sets the function to call when the network or the page comes back. */
+  onWake(listener: () => void): void;
+  /**
+   * Sets the function to call when the caller leaves, to release what is open. Called at once if the caller has left.
+   * Once it is set, the answer has a body, which stops the upstream itself.
+   */
+  onLeave(listener: (reason: unknown) => void): void;
+  /** Runs a create. If the caller leaves meanwhile and `abortUpstream` is set, calls `stop` first. */
+  whileCreating<T>(stop: () => Promise<void>, create: () => Promise<T>): Promise<T>;
+  /** Settles like `promise`, or rejects at once with the reason of the caller's signal, which also ends the call. */
+  withSignal<T>(caller: AbortSignal | undefined, promise: Promise<T>): Promise<T>;
   /** Ends the call without stopping the upstream, whatever `abortUpstream` says. */
   release(): void;
-  /** The body is there. The listener is told within the turn when the caller leaves, to let go of what is open. */
-  opened(onStop: (reason: unknown) => void): void;
-  /** The answer is over, one way or another: lets go of the caller's signal and of the page's events. */
+  /** Ends the call because the caller left. */
+  leave(reason: unknown): void;
+  /** Ends the call, and removes its listeners from the caller's signal and the page. */
   end(event: StateEvent, outcome: Outcome, change?: Change): void;
-  /** The answer cannot be had. Gives the error back, for whoever throws it. */
+  /** Ends the call with an error. @returns the error. */
   fail(error: unknown): unknown;
   /** Resets the attempts and the retry time: bytes arrived, or a connection lasted for a good while. */
   progress(): void;
-  /** Reports a connection that was lost after progress, and waits like for a first attempt, without counting one. */
+  /** Reports a connection that was lost after progress, and waits as before a first attempt, without counting one. */
   rest(cause: unknown): Promise<void>;
   /**
-   * Waits until another attempt is due: for as long as `Retry-After` says, else for a backoff that ends early when the
-   * network or the page comes back. Time offline and time asleep do not count as retry time.
+   * Waits before another attempt to read: as long as `Retry-After` says, else for a backoff that ends early when the
+   * network or the page comes back.
    * @throws DurableNetworkError if the retry time or the attempts are used up; the signal's reason if the caller leaves.
    */
-  retry(cause: unknown, limits?: RetryLimits): Promise<void>;
-  /** Runs until it succeeds, the retry time is over, or it throws an error that another attempt cannot help. */
-  persist<T>(run: () => Promise<T>, limits?: RetryLimits): Promise<T>;
+  retry(cause: unknown): Promise<void>;
+  /**
+   * Runs an operation until it succeeds, the retry time is over, or it throws an error that another attempt cannot
+   * change.
+   */
+  persist<T>(kind: AttemptKind, run: () => Promise<T>): Promise<T>;
 }
 
-export interface RetryLimits {
-  /** Milliseconds from the first failure. @default `reconnectTimeoutMs` */
-  readonly timeoutMs?: number;
-  /** Longest backoff in milliseconds. @default 10,000 */
-  readonly capMs?: number;
-}
-
-/** A wait that took this many milliseconds longer than asked for was a sleep of the machine. */
-const SLEEP_SLACK_MS = 1_000;
-
-/** What a call asks of its settings. */
+/** The settings that a call needs. */
 export type CallSettings = Pick<
   Settings,
   | 'abortUpstream'
   | 'maxReconnectAttempts'
   | 'reconnectTimeoutMs'
+  | 'retryTimeoutMs'
   | 'heartbeatTimeoutMs'
   | 'onResumption'
+  | 'onWarning'
   | 'wake'
   | 'debug'
-  | 'onWarning'
 >;
 
+/**
+ * Creates a call.
+ * @param target the request, for errors and debug lines.
+ */
 export function createCall(settings: CallSettings, target: ErrorTarget): Call {
   const controller = new AbortController();
   const { signal } = controller;
-  let settle: (outcome: Outcome) => void;
+  const budget = createRetryBudget(settings);
+  const limits = {
+    request: { timeoutMs: settings.retryTimeoutMs, capMs: REQUEST_CAP_MS },
+    read: { timeoutMs: settings.reconnectTimeoutMs, capMs: READ_CAP_MS },
+  };
+  let resolveOutcome: (outcome: Outcome) => void;
   let unbind: (() => void) | undefined;
-  let leave: (() => void) | undefined;
-  let onStop: ((reason: unknown) => void) | undefined;
-  /** Ends the wait for the next attempt. */
-  let wake: (() => void) | undefined;
+  /** Completes a leave. Set once the caller has left. */
+  let finishLeaving: (() => void) | undefined;
+  let leaveListener: ((reason: unknown) => void) | undefined;
+  let wakeListener: (() => void) | undefined;
+  /** Stops the upstream of a create that has no response yet. */
+  let stopCreate: (() => Promise<void>) | undefined;
+  /** Ends the wait before the next attempt. */
+  let endWait: (() => void) | undefined;
   let canHurry = false;
-  let resumption = IDLE;
   let isOver = false;
-  let attempt = 0;
-  /** Retry time used up, in milliseconds awake and online. */
-  let usedMs = 0;
-  let countedAt = 0;
 
-  const offWake = onWake(() => {
-    attempt = 0;
-    if (canHurry) wake?.();
-    call.onWake?.();
+  const stopListening = onWake(() => {
+    budget.reset();
+    if (canHurry) endWait?.();
+    wakeListener?.();
   }, settings.wake);
 
-  const sleep = (ms: number) =>
+  const wait = (ms: number) =>
     new Promise<void>((resolve, reject) => {
-      wake = () => {
+      endWait = () => {
         clearTimeout(timer);
-        wake = undefined;
+        endWait = undefined;
         if (signal.aborted) reject(signal.reason as Error);
         else resolve();
       };
-      const timer = setTimeout(wake, ms);
+      const timer = setTimeout(endWait, ms);
     });
 
-  /** Counts the time since the last count. A step cannot take longer than `maxMs` unless the machine slept. */
-  const count = (maxMs: number) => {
-    const now = Date.now();
-    usedMs += Math.min(Math.max(now - countedAt, 0), maxMs);
-    countedAt = now;
+  const retry = async (kind: AttemptKind, cause: unknown) => {
+    signal.throwIfAborted();
+    // After a stop, another attempt could create the stream anew.
+    if (finishLeaving && stopCreate) throw cause;
+    const askedMs = (isDurableError(cause) && cause.retryAfterMs) || 0;
+    const ms = budget.spend(limits[kind], askedMs);
+    if (ms === undefined) throw lostContact(cause, target, askedMs || undefined);
+    call.dispatch('drop', { attempt: budget.attempt, error: cause as Error });
+    canHurry = !askedMs;
+    await wait(ms);
+    budget.waited(ms);
   };
 
-  const call: Call = {
+  const call: Mutable<Call> = {
     target,
     signal,
-    outcome: new Promise((resolve) => (settle = resolve)),
-    get resumption() {
-      return resumption;
-    },
+    outcome: new Promise((resolve) => (resolveOutcome = resolve)),
+    resumption: IDLE,
+    isReleased: false,
     dispatch(event, change) {
-      const next = advance(resumption, event, change);
-      if (next === resumption) return;
-      reportChange(settings.debug, target, resumption, next);
-      notify(settings.onResumption, (resumption = next));
+      const previous = call.resumption;
+      const next = advance(previous, event, change);
+      if (next === previous) return;
+      call.resumption = next;
+      reportChange(settings.debug, target, previous, next);
+      notify(settings.onResumption, next);
     },
     warn: (warning) => notify(settings.onWarning, warning),
-    attend(caller, promise) {
+    onWake(listener) {
+      wakeListener = listener;
+    },
+    onLeave(listener) {
+      leaveListener = listener;
+      finishLeaving?.();
+    },
+    whileCreating(stop, create) {
+      stopCreate = stop;
+      return create().finally(() => (stopCreate = undefined));
+    },
+    withSignal(caller, promise) {
       if (!caller) return promise;
       return new Promise((resolve, reject) => {
         const onAbort = () => {
           reject(caller.reason as Error);
-          call.stop(caller.reason);
+          call.leave(caller.reason);
         };
         unbind = () => caller.removeEventListener('abort', onAbort);
         caller.addEventListener('abort', onAbort);
@@ -152,76 +171,51 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
         promise.then(resolve, reject);
       });
     },
-    stop(reason) {
-      if (isOver || leave) return;
-      call.dispatch(settings.abortUpstream ? 'stop' : 'detach');
-      leave = () => {
-        call.end('detach', 'aborted');
-        controller.abort(reason);
-        wake?.();
-        onStop?.(reason);
-      };
-      if (onStop || !settings.abortUpstream) leave();
-      // A server that knows no stop by key is stopped by the URL in the response, which is waited for.
-      else void call.abortCreate?.().then(leave, call.warn);
-    },
     release() {
       call.isReleased = true;
       settings.abortUpstream = false;
-      call.stop(new DOMException('Released', 'AbortError'));
+      call.leave(new DOMException('Released', 'AbortError'));
     },
-    opened(listener) {
-      onStop = listener;
-      leave?.();
+    leave(reason) {
+      if (isOver || finishLeaving) return;
+      call.dispatch(settings.abortUpstream ? 'stop' : 'detach');
+      finishLeaving = () => {
+        call.end('detach', 'aborted');
+        controller.abort(reason);
+        endWait?.();
+        leaveListener?.(reason);
+      };
+      if (leaveListener || !settings.abortUpstream) finishLeaving();
+      // If the server cannot stop by key, the call waits for the response and stops the stream by its URL.
+      else void stopCreate?.().then(finishLeaving, call.warn);
     },
     end(event, outcome, change) {
       if (isOver) return;
       isOver = true;
       call.dispatch(event, change);
       unbind?.();
-      offWake();
-      settle(outcome);
+      stopListening();
+      resolveOutcome(outcome);
     },
     fail(error) {
       call.end(isGone(error) ? 'expire' : 'fail', 'interrupted', { error: error as Error });
       return error;
     },
-    progress() {
-      attempt = 0;
-    },
-    async rest(error) {
+    progress: budget.reset,
+    rest(error) {
       call.dispatch('drop', { error: error as Error });
       canHurry = true;
-      await sleep(backoff(1));
+      return wait(backoff(1));
     },
-    async retry(cause, { timeoutMs = settings.reconnectTimeoutMs, capMs } = {}) {
-      signal.throwIfAborted();
-      // After a stop another attempt could make the stream anew.
-      if (leave && call.abortCreate) throw cause;
-      const { maxReconnectAttempts = Infinity, heartbeatTimeoutMs } = settings;
-      // An attempt that hangs, or in which the machine sleeps, must not use up all of the time.
-      count(Math.min(heartbeatTimeoutMs, timeoutMs / 4));
-      const isOff = isOffline();
-      if (!attempt || isOff) usedMs = 0;
-      const left = timeoutMs - usedMs;
-      const asked = (isDurableError(cause) && cause.retryAfterMs) || 0;
-      if ((++attempt > maxReconnectAttempts && !isOff) || asked >= left) {
-        throw lostContact(cause, target, asked || undefined);
-      }
-      call.dispatch('drop', { attempt, error: cause as Error });
-      canHurry = !asked;
-      const ms = Math.max(asked, Math.min(backoff(attempt, capMs), left));
-      await sleep(ms);
-      count(ms + SLEEP_SLACK_MS);
-    },
-    async persist(run, limits) {
+    retry: (cause) => retry('read', cause),
+    async persist(kind, run) {
       for (;;) {
         try {
           return await run();
         } catch (error) {
           signal.throwIfAborted();
           if (isDurableError(error) && error.retryAfterMs === undefined) throw error;
-          await call.retry(error, limits);
+          await retry(kind, error);
         }
       }
     },

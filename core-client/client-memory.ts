@@ -1,5 +1,5 @@
 import type { Call } from './call.ts';
-import type { MadeStream } from './made-stream.ts';
+import type { CreateResult } from './create-result.ts';
 import type { ScopeKeys } from './scope.ts';
 
 /** What a client has learned about its proxy. */
@@ -13,9 +13,15 @@ export interface ProxyTraits {
 /** A create that calls for the same request share. */
 export interface SharedCreate {
   readonly key: string;
-  readonly made: Promise<MadeStream>;
-  /** Value of `ClientMemory.calls` when the create settled. Undefined while it is in progress. */
-  settledAt: number | undefined;
+  readonly result: Promise<CreateResult>;
+  /** Value of `ClientMemory.calls` when the create ended. Undefined while it is in progress. */
+  endedAt: number | undefined;
+}
+
+/** A read that can give up its connection for a while: browsers open six connections to one origin over HTTP/1.1. */
+export interface PausableRead {
+  /** Closes the connection, and opens the next one when the promise has settled. */
+  pause(until: Promise<unknown>): void;
 }
 
 /** State that all calls of a client share. Clients of one proxy may share it too (`createDurableFetch`). */
@@ -25,7 +31,7 @@ export interface ClientMemory {
   calls: number;
   /**
    * Latest creates, by scope, request id and fingerprint. A call shares a create that was in progress when the call
-   * started, also if the create has settled by the time the call has read its request.
+   * started, also if the create has ended by the time the call has read its request.
    */
   readonly creates: Map<string, SharedCreate>;
   /**
@@ -33,10 +39,12 @@ export interface ClientMemory {
    * SDKs repeat such a call, which must not become a second upstream request.
    */
   readonly unsettled: Map<string, string>;
-  /** What the storage refused, by its key there. */
+  /** Values that the storage refused, by their key in the storage. */
   readonly refused: Map<string, string>;
-  /** Calls that are not over. Their reads are paused while a stop waits for a connection. */
-  readonly open: Set<Call>;
+  /** Calls that are not over, with the prefix of their scope in the storage. Undefined until the scope is known. */
+  readonly open: Map<Call, string | undefined>;
+  /** Reads that are not over. They are paused while a stop waits for a connection. */
+  readonly reads: Set<PausableRead>;
   readonly scopes: ScopeKeys;
 }
 
@@ -48,7 +56,8 @@ export function createClientMemory(): ClientMemory {
     creates: new Map(),
     unsettled: new Map(),
     refused: new Map(),
-    open: new Set(),
+    open: new Map(),
+    reads: new Set(),
     scopes: new Map(),
   };
 }

@@ -20,14 +20,14 @@ describe('the option debug', () => {
   it('reports one line for each change of state and each attempt', async () => {
     const call = 'durable-proxy: POST https://api.example.com/v1/chat';
     expect(await linesOf()).toEqual([
-      `${call} idle -> creating`,
-      `${call} creating -> streaming`,
-      `${call} streaming -> reconnecting offset=o00000001 error=TypeError`,
-      `${call} reconnecting -> reconnecting offset=o00000001 attempt=1 error=TypeError`,
-      `${call} reconnecting -> reconnecting offset=o00000001 attempt=2 error=INVALID_RESPONSE`,
-      `${call} reconnecting -> streaming offset=o00000001 attempt=2 error=INVALID_RESPONSE`,
-      `${call} streaming -> streaming offset=o00000002`,
-      `${call} streaming -> complete offset=o00000003 outcome=complete`,
+      `${call} idle -> creating {"attempt":0}`,
+      `${call} creating -> streaming {"attempt":0}`,
+      `${call} streaming -> reconnecting {"offset":"o00000001","attempt":0,"error":"TypeError"}`,
+      `${call} reconnecting -> reconnecting {"offset":"o00000001","attempt":1,"error":"TypeError"}`,
+      `${call} reconnecting -> reconnecting {"offset":"o00000001","attempt":2,"error":"INVALID_RESPONSE"}`,
+      `${call} reconnecting -> streaming {"offset":"o00000001","attempt":2,"error":"INVALID_RESPONSE"}`,
+      `${call} streaming -> streaming {"offset":"o00000002","attempt":0}`,
+      `${call} streaming -> complete {"offset":"o00000003","attempt":0,"outcome":"complete"}`,
     ]);
   });
 

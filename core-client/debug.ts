@@ -14,11 +14,8 @@ export function reportChange(
 ): void {
   if (!debug || (status === before && attempt === previous)) return;
   const { code, name } = (error ?? {}) as { code?: string; name?: string };
-  const details = { offset, attempt: attempt || undefined, outcome, error: code ?? name };
-  const words = Object.entries(details).flatMap(([key, value]) =>
-    value === undefined ? [] : `${key}=${value}`,
-  );
-  const line = ['durable-proxy:', method, withoutQuery(url), `${before} -> ${status}`, ...words].join(' ');
+  const details = JSON.stringify({ offset, attempt, outcome, error: code ?? name });
+  const line = `durable-proxy: ${method} ${withoutQuery(url)} ${before} -> ${status} ${details}`;
   // eslint-disable-next-line no-console -- what the option is for
   notify(debug === true ? console.log : debug, line);
 }

@@ -1,13 +1,13 @@
 import { abortStored } from './abort.ts';
-import { RETRY_CAP_MS } from './backoff.ts';
-import { createAnswer, type Answer } from './answer.ts';
-import { createCall } from './call.ts';
+import { createCall, type Call } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
-import { createCredentialStore } from './credentials.ts';
-import { DurableStorageError, type ErrorTarget } from './errors.ts';
+import { DurableStorageError } from './errors.ts';
+import { notify } from './notify.ts';
 import { createProxyClient, discard } from './proxy-client.ts';
-import { readRequest } from './request.ts';
+import { readRequest, type UpstreamRequest } from './request.ts';
+import { createRecordStore } from './request-records.ts';
 import { checkEnvironment } from './requirements.ts';
+import { createResolver, type CallResolver } from './resolve-call.ts';
 import { callerOf, scopeKey } from './scope.ts';
 import { mergeSettings, type Settings } from './settings.ts';
 import { defaultStorage, keysOf } from './storage.ts';
@@ -15,120 +15,123 @@ import { streamIdOf } from './stream-handle.ts';
 import { trim } from './trim.ts';
 import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from './types.ts';
 
-/** How often a client looks for entries past their time, in milliseconds. */
+/** How often a client looks for expired records, in milliseconds. */
 const SWEEP_MS = 3_600_000;
 
 /**
- * Makes a fetch whose answers survive the network and, where a call has a `requestId`, the page.
- *
- *     const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy', proxyAuthorization: getToken })
- *     const client = new OpenAI({ apiKey, fetch: durableFetch })
- *
- * @param options where the proxy is, and defaults for all calls.
- * @throws TypeError without a `proxyUrl`, or if the environment lacks what the client needs.
+ * Creates a `fetch` that sends requests through the proxy. Its responses survive a lost connection and, if a call has a
+ * `requestId`, a reload of the page.
+ * @param options the URL of the proxy, and defaults for all calls.
+ * @throws TypeError if `proxyUrl` is missing, or if the environment lacks what the client needs.
+ * @example
+ * const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy', proxyAuthorization: getToken });
+ * const client = new OpenAI({ apiKey, fetch: durableFetch });
  */
 export function createDurableFetch(options: DurableFetchOptions): DurableFetch {
-  return connect(options, createClientMemory());
+  return createClient(options, createClientMemory());
 }
 
 /**
- * Creates a client that shares what it learns with other clients of the same proxy.
- * @param memory of one `proxyUrl`.
+ * Creates a client that shares its memory with other clients of the same proxy.
+ * @param memory the memory of one `proxyUrl`.
  */
-export function connect(options: DurableFetchOptions, memory: ClientMemory): DurableFetch {
+export function createClient(options: DurableFetchOptions, memory: ClientMemory): DurableFetch {
   if (!options?.proxyUrl) {
-    throw new TypeError("A proxyUrl is needed, such as '/v1/proxy'");
+    throw new TypeError("proxyUrl is missing. Example: proxyUrl: '/v1/proxy'");
   }
   checkEnvironment();
   const storage = options.storage ?? defaultStorage();
   const { refused } = memory;
   let sweptAt = 0;
 
-  /** Returns what all that is stored for the caller begins with. */
-  async function enter(settings: Settings): Promise<string> {
+  /** Resolves the caller. @returns the prefix of everything that is stored for them. */
+  async function resolveScope(settings: Settings): Promise<string> {
     const { scope, proxyAuthorization } = await callerOf(settings);
     settings.proxyAuthorization = proxyAuthorization;
     return `${settings.storagePrefix}:${await scopeKey(scope, memory.scopes)}:`;
   }
 
-  function open(
-    settings: Settings,
-    root: string,
-    warn = (warning: Error) => settings.onWarning?.(warning),
-    isForgotten?: () => boolean | undefined,
-  ) {
+  function connect(settings: Settings, root: string, call?: Call) {
     const proxy = createProxyClient(settings, options.fetch);
-    const prefix = `${root}answer:${proxy.url.href}:`;
-    return { proxy, store: createCredentialStore(settings.storage, prefix, refused, warn, isForgotten) };
+    const records = createRecordStore({
+      storage: settings.storage,
+      prefix: `${root}answer:${proxy.url.href}:`,
+      refused,
+      warn: (warning) => notify(settings.onWarning, warning),
+      isReleased: () => call?.isReleased,
+    });
+    return { proxy, records };
   }
 
-  /** Runs one call: its caller hears at once of its own signal, and of every other end once. */
-  async function run<T extends DurableResponse | null>(
+  /**
+   * Runs one call. Rejects at once if the caller's signal aborts.
+   * @param startedAt number of the call.
+   * @param request the upstream request, undefined for a resume.
+   */
+  function run<T extends DurableResponse | null>(
     startedAt: number,
     init: DurableRequestInit,
-    target: ErrorTarget,
-    signal: AbortSignal | undefined,
-    work: (answer: Answer) => Promise<T>,
+    request: UpstreamRequest | undefined,
+    resolve: (resolver: CallResolver) => Promise<T>,
   ): Promise<T> {
+    const signal = (request ?? init).signal ?? undefined;
     const settings = mergeSettings(storage, options, init);
-    const call = createCall(settings, target);
-    trim(memory.open.add(call));
+    const call = createCall(settings, request ?? {});
+    trim(memory.open.set(call, undefined));
     void call.outcome.then(() => memory.open.delete(call));
-    /** No token could be had, as without a network: the call is under way all the same. */
-    const lose = (cause: unknown): never => {
-      if (target.url) call.dispatch('create');
-      throw cause;
-    };
-    const begin = async (): Promise<T> => {
+    const findScope = () =>
+      resolveScope(settings).catch((cause: unknown) => {
+        // The app could not get a token, for example without a network. The call counts as started.
+        if (request) call.dispatch('create');
+        throw cause;
+      });
+    const start = async (): Promise<T> => {
       try {
-        call.root = await call.persist(() => enter(settings).catch(lose), {
-          timeoutMs: settings.retryTimeoutMs,
-          capMs: RETRY_CAP_MS,
-        });
-        const { proxy, store } = open(settings, call.root, call.warn, () => call.isReleased);
+        const root = await call.persist('request', findScope);
+        if (memory.open.has(call)) memory.open.set(call, root);
+        const { proxy, records } = connect(settings, root, call);
         if (init.requestId !== undefined && Date.now() - sweptAt > SWEEP_MS) {
           sweptAt = Date.now();
-          void store.sweep(settings.storagePrefix);
+          void records.sweep(settings.storagePrefix);
         }
-        const response = await work(createAnswer({ call, settings, proxy, store, memory, startedAt }));
+        const response = await resolve(createResolver({ call, settings, proxy, records, memory, startedAt }));
         if (signal?.aborted && response) discard(response);
         return response;
       } catch (error) {
         throw call.fail(error);
       }
     };
-    return call.attend(signal, begin());
+    return call.withSignal(signal, start());
   }
 
   const durableFetch = async (input: RequestInfo | URL, init: DurableRequestInit = {}) => {
     const startedAt = (memory.calls += 1);
     const request = await readRequest(input, init);
     request.signal?.throwIfAborted();
-    return run(startedAt, init, request, request.signal, (answer) => answer.to(request));
+    return run(startedAt, init, request, (resolver) => resolver.fetch(request));
   };
+
   const resume = (requestId: string, init: DurableRequestInit = {}) =>
-    run((memory.calls += 1), { ...init, requestId }, {}, init.signal ?? undefined, (answer) =>
-      answer.of(requestId),
-    );
+    run((memory.calls += 1), { ...init, requestId }, undefined, (resolver) => resolver.resume(requestId));
 
   const abort = async (requestId: string, init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, { ...init, requestId });
-    const { proxy, store } = open(settings, await enter(settings));
-    const { entry } = await store.find(requestId);
-    if (!entry) return false;
-    const { streamUrl } = entry.credentials;
+    const { proxy, records } = connect(settings, await resolveScope(settings));
+    const { record } = await records.find(requestId);
+    if (!record) return false;
+    const { streamUrl } = record.data;
     const id = streamUrl && streamIdOf(streamUrl);
     if (init.streamId !== undefined && init.streamId !== id) return false;
-    await abortStored(proxy, entry.credentials, settings.retryTimeoutMs);
-    await entry.finish(id);
+    await abortStored(proxy, record.data, settings.retryTimeoutMs);
+    await record.finish(id);
     return true;
   };
 
   const forget = async (init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, init);
-    const root = await enter(settings);
-    // Also those that wait for a token: they could store something later.
-    for (const call of memory.open) if ((call.root ?? root) === root) call.release();
+    const root = await resolveScope(settings);
+    // Also calls that wait for a token: they could store something later.
+    for (const [call, callRoot = root] of memory.open) if (callRoot === root) call.release();
     for (const known of [memory.creates, memory.unsettled, refused]) {
       for (const name of known.keys()) if (name.startsWith(root)) known.delete(name);
     }

@@ -1,15 +1,15 @@
 import type { UpstreamRequest } from './request.ts';
 
 /**
- * What tells one request from another: a hash of method, URL and body. Headers are not part of it: a token
- * that was renewed between two attempts makes no other question, and nothing can be learnt of it from here.
+ * Returns a hash of method, URL and body, which identifies a request. Headers are not part of it: a renewed token does
+ * not make another request, and the hash reveals nothing about it.
  */
 export async function fingerprint({ method, url, body }: UpstreamRequest): Promise<string> {
   const head = await digestText(`${method} ${url}`);
   return body ? head + (await digest(body)) : head;
 }
 
-/** 128 bits of SHA-256 in hex; where a page is no secure context and has none, of a weaker hash. */
+/** Returns 128 bits of SHA-256 in hex. Pages without a secure context have no SHA-256: there, returns a weaker hash. */
 export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const { subtle } = crypto as { subtle?: SubtleCrypto };
   return subtle
@@ -17,11 +17,12 @@ export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
     : weakHash(bytes);
 }
 
+/** Returns the digest of the UTF-8 bytes of a text. */
 export function digestText(text: string): Promise<string> {
   return digest(new TextEncoder().encode(text));
 }
 
-/** `crypto.randomUUID` is missing in insecure contexts; this is not. */
+/** Returns 128 random bits in hex. `crypto.randomUUID` is missing in insecure contexts, `getRandomValues` is not. */
 export function randomId(): string {
   return hex(crypto.getRandomValues(new Uint8Array(16)));
 }

@@ -7,8 +7,8 @@ import {
 } from '../protocol/headers.ts';
 
 /**
- * Returns what a response about a stream says about the upstream's response; undefined if that is not known, or not yet.
- * Servers that send no status have a stream for a 2xx only.
+ * Returns the head of the upstream's response from the headers of a create or read; undefined if the upstream has not
+ * responded. Servers that send no status have streams of 2xx responses only.
  */
 export function headOf(headers: Headers): UpstreamHead | undefined {
   if (headers.has(UPSTREAM_STATE)) return undefined;
@@ -19,7 +19,7 @@ export function headOf(headers: Headers): UpstreamHead | undefined {
   };
 }
 
-/** True if a response has a body that may take long. The body of any other one is short. */
+/** Returns true for a 2xx response, whose body may take long. The bodies of other responses are short. */
 export function isSuccess(head: UpstreamHead | undefined): boolean {
   return (head?.status ?? 300) < 300;
 }

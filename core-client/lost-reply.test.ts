@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Fault } from '../tests/client/stand-in.ts';
 import { drain, UPSTREAM, useRig } from '../tests/client/support.ts';
 import { createClientMemory } from './client-memory.ts';
-import { connect } from './durable-fetch.ts';
+import { createClient } from './durable-fetch.ts';
 import { MemoryStorage } from './storage.ts';
 
 const rig = useRig();
@@ -327,7 +327,7 @@ describe('two calls of one client for the same request at once', () => {
 it('what one client learned about a server is known to another with the same memory', async () => {
   rig.standIn.extensions = false;
   const memory = createClientMemory();
-  const client = () => connect({ proxyUrl: rig.standIn.url }, memory);
+  const client = () => createClient({ proxyUrl: rig.standIn.url }, memory);
   await (await client()(UPSTREAM, { body: 'learns' })).text();
   rig.standIn.faults.create.push('before-answer');
   await expect(client()(UPSTREAM, { body: 'lost' })).rejects.toMatchObject({ name: 'DurableNetworkError' });

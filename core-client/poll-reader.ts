@@ -8,17 +8,17 @@ import {
 import type { Usage } from '../protocol/usage.ts';
 import { isOutcome } from '../protocol/outcomes.ts';
 import { headOf } from './head.ts';
-import type { SseReader } from './reader.ts';
+import type { Mutable } from './mutable.ts';
+import type { PartReader } from './sse-reader.ts';
 
 /**
- * Reads a stream by long-polls, for networks in which a server buffers SSE.
+ * Reads a stream by long-polls, for networks in which a server buffers SSE. Each response is one part.
  * @param poll sends one long-poll; resolves with a 200 or 204 that has `Stream-Next-Offset`.
  * @param until when to end (`Date.now()`), so that SSE is tried again.
  * @param close ends a poll in progress.
  */
-export function readPolls(poll: () => Promise<Response>, until: number, close: () => void): SseReader {
-  let wasAlive = false;
-  const reader: { -readonly [Name in keyof SseReader]: SseReader[Name] } = {
+export function readPolls(poll: () => Promise<Response>, until: number, close: () => void): PartReader {
+  const reader: Mutable<PartReader> = {
     head: undefined,
     async next() {
       if (Date.now() > until) return undefined;
@@ -26,7 +26,7 @@ export function readPolls(poll: () => Promise<Response>, until: number, close: (
       const { headers } = response;
       const bytes = new Uint8Array(await response.arrayBuffer());
       const outcome = headers.get(UPSTREAM_OUTCOME);
-      wasAlive = true;
+      reader.isAlive = true;
       reader.head = headOf(headers);
       const usage = headers.get(UPSTREAM_USAGE);
       return {
@@ -40,8 +40,8 @@ export function readPolls(poll: () => Promise<Response>, until: number, close: (
         },
       };
     },
-    wasAlive: () => wasAlive,
-    wasMute: () => false,
+    isAlive: false,
+    isMute: false,
     check: close,
     close,
   };

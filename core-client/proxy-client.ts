@@ -13,35 +13,36 @@ import { ACTION, ACTION_ABORT, KEY, SECRET } from '../protocol/query.ts';
 import { pageUrl, type UpstreamRequest } from './request.ts';
 import type { Settings } from './settings.ts';
 
-/** What is undefined counts as absent, for fetch if not for the compiler. */
+/** `fetch` treats undefined as absent; the types of `RequestInit` do not. */
 type LooseInit = { readonly [K in keyof RequestInit]: RequestInit[K] | undefined };
 
-/** The proxy's operations, as requests. Responses are returned as they are. */
+/** Sends the operations of the protocol, once each. Returns the responses unchanged. */
 export interface ProxyClient {
   readonly url: URL;
-  /** @param represent ask for the stream's bytes in the answer itself. */
+  /** Creates a stream. @param represent true to ask for the stream's bytes in the response. */
   create(
     request: UpstreamRequest,
     idempotencyKey: string,
     represent: boolean,
     signal?: AbortSignal,
   ): Promise<Response>;
-  /** The newest stream under the call's `streamKey`. */
+  /** Finds the newest stream under the call's `streamKey`. */
   find(signal?: AbortSignal): Promise<Response>;
-  /** @param timeoutMs how long to wait for the headers. */
+  /** Reads a stream. @param timeoutMs how long to wait for the headers. */
   read(
     streamUrl: string,
     query: Record<string, string>,
     signal: AbortSignal,
     timeoutMs: number,
   ): Promise<Response>;
+  /** Stops a stream by its signed URL. */
   abort(streamUrl: string): Promise<Response>;
   /**
    * Ends a response and its connection. Cancels the body and aborts the request: a `fetch` that tracing tools wrap
    * clones the response, and then canceling one body leaves the connection open.
    */
   release(response: Response): undefined;
-  /** Stops the stream that a create with this key makes or has made, also while the upstream has not responded. */
+  /** Stops the stream of a create with this key, also while the upstream has not responded. */
   abortKey(idempotencyKey: string): Promise<Response>;
 }
 
@@ -76,7 +77,7 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
     }
   }
 
-  /** Asks for the authorization, and once more when a function gave one that is refused. */
+  /** Sends a request with the authorization. If a function provides it, asks again once after a 401. */
   async function sendAuthorized(
     url: URL,
     init: LooseInit,
@@ -124,9 +125,10 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
   };
 }
 
-/** `keepalive`: a stop outlives the page that sends it. */
+/** `keepalive`: the browser completes the request if the page closes. */
 export const ABORT = { method: 'PATCH', keepalive: true } as const satisfies RequestInit;
 
+/** Returns the URL that stops a stream. */
 export function abortUrl(streamUrl: string | URL): URL {
   return withQuery(streamUrl, { [ACTION]: ACTION_ABORT });
 }

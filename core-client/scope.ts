@@ -53,7 +53,7 @@ export async function callerOf({
   };
 }
 
-/** Returns what a scope is called in keys of storages: a hash, because a scope may be a secret or an email address. */
+/** Returns the hash of a scope for keys of storages: a scope may be a secret or an email address. */
 export function scopeKey(scope: string, keys: ScopeKeys): Promise<string> {
   const key = keys.get(scope) ?? digestText(scope);
   keys.set(scope, key);

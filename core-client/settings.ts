@@ -9,13 +9,13 @@ const DEFAULTS = {
   heartbeatTimeoutMs: 30_000,
 } as const satisfies Partial<DurableFetchOptions>;
 
-/** The options of one call: its init over those of the client over the defaults. */
+/** The options of one call: those of its init, else those of the client, else the defaults. */
 export type Settings = Omit<DurableRequestInit, 'fetch'> &
   DurableFetchOptions & {
     [K in keyof typeof DEFAULTS | 'storage']: NonNullable<DurableFetchOptions[K]>;
   };
 
-/** What is undefined in one source does not hide what is set in another. */
+/** Merges the options of a call. An option that is undefined in one source does not hide that of another. */
 export function mergeSettings(
   storage: Settings['storage'],
   options: DurableFetchOptions,

@@ -1,22 +1,25 @@
 import type { MaybePromise, StorageLike } from './types.ts';
 
-/** A storage that lives as long as the process or page. */
+/** Keeps items in memory, until the process exits or the page closes. */
 export class MemoryStorage implements StorageLike {
   readonly #items = new Map<string, string>();
 
-  /** What it holds, for the sweeping of what is past its time. */
+  /** Returns the keys of all items, so that the client can remove expired ones. */
   keys(): Iterable<string> {
     return this.#items.keys();
   }
 
+  /** Returns the value of a key, or null. */
   getItem(key: string): string | null {
     return this.#items.get(key) ?? null;
   }
 
+  /** Stores a value. */
   setItem(key: string, value: string): void {
     this.#items.set(key, value);
   }
 
+  /** Removes a key. */
   removeItem(key: string): void {
     this.#items.delete(key);
   }
@@ -37,7 +40,7 @@ export async function keysOf(storage: StorageLike): Promise<string[] | undefined
   return names && Array.from(names, String);
 }
 
-/** `localStorage`, or undefined where there is none: in Node, in workers, and where the browser forbids it. */
+/** Returns `localStorage`, or undefined in Node, in workers, and if the browser blocks it. */
 export function pageStorage(): Storage | undefined {
   try {
     return typeof window === 'undefined' ? undefined : window.localStorage;
@@ -46,7 +49,7 @@ export function pageStorage(): Storage | undefined {
   }
 }
 
-/** `localStorage` in pages, else memory. */
+/** Returns `localStorage` in pages, else a new `MemoryStorage`. */
 export function defaultStorage(): StorageLike {
   return pageStorage() ?? new MemoryStorage();
 }

@@ -1,21 +1,21 @@
 import { IDEMPOTENCY_REPLAYED, STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
 import { isDurableStreamError, type ErrorTarget } from './errors.ts';
 import type { ProxyClient } from './proxy-client.ts';
-import { refusal } from './refusal.ts';
+import { proxyErrorOf } from './proxy-error.ts';
 
-/** What is known of a stream when it is made or found. */
+/** What a client knows about a stream when it is created or found. */
 export interface StreamHandle {
   /** The signed URL, absolute. */
   readonly streamUrl: string;
-  /** As the create or find told it: not every server repeats it on reads. */
+  /** As reported by the create or find: not every server repeats it on reads. */
   readonly contentType?: string | undefined;
-  /** True when no more bytes will come. */
+  /** True if no more bytes will come. */
   readonly isClosed?: boolean;
-  /** True when it was made just now. */
+  /** True if this request created the stream. */
   readonly isNew?: boolean;
 }
 
-/** Undefined when the answer names no stream. */
+/** Returns the stream that a response names in `Location`, or undefined if there is none. */
 export function handleOf({ headers, status }: Response, { url }: ProxyClient): StreamHandle | undefined {
   const location = headers.get('location');
   if (!location) return undefined;
@@ -30,7 +30,7 @@ export function handleOf({ headers, status }: Response, { url }: ProxyClient): S
 
 /**
  * Returns the stream that a find, or a create without a body, names; undefined if the proxy has none.
- * @throws DurableStreamError, DurableNetworkError if asking again may help.
+ * @throws DurableStreamError, DurableNetworkError if another attempt can change the result.
  */
 export async function handleFrom(
   response: Response,
@@ -38,16 +38,18 @@ export async function handleFrom(
   target: ErrorTarget,
 ): Promise<StreamHandle | undefined> {
   const handle = response.ok ? handleOf(response, proxy) : undefined;
-  const refused = handle || response.status === 204 ? undefined : await refusal(response, target);
+  const error = handle || response.status === 204 ? undefined : await proxyErrorOf(response, target);
   proxy.release(response);
-  if (refused && (!isDurableStreamError(refused) || refused.retryAfterMs !== undefined)) throw refused;
+  if (error && (!isDurableStreamError(error) || error.retryAfterMs !== undefined)) throw error;
   return handle;
 }
 
+/** Returns the UUID of a stream, the last segment of its URL. */
 export function streamIdOf(streamUrl: string): string {
   return new URL(streamUrl).pathname.replace(/.*\//, '');
 }
 
+/** Returns true if the response is an SSE stream. */
 export function isEventStream({ headers }: Response): boolean {
   return !!headers.get('content-type')?.includes('text/event-stream');
 }

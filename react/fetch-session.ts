@@ -1,5 +1,5 @@
 import type { ClientMemory } from '../core-client/client-memory.ts';
-import { connect } from '../core-client/durable-fetch.ts';
+import { createClient } from '../core-client/durable-fetch.ts';
 import { digest, randomId } from '../core-client/fingerprint.ts';
 import { createSessionStore, type DurableSession, type StartSession } from '../core-client/session.ts';
 import { IDLE } from '../core-client/state.ts';
@@ -165,7 +165,7 @@ export class FetchSession {
    * @throws DurableStorageError if the storage does not list its keys.
    */
   forget(): Promise<void> {
-    return connect(clientOptions(this.#options), this.#memory).forget();
+    return createClient(clientOptions(this.#options), this.#memory).forget();
   }
 
   #begin(): DurableSession {
@@ -191,7 +191,7 @@ export class FetchSession {
     this.#signal = signal ?? undefined;
     const { url, method, headers, body, requestId, streamKey } = this.#options;
     const client = clientOptions(this.#options);
-    const durableFetch = connect(client, this.#memory);
+    const durableFetch = createClient(client, this.#memory);
     const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
     this.#abortCreate = () =>
       durableFetch.abort(name).catch((error: unknown) => {

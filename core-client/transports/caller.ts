@@ -1,4 +1,3 @@
-import { RETRY_CAP_MS } from '../backoff.ts';
 import { createCall } from '../call.ts';
 import { callerOf, subjectOf, type Caller } from '../scope.ts';
 import { mergeSettings } from '../settings.ts';
@@ -52,9 +51,8 @@ export async function chatCallerOnline(
       throw error;
     }
   };
-  const limits = { timeoutMs: settings.retryTimeoutMs, capMs: RETRY_CAP_MS };
   try {
-    const caller = await call.attend(signal, call.persist(ask, limits));
+    const caller = await call.withSignal(signal, call.persist('request', ask));
     // The request to the proxy reports from here on.
     settings.onResumption = undefined;
     call.end('detach', 'interrupted');

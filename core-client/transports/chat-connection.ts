@@ -1,5 +1,5 @@
 import { createClientMemory } from '../client-memory.ts';
-import { connect } from '../durable-fetch.ts';
+import { createClient } from '../durable-fetch.ts';
 import { isDurableNetworkError, isDurableStreamError } from '../errors.ts';
 import { scopeKey, type Caller } from '../scope.ts';
 import { IDLE } from '../state.ts';
@@ -41,7 +41,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     this.#hooks = hooks;
     const request: typeof fetch = (input, init) => (options().fetch ?? fetch)(input, init);
     const own = { proxyUrl, storage, storagePrefix, credentials, fetch: request };
-    this.#client = connect(own, this.#memory);
+    this.#client = createClient(own, this.#memory);
     this.#turns = new ScopedTurns({
       storage,
       storagePrefix,

@@ -1,4 +1,4 @@
-import { readRefusedAnswer } from '../refused-answer.ts';
+import { readErrorResponse } from '../error-response.ts';
 
 /** The body of an answer ended without its last event: whatever was shown so far is a part, not the answer. */
 export class TruncatedAnswerError extends Error {
@@ -36,7 +36,7 @@ export class AnswerRequestError extends Error {
 
   /** Creates the error of a refused response. @param text the body of the response. */
   static of(response: Response, text: string): AnswerRequestError {
-    const { message, status, ...options } = readRefusedAnswer(response, text);
+    const { message, status, ...options } = readErrorResponse(response, text);
     return new AnswerRequestError(message, status, options);
   }
 }

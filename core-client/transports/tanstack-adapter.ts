@@ -1,5 +1,5 @@
 import { createClientMemory } from '../client-memory.ts';
-import { connect } from '../durable-fetch.ts';
+import { createClient } from '../durable-fetch.ts';
 import { isDurableNetworkError } from '../errors.ts';
 import { randomId } from '../fingerprint.ts';
 import type { DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
@@ -96,7 +96,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const { storage = defaultStorage(), storagePrefix = 'durable-proxy', proxyUrl } = options;
   const resumption = new ResumptionStore();
   const memory = createClientMemory();
-  const client = connect({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
+  const client = createClient({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
   /** Under which request a run is found, where that is not its own id. */
   const turns = new ScopedTurns({
     storage,

@@ -1,8 +1,8 @@
 import { retryAfter } from './backoff.ts';
 
-/** What an error Response says, from the proxy or from a provider. */
-export interface RefusedAnswer {
-  /** The sentence of the proxy or the provider. Plain text, never JSON or HTML. */
+/** Contents of an error response of the proxy or a provider. */
+export interface ErrorDetails {
+  /** Message of the proxy or the provider. Plain text, never JSON or HTML. */
   readonly message: string;
   /** The code of the proxy (`UPSTREAM_NOT_ALLOWED`) or the provider (`rate_limit_error`); undefined without one. */
   readonly code: string | undefined;
@@ -19,7 +19,7 @@ const MAX_TEXT = 500;
  * Anthropic, Google, the AI SDK and plain text.
  * @param text the body.
  */
-export function readRefusedAnswer({ status, headers }: Response, text: string): RefusedAnswer {
+export function readErrorResponse({ status, headers }: Response, text: string): ErrorDetails {
   const { message, code } = parse(text);
   return {
     message: message ?? `The request failed with status ${status}`,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
-import { readSse, type Frame } from './reader.ts';
+import { readSse, type StreamPart } from './sse-reader.ts';
 
 /** A response that sends chunks, then ends, or stays open. */
 function response(
@@ -31,9 +31,9 @@ const base64 = (bytes: Uint8Array) =>
   }\n`;
 const BASE64 = { [STREAM_SSE_DATA_ENCODING]: 'base64' };
 
-async function all(given: Response): Promise<Frame[]> {
+async function all(given: Response): Promise<StreamPart[]> {
   const reader = readSse(given, 10_000);
-  const frames: Frame[] = [];
+  const frames: StreamPart[] = [];
   for (let frame = await reader.next(); frame; frame = await reader.next()) frames.push(frame);
   return frames;
 }

@@ -9,13 +9,16 @@ afterEach(() => void vi.useRealTimers());
 
 /** Runs a request against a server that is down for a while; the jitter is random. */
 async function send(outageMs: number) {
-  const call = createCall({ reconnectTimeoutMs: 300_000, heartbeatTimeoutMs: 30_000 }, {});
+  const call = createCall(
+    { retryTimeoutMs: LIMITS.timeoutMs, reconnectTimeoutMs: 300_000, heartbeatTimeoutMs: 30_000 },
+    {},
+  );
   const start = Date.now();
   const sending = call
-    .persist(async () => {
+    .persist('request', async () => {
       if (Date.now() - start < outageMs) throw new TypeError('Failed to fetch');
       return 'sent';
-    }, LIMITS)
+    })
     .catch((error: unknown) => error);
   let ms = 0;
   void sending.then(() => (ms = Date.now() - start));

@@ -11,37 +11,41 @@ export function isUpstreamError({ ok, headers }: Response): boolean {
 /**
  * Returns the error of a response that is not the expected one.
  *
- * Only a response in the proxy's error format, with a code of its table, is an answer of the proxy: a
- * `DurableStreamError`. Ingresses, load balancers, CDNs and captive portals answer too. Their responses say nothing
- * about the stream or the create, so they count as a lost connection: a `DurableNetworkError` that may be retried.
+ * Only a response in the proxy's error format, with a code of its table, comes from the proxy: a `DurableStreamError`.
+ * Ingresses, load balancers, CDNs and captive portals respond too. Their responses say nothing about the stream or the
+ * create, so they count as a lost connection: a `DurableNetworkError` that may be retried.
  * @param text the body of an error response. Default: reads it.
  */
-export async function refusal(response: Response, target: ErrorTarget, text?: string): Promise<DurableError> {
+export async function proxyErrorOf(
+  response: Response,
+  target: ErrorTarget,
+  text?: string,
+): Promise<DurableError> {
   const { ok, status, headers } = response;
-  text ??= ok ? '' : await response.text().catch(() => '');
-  const error = proxyError(text);
+  const error = parse(text ?? (ok ? '' : await response.text().catch(() => '')));
   if (error || isUpstreamError(response)) {
-    const retryAfterMs = /408|425|429|5../.test(`${status}`) ? retryAfter(headers) : undefined;
+    const canRetry = error && /408|425|429|5../.test(`${status}`);
     const {
       code = 'UPSTREAM_ERROR',
       message = `The upstream responded with ${headers.get(UPSTREAM_STATUS)}`,
     } = error ?? {};
-    return new DurableStreamError(code, message, { status, target, retryAfterMs: error && retryAfterMs });
+    const retryAfterMs = canRetry ? retryAfter(headers) : undefined;
+    return new DurableStreamError(code, message, { status, target, retryAfterMs });
   }
-  const reason = ok
+  const advice = ok
     ? '. Check proxyUrl, and that CORS exposes Location'
     : status === 413
       ? '. A server before it limits request bodies (express.json: 100 kB)'
       : '';
   return new DurableNetworkError(
     'INVALID_RESPONSE',
-    `Received status ${status} from another server than the proxy${reason}`,
+    `Received status ${status} from another server than the proxy${advice}`,
     // A request that is too large stays too large.
     { status, target, retryAfterMs: [413, 414, 431].includes(status) ? undefined : retryAfter(headers) },
   );
 }
 
-function proxyError(text: string): ErrorBody['error'] | undefined {
+function parse(text: string): ErrorBody['error'] | undefined {
   try {
     const { error } = JSON.parse(text) as ErrorBody;
     return Object.hasOwn(ERROR_STATUS, error.code) && typeof error.message === 'string' ? error : undefined;

@@ -7,33 +7,37 @@ import {
 } from '../protocol/control.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
 import { headOf } from './head.ts';
+import type { Mutable } from './mutable.ts';
 import { createSseParser } from './sse-lines.ts';
 
-/** A connection that was alive this long, in milliseconds, was no failed attempt, even if no byte came. */
+/** A connection that lasted this many milliseconds does not count as a failed attempt, even if no byte arrived. */
 const HELD_MS = 5_000;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes, and the place behind them. */
-export interface Frame {
+/** Bytes of a stream, and the control event after them. */
+export interface StreamPart {
   readonly bytes: Bytes;
   readonly control: ControlEvent;
 }
 
-/** One connection to a stream, pulled frame by frame. */
-export interface SseReader {
-  /** What the headers said about the upstream's response; undefined if it is not known. */
+/** Reads one connection to a stream, part by part. */
+export interface PartReader {
+  /** Status and headers of the upstream's response. Undefined if the response does not contain them. */
   readonly head: UpstreamHead | undefined;
   /**
-   * The next frame; undefined when the server ended the connection.
-   * @throws whatever cut the connection, or told that it is dead.
+   * Returns the next part, or undefined if the server ended the connection.
+   * @throws the error that ended the connection.
    */
-  next(): Promise<Frame | undefined>;
-  /** True if it received data or has to wait for the upstream, or lasted long enough not to count as a failed attempt. */
-  wasAlive(): boolean;
-  /** True if not one byte arrived before the connection counted as dead. */
-  wasMute(): boolean;
-  /** After the page slept: a connection that has missed a keep-alive is not waited for any longer. */
+  next(): Promise<StreamPart | undefined>;
+  /**
+   * True if the connection does not count as a failed attempt: it received data, reported that the upstream has not
+   * responded, or lasted for 5 seconds.
+   */
+  readonly isAlive: boolean;
+  /** True if no byte arrived before the connection counted as dead. */
+  readonly isMute: boolean;
+  /** Closes the connection if it has missed a keep-alive. Called after the page slept. */
   check(): void;
   close(): void;
 }
@@ -43,18 +47,17 @@ export interface SseReader {
  * @param heartbeatMs milliseconds of silence after which the connection counts as dead.
  * @param release called when the reader is closed.
  */
-export function readSse({ headers, body }: Response, heartbeatMs: number, release?: () => void): SseReader {
+export function readSse({ headers, body }: Response, heartbeatMs: number, release?: () => void): PartReader {
   const reader = body!.getReader();
   const decoder = new TextDecoder();
   let isBase64 = headers.get(STREAM_SSE_DATA_ENCODING) === 'base64';
   const openedAt = Date.now();
-  const frames: Frame[] = [];
-  // Data is held until its control event: only together are they exact.
+  const parts: StreamPart[] = [];
+  // Data is held until its control event, which has the offset after it.
   let data = '';
   let lastAt = openedAt;
-  let isMute = true;
-  let hasData = false;
-  /** Only a wait for the server counts as silence: a reader who pauses hears nothing either. */
+  let isHeard = false;
+  /** Only a wait for the server counts as silence: a reader that pauses receives nothing either. */
   let waitsSince: number | undefined;
   let isSilent = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -65,17 +68,17 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
       isBase64 ||= comment === 'base64';
     },
     onEvent(name, text) {
-      // `atob` ignores the line ends that a server may put in.
+      // `atob` ignores line ends, which servers may insert.
       if (name === DATA_EVENT) data += isBase64 ? atob(text) : text;
       const control = name === CONTROL_EVENT && parseControlEvent(text);
       if (!control) return;
-      // A control event without data says more of the place behind the last bytes.
-      const last = data ? undefined : frames.pop();
+      // A control event without data adds to what is known about the current offset.
+      const last = data ? undefined : parts.pop();
       // A connection that is cut while the upstream has not responded is not a failed attempt either.
-      hasData ||= !!data || !!control.upstreamState;
-      frames.push({
+      partReader.isAlive ||= !!data || !!control.upstreamState;
+      parts.push({
         bytes: last?.bytes ?? (isBase64 ? fromBinary(data) : new TextEncoder().encode(data)),
-        // A head that came without data must not get lost.
+        // Keeps a head that came without data.
         control: { ...last?.control, ...control },
       });
       data = '';
@@ -89,9 +92,10 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
   };
   const expire = () => {
     isSilent = true;
+    partReader.isMute = !isHeard;
     close();
   };
-  /** One timer for many waits: it costs more than a wait does. */
+  /** One timer for many waits: setting a timer costs more than a wait. */
   const watch = (ms: number) => {
     timer = setTimeout(() => {
       timer = undefined;
@@ -102,10 +106,10 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
     }, ms);
   };
 
-  return {
+  const partReader: Mutable<PartReader> = {
     head: headOf(headers),
     async next() {
-      while (frames.length === 0) {
+      while (parts.length === 0) {
         waitsSince = Date.now();
         if (!timer) watch(heartbeatMs);
         const { done, value } = await reader.read();
@@ -113,18 +117,20 @@ export function readSse({ headers, body }: Response, heartbeatMs: number, releas
         if (isSilent) throw new Error('The connection was silent');
         if (done) return undefined;
         lastAt = Date.now();
-        isMute = false;
+        isHeard = true;
+        partReader.isAlive ||= lastAt - openedAt >= HELD_MS;
         parse(decoder.decode(value, { stream: true }));
       }
-      return frames.shift();
+      return parts.shift();
     },
-    wasAlive: () => hasData || lastAt - openedAt >= HELD_MS,
-    wasMute: () => isMute && isSilent,
+    isAlive: false,
+    isMute: false,
     check() {
       if (waitsSince && Date.now() - lastAt > heartbeatMs / 2) expire();
     },
     close,
   };
+  return partReader;
 }
 
 function fromBinary(text: string): Bytes {

@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { PausableRead } from './call.ts';
-import { makeRoom } from './make-room.ts';
+import type { PausableRead } from './client-memory.ts';
+import { freeConnection } from './free-connection.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 function setUp() {
   const pauses: string[] = [];
-  const link = (name: string): PausableRead => ({
+  const read = (name: string): PausableRead => ({
     pause: (until) => {
       pauses.push(name);
       void until.then(() => pauses.push(`${name} continues`));
     },
   });
-  const own = link('own');
+  const own = read('own');
   return {
     pauses,
-    resume: makeRoom(own, [{ link: link('a') }, { link: own }, { link: undefined }, { link: link('b') }]),
+    resume: freeConnection(own, [read('a'), own, read('b')]),
   };
 }
 

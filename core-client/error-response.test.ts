@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readRefusedAnswer } from './refused-answer.ts';
+import { readErrorResponse } from './error-response.ts';
 
 const read = (body: string, status = 400, headers = {}) =>
-  readRefusedAnswer(new Response(null, { status, headers }), body);
+  readErrorResponse(new Response(null, { status, headers }), body);
 
-describe('readRefusedAnswer', () => {
+describe('readErrorResponse', () => {
   it.each([
     [
       'the proxy',

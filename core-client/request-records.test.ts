@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createCredentialStore } from './credentials.ts';
+import { createRecordStore } from './request-records.ts';
 import { MemoryStorage } from './storage.ts';
 import type { StorageLike } from './types.ts';
 
@@ -8,7 +8,12 @@ const CALL = { fingerprint: 'f1', autoResume: true, key: undefined };
 
 function open(storage: StorageLike) {
   const warnings: Error[] = [];
-  const store = createCredentialStore(storage, PREFIX, new Map(), (warning) => warnings.push(warning));
+  const store = createRecordStore({
+    storage,
+    prefix: PREFIX,
+    refused: new Map(),
+    warn: (warning) => warnings.push(warning),
+  });
   return { store, warnings };
 }
 
@@ -46,7 +51,7 @@ afterEach(() => {
 describe.each([
   ['sync', plain],
   ['async', () => slow(() => 3)],
-])('credentials in a storage that is %s', (_, make) => {
+])('records in a storage that is %s', (_, make) => {
   it('takes up an unfinished answer to the same request, in another page too', async () => {
     const storage = make();
     const first = await open(storage).store.open('id', CALL);
@@ -54,13 +59,13 @@ describe.each([
     await first.save({ streamUrl: 'https://proxy.test/s', contentType: 'text/plain' });
     const second = await open(storage).store.open('id', CALL);
     expect(second.found).toBe(true);
-    expect(second.credentials).toEqual(first.credentials);
+    expect(second.data).toEqual(first.data);
   });
 
   it('has stored the key when it opens', async () => {
     const storage = make();
-    const { credentials } = await open(storage).store.open('id', CALL);
-    expect([...storage.items.values()].join()).toContain(credentials.idempotencyKey);
+    const { data } = await open(storage).store.open('id', CALL);
+    expect([...storage.items.values()].join()).toContain(data.idempotencyKey);
   });
 
   it('begins anew for another request, and lets go of the older one', async () => {
@@ -69,10 +74,10 @@ describe.each([
     const first = await store.open('id', CALL);
     const second = await store.open('id', { ...CALL, fingerprint: 'f2' });
     expect(second.found).toBe(false);
-    expect(second.credentials.idempotencyKey).not.toBe(first.credentials.idempotencyKey);
+    expect(second.data.idempotencyKey).not.toBe(first.data.idempotencyKey);
     await first.save({ offset: '9' });
     await first.finish('old');
-    expect((await store.find('id')).entry?.credentials).toEqual(second.credentials);
+    expect((await store.find('id')).record?.data).toEqual(second.data);
   });
 
   it('begins anew for the same request when the answer is over, and after a stale one', async () => {
@@ -80,21 +85,21 @@ describe.each([
     const first = await store.open('id', CALL);
     await first.finish('stream-1');
     const second = await store.open('id', CALL);
-    const third = await store.open('id', CALL, second.credentials.idempotencyKey);
-    const keys = [first, second, third].map((entry) => entry.credentials.idempotencyKey);
+    const third = await store.open('id', CALL, second.data.idempotencyKey);
+    const keys = [first, second, third].map((entry) => entry.data.idempotencyKey);
     expect(new Set(keys).size).toBe(3);
     expect([second.found, third.found]).toEqual([false, false]);
   });
 
   it('gives callers who find the same stale answer one new key', async () => {
     const { store } = open(make());
-    const { idempotencyKey } = (await store.open('id', CALL)).credentials;
+    const { idempotencyKey } = (await store.open('id', CALL)).data;
     const entries = await Promise.all([
       store.open('id', CALL, idempotencyKey),
       store.open('id', CALL, idempotencyKey),
     ]);
-    expect(entries[0].credentials.idempotencyKey).toBe(entries[1].credentials.idempotencyKey);
-    expect(entries[0].credentials.idempotencyKey).not.toBe(idempotencyKey);
+    expect(entries[0].data.idempotencyKey).toBe(entries[1].data.idempotencyKey);
+    expect(entries[0].data.idempotencyKey).not.toBe(idempotencyKey);
   });
 
   it('keeps nothing secret once it is over', async () => {
@@ -103,22 +108,21 @@ describe.each([
     await entry.save({ streamUrl: 'https://proxy.test/s?signature=secret' });
     await entry.finish('stream-1');
     const left = [...storage.items.values()].join();
-    for (const secret of ['secret', entry.credentials.idempotencyKey, 'f1'])
-      expect(left).not.toContain(secret);
-    expect((await open(storage).store.find('id')).entry).toBeUndefined();
+    for (const secret of ['secret', entry.data.idempotencyKey, 'f1']) expect(left).not.toContain(secret);
+    expect((await open(storage).store.find('id')).record).toBeUndefined();
   });
 
   it('always begins anew without autoResume, and takes the caller’s own key', async () => {
     const { store } = open(make());
     const keys = [];
     for (let at = 0; at < 3; at++) {
-      const { found, credentials } = await store.open('id', { ...CALL, autoResume: false });
+      const { found, data } = await store.open('id', { ...CALL, autoResume: false });
       expect(found).toBe(false);
-      keys.push(credentials.idempotencyKey);
+      keys.push(data.idempotencyKey);
     }
     expect(new Set(keys).size).toBe(3);
-    const { credentials } = await store.open('other', { ...CALL, key: 'mine' });
-    expect(credentials.idempotencyKey).toBe('mine');
+    const { data } = await store.open('other', { ...CALL, key: 'mine' });
+    expect(data.idempotencyKey).toBe('mine');
   });
 
   it('ends with the newest offset, however the writes overlap', async () => {
@@ -126,7 +130,7 @@ describe.each([
     const entry = await open(storage).store.open('id', CALL);
     const saved = Array.from({ length: 20 }, (_, at) => entry.save({ offset: String(at) }));
     await Promise.all(saved);
-    expect((await open(storage).store.find('id')).entry?.credentials.offset).toBe('19');
+    expect((await open(storage).store.find('id')).record?.data.offset).toBe('19');
   });
 });
 
@@ -135,7 +139,7 @@ describe('two tabs at once', () => {
     let turn = 0;
     const storage = slow(() => [5, 1, 9, 2, 7, 3][turn++ % 6] ?? 1);
     const entries = await Promise.all([1, 2, 3].map(() => open(storage).store.open('id', CALL)));
-    expect(new Set(entries.map((entry) => entry.credentials.idempotencyKey)).size).toBe(1);
+    expect(new Set(entries.map((entry) => entry.data.idempotencyKey)).size).toBe(1);
   });
 
   it('come to one key in localStorage, even when neither sees what the other wrote', async () => {
@@ -144,7 +148,7 @@ describe('two tabs at once', () => {
     const keys = [];
     for (const localStorage of tabs) {
       vi.stubGlobal('window', { localStorage });
-      keys.push((await open(localStorage).store.open('id', CALL)).credentials.idempotencyKey);
+      keys.push((await open(localStorage).store.open('id', CALL)).data.idempotencyKey);
     }
     expect(keys[0]).toBe(keys[1]);
   });
@@ -152,7 +156,7 @@ describe('two tabs at once', () => {
   it('come to one key in a sync storage, in one turn', async () => {
     const storage = plain();
     const entries = await Promise.all([1, 2].map(() => open(storage).store.open('id', CALL)));
-    expect(entries[0]?.credentials.idempotencyKey).toBe(entries[1]?.credentials.idempotencyKey);
+    expect(entries[0]?.data.idempotencyKey).toBe(entries[1]?.data.idempotencyKey);
     expect(entries[1]?.found).toBe(true);
   });
 
@@ -181,13 +185,13 @@ describe('a storage that fails', () => {
     const entry = await store.open('id', CALL);
     for (let at = 0; at < 50; at++)
       await entry.save({ offset: String(at), streamUrl: 'https://proxy.test/s' });
-    expect((await store.open('id', CALL)).credentials.offset).toBe('49');
+    expect((await store.open('id', CALL)).data.offset).toBe('49');
     expect(warnings.length).toBeGreaterThan(0);
     expect(warnings.length).toBeLessThan(4);
     expect(warnings[0]).toMatchObject({ name: 'DurableStorageError', code: 'STORAGE_FAILED' });
     expect(warnings[0]?.cause).toMatchObject({ name: 'SecurityError' });
     await entry.finish();
-    expect((await store.find('id')).entry).toBeUndefined();
+    expect((await store.find('id')).record).toBeUndefined();
   });
 
   it.each([
@@ -218,7 +222,12 @@ describe('sweeping', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { store } = open(storage);
     await store.open('old', CALL);
-    const other = createCredentialStore(storage, 'p:other:answer:', new Map(), () => undefined);
+    const other = createRecordStore({
+      storage,
+      prefix: 'p:other:answer:',
+      refused: new Map(),
+      warn: () => undefined,
+    });
     await other.open('old', CALL);
     for (const name of ['p:anyone:turn:old', 'p:turn:old', 'pp:answer:old'])
       await storage.setItem(name, 'not ours');
@@ -232,7 +241,7 @@ describe('sweeping', () => {
       'p:turn:old',
       'pp:answer:old',
     ]);
-    expect((await store.find('young')).entry?.credentials).toEqual(young.credentials);
+    expect((await store.find('young')).record?.data).toEqual(young.data);
   });
 
   it('passes over keys that are no text', async () => {
@@ -248,7 +257,7 @@ describe('sweeping', () => {
     vi.setSystemTime(Date.now() + WEEK_MS - 1000);
     await entry.save({ offset: '5' });
     vi.setSystemTime(Date.now() + WEEK_MS - 1000);
-    expect((await store.find('id')).entry?.credentials.offset).toBe('5');
+    expect((await store.find('id')).record?.data.offset).toBe('5');
     vi.setSystemTime(Date.now() + 2000);
     expect((await store.open('id', CALL)).found).toBe(false);
   });

@@ -3,6 +3,7 @@ import { REPORTED_ERROR, type Outcome } from '../protocol/outcomes.ts';
 import { abortStream, once } from './abort.ts';
 import type { Call } from './call.ts';
 import type { CallContext } from './call-context.ts';
+import type { DurableErrorCode } from './error-codes.ts';
 import { DurableStreamError } from './errors.ts';
 import { freeConnection } from './free-connection.ts';
 import { isSuccess } from './head.ts';
@@ -131,7 +132,7 @@ function endIncomplete(
     upstreamError ?? {};
   const error = isOurs
     ? new DOMException(message, 'AbortError')
-    : new DurableStreamError(code, message, { outcome, target: call.target });
+    : new DurableStreamError(code as DurableErrorCode, message, { outcome, target: call.target });
   call.end(isStopped ? 'stop' : 'fail', outcome, { outcome, usage, error: isOurs ? undefined : error });
   return error;
 }

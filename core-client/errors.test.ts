@@ -11,8 +11,8 @@ import {
 
 const target = { method: 'POST', url: 'https://api.example.com/v1/x?key=secret#more' };
 
-describe('errors', () => {
-  it('have a code, a literal name, a cause, and their request without its secrets', () => {
+describe('DurableError', () => {
+  it('has a code, a literal name, a cause, and its request without secrets', () => {
     const cause = new TypeError('fetch failed');
     const error = new DurableNetworkError('NETWORK_ERROR', 'gone', { cause, target });
     expect(error).toBeInstanceOf(DurableError);
@@ -27,7 +27,7 @@ describe('errors', () => {
     expect(JSON.stringify({ ...error }) + error.stack).not.toContain('secret');
   });
 
-  it('say how a stream ended, and whether another attempt makes sense', () => {
+  it('has the outcome, the status and the retry time', () => {
     const error = new DurableStreamError('TIMEOUT', 'late', {
       outcome: 'timeout',
       status: 503,
@@ -38,10 +38,10 @@ describe('errors', () => {
     expect([bare.outcome, bare.status, bare.retryAfterMs, bare.url]).toEqual(Array(4).fill(undefined));
   });
 
-  it('are told apart by shape, in every realm', () => {
-    const network = new DurableNetworkError('X', 'x');
-    const stream = new DurableStreamError('X', 'x');
-    const storage = new DurableStorageError('X', 'x');
+  it('is recognized by name, also from another realm', () => {
+    const network = new DurableNetworkError('NETWORK_ERROR', 'x');
+    const stream = new DurableStreamError('ABORTED', 'x');
+    const storage = new DurableStorageError('STORAGE_FAILED', 'x');
     expect([network, stream, storage, new Error()].map(isDurableError)).toEqual([true, true, true, false]);
     expect([network, stream, storage].map(isDurableNetworkError)).toEqual([true, false, false]);
     expect([network, stream, storage].map(isDurableStreamError)).toEqual([false, true, false]);

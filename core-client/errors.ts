@@ -1,74 +1,108 @@
 import type { Outcome } from '../protocol/outcomes.ts';
+import type { DurableErrorCode } from './error-codes.ts';
 
-/** Which request an error belongs to. No header, no body, and of the URL no query (and fetch allows no user info). */
+/** The request that an error belongs to. Contains no headers and no body. */
 export interface ErrorTarget {
+  /** Method of the upstream request. */
   readonly method?: string | undefined;
+  /** URL of the upstream request. The error contains it without its query. */
   readonly url?: string | undefined;
 }
 
-/** What an error of the client is made of, besides its code and message. */
+/** Properties of an error of the client, in addition to its code and message. */
 export interface DurableErrorOptions {
+  /** The error that caused this one. */
   readonly cause?: unknown;
+  /** The request that the error belongs to. */
   readonly target?: ErrorTarget | undefined;
+  /** How the answer ended. */
   readonly outcome?: Outcome | undefined;
+  /** HTTP status of the response. */
   readonly status?: number | undefined;
+  /** Milliseconds after which to try again. */
   readonly retryAfterMs?: number | undefined;
 }
+
+/** Statuses of requests that are too large. They fail in the same way each time. */
+export const TOO_LARGE: readonly unknown[] = [413, 414, 431];
 
 /** Removes query and fragment, which may contain keys and signatures. */
 export function withoutQuery<T extends string | undefined>(url: T): T {
   return url?.replace(/[?#].*/s, '') as T;
 }
 
-/** What all errors of the client have in common. None is a TypeError, which SDKs take for "the page went away". */
+/**
+ * Base class of all errors of the client, its transports and hooks. None is a `TypeError`, which SDKs interpret as a
+ * closed page.
+ */
 export abstract class DurableError extends Error {
+  /** Name of the class. The same in each copy of the package. */
   abstract override readonly name: string;
-  /** Stable, for programs; the message is for people and may change. */
-  readonly code: string;
-  /** The upstream request's method. */
+  /** Identifies the error for programs. Messages may change, codes do not. */
+  readonly code: DurableErrorCode;
+  /** Method of the upstream request. */
   declare readonly method: string | undefined;
-  /** The upstream request's URL without its query, where keys tend to be. */
+  /** URL of the upstream request, without its query, which may contain keys. */
   declare readonly url: string | undefined;
   /** HTTP status of the response that caused the error; undefined if there was no response. */
   declare readonly status: number | undefined;
-  /** Milliseconds after which another attempt makes sense; undefined if another attempt cannot help. */
+  /** Milliseconds after which another attempt may succeed; undefined if the server asked for none. */
   declare readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, { target, ...own }: DurableErrorOptions = {}) {
+  /**
+   * @param code identifies the error.
+   * @param message the text for people.
+   * @param options further properties.
+   */
+  constructor(code: DurableErrorCode, message: string, { target, ...own }: DurableErrorOptions = {}) {
     super(message);
     this.code = code;
     Object.assign(this, own, { method: target?.method, url: withoutQuery(target?.url) });
   }
+
+  /** True if the same call may succeed later without a change: the server asked to try again, or was not reached. */
+  get retryable(): boolean {
+    return this.retryAfterMs !== undefined;
+  }
 }
 
 /**
- * No answer of the proxy arrived. `NETWORK_ERROR`: there was no response. `INVALID_RESPONSE`: another server responded,
- * such as a load balancer, with `status`. Any other code is the last answer of a proxy that asked to try again until
- * the time was over. `cause` is the last failure. The same call continues the request under the same key.
+ * The proxy did not respond. `NETWORK_ERROR`: there was no response. `INVALID_RESPONSE`: another server responded, such
+ * as a load balancer, with `status`. Any other code comes from the last response of a proxy that asked to try again
+ * until the time was over. `cause` is the last failure. The same call continues the request under the same key.
  */
 export class DurableNetworkError extends DurableError {
   override readonly name = 'DurableNetworkError';
+
+  override get retryable(): boolean {
+    return !TOO_LARGE.includes(this.status);
+  }
 }
 
-/** The answer cannot be read on: it ended badly (`outcome`), or the proxy refused to give it (`status`). */
+/** The answer cannot be read further: it is incomplete (`outcome`), or the proxy refused access (`status`). */
 export class DurableStreamError extends DurableError {
   override readonly name = 'DurableStreamError';
-  /** How the answer ended; undefined when that is not why it failed. */
+  /** How the answer ended; undefined if the error has another reason. */
   declare readonly outcome: Outcome | undefined;
 }
 
-/** The storage failed, and the answer went on without it: `STORAGE_FAILED`. Only ever a warning. */
+/** The storage failed (`STORAGE_FAILED`). A warning, except in `forget()`: answers continue without the storage. */
 export class DurableStorageError extends DurableError {
   override readonly name = 'DurableStorageError';
 }
 
 /**
- * Returns true for an error of the client. Checks its shape, because `instanceof` is false for an error of another realm or
- * of another copy of this package.
+ * Returns true for an error of the client. Checks the name as well, because `instanceof` is false for an error of
+ * another realm or of another copy of this package.
  * @param error anything that was thrown.
  */
 export function isDurableError(error: unknown): error is DurableError {
-  return isDurableNetworkError(error) || isDurableStreamError(error) || hasName(error, 'DurableStorageError');
+  return (
+    error instanceof DurableError ||
+    isDurableNetworkError(error) ||
+    isDurableStreamError(error) ||
+    hasName(error, 'DurableStorageError')
+  );
 }
 
 /**
@@ -105,9 +139,9 @@ function hasName(error: unknown, name: string): boolean {
 }
 
 /**
- * Returns the error of a call that gives up on reaching the proxy.
+ * Returns the error of a call that gives up because the proxy does not respond.
  * @param cause the last failure.
- * @param retryAfterMs when another call makes sense. Default: never.
+ * @param retryAfterMs milliseconds after which another call may succeed, if the proxy named them.
  */
 export function lostContact(cause: unknown, target: ErrorTarget, retryAfterMs?: number): DurableNetworkError {
   const {

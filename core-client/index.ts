@@ -1,16 +1,6 @@
 export { createAbortFn } from './abort.ts';
 export { createDurableFetch } from './durable-fetch.ts';
-export {
-  DurableError,
-  DurableNetworkError,
-  DurableStorageError,
-  DurableStreamError,
-  isDurableError,
-  isDurableNetworkError,
-  isDurableStreamError,
-  type DurableErrorOptions,
-  type ErrorTarget,
-} from './errors.ts';
+export * from './public-errors.ts';
 export { defaultStorage, MemoryStorage } from './storage.ts';
 export type * from './types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';

@@ -1,7 +1,13 @@
 import { ERROR_STATUS, type ErrorBody } from '../protocol/errors.ts';
 import { UPSTREAM_STATUS } from '../protocol/headers.ts';
 import { retryAfter } from './backoff.ts';
-import { DurableNetworkError, DurableStreamError, type DurableError, type ErrorTarget } from './errors.ts';
+import {
+  DurableNetworkError,
+  DurableStreamError,
+  TOO_LARGE,
+  type DurableError,
+  type ErrorTarget,
+} from './errors.ts';
 
 /** True if the response carries the upstream's own error (CREATE-7). Its body has the upstream's format. */
 export function isUpstreamError({ ok, headers }: Response): boolean {
@@ -41,7 +47,7 @@ export async function proxyErrorOf(
     'INVALID_RESPONSE',
     `Received status ${status} from another server than the proxy${advice}`,
     // A request that is too large stays too large.
-    { status, target, retryAfterMs: [413, 414, 431].includes(status) ? undefined : retryAfter(headers) },
+    { status, target, retryAfterMs: TOO_LARGE.includes(status) ? undefined : retryAfter(headers) },
   );
 }
 

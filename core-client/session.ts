@@ -1,6 +1,7 @@
 import { IDLE } from './state.ts';
 import type { DurableRequestInit, DurableResponse, Resumption } from './types.ts';
 
+export * from './public-errors.ts';
 export type {
   DurableRequestInit,
   DurableResponse,
@@ -13,41 +14,44 @@ export type {
 } from './types.ts';
 export type { FormatName, Usage } from '../protocol/usage.ts';
 
-/** What a view of an answer shows. Immutable: a change is a new object. */
+/** State of a session, for display. Immutable: each change is a new object. */
 export interface SessionSnapshot {
   /** The body so far, as UTF-8. */
   readonly text: string;
+  /** State of the transfer. */
   readonly resumption: Resumption;
-  /** There once the headers are. */
+  /** Set once the headers have arrived. */
   readonly response: DurableResponse | undefined;
-  /** True when nothing more will come. */
+  /** True if no more text will arrive. */
   readonly isDone: boolean;
-  /** Why it ended before it was whole. */
+  /** Why the answer ended before it was complete; undefined without an error. */
   readonly error: unknown;
 }
 
-/** Begins the call of a session: with `durableFetch(url, init)`, or `durableFetch.resume(id, init)`. */
+/** Starts the call of a session: with `durableFetch(url, init)`, or `durableFetch.resume(id, init)`. */
 export type StartSession = (
   init: Pick<DurableRequestInit, 'onResumption' | 'signal'>,
 ) => Promise<DurableResponse | null>;
 
-/** One answer, for any number of views. It lives outside of them: neither a new one nor an unmount touches it. */
+/** One answer, shared by any number of views. Independent of them: mounting and unmounting do not affect it. */
 export interface DurableSession {
+  /** Calls `listener` at each change. @returns a function that ends the subscription. */
   subscribe(listener: () => void): () => void;
+  /** Returns the current state: the same object until something changes. */
   getSnapshot(): SessionSnapshot;
-  /** The last snapshot, once nothing more will come. Never rejects. */
+  /** Resolves with the last snapshot when no more text will arrive. Never rejects. */
   readonly done: Promise<SessionSnapshot>;
   /** Stops the answer on the server. @throws what `response.abort()` throws. */
   abort(): Promise<void>;
-  /** Takes hold of the session once more. */
+  /** Adds a holder. */
   retain(): DurableSession;
-  /** Lets go of the session, once per hold; when nobody holds it any more, reading stops. */
+  /** Removes a holder. Reading stops if there is none left. */
   release(): void;
 }
 
 /** The sessions of an application, by key. */
 export interface SessionStore {
-  /** Takes hold of the session of a key; begins it when there is none. Everyone who acquires it releases it. */
+  /** Returns the session of a key with one more holder, and starts it if there is none. Call `release` once for each call. */
   acquire(key: string, start: StartSession): DurableSession;
 }
 
@@ -61,9 +65,8 @@ const EMPTY: SessionSnapshot = {
 
 /**
  * Creates a store of sessions: components that use the same key share one response.
- *
- * @param graceMs milliseconds that an answer is read on while nobody holds it: a page that changes its layout
- * lets go and takes hold again.
+ * @param graceMs milliseconds for which an answer without a holder is still read: a page that changes its layout
+ * releases a session and acquires it again. @default 1000
  */
 export function createSessionStore(graceMs = 1_000): SessionStore {
   const sessions = new Map<string, DurableSession>();

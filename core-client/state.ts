@@ -1,19 +1,19 @@
 import type { Resumption, ResumptionStatus } from './types.ts';
 
 /**
- * What can happen to an answer:
- * - `create`: a POST is on its way; `attach`: a known stream is being opened, without a POST.
- * - `open`: the stream's bytes can flow; `drop`: an attempt or a connection was lost.
- * - `close`: the server said that the answer is complete; `stop`: that it was stopped, or we stopped it.
- * - `detach`: the reader left, the answer goes on without it.
- * - `expire`: nobody has the stream any more, or nobody lets us in; `fail`: any other end.
+ * Events of an answer:
+ * - `create`: a POST was sent; `attach`: a known stream is being opened, without a POST.
+ * - `open`: the stream is connected; `drop`: an attempt failed or a connection was lost.
+ * - `close`: the server reported that the answer is complete; `stop`: that it was stopped, or this client stopped it.
+ * - `detach`: the reader left, and the answer continues without it.
+ * - `expire`: the stream does not exist any more, or access was refused; `fail`: any other end.
  */
 export type StateEvent =
   'create' | 'attach' | 'open' | 'drop' | 'close' | 'stop' | 'detach' | 'expire' | 'fail';
 
 const ENDS = { stop: 'aborted', detach: 'idle', expire: 'expired', fail: 'failed' } as const;
 
-/** What each event changes in each state. An event that is not listed leaves the state as it is. */
+/** The next state for each event in each state. An event that is not listed does not change the state. */
 export const TRANSITIONS: Readonly<
   Record<ResumptionStatus, Readonly<Partial<Record<StateEvent, ResumptionStatus>>>>
 > = {
@@ -21,14 +21,14 @@ export const TRANSITIONS: Readonly<
   creating: { open: 'streaming', drop: 'reconnecting', ...ENDS },
   streaming: { drop: 'reconnecting', close: 'complete', ...ENDS },
   reconnecting: { create: 'creating', open: 'streaming', ...ENDS },
-  // Once over, nothing that comes late changes it.
+  // Final states: late events do not change them.
   complete: {},
   aborted: {},
   failed: {},
   expired: {},
 };
 
-/** The resumption of an answer that nobody has asked for yet. */
+/** The resumption of an answer that was not requested yet. */
 export const IDLE: Resumption = {
   status: 'idle',
   wasResumed: false,
@@ -39,12 +39,12 @@ export const IDLE: Resumption = {
   outcome: undefined,
 };
 
-/** True for the states that nothing leaves: everything else can fail. */
+/** Returns true for a final state. All others can fail. */
 export function isOver(status: ResumptionStatus): boolean {
   return !TRANSITIONS[status].fail;
 }
 
-/** The resumption after an event. Pure; the same object when nothing changed, as when the answer is over. */
+/** Returns the resumption after an event: the same object if nothing changed. */
 export function advance(
   resumption: Resumption,
   event: StateEvent,

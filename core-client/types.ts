@@ -1,26 +1,27 @@
 import type { Outcome } from '../protocol/outcomes.ts';
 import type { Usage } from '../protocol/usage.ts';
 
-/** Where the resumption of one answer stands. See `state.ts` for the table of states and events. */
+/** State of one answer's transfer. `state.ts` has the table of states and events. */
 export type ResumptionStatus =
   'idle' | 'creating' | 'streaming' | 'reconnecting' | 'complete' | 'aborted' | 'failed' | 'expired';
 
-/** What a page can show of a resumption. Immutable: a change is a new object. */
+/** State of an answer, for display. Immutable: each change is a new object. */
 export interface Resumption {
+  /** Current state. */
   readonly status: ResumptionStatus;
-  /** True when this reader took up an answer that an earlier call, page or tab began. */
+  /** True if an earlier call, page or tab started this answer. */
   readonly wasResumed: boolean;
-  /** Attempts to connect since the last byte arrived; 0 while all is well. */
+  /** Attempts to connect since the last byte arrived; 0 while connected. */
   readonly attempt: number;
-  /** The stream offset behind the last byte handed out, when there is one. */
+  /** Stream offset just past the last byte that was read; undefined before the first byte. */
   readonly offset: string | undefined;
-  /** Bytes of the answer handed out so far. */
+  /** Bytes of the answer that were read so far. */
   readonly receivedBytes: number;
-  /** Why it is `failed` or `expired`, or what the last attempt to reconnect ran into. */
+  /** Why the answer is `failed` or `expired`, or why the last attempt to connect failed. */
   readonly error: Error | undefined;
-  /** How the answer ended on the server, once known. */
+  /** How the answer ended on the server; undefined until that is known. */
   readonly outcome: Outcome | undefined;
-  /** What the provider reported about the answer, once it has ended: tokens, model, finish reason. */
+  /** Tokens, model and finish reason as the provider reported them; undefined until the answer has ended. */
   readonly usage?: Usage | undefined;
 }
 
@@ -28,71 +29,120 @@ export interface Resumption {
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Where credentials are kept between pages. `localStorage` and `sessionStorage` fit, and so does anything alike,
- * behind promises too. One with a `keys()` is swept of what is past its time.
+ * A storage for data that survives a reload. `localStorage` and `sessionStorage` have this form. Methods may be
+ * synchronous or asynchronous. If the storage also has `keys()`, expired entries are removed once an hour.
  */
 export interface StorageLike {
+  /** Returns the value of a key, or null. */
   getItem(key: string): MaybePromise<string | null>;
+  /** Stores a value. */
   setItem(key: string, value: string): MaybePromise<unknown>;
+  /** Removes a key. */
   removeItem(key: string): MaybePromise<unknown>;
 }
 
-/** A secret or token for the proxy, or a function that is asked for one, and asked again after a 401. */
+/** A secret or token for the proxy, or a function that returns one. The function is called again after a 401. */
 export type ProxyAuthorization = string | (() => MaybePromise<string | undefined>);
 
 /**
  * Tells the client that the network or the app came back. Called with a function to call at each such event.
  * @returns a function that ends the subscription.
+ * @example
+ * const wake: WakeSource = (onWake) => {
+ *   const subscription = AppState.addEventListener('change', (state) => state === 'active' && onWake());
+ *   return () => subscription.remove();
+ * };
  */
 export type WakeSource = (onWake: () => void) => () => void;
 
 /** Options of `createDurableFetch`. */
 export interface DurableFetchOptions {
-  /** Where the proxy is mounted, absolute or relative to the page: `/v1/proxy`. */
+  /**
+   * URL of the proxy's mount, absolute or relative to the page.
+   * @example '/v1/proxy'
+   */
   proxyUrl: string;
-  /** Travels as `Authorization: Bearer`. Leave it out where a session cookie does the work (`credentials`). */
+  /**
+   * Token or secret for the proxy, sent as `Authorization: Bearer`.
+   * @default none, for session cookies (`credentials`)
+   */
   proxyAuthorization?: ProxyAuthorization | undefined;
-  /** Sends the authorization as `?secret=` instead of a header. Default false: query strings end up in logs. */
+  /**
+   * Sends the authorization as `?secret=` instead of a header. Query strings are written to access logs.
+   * @default false
+   */
   authorizationInQuery?: boolean | undefined;
   /**
-   * Identifies the user, such as `user.id`. What is stored for one scope is not visible in another. Not sent, and stored
-   * as a hash only. Default: `sub` and `iss` of a `proxyAuthorization` that is a JWT, else all of it. Set this if a
-   * session cookie identifies the user, or if an opaque token changes for the same user.
+   * Identifies the user, such as `user.id`. Data stored for one scope is not visible in another. The scope is not sent,
+   * and is stored as a hash only. Set it if a session cookie identifies the user, or if an opaque token changes for the
+   * same user.
+   * @default `sub` and `iss` of a `proxyAuthorization` that is a JWT, else all of it
    */
   scope?: string | undefined;
-  /** Take up an unfinished answer of the same `requestId` and body. Default true. */
+  /**
+   * Resumes an unfinished answer of the same `requestId` and request.
+   * @default true
+   */
   autoResume?: boolean | undefined;
-  /** Default: `localStorage` where there is one, else memory. */
+  /**
+   * Stores signed URLs and keys.
+   * @default `localStorage` in pages, else memory
+   */
   storage?: StorageLike | undefined;
-  /** What keys in the storage begin with. Default `durable-proxy`. */
+  /**
+   * Prefix of the keys in `storage`.
+   * @default 'durable-proxy'
+   */
   storagePrefix?: string | undefined;
-  /** The fetch to go over. Default: the global one, looked up at each call. */
+  /**
+   * The `fetch` that sends requests.
+   * @default the global `fetch` at the time of each call
+   */
   fetch?: typeof fetch | undefined;
-  /** As in fetch, for requests to the proxy. Default: fetch's own (`same-origin`). */
+  /**
+   * `credentials` of the requests to the proxy, as for `fetch`.
+   * @default 'same-origin'
+   */
   credentials?: RequestCredentials | undefined;
-  /** What a resumed body holds: `start`, the whole answer again (default), or `offset`, the rest. */
+  /**
+   * First byte of a resumed body: `start` repeats the complete answer, `offset` continues after the last byte that was
+   * read before.
+   * @default 'start'
+   */
   resumeFrom?: 'start' | 'offset' | undefined;
-  /** Stop the upstream when the call's `signal` aborts or its body is cancelled. Default false: only reading stops. */
+  /**
+   * Also stops the upstream if the call's `signal` aborts or its body is canceled. Otherwise only reading stops.
+   * @default false
+   */
   abortUpstream?: boolean | undefined;
   /**
-   * How long the answer continues on the server while nobody reads it, in milliseconds, rounded up to seconds. The server
-   * may allow less. `Infinity`: without end, for work in the background. Default: what the server allows.
+   * Milliseconds, rounded up to seconds, for which the answer continues on the server while nobody reads it. The server
+   * may allow less. `Infinity` for work in the background: no limit of the client.
+   * @default the limit of the server
    */
   unreadTimeoutMs?: number | undefined;
-  /** Maximum number of attempts without progress. Default: limited by time only. */
+  /**
+   * Maximum number of attempts without progress.
+   * @default no limit but time
+   */
   maxReconnectAttempts?: number | undefined;
   /**
-   * How long to reconnect a body that makes no progress, in milliseconds. Default 300,000 (5 minutes). Time in which
-   * the browser is offline or the machine sleeps does not count.
+   * Milliseconds for which a body without progress is reconnected. Time in which the browser is offline or the machine
+   * sleeps does not count.
+   * @default 300_000 (5 minutes)
    */
   reconnectTimeoutMs?: number | undefined;
   /**
-   * How long to repeat a request to create, find or stop an answer if no answer of the proxy arrives, in milliseconds.
-   * Default 30,000. Time in which the browser is offline or the machine sleeps does not count. The idempotency key
-   * stays the same, so the upstream is called once.
+   * Milliseconds for which a request to create, find or stop an answer is repeated if the proxy does not respond. Time
+   * in which the browser is offline or the machine sleeps does not count. The idempotency key stays the same, so the
+   * upstream is called once.
+   * @default 30_000
    */
   retryTimeoutMs?: number | undefined;
-  /** Milliseconds of silence after which a connection counts as dead. Default 30,000: two missed keep-alives. */
+  /**
+   * Milliseconds without a byte after which a connection counts as dead: two missed keep-alives.
+   * @default 30_000
+   */
   heartbeatTimeoutMs?: number | undefined;
   /**
    * Additional source of wake events, for apps that are not pages: React Native's `AppState` and `NetInfo`. Each event
@@ -109,74 +159,96 @@ export interface DurableFetchOptions {
    * @default false
    */
   debug?: boolean | ((line: string) => void) | undefined;
-  /** Told of what was survived (a full storage, a failed abort) and might interest a developer. Default: nobody. */
+  /**
+   * Called for recoverable problems, such as a full storage or a failed abort.
+   * @default none
+   */
   onWarning?: ((warning: Error) => void) | undefined;
-  /** Told each time the resumption changes. */
+  /**
+   * Called at each change of state.
+   * @default none
+   */
   onResumption?: ((resumption: Resumption) => void) | undefined;
 }
 
-/** `RequestInit` with the proxy's own fields; each option may be overridden for one call. */
+/** `RequestInit` with the options of one call. An option here overrides that of the client. */
 export interface DurableRequestInit
   extends RequestInit, Partial<Omit<DurableFetchOptions, 'fetch' | 'credentials'>> {
   /**
-   * The name under which this answer is found again after a reload: at most 512 bytes, and unique among all
-   * who use the same secret or subject. Without one it survives drops, not reloads.
+   * Name by which the answer is found again after a reload, at most 512 bytes. Must be unique among all callers with
+   * the same subject or secret.
+   * @default none: the answer survives a lost connection, but not a reload
    */
   requestId?: string | undefined;
-  /** The name under which other tabs and devices find it. Default: `requestId`. */
+  /**
+   * Name by which other tabs and devices find the answer.
+   * @default `requestId`
+   */
   streamKey?: string | undefined;
   /**
-   * For `resume`: the stream (its UUID) that was heard of, and is wanted though it may be over. By default what
-   * this client did not begin is taken up only while it runs.
+   * For `resume`: UUID of a stream to read even if it is finished.
+   * @default none: an answer that this client did not create is resumed only while it runs
    */
   streamId?: string | undefined;
 }
 
-/** A `Response` that knows where its body comes from. */
+/** A `Response` whose body reconnects. */
 export interface DurableResponse extends Response {
-  /** The stream's UUID; undefined on errors, which have no stream. */
+  /** UUID of the stream; undefined for an error, which has no stream. */
   readonly streamId: string | undefined;
-  /** The signed URL: whoever has it can read and stop this answer until it expires. */
+  /** The signed URL. Whoever has it can read and stop this answer until it expires. */
   readonly streamUrl: string | undefined;
-  /** The offset behind the last byte handed out. Changes while the body is read. */
+  /** Offset just past the last byte that was read. Changes while the body is read. */
   readonly offset: string | undefined;
+  /** Media type that the upstream sent. */
   readonly upstreamContentType: string | undefined;
+  /** True if an earlier call, page or tab started this answer. */
   readonly wasResumed: boolean;
-  /** Stops the upstream, from wherever the body is. Idempotent; retried; rejects when it could not be done. */
+  /**
+   * Stops the upstream. Idempotent. Repeated for `retryTimeoutMs`.
+   * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
+   */
   abort(): Promise<void>;
   /**
-   * How the answer ended; resolves once that is known, and never rejects. For a reader that left (cancel,
-   * signal) it says `aborted`, for one that gave up `interrupted`, for an error Response `refused`.
+   * Resolves when it is known how the answer ended; never rejects. `aborted` also for a reader that left (cancel,
+   * signal), `interrupted` for one that gave up, `refused` for an error Response.
    */
   readonly outcome: Promise<Outcome>;
   /** What the provider reported about the answer. Resolves together with `outcome`; undefined if nothing is known. */
   readonly usage: Promise<Usage | undefined>;
 }
 
-/** Stands where `fetch` stands. */
+/** A function with the signature of `fetch`, and methods for its unfinished answers. */
 export interface DurableFetch {
   /**
    * Sends a request through the proxy.
    * @param input the request to the upstream, as for `fetch`.
    * @param init the options of `fetch`, and those of this call.
+   * @throws DurableNetworkError if the proxy does not respond in time, `TypeError` and `AbortError` as `fetch`.
    */
   (input: RequestInfo | URL, init?: DurableRequestInit): Promise<DurableResponse>;
-  /** Attaches to the answer of an earlier call without a request; null when nothing is known under the id. */
+  /**
+   * Attaches to the unfinished answer of an earlier call, without a request to the upstream.
+   * @param requestId the `requestId` of that call.
+   * @param init options of this call.
+   * @returns null if no answer is known under the id.
+   * @throws DurableNetworkError, DurableStreamError if the proxy does not respond, or refuses.
+   */
   resume(requestId: string, init?: DurableRequestInit): Promise<DurableResponse | null>;
   /**
    * Stops the unfinished answer of an earlier call on the server, also while the upstream has not responded, and
-   * forgets it. With `init.streamId`, only that stream. The request outlives the page (`keepalive`).
-   *
+   * removes what is stored for it. The browser completes the request if the page closes (`keepalive`).
+   * @param requestId the `requestId` of that call.
+   * @param init options of this call. With `streamId`, stops that stream only.
    * @returns false if nothing is stored under the id.
-   * @throws DurableNetworkError, DurableStreamError if the server could not be told, or does not know of stops
-   * before the response.
+   * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
    */
   abort(requestId: string, init?: DurableRequestInit): Promise<boolean>;
   /**
-   * Removes all that is stored for this scope, and releases its open reads and requests without stopping their answers.
-   * For when a user logs out. Their calls reject with an `AbortError`.
-   *
-   * @throws DurableStorageError if the storage failed, or has neither `keys()` nor the form of a `Storage`.
+   * Removes everything that is stored for this scope, and releases its open reads and requests without stopping their
+   * answers. For logging out. The calls reject with an `AbortError`.
+   * @param init the scope, if it differs from that of the client.
+   * @throws DurableStorageError if the storage failed, or does not list its keys.
    */
   forget(init?: Pick<DurableRequestInit, 'scope' | 'proxyAuthorization'>): Promise<void>;
 }

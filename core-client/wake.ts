@@ -1,11 +1,11 @@
 import type { WakeSource } from './types.ts';
 
-/** True if the browser says that there is no network. Without such a word, as in Node, false. */
+/** Returns true if the browser reports that there is no network; false if it does not report that, as in Node. */
 export function isOffline(): boolean {
   return (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false;
 }
 
-/** What tells that the network or the page came back. */
+/** Events of a page that report that the network or the page came back. */
 const EVENTS = ['online', 'pageshow', 'visibilitychange'] as const;
 
 /**
@@ -19,7 +19,7 @@ export function onWake(wake: () => void, source?: WakeSource): () => void {
   const listener = ({ type }: Event) => {
     if (type !== 'visibilitychange' || document?.visibilityState === 'visible') wake();
   };
-  // By capture, `visibilitychange` passes the window on its way to the document.
+  // `visibilitychange` is dispatched at the document. The window receives it in the capture phase.
   const options = { capture: true, signal: controller.signal };
   for (const type of EVENTS) addEventListener?.call(globalThis, type, listener, options);
   const unsubscribe = source?.(wake);

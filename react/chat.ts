@@ -9,6 +9,7 @@ export type {
 export type { ChatMessage } from '../core-client/transports/turns.ts';
 export type { ChatConnectionOptions } from '../core-client/transports/chat-connection-options.ts';
 export type { ChatControllerOptions, ChatInit } from './chat-controller.ts';
+export * from '../core-client/public-errors.ts';
 export type * from '../core-client/types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
 export type { FormatName, Usage } from '../protocol/usage.ts';

@@ -8,6 +8,7 @@ export type {
 } from './resumption-words.ts';
 export { useResumption, type ResumptionView } from './useResumption.ts';
 export type { ResumptionSource } from '../core-client/transports/resumption-store.ts';
+export * from '../core-client/public-errors.ts';
 export type * from '../core-client/types.ts';
 export { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
 export type { FormatName, Usage } from '../protocol/usage.ts';

@@ -9,7 +9,7 @@ export class ChatScope {
   /** See `DurableFetchOptions.scope`. */
   readonly name: string;
   readonly turns: TurnStore;
-  /** The calls under way, by chat. */
+  /** The calls in progress, by chat. */
   readonly calls = new Map<string, ChatCall>();
   /** By chat, the newest call whose answer is complete, while a tool of the page still runs. */
   readonly waiting = new Map<string, ChatCall>();
@@ -42,9 +42,9 @@ export interface ChatCall {
   readonly tools: OpenTools;
   /** Ends the request, while it has no response. */
   readonly stop: AbortController;
-  /** Makes the connection's resumption that of this call, from now on. */
+  /** Shows the resumption of this call as that of the connection, from now on. */
   show(): void;
-  /** Sets what the network does not know: the answer arrived and is a failure all the same. */
+  /** Marks the call as failed although its answer arrived. */
   fail(error: Error): void;
 }
 
@@ -52,18 +52,19 @@ export interface ChatCallOptions {
   /** Shows the resumption of the newest call. */
   readonly resumption: ResumptionStore;
   readonly onResumption: ((resumption: Resumption) => void) | undefined;
-  /** Is the call the newest one? */
+  /** Returns true if the call is the newest one. */
   readonly isLatest: (call: ChatCall) => boolean;
   readonly onShow: (call: ChatCall) => void;
-  /** True: nothing is shown of the call until `show()`. */
+  /** True to show nothing of the call until `show()`. */
   readonly quiet: boolean;
 }
 
-/** @param fetch begins the request. Its response may also be awaited by nobody. */
+/**
+ * Starts a call.
+ * @param fetch sends the request. The caller need not await its response.
+ */
 export function startChatCall(
-  scope: ChatScope,
-  chatId: string,
-  turn: Turn,
+  { scope, chatId, turn }: Pick<ChatCall, 'scope' | 'chatId' | 'turn'>,
   { resumption, onResumption, isLatest, onShow, quiet }: ChatCallOptions,
   fetch: (own: Pick<DurableRequestInit, 'onResumption' | 'signal'>) => Promise<DurableResponse | null>,
 ): ChatCall {
@@ -96,7 +97,7 @@ export function startChatCall(
   };
   if (!quiet) call.show();
   call.response = fetch({ onResumption: publish, signal: stop.signal });
-  // Those who wait for it are told; when the reader left, nobody waits.
+  // Callers that await the response get the error. If the reader left, there is none.
   call.response.catch(() => undefined);
   return call;
 }

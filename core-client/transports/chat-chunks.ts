@@ -7,29 +7,28 @@ import { abortReason } from './unless-aborted.ts';
 export type { ChatChunk } from './fold-chunks.ts';
 
 export interface ChatChunksOptions {
-  /** What `start.messageId` becomes when the backend sends none. The same at every replay of the stream. */
+  /** Value of `start.messageId` if the backend sends none. The same in each replay of the stream. */
   readonly answerId: string;
-  /** False: a `[DONE]` will do as the end, without `finish`. */
+  /** False: `[DONE]` without `finish` counts as the end. */
   readonly requireFinish: boolean;
-  /** Stops reading; the upstream goes on. */
+  /** Stops reading. The upstream continues. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called once: when the body was read to its end, was aborted on the server, or failed with this error. An
-   * `error` chunk counts as the end (`ModelError`), for it is one to the SDK.
+   * Called once: when the body was read to its end, was aborted on the server, or failed with this error. An `error`
+   * chunk counts as the end (`ModelError`), because the SDK reads nothing after it.
    */
   readonly onEnd?: ((error: Error | undefined) => void) | undefined;
   /** Called with each chunk before the SDK gets it. */
   readonly onChunk?: ((chunk: ChatChunk) => void) | undefined;
-  /** Called with the id in a `start` that comes too late to name the message. */
+  /** Called with the id in a `start` that arrives after the message got an id. */
   readonly onLateName?: ((messageId: string) => void) | undefined;
 }
 
 const TERMINAL = new Set(['finish', 'abort', 'error']);
 
 /**
- * Turns the body of an AI SDK UI message stream into its chunks, pulled one by one. Sees to what the SDK
- * cannot: a message id that replays share, and an error for an end that is none (the SDK takes any clean
- * end for success).
+ * Parses the body of an AI SDK UI message stream into chunks. Adds a message id that replays share, and an error if
+ * the body ends without a last event: the SDK takes any clean end for success.
  */
 export function chatChunks(
   body: ReadableStream<Uint8Array>,
@@ -41,13 +40,13 @@ export function chatChunks(
   let terminal = false;
   let hasError = false;
   let left = false;
-  let isSettled = false;
+  let isFinished = false;
   let onAbort: (() => void) | undefined;
 
-  const settle = (error: Error | undefined) => {
+  const finish = (error: Error | undefined) => {
     if (onAbort) signal?.removeEventListener('abort', onAbort);
-    if (!isSettled && !left) onEnd?.(error);
-    isSettled = true;
+    if (!isFinished && !left) onEnd?.(error);
+    isFinished = true;
   };
 
   return new ReadableStream<ChatChunk>(
@@ -56,7 +55,7 @@ export function chatChunks(
         if (!signal) return;
         onAbort = () => {
           left = true;
-          settle(undefined);
+          finish(undefined);
           controller.error(abortReason(signal));
           void events.cancel(signal.reason).catch(() => undefined);
         };
@@ -75,34 +74,34 @@ export function chatChunks(
             }
             if (chunk.type === 'error') {
               hasError = true;
-              settle(new ModelError(String(chunk['errorText'])));
+              finish(new ModelError(String(chunk['errorText'])));
             }
             return;
           }
           if (!terminal && (requireFinish || !events.sawDone)) {
             throw new TruncatedAnswerError('The answer ended before its last part.');
           }
-          settle(undefined);
+          finish(undefined);
           controller.close();
         } catch (cause) {
           if (left) return;
           if (wasAborted(cause)) {
             if (!terminal) controller.enqueue({ type: 'abort' });
-            settle(undefined);
+            finish(undefined);
             controller.close();
             return;
           }
           const error = asChatError(cause);
-          settle(error);
+          finish(error);
           controller.error(error);
           void events.cancel(error).catch(() => undefined);
         }
       },
       cancel(reason) {
         left = true;
-        settle(undefined);
-        // The SDK reads nothing after an error. Read to the end, or the answer would count as unfinished and
-        // be resumed, its error included.
+        finish(undefined);
+        // The SDK reads nothing after an error. If the body is not read to its end, the answer counts as unfinished
+        // and is resumed, with its error.
         if (hasError) return void drainEvents(events);
         return events.cancel(reason);
       },
@@ -112,16 +111,16 @@ export function chatChunks(
 }
 
 /**
- * Puts a message id into the first `start`, and a `start` in front of the first chunk if the backend sends it
- * later or not at all. Without, the SDK would begin a message under a random id, and a second one when the id
- * comes. So a later `start` does not name the message any more.
+ * Adds a message id to the first `start`, and a `start` before the first chunk if the backend sends it later or not at
+ * all. Otherwise the SDK would start a message with a random id, and a second one when the id arrives. The id of a later
+ * `start` is removed.
  */
 function nameAnswer(answerId: string, onLateName: ((messageId: string) => void) | undefined) {
   let isStarted = false;
   let isOurs = false;
   return (chunk: ChatChunk): readonly ChatChunk[] => {
     if (!isStarted) {
-      // A transient chunk makes no message, and neither does an answer that is nothing but its end.
+      // A transient chunk does not start a message, and neither does an answer that consists of its end only.
       if (chunk['transient'] === true || TERMINAL.has(chunk.type)) return [chunk];
       isStarted = true;
       if (chunk.type === 'start') return [{ ...chunk, messageId: chunk['messageId'] ?? answerId }];
@@ -143,25 +142,25 @@ function asChunk(value: unknown): ChatChunk {
   throw new MalformedAnswerError('An event of the answer has no type: is this a UI message stream?');
 }
 
-/** The end of a body that was stopped on the server, by another or by us: no failure, but no `finish` will come. */
+/** Returns true for the error of an answer that was stopped on the server. It is not a failure, and has no `finish`. */
 export function wasAborted(error: unknown): boolean {
   return isError(error) && (error.name === 'AbortError' || Reflect.get(error, 'outcome') === 'aborted');
 }
 
 /**
- * The SDKs take a TypeError for a short disconnect, keep the partial message and append a later replay to it.
- * By the time an error gets here every attempt to reconnect was made: so it must not be one.
+ * Returns the error that the SDK gets. It is never a `TypeError`: the SDKs take that for a short disconnect, keep the
+ * partial message and append a later replay to it, but the client has already made all attempts to reconnect.
  *
- * An answer that ended too soon has the same error whether the proxy noticed it or this client.
+ * An incomplete answer has the same error, whether the proxy or this client detected it.
  */
 export function asChatError(error: unknown): Error {
   if (isError(error) && Reflect.get(error, 'outcome') === 'truncated')
     return new TruncatedAnswerError(error.message, { cause: error });
   if (isError(error) && error.name !== 'TypeError') return error;
-  return new TruncatedAnswerError('The answer was lost on its way.', { cause: error });
+  return new TruncatedAnswerError('The connection to the answer was lost.', { cause: error });
 }
 
-/** Returns what is left of an answer that was stopped before it began. */
+/** Returns the chunks of an answer that was stopped before it began. */
 export function abortedAnswer(): ReadableStream<ChatChunk> {
   return new ReadableStream({
     start(controller) {

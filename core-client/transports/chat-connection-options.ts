@@ -7,34 +7,35 @@ import type { ChatMessage, Turn } from './turns.ts';
 export interface ChatConnectionOptions<MESSAGE extends ChatMessage>
   extends ChatRequestOptions<MESSAGE>, Omit<DurableFetchOptions, 'resumeFrom'> {
   /**
-   * The name under which an answer is found after a reload. Default: the chat's id; that the messages differ
-   * tells a new answer from one to take up.
+   * Returns the name by which an answer is found after a reload. If the messages differ, the answer is a new one.
+   * @default the id of the chat
    */
   getRequestId?: ((messages: MESSAGE[], call: { readonly chatId: string }) => string) | undefined;
   /**
-   * False: `[DONE]` alone will do as an answer's end. Default true: without `finish` an answer counts as cut
-   * off, since that is how a backend looks that broke down.
+   * Requires `finish` at the end of an answer: an answer of a backend that broke down ends without it. With false,
+   * `[DONE]` is enough.
+   * @default true
    */
   requireFinish?: boolean | undefined;
 }
 
 export interface ConnectionHooks {
-  /** Keep the messages that were sent, for a page that has to show them after a reload. */
+  /** Stores the messages that were sent, for a page that has to show them after a reload. @default false */
   readonly keepMessages?: boolean;
-  /** Called when an answer has begun and can be taken up by others. */
+  /** Called when an answer has started, so that other pages can resume it. */
   readonly onBegan?: (chatId: string, turn: Turn) => void;
-  /** Called with the id that the backend gave a message after its first chunk, which had to have one. */
+  /** Called with the id that the backend sent for a message after its first chunk. */
   readonly onLateName?: (given: string, messageId: string) => void;
   /** Called when the caller is known, before anything is read or sent, with the hash of the scope. */
   readonly onScope?: (scopeKey: string) => void;
 }
 
 export interface AttachOptions {
-  /** Ask the proxy too, for an answer that another device began. */
+  /** True to ask the proxy too, for an answer of another device. */
   readonly lookUp: boolean;
-  /** What another tab told of the turn; by default what the storage knows. */
+  /** The turn, as another tab reported it. @default the stored turn */
   readonly turn?: Turn | undefined;
-  /** Returns false for a stored turn that the chat has moved on from. */
+  /** Returns false for a stored turn that is not the latest of the chat. */
   readonly isCurrent?: ((turn: Turn) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }

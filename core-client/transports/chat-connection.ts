@@ -22,19 +22,19 @@ import { isStopped, type ChatMessage, type ToolResult, type Turn } from './turns
 import { abortReason, unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
 
-/** Chats behind the proxy: sends, takes up again, stops. The transport and the hook both stand on it. */
+/** Sends, resumes and stops the answers of chats. The transport and the hook are built on it. */
 export class ChatConnection<MESSAGE extends ChatMessage> {
   readonly resumption = new ResumptionStore();
   readonly #options: () => ChatConnectionOptions<MESSAGE>;
   readonly #client: DurableFetch;
   readonly #memory = createClientMemory();
   readonly #turns: ScopedTurns;
-  /** What belongs to the newest caller. Undefined until one is known. */
+  /** The chats of the newest caller. Undefined until one is known. */
   #scope: ChatScope | undefined;
   readonly #hooks: ConnectionHooks;
   #latest: ChatCall | undefined;
 
-  /** `options` is asked at each call, but for `proxyUrl`, the storage and `credentials`, which stay. */
+  /** Calls `options` for each call. `proxyUrl`, the storage and `credentials` do not change. */
   constructor(options: () => ChatConnectionOptions<MESSAGE>, hooks: ConnectionHooks = {}) {
     const { proxyUrl, storage = defaultStorage(), storagePrefix = 'durable-proxy', credentials } = options();
     this.#options = options;
@@ -50,7 +50,10 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     });
   }
 
-  /** @throws AnswerRequestError when the endpoint or the proxy refuses, and what the client throws. */
+  /**
+   * Sends a chat.
+   * @throws AnswerRequestError if the endpoint or the proxy refuses, and the errors of the client.
+   */
   async send(call: SendMessagesOptions<MESSAGE>): Promise<ReadableStream<ChatChunk>> {
     const options = this.#options();
     const { chatId, messages, abortSignal } = call;
@@ -69,17 +72,17 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       ...(this.#hooks.keepMessages && { messages }),
     };
     await scope.turns.set(chatId, turn);
-    // What the model answered with an error is asked again, also when the client is still reading its end.
+    // After an error of the model the request is sent again, also while the client still reads the end of the answer.
     const isAgain = scope.failed.delete(chatId);
     scope.waiting.delete(chatId);
-    const active = this.#start(scope, chatId, turn, { quiet: false, caller }, (own) =>
+    const active = this.#start({ scope, chatId, turn }, { quiet: false, caller }, (own) =>
       this.#client(url, { ...init, ...own, ...(isAgain && { autoResume: false }) }),
     );
     let response: DurableResponse | null;
     try {
-      response = await this.#settle(active, abortSignal);
+      response = await this.#awaitResponse(active, abortSignal);
     } catch (error) {
-      // Another tab stopped it before there was anything to read.
+      // Another tab stopped the answer before its first byte.
       if (abortSignal?.aborted || !wasAborted(error)) throw error;
       this.#end(active);
       return abortedAnswer();
@@ -97,7 +100,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return this.#open(active, response, abortSignal);
   }
 
-  /** Null when nothing is known, when it is over and was read, and when it was stopped here. */
+  /** Resumes an answer. @returns null if none is known, if it is finished and was read, or if it was stopped here. */
   async attach(
     chatId: string,
     { lookUp, turn: told, isCurrent, signal }: AttachOptions,
@@ -109,15 +112,15 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     const isUsable = kept && !kept.stopped && !scope.isShown(chatId, kept) && isCurrent?.(kept) !== false;
     if (!lookUp && !isUsable) return null;
     const turn = isUsable ? kept : { requestId: chatId };
-    // An answer that is over is asked for by its id; one under way need not be.
+    // A finished answer is requested by its id. For one in progress, the name is enough.
     const streamId = told || turn.openTools ? turn.streamId : undefined;
-    const active = this.#start(scope, chatId, turn, { quiet: turn !== kept, caller }, (own) =>
+    const active = this.#start({ scope, chatId, turn }, { quiet: turn !== kept, caller }, (own) =>
       this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }), streamId }),
     );
     try {
-      const response = await this.#settle(active, signal);
+      const response = await this.#awaitResponse(active, signal);
       if (response?.body && !isStopped(kept, response) && !scope.hasFailed(chatId, response)) {
-        // The newest answer under this name need not be the one that was kept here.
+        // The newest answer under this name may differ from the stored one.
         if (turn.streamId && turn.streamId !== response.streamId) active.turn = { requestId: turn.requestId };
         active.show();
         await this.#note(active, { streamId: response.streamId, openTools: undefined });
@@ -195,7 +198,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return true;
   }
 
-  /** Stops what an earlier page wanted to stop: it may have been closed before the server was told. */
+  /** Repeats the stop of an earlier page, which may have closed before the stop reached the server. */
   async #stopKept(scope: ChatScope, chatId: string, { requestId, streamId }: Turn): Promise<void> {
     try {
       await this.#client.abort(requestId, { ...this.#own(scope), streamId });
@@ -205,7 +208,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     }
   }
 
-  /** Changes to what belongs to a caller. */
+  /** Switches to the chats of a caller. */
   async #enter({ scope: name }: Caller): Promise<ChatScope> {
     const key = await scopeKey(name, this.#memory.scopes);
     if (this.#scope?.name !== name) this.#scope = new ChatScope(name, this.#turns.of(key));
@@ -213,7 +216,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return this.#scope;
   }
 
-  /** The options of one request to the proxy, as they are now. */
+  /** Returns the current options of a request to the proxy. */
   #own({ name }: ChatScope, caller?: Caller): DurableRequestInit {
     const options = this.#options();
     return {
@@ -226,19 +229,15 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     };
   }
 
-  /** `quiet`: nothing is shown of it until it turned out to be something. */
+  /** Starts a call. `quiet`: shows nothing of it until `show()`. */
   #start(
-    scope: ChatScope,
-    chatId: string,
-    turn: Turn,
+    { scope, chatId, turn }: Pick<ChatCall, 'scope' | 'chatId' | 'turn'>,
     { quiet, caller }: { readonly quiet: boolean; readonly caller: Caller },
     fetch: (own: DurableRequestInit) => Promise<DurableResponse | null>,
   ): ChatCall {
     const options = this.#options();
     const call = startChatCall(
-      scope,
-      chatId,
-      turn,
+      { scope, chatId, turn },
       {
         quiet,
         resumption: this.resumption,
@@ -265,12 +264,12 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return call;
   }
 
-  async #settle(active: ChatCall, signal: AbortSignal | undefined): Promise<DurableResponse | null> {
+  async #awaitResponse(active: ChatCall, signal: AbortSignal | undefined): Promise<DurableResponse | null> {
     try {
       return await unlessAborted(active.response, signal);
     } catch (error) {
       if (signal?.aborted) {
-        // The POST goes on: its answer is found again, or stopped, by its name.
+        // The POST continues. Its answer is found again, or stopped, by its name.
         void this.#leaveUnanswered(active).catch(() => undefined);
       }
       throw asChatError(error);
@@ -305,7 +304,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     await response?.body?.cancel();
   }
 
-  /** The answer is over, unless it is only the network that failed: then it can be resumed later. */
+  /** Handles the end of an answer. After a network failure, it can be resumed later. */
   #end(active: ChatCall, error?: Error): void {
     this.#leave(active);
     if (isDurableNetworkError(error)) return;
@@ -318,7 +317,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       void scope.turns.remove(chatId, turn.streamId);
       return;
     }
-    // A page that is reloaded before these tools are done calls them again.
+    // A page that is reloaded before these tools have finished calls them again.
     active.turn = { ...turn, openTools: tools };
     scope.waiting.set(chatId, active);
     void scope.turns.set(chatId, active.turn);
@@ -336,7 +335,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 }
 
-/** The message that the SDK goes on with: the one it names, else the last, when it is the assistant's. */
+/** Returns the message that the SDK continues: the one it names, else the last one, if it is the assistant's. */
 function continuedMessage<MESSAGE extends ChatMessage>(
   call: SendMessagesOptions<MESSAGE>,
 ): string | undefined {

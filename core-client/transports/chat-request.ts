@@ -1,10 +1,10 @@
 import { pageUrl } from '../request.ts';
 import type { ChatMessage } from './turns.ts';
 
-/** A value, a promise of it, or a function that gives either and is asked at every request. */
+/** A value, a promise of it, or a function that returns either. The function is called for each request. */
 export type Resolvable<T> = T | Promise<T> | (() => T | Promise<T>);
 
-/** What the AI SDK passes to `sendMessages`, in any major. */
+/** Arguments that the AI SDK passes to `sendMessages`, in any major version. */
 export interface SendMessagesOptions<MESSAGE> {
   readonly trigger: 'submit-message' | 'regenerate-message';
   readonly chatId: string;
@@ -16,7 +16,7 @@ export interface SendMessagesOptions<MESSAGE> {
   readonly metadata?: unknown;
 }
 
-/** As in the AI SDK's own transport. */
+/** Builds the request to the endpoint, as in the AI SDK's own transport. */
 export type PrepareSendMessagesRequest<MESSAGE> = (options: {
   id: string;
   messages: MESSAGE[];
@@ -30,22 +30,29 @@ export type PrepareSendMessagesRequest<MESSAGE> = (options: {
   messageId: string | undefined;
 }) => PreparedRequest | PromiseLike<PreparedRequest>;
 
-/** What `prepareSendMessagesRequest` returns: the request to the endpoint. */
+/** The request to the endpoint, as `prepareSendMessagesRequest` returns it. */
 export interface PreparedRequest {
+  /** Sent as JSON. */
   body: object;
+  /** Headers of the request. @default those of the transport */
   headers?: HeadersInit;
+  /** Sent to the proxy, as for `fetch`. @default those of the transport */
   credentials?: RequestCredentials;
+  /** URL of the endpoint. @default that of the transport */
   api?: string;
 }
 
 export interface ChatRequestOptions<MESSAGE> {
-  /** The chat's endpoint, absolute or relative to the page. Default `/api/chat`. */
+  /** URL of the chat endpoint, absolute or relative to the page. @default '/api/chat' */
   api?: string | undefined;
-  /** Added to every request; `Authorization` reaches the endpoint, not the proxy. */
+  /** Headers of each request. `Authorization` is sent to the endpoint, not to the proxy. @default none */
   headers?: Resolvable<Record<string, string> | Headers> | undefined;
-  /** Fields added to every request's body. */
+  /** Additional fields of each request's body. @default none */
   body?: Resolvable<object> | undefined;
-  /** Builds the request from the messages, as in the AI SDK. Default: `{...body, id, messages, trigger, messageId}`. */
+  /**
+   * Builds the request from the messages, as in the AI SDK.
+   * @default `{ ...body, id, messages, trigger, messageId }` as JSON
+   */
   prepareSendMessagesRequest?: PrepareSendMessagesRequest<MESSAGE> | undefined;
 }
 
@@ -59,7 +66,7 @@ export interface ChatRequest {
   };
 }
 
-/** The request that the AI SDK's own transport would send. */
+/** Returns the request that the AI SDK's own transport would send. */
 export async function chatRequest<MESSAGE extends ChatMessage>(
   options: ChatRequestOptions<MESSAGE> & { readonly credentials?: RequestCredentials | undefined },
   call: SendMessagesOptions<MESSAGE>,
@@ -96,13 +103,13 @@ export async function chatRequest<MESSAGE extends ChatMessage>(
   };
 }
 
-/** Resolves against the page. The proxy, which calls it, has no page: so without one it must be absolute. */
+/** Resolves a URL against the page, because the proxy calls it. @throws Error if it is relative and there is no page. */
 export function absoluteUrl(url: string): string {
   try {
     return new URL(url, pageUrl()).href;
   } catch (cause) {
     throw new Error(
-      `There is no page to resolve "${url}" against: give a whole URL, https://example.com/api/chat.`,
+      `"${url}" is relative, and there is no page to resolve it against. Example: https://example.com/api/chat`,
       {
         cause,
       },

@@ -4,41 +4,43 @@ import type { SendMessagesOptions } from './chat-request.ts';
 import type { ResumptionSource } from './resumption-store.ts';
 import type { ChatMessage } from './turns.ts';
 
-/** See `ChatConnectionOptions` and, for what concerns the proxy, `DurableFetchOptions`. */
+/** Options of `createDurableChatTransport`: see `ChatConnectionOptions` and `DurableFetchOptions`. */
 export type DurableChatTransportOptions<MESSAGE extends ChatMessage> = ChatConnectionOptions<MESSAGE>;
 
-/** The AI SDK's `ChatTransport`, of 5, 6 and 7 alike. */
+/** A `ChatTransport` of the AI SDK, versions 5 to 7. */
 export interface DurableChatTransport<MESSAGE extends ChatMessage> {
-  /** Where the newest answer stands, for `useResumption`. */
+  /** State of the newest answer, for `useResumption`. */
   readonly resumption: ResumptionSource;
-  /** What `reconnectToStream` gives begins with the answer's first part. The SDK's 6 and 7 heed it. */
+  /** The stream of `reconnectToStream` begins with the answer's first part. Versions 6 and 7 of the SDK read this. */
   readonly resumeStreamIsReplay: true;
   /**
-   * Sends the chat; the stream reconnects inside. Aborting the signal stops reading, not the answer, unless
-   * `abortUpstream` is set. Each major has its own union of chunks: what came over the wire passes through.
+   * Sends the chat, and returns a stream that reconnects. Aborting the signal stops reading, and the answer only if
+   * `abortUpstream` is set. The chunks are those that the endpoint sent: each version of the SDK has its own types.
+   * @throws AnswerRequestError if the proxy, the endpoint or the provider refused; DurableNetworkError if the proxy did
+   * not respond.
    */
   sendMessages(options: SendMessagesOptions<MESSAGE>): Promise<ReadableStream>;
   /**
-   * Replays the answer under way from its beginning, one that another device began too. Null when nothing is
-   * known under the chat's id, and when it is over and was read.
+   * Replays the answer in progress from its beginning, also one of another device.
+   * @returns null if no answer is known under the chat's id, or if it is finished and was read.
    */
   reconnectToStream(
     options: Pick<SendMessagesOptions<MESSAGE>, 'chatId'> & {
       readonly abortSignal?: AbortSignal | undefined;
     },
   ): Promise<ReadableStream | null>;
-  /** Stops the answer under way on the server. */
+  /** Stops the answer in progress on the server. */
   abort(chatId: string): Promise<void>;
   /**
-   * Removes all that is stored for this user (`scope`), messages in IndexedDB included, and releases open reads without
-   * stopping their answers. For when a user logs out.
+   * Removes everything that is stored for this user (`scope`), also messages in IndexedDB, and releases open reads
+   * without stopping their answers. For logging out.
    * @throws DurableStorageError if the storage failed or cannot list its keys.
    */
   forget(): Promise<void>;
 }
 
 /**
- * Makes the AI SDK's chats survive drops, reloads and deploys.
+ * Creates a transport for chats of the AI SDK that survive lost connections, reloads and deploys.
  *
  * @param options the endpoint, where the proxy is, and how requests are made.
  * @example

@@ -4,14 +4,14 @@ import { nextTurn } from './next-turn.ts';
 /** Milliseconds of work between two turns of the event loop: one frame at 60 Hz. */
 const BUDGET_MS = 16;
 
-/** Chunks of text, with the field that tells which part of the message they belong to. */
+/** Types of text chunks, with their fields for the part of the message and for the text. */
 const DELTAS: Readonly<Record<string, readonly [id: string, text: string]>> = {
   'text-delta': ['id', 'delta'],
   'reasoning-delta': ['id', 'delta'],
   'tool-input-delta': ['toolCallId', 'inputTextDelta'],
 };
 
-/** A `UIMessageChunk` of any major of `ai`. Types that we do not know pass through. */
+/** A `UIMessageChunk` of any major version of `ai`. Unknown types are passed through. */
 export interface ChatChunk {
   readonly type: string;
   readonly [field: string]: unknown;
@@ -58,12 +58,12 @@ export function foldChunks(events: JsonEvents, asChunk: (event: unknown) => Chat
 
   const read = () => {
     reading ??= events.next();
-    // Whoever waits for the next chunk gets the failure.
+    // The failure is thrown by the next call of `next`.
     reading.catch(() => undefined);
     return reading;
   };
 
-  /** Waits for an event, and takes what else has arrived by then. */
+  /** Waits for an event, and adds all others that have arrived by then. */
   async function collect(): Promise<void> {
     let result: IteratorResult<unknown, undefined> | undefined = await read();
     while (result && !result.done) {
@@ -86,7 +86,7 @@ export function foldChunks(events: JsonEvents, asChunk: (event: unknown) => Chat
         try {
           await collect();
         } catch (cause) {
-          // The chunks before it come first.
+          // The chunks before the failure are returned first.
           failure = cause as Error;
           if (ready.length === 0) throw cause;
         }
@@ -97,11 +97,11 @@ export function foldChunks(events: JsonEvents, asChunk: (event: unknown) => Chat
   };
 }
 
-/** Both chunks as one; `undefined` unless they are deltas of one part. */
+/** Merges two chunks. @returns undefined unless they are deltas of one part. */
 function merge(first: ChatChunk, second: ChatChunk): ChatChunk | undefined {
   const [id, text] = DELTAS[first.type] ?? [];
   if (id === undefined || text === undefined) return undefined;
   if (second.type !== first.type || second[id] !== first[id]) return undefined;
-  // As the SDK does with metadata of a part: the newest counts, and a delta without any changes nothing.
+  // As in the SDK, the newest metadata of a part counts, and a delta without metadata does not change it.
   return { ...first, ...second, [text]: `${String(first[text])}${String(second[text])}` };
 }

@@ -28,6 +28,7 @@ export {
 export type { TanStackMessage } from './tanstack-wire.ts';
 export type { ChatMessage } from './turns.ts';
 export { wasResumed } from './was-resumed.ts';
+export * from '../public-errors.ts';
 export type * from '../types.ts';
 export { OUTCOMES, type Outcome } from '../../protocol/outcomes.ts';
 export type { FormatName, Usage } from '../../protocol/usage.ts';

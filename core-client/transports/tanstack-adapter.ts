@@ -19,10 +19,10 @@ import type { TurnStore } from './turn-store.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { markResumed } from './was-resumed.ts';
 
-/** Failed runs that an adapter remembers: a page rejoins its latest run, not one of long ago. */
+/** Maximum number of failed runs that an adapter remembers. A page rejoins its latest run only. */
 const MAX_FAILED = 100;
 
-/** The part of TanStack AI's `RunAgentInputContext` that a request is made of. */
+/** The part of TanStack AI's `RunAgentInputContext` that a request contains. */
 export interface RunContext {
   readonly threadId: string;
   readonly runId: string;
@@ -39,13 +39,13 @@ export type RunData = Record<string, any>;
 
 /** Options of `createDurableAdapter`. */
 export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
-  /** The name under which a run is found after a reload. Default: its `runId`, which `joinRun` is asked for. */
+  /** Returns the name by which a run is found after a reload. @default its `runId`, the argument of `joinRun` */
   getRequestId?: ((messages: readonly TanStackMessage[], data: RunData | undefined) => string) | undefined;
-  /** Added to every request; `Authorization` reaches the endpoint, not the proxy. */
+  /** Headers of each request. `Authorization` is sent to the endpoint, not to the proxy. @default none */
   headers?: Resolvable<Record<string, string> | Headers> | undefined;
-  /** Added to every request's `forwardedProps`. */
+  /** Additional fields of each request's `forwardedProps`. @default none */
   body?: Resolvable<object> | undefined;
-  /** Makes the messages of a request. Default: AG-UI's form; TanStack's `uiMessagesToWire` fits. */
+  /** Converts the messages of a request, such as TanStack's `uiMessagesToWire`. @default the form of AG-UI */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's own function takes its own messages, which are not ours to import
   serializeMessages?: ((messages: any[]) => unknown[]) | undefined;
 }
@@ -58,7 +58,7 @@ interface Run {
 
 /** TanStack AI's `ConnectConnectionAdapter`. */
 export interface DurableAdapter {
-  /** Where the newest run stands, for `useResumption`. */
+  /** State of the newest run, for `useResumption`. */
   readonly resumption: ResumptionSource;
   connect(
     messages: readonly TanStackMessage[],
@@ -67,17 +67,17 @@ export interface DurableAdapter {
     runContext?: RunContext,
     // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's union of events, which are not ours to import; what came over the wire passes through
   ): AsyncIterable<any>;
-  /** Replays a run from its beginning. Throws before the first event when nothing is known of it. */
+  /** Replays a run from its beginning. Throws before the first event if the run is unknown. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
   joinRun(runId: string, abortSignal?: AbortSignal): AsyncIterable<any>;
-  /** Stops the newest run on the server. TanStack's `stop()` only stops reading: so does leaving the page. */
+  /** Stops the newest run on the server. TanStack's `stop()` and closing the page only stop reading. */
   abort(): Promise<void>;
-  /** As `DurableChatTransport.forget`. */
+  /** Removes everything that is stored for this user. See `DurableChatTransport.forget`. */
   forget(): Promise<void>;
 }
 
 /**
- * Makes TanStack AI's runs survive drops, reloads and deploys.
+ * Creates an adapter for runs of TanStack AI that survive lost connections, reloads and deploys.
  *
  * @param apiUrl the endpoint that runs the model, absolute or relative to the page.
  * @param options where the proxy is, and how requests are made.
@@ -97,7 +97,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const resumption = new ResumptionStore();
   const memory = createClientMemory();
   const client = createClient({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
-  /** Under which request a run is found, where that is not its own id. */
+  /** The request ids of runs whose request id is not their own id. */
   const turns = new ScopedTurns({
     storage,
     storagePrefix,
@@ -107,7 +107,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   /** Scope of the newest caller. */
   let scope: string | undefined;
   let newest: Promise<DurableResponse | null> | undefined;
-  /** Of the newest run, while it has no response. */
+  /** The newest run, while it has no response. */
   let unanswered:
     | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop: AbortController }
     | undefined;
@@ -122,20 +122,20 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     void run.turns?.remove(run.id, undefined);
   };
 
-  /** Changes to what belongs to a caller. */
+  /** Switches to the stored runs of a caller. */
   const enter = async (run: Run, caller: ChatCaller): Promise<TurnStore> => {
     if (scope !== caller.scope) failed.clear();
     scope = caller.scope;
     return (run.turns = turns.of(await scopeKey(scope, memory.scopes)));
   };
 
-  /** Begins a call, which is the newest from now on. */
+  /** Starts a call, which becomes the newest. */
   const start = (
     open: (own: DurableRequestInit) => Promise<DurableResponse | null>,
     signal: AbortSignal | undefined,
   ) => {
     const response = open({
-      // To stop the upstream the client must see the call through; to stop reading, it need not know.
+      // The client needs the signal to stop the upstream. Without `abortUpstream`, only reading stops.
       ...(clientOptions.abortUpstream && signal && { signal }),
       onResumption(now) {
         if (newest === response) resumption.set(now);
@@ -144,7 +144,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     });
     newest = response;
     unanswered = undefined;
-    // Whoever reads is told; nobody may be reading any more.
+    // Readers get the error. There may be none.
     response.catch(() => undefined);
     return response;
   };
@@ -152,9 +152,8 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const request = async (
     messages: readonly TanStackMessage[],
     data: RunData | undefined,
-    run: RunContext,
+    { run, ownRun }: { readonly run: RunContext; readonly ownRun: Run },
     own: DurableRequestInit,
-    ownRun: Run,
   ): Promise<DurableResponse> => {
     const forwardedProps = { ...(await resolve(body)), ...run.forwardedProps, ...data };
     const { runId, threadId, parentRunId, resume } = run;
@@ -215,7 +214,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     connect(messages, data, signal, given) {
       const run = given ?? newRun();
       const ownRun: Run = { id: run.runId };
-      const open = (own: DurableRequestInit) => request(messages, data, run, own, ownRun);
+      const open = (own: DurableRequestInit) => request(messages, data, { run, ownRun }, own);
       failed.delete(run.runId);
       return events(() => start(open, signal), signal, over(ownRun));
     },
@@ -246,13 +245,13 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
 
 const RUN_EVENTS: ReadonlySet<string> = new Set(['RUN_STARTED', 'RUN_FINISHED', 'RUN_ERROR']);
 
-/** For those who use the adapter without TanStack's client, which gives its runs names. */
+/** Creates ids for callers without TanStack's client, which creates them itself. */
 function newRun(): RunContext {
   return { threadId: `thread-${randomId()}`, runId: `run-${randomId()}` };
 }
 
 /**
- * Reads on from the first `next()`, as TanStack's own adapters do. Ends without an error when the reader left.
+ * Starts the run at the first `next()`, as TanStack's own adapters do. Ends without an error if the reader left.
  *
  * @param onOver called when the run is over, at its `RUN_ERROR` at the latest (`hasFailed`), or when the request
  * was refused.
@@ -271,7 +270,7 @@ function events(
       const leave = () => void reading?.cancel().catch(() => undefined);
       try {
         const response = await unlessAborted(opening, signal);
-        if (!response) throw new AnswerRequestError('Nothing is known of this run.', 404);
+        if (!response) throw new AnswerRequestError('The run is unknown.', 404);
         if (!response.ok || !response.body) {
           refused = AnswerRequestError.of(response, await response.text());
           throw refused;
@@ -291,7 +290,7 @@ function events(
         else if (!wasAborted(cause)) throw asChatError(cause);
       } finally {
         signal?.removeEventListener('abort', leave);
-        // A reader may leave at the error. Read to the end, or the run would count as unfinished.
+        // A reader may leave at the error. If the body is not read to its end, the run counts as unfinished.
         if (reading && last === 'RUN_ERROR' && !signal?.aborted) void drainEvents(reading);
         else leave();
       }
@@ -305,7 +304,7 @@ async function* untilTerminal(
   reading: ReturnType<typeof readJsonEvents>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ readonly type: string }> {
-  // An agent's loop may finish one run and start the next in the same stream: the last of them counts.
+  // A loop of an agent may finish one run and start the next in the same stream. The last one counts.
   let finished = false;
   for (;;) {
     const next = await reading.next();

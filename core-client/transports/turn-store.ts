@@ -3,16 +3,16 @@ import type { StorageLike } from '../types.ts';
 import { removeIf, type ConditionalStorage } from './remove-if.ts';
 import { isTurn, type ChatMessage, type Turn } from './turns.ts';
 
-/** Age at which a turn is swept, in milliseconds: a week, as for the credentials of an answer. */
+/** Age at which a turn expires, in milliseconds: a week, as for the records of requests. */
 export const LIFETIME_MS = 7 * 24 * 3_600_000;
 
-/** Characters of a part of a message, other than text, that is kept where the whole message does not fit. */
+/** Longest part of a message, other than text, that is stored if the complete message does not fit. In characters. */
 const MAX_PART_CHARS = 32 * 1024;
 
-/** What a user wrote or a tool returned, and what it belongs to. */
+/** Messages and tool results of a turn. */
 type Content = Pick<Turn, 'messages' | 'toolResults'>;
 
-/** One turn as it is stored. The content is in a storage of its own, under the same `token`. */
+/** A stored turn. Its content is in another storage, with the same `token`. */
 interface Stored extends Turn {
   readonly token: string;
   /** When it was written, in milliseconds since 1970. */
@@ -20,24 +20,24 @@ interface Stored extends Turn {
 }
 
 export interface TurnStoreOptions {
-  /** Holds what must survive that a page is closed at once, a few hundred bytes for each chat. */
+  /** Stores what must survive an immediate close of the page, a few hundred bytes for each chat. */
   readonly storage: ConditionalStorage;
-  /** Of the keys in both storages. */
+  /** Prefix of the keys in both storages. */
   readonly prefix: string;
   readonly warn: (warning: Error) => void;
-  /** Holds messages and tool results. Default: `storage`. */
+  /** Stores messages and tool results. @default `storage` */
   readonly contents?: ConditionalStorage | undefined;
 }
 
-/** Keeps one turn for each chat. Reports what a full or blocked storage refuses, and goes on without. */
+/** Stores one turn for each chat. If the storage is full or blocked, reports that and continues without it. */
 export class TurnStore {
   readonly #storage: ConditionalStorage;
   readonly #contents: ConditionalStorage;
   readonly #prefix: string;
   readonly #warn: (warning: Error) => void;
-  /** What was written last, by chat. */
+  /** The last written content, by chat. */
   readonly #written = new Map<string, { readonly token: string; readonly content: Content }>();
-  /** Content is written one after the other, and no send waits for it. */
+  /** The write in progress. Writes of content are sequential, and no request waits for them. */
   #writing: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
@@ -58,7 +58,7 @@ export class TurnStore {
     return isTurn(whole) ? withoutToken(whole) : turn;
   }
 
-  /** Resolves when the turn is stored; its messages may still be on their way. */
+  /** Resolves when the turn is stored. Its messages may be stored later. */
   async set(chatId: string, turn: Turn): Promise<void> {
     if (this.#isClosed) return;
     const { messages, toolResults, ...rest } = turn;
@@ -73,7 +73,7 @@ export class TurnStore {
     await this.#attempt('keep', () => this.#storage.setItem(this.#turnKey(chatId), JSON.stringify(stored)));
   }
 
-  /** Removes the turn of this stream, unless it was stopped; leaves a newer one alone. */
+  /** Removes the turn of this stream, unless it was stopped. Does not remove a newer one. */
   async remove(chatId: string, streamId: string | undefined): Promise<void> {
     await this.#removeIf(chatId, (turn) => !turn.stopped && turn.streamId === streamId);
   }
@@ -83,7 +83,7 @@ export class TurnStore {
     await this.#removeIf(chatId, (turn) => turn.stopped === true && turn.streamId === streamId);
   }
 
-  /** Ends all writing. Resolves when what was begun is written. */
+  /** Stops writing. Resolves when the writes in progress are done. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#writing;
@@ -156,7 +156,7 @@ export class TurnStore {
 
 type Messages = readonly ChatMessage[];
 
-/** What was written, not what a model made of it, is what a page misses first. */
+/** Keeps the text, which a page needs most. */
 function withoutAttachments(messages: Messages): Messages {
   return messages.map((message) => ({
     ...message,

@@ -1,11 +1,11 @@
-/** What a chat transport needs to know of a message, in any major of `ai`. */
+/** The part of a chat message that the transport needs, in any major version of `ai`. */
 export interface ChatMessage {
   readonly id: string;
   readonly role: string;
   readonly parts: readonly { readonly type: string }[];
 }
 
-/** A result that the page gave for a client-side tool call, as `addToolOutput` takes it. */
+/** The page's result of a client-side tool call, as for `addToolOutput`. */
 export interface ToolResult {
   readonly tool: string;
   readonly toolCallId: string;
@@ -15,28 +15,28 @@ export interface ToolResult {
 }
 
 /**
- * What another page of the same chat must know of the turn under way, beside the credentials that the client
- * keeps: where a replay goes, and what stood before it.
+ * One request of a chat, for other pages of the same chat: which message a replay belongs to, and which messages
+ * precede it. The client stores the record of the request itself.
  */
 export interface Turn {
   readonly requestId: string;
-  /** The assistant message that this answer goes on with (after a tool result), when it does. */
+  /** Id of the assistant message that this answer continues, after a tool result. */
   readonly continues?: string | undefined;
-  /** The messages that were sent; only kept for those who ask for it. */
+  /** The messages that were sent. Stored only with `keepMessages`. */
   readonly messages?: readonly ChatMessage[] | undefined;
-  /** The stream, once there is one. */
+  /** Id of the stream, once it is known. */
   readonly streamId?: string | undefined;
-  /** True once someone on this machine stopped it: it is not taken up again. */
+  /** True once a page of this browser stopped the answer. It is not resumed. */
   readonly stopped?: boolean | undefined;
   readonly toolResults?: readonly ToolResult[] | undefined;
   /**
-   * Ids of the calls of client-side tools that had no result when the answer ended. Set only then: the answer
-   * is complete, and a page that replays it runs these tools again.
+   * Ids of client-side tool calls without a result. Set when the answer is complete: a page that replays it runs these
+   * tools again.
    */
   readonly openTools?: readonly string[] | undefined;
 }
 
-/** Storages and channels are open to every script of the origin: what has a wrong shape gets no further. */
+/** Validates a turn. Every script of the origin can write to storages and channels. */
 export function isTurn(value: unknown): value is Turn {
   if (typeof value !== 'object' || value === null) return false;
   const turn = value as Record<string, unknown>;
@@ -65,7 +65,7 @@ function isMessage(value: unknown): boolean {
   );
 }
 
-/** A turn stopped before its stream had a name could be any stream. */
+/** Returns true if the turn of this stream was stopped. A turn without a `streamId` matches any stream. */
 export function isStopped(
   turn: Turn | undefined,
   { streamId }: { readonly streamId: string | undefined },

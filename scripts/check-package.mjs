@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 const exec = promisify(execFile);
 
 /** Bytes after bundling, minifying and gzip, with dependencies but without peers. */
-const BUDGETS = { client: 11_600, transports: undefined, react: undefined };
+const BUDGETS = { client: 11_800, transports: undefined, react: undefined };
 const PEERS = ['react', 'react-dom', 'react/*', 'ai', '@ai-sdk/*', '@tanstack/*'];
 
 async function bundledSize(entry) {

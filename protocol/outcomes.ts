@@ -5,7 +5,7 @@
 export const OUTCOMES = [
   /** The upstream's body ended normally. */
   'complete',
-  /** A PATCH or DELETE stopped the stream, the caller left and cannot find it again, or nobody read it for too long. */
+  /** A PATCH or DELETE stopped the stream, the caller left and cannot find it again, or it had no reader for too long. */
   'aborted',
   /** The upstream responded with an error, or not at all, after the stream had been created. */
   'refused',
@@ -27,7 +27,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 /** Code of an `upstream-error` that the provider reported in the body. */
 export const REPORTED_ERROR = 'UPSTREAM_REPORTED_ERROR';
 
-/** Code of an `aborted` stream that nobody read for as long as its `Unread-Timeout` allows. */
+/** Code of an `aborted` stream that had no reader for the time that its create or the operator allows. */
 export const UNREAD = 'UNREAD';
 
 /** Why a stream ended with an outcome other than `complete`: a stable code and a human-readable message. */

@@ -122,8 +122,8 @@ export const LAYERS = [
   {
     path: 'server/webhooks/',
     holds: 'the report of each closing to a URL of the operator',
-    imports: ['protocol/', 'server/shared/', 'server/upstream/', 'server/auth/'],
-    types: ['server/coordination/', 'server/store/'],
+    imports: ['protocol/', 'server/shared/', 'server/upstream/', 'server/auth/', 'server/store/'],
+    types: ['server/coordination/'],
   },
   {
     path: 'server/http/',

@@ -20,7 +20,7 @@ import type { UpstreamClient } from './upstream/client.ts';
 import type { RequestHeaders } from './upstream/headers.ts';
 import type { ResponseHeaders } from './upstream/response-headers.ts';
 import type { Readership } from './unread/readership.ts';
-import type { Webhooks } from './webhooks/webhooks.ts';
+import type { StreamCloser } from './webhooks/closer.ts';
 import type { Keyring } from './auth/keyring.ts';
 
 /** What the handlers of one proxy work with. Two proxies in one process share nothing of it. */
@@ -40,8 +40,7 @@ export interface Context {
   readonly exactlyOnce: ExactlyOnce;
   readonly streamKeys: StreamKeys;
   readonly quota: StorageQuota;
-  /** Only with the option `webhook`. */
-  readonly webhooks: Webhooks | undefined;
+  readonly closer: StreamCloser;
   readonly recoveries: Recoveries;
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;

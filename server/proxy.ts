@@ -33,6 +33,7 @@ import type { Readiness } from './telemetry/endpoints.ts';
 import { abortHere } from './streams/abort-stream.ts';
 import { compileAllowlist } from './upstream/allowlist.ts';
 import { Readership } from './unread/readership.ts';
+import { StreamCloser } from './webhooks/closer.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 import { createUpstreamClient } from './upstream/client.ts';
 import { forwardProxies } from './upstream/forward-proxy.ts';
@@ -113,18 +114,14 @@ export function createProxy(options: ResolvedOptions): Proxy {
   const webhooks =
     options.webhook &&
     new Webhooks({ ...options.webhook, outbox: coordinator.outbox, store, keyring, options, proxies, emit });
+  const closer = new StreamCloser(store, webhooks);
   const guardian = new Guardian({
     store,
     processes,
     logger,
     isRunning,
     adopt: (streamId, info) => adoptions.adopt(streamId, info),
-    beforeClose:
-      webhooks &&
-      ((streamId, { metadata, tail }, end) => {
-        const bytes = store.positionOf?.(tail) ?? null;
-        return webhooks.announce({ streamId, metadata, end, bytes });
-      }),
+    close: (streamId, info, end) => closer.closeFor(streamId, info, end, info.fence),
   });
   const orphans = new OrphanKeeper({
     processes,
@@ -169,7 +166,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     exactlyOnce,
     streamKeys: new StreamKeys(coordinator.names, processes),
     quota,
-    webhooks,
+    closer,
     recoveries,
     encoder: new SseEncoder(),
     liveReads: new LiveReads(options.keepAliveMs),
@@ -187,7 +184,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
       await peers.start();
       quota.start();
       webhooks?.start();
-      if (store.adopt) orphans.start();
+      if (store.adopt || webhooks) orphans.start();
     },
   });
 

@@ -32,10 +32,10 @@ export class Adoptions {
 }
 
 async function adoptStream(context: Context, streamId: string, info: StreamInfo): Promise<boolean> {
-  const { store, running, recoveries, processes, bytePositions, options } = context;
+  const { store, running, recoveries, closer, processes, bytePositions, options } = context;
   const end = endOfState(info.metadata);
   if (end && !info.end) {
-    await store.close(streamId, end, undefined, info.fence).catch((error: unknown) => {
+    await closer.closeFor(streamId, info, end, info.fence).catch((error: unknown) => {
       // Adopted or deleted meanwhile.
       if (!(error instanceof StoreError) || error.code === 'UNAVAILABLE') throw error;
     });

@@ -35,14 +35,18 @@ export async function beginStream(context: Context, options: BeginOptions): Prom
   } catch (error) {
     slot.release();
     register?.fail();
+    if (context.options.webhook) disown(context, options.streamId);
     throw error;
   }
 }
 
-/** Returns what is sent to the upstream, once the store has taken the name: whoever sees the call finds the stream. */
+/**
+ * Returns what is sent to the upstream, once the store has the name: a client that sees the call finds the stream. With a
+ * webhook, the stream is noted as one of this process as well: if the process dies, another one closes and reports it.
+ */
 async function prepared(
   context: Context,
-  { req, request, allowed, check, caller }: BeginOptions,
+  { req, request, allowed, check, caller, streamId }: BeginOptions,
   accepted: Promise<void>,
 ): Promise<UpstreamTarget> {
   const headers = context.requestHeaders(req.rawHeaders, request.authorization);
@@ -59,8 +63,15 @@ async function prepared(
       subject: caller?.subject,
     }),
     inTime(accepted, CREATE_STORE_MS),
+    context.options.webhook && inTime(context.processes.own(streamId), CREATE_STORE_MS),
   ]);
   return target;
+}
+
+function disown({ processes, options: { logger } }: Context, streamId: string): void {
+  processes.disown(streamId).catch((err: unknown) => {
+    logger.warn({ err, streamId }, 'could not note that a create has failed');
+  });
 }
 
 /** Calls the upstream, then creates the stream of its response. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
 import { UNREAD } from '../../protocol/outcomes.ts';
-import type { StreamEnd, StreamInit } from '../store/types.ts';
+import { StoreError, type StreamEnd, type StreamInit } from '../store/types.ts';
 import { createFormatReader } from '../formats/reader.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { Pump, type PumpOptions } from '../pump/pump.ts';
@@ -47,7 +47,7 @@ export function openPump(
   context: Context,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
 ): OpenedPump {
-  const { options, store, running, quota, recoveries, processes, readership, webhooks, liveReads, emit } =
+  const { options, store, running, quota, recoveries, processes, readership, closer, liveReads, emit } =
     context;
   let startedAt = performance.now();
   let isAnswered = false;
@@ -64,12 +64,11 @@ export function openPump(
     giveUp: running.gone,
     onAppend: options.onAppend,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
-    beforeClose(end) {
-      const closing = { streamId, metadata, end, bytes: pump.bytes };
-      const announce = () => webhooks?.announceUntil(closing, running.gone);
-      if (!recoverable) return announce();
-      const isOurs = recoveries.forget(streamId, end, pump.fence);
-      return webhooks ? isOurs.then((ours) => (ours ? announce() : undefined)) : isOurs;
+    close: async (end, last) => {
+      const { fence, bytes } = pump;
+      const isOurs = !recoverable || (await recoveries.forget(streamId, end, fence));
+      if (!isOurs) throw new StoreError('FENCED', 'Another process continues the stream');
+      return closer.close({ streamId, metadata, end, bytes }, { last, fence, giveUp: running.gone });
     },
     ...(onEnd && { onEnd }),
   });
@@ -89,7 +88,7 @@ export function openPump(
     // The process that continues the stream tells how it ends.
     if (pump.isReleased) return;
     if (recoverable) recoveries.stopped(recoverable, end);
-    if (recoverable) processes.disown(streamId).catch(onLost);
+    if (recoverable || options.webhook) processes.disown(streamId).catch(onLost);
     if (isAnswered) {
       emit({
         type: 'closed',

@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { lostStore } from '../pump/pump.ts';
 import { toProxyError } from '../http/render-error.ts';
 import type { ProxyError } from '../shared/errors.ts';
 import { redact, secretsOfRequest } from '../shared/redact.ts';
+import { retry, type Pauses } from '../shared/retry.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { StoreError, type StreamEnd } from '../store/types.ts';
@@ -23,8 +23,7 @@ import { storeStream } from './store-stream.ts';
  * has worked on its response, perhaps for minutes.
  */
 const HEAD_STORE_MS = 30_000;
-/** Milliseconds between two attempts: they double up to the last. */
-const HEAD_RETRY_MS = [250, 4_000] as const;
+const HEAD_PAUSES: Pauses = [250, 4_000];
 
 /**
  * Creates the stream, then calls the upstream in the background (`Prefer: respond-async`). What would be the error
@@ -112,16 +111,12 @@ async function storeHead(
   const contentType = contentTypeIn(headers);
   const head = { status, contentType, headers: responseHeaders(status, headers) };
   const entries = { ...headEntries(head), ...(recoverable && recoveries.entries(recoverable)) };
-  const until = performance.now() + HEAD_STORE_MS;
-  for (let pauseMs: number = HEAD_RETRY_MS[0]; ; pauseMs = Math.min(pauseMs * 2, HEAD_RETRY_MS[1])) {
-    try {
-      return await inTime(store.annotate!(streamId, entries, 0), CREATE_STORE_MS);
-    } catch (error) {
-      const isAway = error instanceof StoreError && error.code === 'UNAVAILABLE';
-      if (!isAway || performance.now() > until) throw error;
-    }
-    await delay(pauseMs, undefined, { signal });
-  }
+  await retry(() => inTime(store.annotate!(streamId, entries, 0), CREATE_STORE_MS), {
+    pauses: HEAD_PAUSES,
+    signal,
+    limitMs: HEAD_STORE_MS,
+    isTemporary: (error) => error instanceof StoreError && error.code === 'UNAVAILABLE',
+  });
 }
 
 function refused(code: string, message: string): StreamEnd {

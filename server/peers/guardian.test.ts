@@ -21,6 +21,7 @@ async function watchOne() {
     logger: silentLogger,
     isRunning: () => false,
     adopt: () => Promise.resolve(false),
+    close: (id, { fence }, end) => store.close(id, end, undefined, fence),
   });
   const release = guardian.watch('stream', (await store.head('stream'))!);
   return { guardian, release };
@@ -78,6 +79,7 @@ it('closes an adopted stream once its adopter is dead', async () => {
     logger: silentLogger,
     isRunning: () => false,
     adopt: () => Promise.resolve(false),
+    close: (id, { fence }, end) => store.close(id, end, undefined, fence),
   });
   guardian.watch('stream', (await store.head('stream'))!);
   await store.adopt('stream', 0, { owner: 'adopter' });

@@ -15,8 +15,8 @@ export interface GuardianOptions {
   readonly adopt: (streamId: string, info: StreamInfo) => Promise<boolean>;
   /** Whether this process pumps the stream itself. */
   readonly isRunning: (streamId: string) => boolean;
-  /** Called before a stream is closed. */
-  readonly beforeClose?: ((streamId: string, info: StreamInfo, end: StreamEnd) => Promise<void>) | undefined;
+  /** Closes the stream of a dead process. */
+  readonly close: (streamId: string, info: StreamInfo, end: StreamEnd) => Promise<unknown>;
 }
 
 interface Watched {
@@ -106,11 +106,10 @@ export class Guardian {
 
   /** Has a stream continued, or closes it. Returns false if it was adopted. */
   async #close(streamId: string, info: StreamInfo): Promise<boolean> {
-    const { store, adopt, logger } = this.#options;
+    const { close, adopt, logger } = this.#options;
     if (await adopt(streamId, info)) return false;
     try {
-      await this.#options.beforeClose?.(streamId, info, INTERRUPTED);
-      await store.close(streamId, INTERRUPTED, undefined, info.fence);
+      await close(streamId, info, INTERRUPTED);
       const { owner } = metadataOf(info);
       logger.warn({ streamId, owner }, 'closed the stream of a process that no longer exists');
       return true;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FormatReader } from '../formats/reader.ts';
+import { retry, type Pauses } from '../shared/retry.ts';
 import type { StorageMeter } from '../quota/quota.ts';
 import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../store/types.ts';
 import { classifyBodyError, discardBody } from '../upstream/client.ts';
@@ -8,12 +8,16 @@ import { endOfBody, endOfFailure, withUsage } from './verdict.ts';
 
 /** Unwritten bytes above which the upstream is paused. It goes on when they are being written. */
 const HIGH_WATER_BYTES = 1_048_576;
-/** Pauses between attempts to close a stream whose store is down: they double up to the last. */
-const CLOSE_RETRY_MS = [250, 30_000] as const;
+/** Milliseconds between attempts to close a stream whose store is down. */
+const CLOSE_PAUSES: Pauses = [250, 30_000];
 
 const HANDED_OVER: StreamEnd = {
   outcome: 'interrupted',
   error: { code: 'SHUTTING_DOWN', message: 'Another process continues the stream' },
+};
+const DELETED: StreamEnd = {
+  outcome: 'aborted',
+  error: { code: 'STREAM_NOT_FOUND', message: 'The stream was deleted' },
 };
 const QUOTA_EXCEEDED: StreamEnd = {
   outcome: 'too-large',
@@ -34,8 +38,8 @@ export interface PumpOptions {
   readonly onAppend?: ((ms: number) => void) | undefined;
   /** Called when the end is decided, before it is stored. */
   readonly onEnd?: () => void;
-  /** Called before the stream is closed. If it returns a promise, the stream is closed when that resolves. */
-  readonly beforeClose?: (end: StreamEnd) => Promise<unknown> | undefined;
+  /** Stores the last bytes and the end. Called again if it throws `UNAVAILABLE`. */
+  readonly close: (end: StreamEnd, last: Uint8Array | undefined) => Promise<StreamEnd>;
   /** Fence of this process: see `ByteStore`. */
   readonly fence: Fence;
   /** Bytes that are stored already: another process began the stream. Default 0. */
@@ -228,7 +232,7 @@ export class Pump {
   async #close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    const { store, streamId, giveUp, beforeClose, fence } = this.#options;
+    const { store, streamId, giveUp, close, fence } = this.#options;
     if (this.#isReleased) {
       if (this.#pendingBytes > 0) await store.append(streamId, this.#drain(), fence).catch(() => undefined);
       return this.#finish(this.#end!);
@@ -238,35 +242,24 @@ export class Pump {
       // Once the end is noted, another process may close the stream.
       await store.append(streamId, this.#drain(), fence).catch((err: unknown) => (end = lostStore(err)));
     }
-    const ready = beforeClose?.(end);
-    if (ready) await ready;
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
-    let pause: number = CLOSE_RETRY_MS[0];
-    for (;;) {
+    const attempt = async (): Promise<StreamEnd> => {
       try {
-        this.#finish(await store.close(streamId, end, last, fence));
-        return;
+        return await close(end, last);
       } catch (error) {
-        if (error instanceof StoreError && error.code === 'FENCED') {
-          this.#isReleased = true;
-          return this.#finish(lostStore(error));
-        }
-        if (error instanceof StoreError && error.code === 'NOT_FOUND') {
-          this.#finish({
-            outcome: 'aborted',
-            error: { code: 'STREAM_NOT_FOUND', message: 'The stream was deleted' },
-          });
-          return;
-        }
-        if (last) {
-          last = undefined;
-          end = withUsage(lostStore(error), this.#reader);
-        }
+        // Whether those bytes were written is unknown.
+        if (last && isTemporary(error)) end = withUsage(lostStore(error), this.#reader);
+        last = undefined;
+        throw error;
       }
-      // As long as this process lives, others leave its streams alone; so it has to go on trying.
-      const go = await delay(pause, true, { ref: false, signal: giveUp }).catch(() => false);
-      if (!go) return this.#finish(end);
-      pause = Math.min(pause * 2, CLOSE_RETRY_MS[1]);
+    };
+    try {
+      // As long as this process lives, others leave its streams alone, so it has to try again.
+      this.#finish(await retry(attempt, { pauses: CLOSE_PAUSES, signal: giveUp, isTemporary }));
+    } catch (error) {
+      if (isTemporary(error)) return this.#finish(end);
+      this.#isReleased = (error as StoreError).code === 'FENCED';
+      this.#finish(this.#isReleased ? lostStore(error) : DELETED);
     }
   }
 
@@ -284,6 +277,11 @@ async function timed(promise: Promise<void>, report: (ms: number) => void): Prom
   const begunAt = performance.now();
   await promise;
   report(performance.now() - begunAt);
+}
+
+/** Returns false if the stream was deleted or adopted by another process. */
+function isTemporary(error: unknown): boolean {
+  return !(error instanceof StoreError && (error.code === 'FENCED' || error.code === 'NOT_FOUND'));
 }
 
 function tooLarge(maxBytes: number): StreamEnd {

@@ -46,3 +46,14 @@ export function recoveriesOf(metadata: Readonly<Record<string, string>>): number
 export function recoveriesEntry(count: number): Record<string, string> {
   return { [RECOVERIES]: String(count) };
 }
+
+/** Metadata entry of a stream whose closing is reported by a webhook. */
+export const WEBHOOK = 'webhook';
+
+/**
+ * Returns true for a stream that a store of one process must not close when it opens: the proxy continues it, or closes it
+ * after it has stored its webhook.
+ */
+export function isLeftOpen(metadata: Readonly<Record<string, string>>): boolean {
+  return isRecoverable(metadata) || WEBHOOK in metadata;
+}

@@ -40,7 +40,7 @@ export function requireAbort(query: URLSearchParams): void {
  * interrupted stream, not an aborted one.
  */
 export async function stopUpstream(streamId: string, info: StreamInfo, context: Context): Promise<void> {
-  const { running, processes, peers, store } = context;
+  const { running, processes, peers, closer } = context;
   const pump = running.get(streamId);
   if (pump) {
     await pump.stop(ABORTED);
@@ -54,7 +54,7 @@ export async function stopUpstream(streamId: string, info: StreamInfo, context: 
   try {
     const recoverable = context.recoveries.find(streamId, info.metadata);
     if (recoverable) await context.recoveries.forget(streamId, ABORTED);
-    await store.close(streamId, asked || recoverable ? ABORTED : INTERRUPTED);
+    await closer.closeFor(streamId, info, asked || recoverable ? ABORTED : INTERRUPTED);
     // The process that held the upstream is dead or does not react.
     if (recoverable) context.recoveries.stopped(recoverable, ABORTED);
     await context.recoveries.prepared(streamId);

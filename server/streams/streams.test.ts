@@ -7,6 +7,7 @@ import { Claims } from '../create/claims.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { coordinateByLogs } from '../coordination/logs/index.ts';
+import { StreamCloser } from '../webhooks/closer.ts';
 import { Peers } from '../peers/peers.ts';
 import { createStorageQuota } from '../quota/quota.ts';
 import { RunningStreams } from '../pump/running.ts';
@@ -55,6 +56,7 @@ function contextOf(): Context {
     claims,
     quota,
     recoveries,
+    closer: new StreamCloser(store, undefined),
     emit: () => undefined,
   } as unknown as Context;
 }

@@ -1,3 +1,5 @@
+import { WEBHOOK } from '../store/metadata.ts';
+
 /** What is stored of a closing until its webhook is delivered. */
 export interface ClosedTask {
   readonly streamId: string;
@@ -22,16 +24,13 @@ export interface WebhookOrigin {
   readonly startedAt: number;
 }
 
-/** Entry of a stream's metadata that holds its `WebhookOrigin`. */
-const ENTRY = 'webhook';
-
 export const originEntries = (origin: WebhookOrigin): Record<string, string> => ({
-  [ENTRY]: JSON.stringify(origin),
+  [WEBHOOK]: JSON.stringify(origin),
 });
 
 /** Returns undefined for a stream that was created without the option `webhook`. */
 export function originOf(metadata: Readonly<Record<string, string>>): WebhookOrigin | undefined {
-  const entry = metadata[ENTRY];
+  const entry = metadata[WEBHOOK];
   return entry === undefined ? undefined : (parse(entry) as WebhookOrigin | undefined);
 }
 

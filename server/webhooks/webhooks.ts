@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { signQuery } from '../auth/signed-url.ts';
 import type { Keyring } from '../auth/keyring.ts';
 import type { Outbox, TakenTask } from '../coordination/types.ts';
 import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
+import { retry, type Pauses } from '../shared/retry.ts';
 import type { ForwardProxies } from '../upstream/forward-proxy.ts';
 import type { ByteStore, StreamEnd, StreamInit } from '../store/types.ts';
 import { SCOPE_READ } from '../../protocol/query.ts';
@@ -20,8 +20,8 @@ const LOOK_MS = 1_000;
 const CLOSING_MS = 500;
 /** Milliseconds until a task is looked at again whose stream is still open, or that this version does not know. */
 const AGAIN_MS = 5_000;
-/** Milliseconds between attempts to store a webhook: they double up to the last. */
-const ANNOUNCE_RETRY_MS: readonly [number, number] = [250, 30_000];
+/** Milliseconds between attempts to store a webhook. */
+const ANNOUNCE_PAUSES: Pauses = [250, 30_000];
 /** Webhooks that a process sends at the same time. */
 const MAX_SENDING = 8;
 
@@ -91,15 +91,12 @@ export class Webhooks {
 
   /** Stores the webhook as `announce` does. If the outbox fails, tries again until `giveUp` aborts. Never rejects. */
   async announceUntil(closing: Closing, giveUp: AbortSignal): Promise<void> {
-    for (let pauseMs = ANNOUNCE_RETRY_MS[0]; ; pauseMs = Math.min(pauseMs * 2, ANNOUNCE_RETRY_MS[1])) {
-      try {
-        return await this.announce(closing);
-      } catch (err) {
-        this.#options.options.logger.warn({ err, streamId: closing.streamId }, 'could not store a webhook');
-      }
-      const isLive = await delay(pauseMs, true, { ref: false, signal: giveUp }).catch(() => false);
-      if (!isLive) return;
-    }
+    const { logger } = this.#options.options;
+    const { streamId } = closing;
+    const onFailure = (err: unknown) => logger.warn({ err, streamId }, 'could not store a webhook');
+    await retry(() => this.announce(closing), { pauses: ANNOUNCE_PAUSES, signal: giveUp, onFailure }).catch(
+      onFailure,
+    );
   }
 
   async #look(): Promise<void> {

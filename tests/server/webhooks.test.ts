@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ProxyEvent } from '../../server/index.ts';
-import { startProxyProcess } from '../support/process.ts';
-import { startProxy, temporaryFolder } from '../support/proxy.ts';
+import { createServiceToken, type ProxyEvent } from '../../server/index.ts';
+import { needs } from '../requirements.ts';
+import { startRedis } from '../store/redis/servers.ts';
+import { startProxyProcess, type ProxyProcessOptions } from '../support/process.ts';
+import { FORMAT_ANSWERS, type FormatAnswer } from '../support/format-answers.ts';
+import { SECRET, startProxy, temporaryFolder } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
 
@@ -42,6 +46,21 @@ function verified({ req, body }: UpstreamCall): Closed {
   return new Webhook(secret).verify(body, req.headers as Record<string, string>) as Closed;
 }
 
+/** The types of all fields, and the form of ids and URLs. */
+function shapeOf(value: unknown): unknown {
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, shapeOf(field)]));
+  }
+  return typeof value === 'string'
+    ? value
+        .replace(/=[^&]*/g, '=')
+        .replace(/[0-9a-f-]{36}/g, 'id')
+        .replace(/^\d{4}-.*Z$/, 'date')
+    : value === null
+      ? null
+      : typeof value;
+}
+
 async function startModel(text = 'hello'): Promise<Upstream> {
   const model = await startUpstream(({ res }) => void write(res, text).then(() => res.end()));
   cleanups.push(() => model.close());
@@ -74,6 +93,25 @@ describe('a webhook', () => {
     const readUrl = new URL(data.readUrl!, proxy.url).href;
     expect(await (await fetch(withQuery(readUrl, { offset: '-1' }))).text()).toBe('hello');
     expect((await fetch(withQuery(readUrl, { action: 'abort' }), { method: 'PATCH' })).status).toBe(401);
+  });
+
+  it('has the documented body [server/webhook.json]', async () => {
+    const receiver = await startReceiver();
+    const [chat] = FORMAT_ANSWERS as [FormatAnswer];
+    const model = await startUpstream(({ res }) =>
+      res.writeHead(200, chat.headers).end(chat.events.join('')),
+    );
+    cleanups.push(() => model.close());
+    const proxy = await start(receiver);
+    const token = await createServiceToken({ jwtSecret: SECRET, subject: 'user-1', expiresInSeconds: 60 });
+    const headers = { authorization: `Bearer ${token}`, 'stream-key': 'chat-1' };
+    await post(proxy, `${model.url}/x`, { headers });
+    const documented: unknown = JSON.parse(
+      await readFile(new URL('../samples/server/webhook.json', import.meta.url), 'utf8'),
+    );
+    const call = await receiver.call(0);
+    expect(shapeOf(JSON.parse(call.body.toString()))).toEqual(shapeOf(documented));
+    expect(verified(call).data).toMatchObject({ outcome: 'complete', usage: chat.usage });
   });
 
   it('reports an aborted stream, also after it was deleted', async () => {
@@ -156,3 +194,52 @@ describe('a webhook', () => {
     },
   );
 });
+
+/** Kills the process of an answer in its middle, and returns what the receiver gets from the process that is left. */
+async function reportAfterKill(backend: ProxyProcessOptions, isShared: boolean) {
+  const receiver = await startReceiver();
+  const model = await startUpstream(({ res }) => void write(res, 'begin'));
+  cleanups.push(() => model.close());
+  const options = {
+    ...backend,
+    args: ['--webhook-url', `${receiver.url}/hooks`],
+    env: { WEBHOOK_SECRET: secret },
+  };
+  const first = await startProxyProcess(options);
+  cleanups.push(() => first.kill('SIGKILL'));
+  const second = isShared ? await startProxyProcess(options) : undefined;
+  const url = locationOf(first, await post(first, `${model.url}/x`));
+  await readSse(await fetch(withQuery(url, { live: 'sse' })), ({ bytes }) => bytes.length === 5);
+  await first.kill('SIGKILL');
+  const left = second ?? (await startProxyProcess(options));
+  cleanups.push(() => left.kill('SIGKILL'));
+  const { data } = verified(await receiver.call(0));
+  expect(url).toContain(data.streamId);
+  return data;
+}
+
+const INTERRUPTED = { outcome: 'interrupted', error: { code: 'INTERRUPTED' } };
+
+describe('an answer whose process was killed in its middle, and that has no reader', () => {
+  it(
+    '[WEBHOOK-1][WEBHOOK-6] is reported by the next process on an embedded store',
+    { timeout: 120_000 },
+    async () => {
+      const folder = await temporaryFolder();
+      cleanups.push(() => folder.remove());
+      const data = await reportAfterKill({ dataDir: folder.path }, false);
+      expect(data).toMatchObject({ ...INTERRUPTED, bytes: 5 });
+    },
+  );
+});
+
+needs('redis-server')(
+  'an answer on Redis whose process was killed in its middle, and that has no reader',
+  () => {
+    it('[WEBHOOK-1][WEBHOOK-6] is reported by another process', { timeout: 120_000 }, async () => {
+      const redis = await startRedis();
+      cleanups.push(() => redis.stop());
+      expect(await reportAfterKill({ redis: redis.url }, true)).toMatchObject(INTERRUPTED);
+    });
+  },
+);

@@ -25,6 +25,7 @@ it('[LIFE-9] a process does not close the stream of another one that had no chan
     logger: silentLogger,
     isRunning: () => false,
     adopt: () => Promise.resolve(false),
+    close: (id, { fence }, end) => store.close(id, end, undefined, fence),
   });
   const release = guardian.watch('stream', (await store.head('stream'))!);
   // The store is away for longer than the lease, then answers what it was asked.

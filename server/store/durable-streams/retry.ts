@@ -1,5 +1,6 @@
-const FIRST_DELAY_MS = 25;
-const LONGEST_DELAY_MS = 2_000;
+import * as shared from '../../shared/retry.ts';
+
+const PAUSES: shared.Pauses = [25, 2_000];
 
 /**
  * Whether a request may succeed when it is sent again: timeouts, limits, and failures of the server or of
@@ -24,6 +25,5 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
  * so that many that failed together do not come back together. Never less than the server asked for.
  */
 export function backoffMs(attempt: number, retryAfterMs = 0, random: () => number = Math.random): number {
-  const step = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 16));
-  return Math.max(retryAfterMs, (step / 2) * (1 + random()));
+  return Math.max(retryAfterMs, shared.backoffMs(attempt, PAUSES, random));
 }

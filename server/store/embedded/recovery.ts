@@ -1,4 +1,4 @@
-import { isRecoverable, metadataOf } from '../metadata.ts';
+import { isLeftOpen, metadataOf } from '../metadata.ts';
 import type { LeftOpen } from './coordination/shared.ts';
 import type { StreamEnd } from '../types.ts';
 import type { Disk } from './disk.ts';
@@ -19,14 +19,14 @@ const IS_URGENT = true;
 export interface Recovered {
   /** Of this opening. */
   readonly epoch: number;
-  /** Streams that can be continued. */
+  /** Streams that the proxy continues or closes. */
   readonly leftOpen: readonly LeftOpen[];
 }
 
 /**
  * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, except those that
- * can be continued. Reads the records in the index of open streams only, so its duration does not depend on how many
- * streams, keys and claims are stored.
+ * the proxy continues or closes itself (`isLeftOpen`). Reads the records in the index of open streams only, so its duration
+ * does not depend on how many streams, keys and claims are stored.
  */
 export async function recover(disk: Disk): Promise<Recovered> {
   const epoch = disk.epoch() + 1;
@@ -37,7 +37,7 @@ export async function recover(disk: Disk): Promise<Recovered> {
     disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
       // Version 0.1 has the logs of keys and claims in the index: they leave it once, and stay open.
-      if (record?.sid === sid && isRecoverable(record.metadata)) {
+      if (record?.sid === sid && isLeftOpen(record.metadata)) {
         leftOpen.push({ process: metadataOf(record).owner, streamId: id });
         continue;
       }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import * as shared from '../../shared/retry.ts';
 
-const FIRST_MS = 50;
-const LONGEST_MS = 1_000;
+const PAUSES: shared.Pauses = [50, 1_000];
 
-/** Milliseconds before attempt `attempt + 1`: they double from 50 to 1,000, with half of it left to chance. */
+/** Returns the milliseconds before attempt `attempt + 1`. */
 export function backoffMs(attempt: number): number {
-  return Math.min(FIRST_MS * 2 ** Math.min(attempt, 10), LONGEST_MS) * (0.5 + Math.random() / 2);
+  return shared.backoffMs(attempt, PAUSES);
 }
 
 /** Waits before the next attempt; keeps no process alive. Rejects when `signal` aborts. */

@@ -1,0 +1,49 @@
+import type { Fence, StreamEnd, StreamInfo, StreamStore } from '../store/types.ts';
+import type { Closing, Webhooks } from './webhooks.ts';
+
+/** How a stream is closed. */
+export interface CloseOptions {
+  /** Last bytes of the response, stored in one step with the end. */
+  readonly last?: Uint8Array | undefined;
+  /** Fence of the process that closes. Without it, the closing is not compared with the stream's fence. */
+  readonly fence?: Fence | undefined;
+  /**
+   * If the webhook cannot be stored, tries again until this aborts, and closes the stream without its webhook then. Default:
+   * throws, and leaves the stream open.
+   */
+  readonly giveUp?: AbortSignal;
+}
+
+/** Closes every stream of the proxy. Stores the webhook first, so that no closing is without one. */
+export class StreamCloser {
+  readonly #store: Pick<StreamStore, 'close' | 'positionOf'>;
+  readonly #webhooks: Webhooks | undefined;
+
+  /** @param webhooks undefined without the option `webhook`. */
+  constructor(store: Pick<StreamStore, 'close' | 'positionOf'>, webhooks: Webhooks | undefined) {
+    this.#store = store;
+    this.#webhooks = webhooks;
+  }
+
+  /**
+   * Closes a stream that this process pumps.
+   * @returns the end that stands.
+   * @throws StoreError
+   */
+  async close(closing: Closing, { last, fence, giveUp }: CloseOptions = {}): Promise<StreamEnd> {
+    if (giveUp) await this.#webhooks?.announceUntil(closing, giveUp);
+    else await this.#webhooks?.announce(closing);
+    return this.#store.close(closing.streamId, closing.end, last, fence);
+  }
+
+  /**
+   * Closes the stream of another process, which is dead or does not respond.
+   * @returns the end that stands.
+   * @throws StoreError
+   */
+  closeFor(streamId: string, info: StreamInfo, end: StreamEnd, fence?: Fence): Promise<StreamEnd> {
+    const { metadata, tail } = info;
+    const bytes = this.#store.positionOf?.(tail) ?? null;
+    return this.close({ streamId, metadata, end, bytes }, { fence });
+  }
+}

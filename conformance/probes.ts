@@ -7,6 +7,7 @@ import {
   RESPOND_ASYNC,
   RETURN_REPRESENTATION,
   STREAM_KEY,
+  UNREAD_TIMEOUT,
   UPSTREAM_HEADERS,
   UPSTREAM_OUTCOME,
   UPSTREAM_RECOVERIES,
@@ -54,6 +55,12 @@ const PROBES: Record<Extension, Probe> = {
     const stream = await brokenAnswer(t).start();
     return (await stream.closed()).last.header(UPSTREAM_RECOVERIES) !== undefined;
   },
+  completeness: async (t) => {
+    const stream = await t.start(t.reply('data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'));
+    return (await stream.closed()).last.header(UPSTREAM_OUTCOME) === 'truncated';
+  },
+  unread: async (t) =>
+    (await t.create(t.reply('probe'), { headers: { [UNREAD_TIMEOUT]: 'probe' } })).status === 400,
   find: async (t) => {
     const name = randomUUID();
     await t.create(t.reply('probe'), { headers: { [STREAM_KEY]: name } });

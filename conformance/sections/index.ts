@@ -4,6 +4,7 @@ import { abort } from './abort.ts';
 import { allowlist } from './allowlist.ts';
 import { asUpstream } from './as-upstream.ts';
 import { auth } from './auth.ts';
+import { completeness } from './completeness.ts';
 import { cors } from './cors.ts';
 import { create } from './create.ts';
 import { deletion } from './delete.ts';
@@ -22,6 +23,7 @@ import { respondAsync } from './respond-async.ts';
 import { scope } from './scope.ts';
 import { sse } from './sse.ts';
 import { tokens } from './tokens.ts';
+import { unread } from './unread.ts';
 import { upstreamHead } from './upstream-head.ts';
 
 /** The whole suite, in the order in which it is reported. */
@@ -46,6 +48,8 @@ export const SECTIONS: readonly Section[] = [
   respondAsync,
   upstreamHead,
   recovery,
+  completeness,
+  unread,
   finding,
   scope,
   asUpstream,

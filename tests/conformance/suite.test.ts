@@ -13,8 +13,11 @@ import {
   IDEMPOTENCY_REPLAYED,
   STREAM_CURSOR,
   STREAM_SSE_DATA_ENCODING,
+  UNREAD_TIMEOUT,
+  UPSTREAM_HEADERS,
   UPSTREAM_OUTCOME,
   UPSTREAM_RECOVERIES,
+  UPSTREAM_USAGE,
 } from '../../protocol/headers.ts';
 import { openaiResponsesRecovery, type ProxyServerOptions } from '../../server/index.ts';
 import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
@@ -131,6 +134,51 @@ describe('the suite', () => {
       ['IDEM-1', 'IDEM-2', 'IDEM-6'],
     ],
     [
+      'takes the end of a connection for the end of an answer',
+      'completeness',
+      {
+        answer: ({ headers }) => {
+          const name = UPSTREAM_OUTCOME.toLowerCase();
+          if (headers[name] === 'truncated') headers[name] = 'complete';
+        },
+      },
+      ['END-2'],
+    ],
+    [
+      'keeps to itself what an answer cost',
+      'completeness',
+      { answer: ({ headers }) => without(headers, UPSTREAM_USAGE) },
+      ['USAGE-1', 'USAGE-2', 'USAGE-3'],
+    ],
+    [
+      'drops the headers of upstreams',
+      'upstream-head',
+      { answer: ({ headers }) => void (headers[UPSTREAM_HEADERS.toLowerCase()] &&= '[]') },
+      ['RESP-1', 'RESP-2'],
+    ],
+    [
+      'cancels what was sent to the background',
+      'unread',
+      {
+        request: (headers) => {
+          const name = UNREAD_TIMEOUT.toLowerCase();
+          if (headers[name] === 'infinite') headers[name] = '1';
+        },
+      },
+      ['UNREAD-5'],
+    ],
+    [
+      'takes every Unread-Timeout',
+      'unread',
+      {
+        request: (headers) => {
+          const name = UNREAD_TIMEOUT.toLowerCase();
+          if (headers[name] && !/^([1-9]\d*|infinite)$/.test(String(headers[name]))) headers[name] = '1';
+        },
+      },
+      ['UNREAD-7'],
+    ],
+    [
       'accepts an abort of nothing',
       'abort-by-key',
       {
@@ -224,6 +272,8 @@ describe('the suite', () => {
       'respond-async',
       'upstream-head',
       'recovery',
+      'completeness',
+      'unread',
       'find',
       'scope',
       'as-upstream',

@@ -6,10 +6,15 @@ import { nowMs } from './clock.ts';
  * The upstream, a process of its own. What it sends is said in the query: `chunks`, `gap` (milliseconds),
  * `pause` (milliseconds after the first chunk), `size` (bytes of a chunk), `gate` (a name: the chunks begin
  * when `/open?gate=` is called with it). Each chunk is an SSE event that holds its number and the time at which
- * it was handed to the socket. With `format=responses` the events are those of the OpenAI Responses API. `/page` is an empty
- * page for a browser.
+ * it was handed to the socket. With `format=responses` or `format=chat` the events are those of the OpenAI Responses API or of
+ * a chat completion. `/page` is an empty page for a browser.
  */
 const gates = new Map<string, () => void>();
+/** What the events of a format have beside number, time and padding. */
+const FIELDS: Readonly<Record<string, (number: number, chunks: number) => string>> = {
+  responses: responsesFields,
+  chat: chatFields,
+};
 
 const server = createServer((req, res) => {
   const { pathname, searchParams } = new URL(req.url ?? '/', 'http://upstream');
@@ -28,7 +33,7 @@ const server = createServer((req, res) => {
   }
   const [chunks, gap, pause] = [number('chunks'), number('gap'), number('pause')];
   const padding = 'x'.repeat(Math.max(0, number('size') - 60));
-  const typeOf = searchParams.get('format') === 'responses' ? responsesFields : () => '';
+  const typeOf = FIELDS[searchParams.get('format') ?? ''] ?? (() => '');
   let sent = 0;
   const send = (): void => {
     while (!res.destroyed) {
@@ -57,6 +62,20 @@ function responsesFields(number: number, chunks: number): string {
   const type = first ? 'response.created' : last ? 'response.completed' : 'response.output_text.delta';
   const content = first || last ? '"response":{"id":"resp_1","status":"completed"}' : '"delta":"word"';
   return `,"type":"${type}","sequence_number":${number},${content}`;
+}
+
+function chatFields(number: number, chunks: number): string {
+  const isLast = number === chunks - 1;
+  const choice = { index: 0, delta: { content: 'word' }, finish_reason: isLast ? 'stop' : null };
+  const usage = isLast ? { prompt_tokens: 16, completion_tokens: chunks } : null;
+  const fields = {
+    id: 'chatcmpl-1',
+    object: 'chat.completion.chunk',
+    model: 'bench',
+    choices: [choice],
+    usage,
+  };
+  return `,${JSON.stringify(fields).slice(1, -1)}`;
 }
 
 server.listen(0, '127.0.0.1', () => {

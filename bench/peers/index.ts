@@ -17,7 +17,9 @@ export const PEER_NAMES = [
   'express that frames',
   'express that flushes',
 ] as const;
-export type PeerName = (typeof PEER_NAMES)[number];
+/** The same without reading the formats of answers: part of one work only. */
+export const INDIFFERENT = 'durable-proxy, disk, completeness off';
+export type PeerName = (typeof PEER_NAMES)[number] | typeof INDIFFERENT;
 
 /** What stands between the reader and the upstream. */
 export interface Peer extends Source {
@@ -53,10 +55,13 @@ export async function startPeer(name: PeerName): Promise<Peer> {
       return peer(name, await ours(['durable-streams', backend.url]), [backend]);
     }
     case 'durable-proxy, disk':
-    case 'durable-proxy, process': {
+    case 'durable-proxy, process':
+    case INDIFFERENT: {
       const folder = await temporaryFolder();
-      const durability = name.endsWith('disk') ? 'disk' : 'process';
-      return peer(name, await ours(['embedded', folder.path, durability]), [], folder.remove);
+      const durability = name.endsWith('process') ? 'process' : 'disk';
+      const completeness = name === INDIFFERENT ? 'off' : 'auto';
+      const args = ['embedded', folder.path, durability, completeness];
+      return peer(name, await ours(args), [], folder.remove);
     }
   }
 }

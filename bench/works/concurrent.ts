@@ -7,6 +7,8 @@ interface Load {
   readonly streams: number;
   readonly chunks: number;
   readonly gapMs: number;
+  /** The chunks are those of a chat completion. */
+  readonly isChat?: boolean;
 }
 
 export interface ConcurrentOptions extends Load {
@@ -21,6 +23,7 @@ const METRICS: readonly Metric[] = [
   { key: 'p50', title: 'chunk p50 ms', digits: 2 },
   { key: 'p99', title: 'p99 ms', digits: 2 },
   { key: 'cpu', title: 'CPU s', digits: 2 },
+  { key: 'cpuPerChunk', title: 'CPU µs/chunk', digits: 1 },
   { key: 'peak', title: 'peak MB', digits: 0 },
   { key: 'perStream', title: 'kB/stream', digits: 0 },
 ];
@@ -28,10 +31,10 @@ const WARM_UP: Load = { streams: 50, chunks: 20, gapMs: 5 };
 
 /** Many answers at once, each read while it is generated. */
 export function concurrentStreams(options: ConcurrentOptions): Work {
-  const { name, streams, chunks, gapMs, peers, fresh = false, targets } = options;
+  const { name, streams, chunks, gapMs, isChat, peers, fresh = false, targets } = options;
   return {
     name,
-    title: `${streams} streams, ${chunks} chunks each, ${gapMs} ms apart`,
+    title: `${streams} streams, ${chunks} chunks each, ${gapMs} ms apart${isChat ? ', as chat completions' : ''}`,
     metrics: fresh ? METRICS : METRICS.filter(({ key }) => key !== 'perStream'),
     targets,
     run: (bench) =>
@@ -49,8 +52,9 @@ export function concurrentStreams(options: ConcurrentOptions): Work {
 }
 
 async function measure(bench: Bench, peer: Peer, load: Load): Promise<Measured> {
-  const { streams, chunks, gapMs } = load;
-  const upstream = `${bench.upstream}/?chunks=${chunks}&gap=${gapMs}&size=120`;
+  const { streams, chunks, gapMs, isChat } = load;
+  const format = isChat ? '&format=chat' : '';
+  const upstream = `${bench.upstream}/?chunks=${chunks}&gap=${gapMs}&size=120${format}`;
   const used = peer.watch();
   const recordings = await Promise.all(
     Array.from({ length: streams }, () => record(bench.agent, post(peer, upstream))),
@@ -63,6 +67,7 @@ async function measure(bench: Bench, peer: Peer, load: Load): Promise<Measured> 
       p50: percentile(ages, 0.5),
       p99: percentile(ages, 0.99),
       cpu: cpuSeconds,
+      cpuPerChunk: (cpuSeconds * 1e6) / (streams * chunks),
       peak: peakBytes / 1e6,
       perStream: (peakBytes - residentBytes) / 1e3 / streams,
     },

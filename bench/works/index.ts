@@ -1,4 +1,4 @@
-import { PEER_NAMES, type PeerName } from '../peers/index.ts';
+import { INDIFFERENT, PEER_NAMES, type PeerName } from '../peers/index.ts';
 import { LOST, type Target, type ValueOf, type Work } from '../work.ts';
 import { catchUpOfFinished, subjectOf as catchUpSubject } from './catch-up.ts';
 import { clientBesideFetch } from './client.ts';
@@ -70,6 +70,22 @@ export function allWorks(quick: boolean): readonly Work[] {
         atMost('p99 ≤ 30 ms', 30, (of) => of(DISK, 'p99')),
         atMost("p50 ≤ 2 ms with durability: 'process'", 2, (of) => of(PROCESS, 'p50')),
         atMost('CPU ≤ 0.6 of resumable-stream with its Redis', 0.6, ratio('cpu', DISK, RESUMABLE)),
+      ],
+    }),
+    concurrentStreams({
+      name: 'formats',
+      streams: size(300, 50),
+      chunks: size(40, 20),
+      gapMs: 50,
+      isChat: true,
+      peers: [DISK, INDIFFERENT],
+      targets: [
+        atMost(
+          'CPU with completeness and usage ≤ 1.03 of that without',
+          1.03,
+          ratio('cpu', DISK, INDIFFERENT),
+        ),
+        nothingLost(),
       ],
     }),
     concurrentStreams({

@@ -130,7 +130,7 @@ describe('a webhook', () => {
 
   it(
     'is sent again with the same id after an error or a redirect [WEBHOOK-3] [WEBHOOK-4]',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const receiver = await startReceiver(302);
       const model = await startModel();
@@ -168,7 +168,7 @@ describe('a webhook', () => {
 
   it(
     'is sent by the next process if its own was killed after the closing [WEBHOOK-6]',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       // Whichever process sends it first, the receiver is down.
       const receiver = await startReceiver(503);

@@ -21,6 +21,9 @@ const config: KnipConfig = {
     // Of examples, which have packages of their own.
     '@tanstack/ai-openai',
     'next',
+    // Imported by components, which knip does not read.
+    '@ai-sdk/svelte',
+    '@ai-sdk/vue',
     // Runtimes that tests start.
     'bun',
     'deno',

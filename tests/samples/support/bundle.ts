@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { compile, compileModule } from 'svelte/compiler';
+import { compileScript, parse } from 'vue/compiler-sfc';
 import { SOURCE_ALIASES } from '../../../scripts/entries.ts';
 
 export const SAMPLES = join(import.meta.dirname, '..');
@@ -28,7 +30,8 @@ export async function bundlePage(entry: string, options: BundleOptions = {}): Pr
     format: 'esm',
     jsx: 'automatic',
     define: { 'process.env.NODE_ENV': '"development"' },
-    plugins: [resolveSources(options)],
+    conditions: ['svelte'],
+    plugins: [resolveSources(options), compileComponents],
     logLevel: 'silent',
   });
   return result.outputFiles[0]!.text;
@@ -73,6 +76,23 @@ function resolveSources({ replace = {}, ai = 6 }: BundleOptions): Plugin {
     },
   };
 }
+
+/** Compiles components of Vue and Svelte, and modules of Svelte. */
+const compileComponents: Plugin = {
+  name: 'components',
+  setup(build) {
+    build.onLoad({ filter: /\.vue$/ }, async ({ path }) => {
+      const { descriptor } = parse(await readFile(path, 'utf8'), { filename: path });
+      const { content } = compileScript(descriptor, { id: path, inlineTemplate: true });
+      return { contents: content, loader: 'js', resolveDir: dirname(path) };
+    });
+    build.onLoad({ filter: /\.svelte(\.js)?$/ }, async ({ path }) => {
+      const compileFile = path.endsWith('.js') ? compileModule : compile;
+      const { js } = compileFile(await readFile(path, 'utf8'), { filename: path, generate: 'client' });
+      return { contents: js.code, loader: 'js', resolveDir: dirname(path) };
+    });
+  },
+};
 
 function externalPackages({ ai = 6 }: BundleOptions): Plugin {
   const aliases: Readonly<Record<string, string>> =

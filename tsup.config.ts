@@ -18,7 +18,16 @@ export default defineConfig([
   {
     ...common,
     name: 'server',
-    entry: pick('index', 'web', 'tokens', 'embedded', 'redis', 'durable-streams', 'conformance'),
+    entry: pick(
+      'index',
+      'web',
+      'tokens',
+      'embedded',
+      'redis',
+      'durable-streams',
+      'opentelemetry',
+      'conformance',
+    ),
     format: ['esm', 'cjs'],
     platform: 'node',
     target: 'node20.19',

@@ -7,6 +7,7 @@ export const ENTRIES = {
   tokens: 'server/tokens.ts',
   embedded: 'server/store/embedded/index.ts',
   redis: 'server/store/redis/index.ts',
+  opentelemetry: 'server/telemetry/opentelemetry.ts',
   'durable-streams': 'server/store/durable-streams/index.ts',
   conformance: 'conformance/index.ts',
   client: 'core-client/index.ts',

@@ -137,6 +137,12 @@ export const LAYERS = [
     imports: ['protocol/', 'server/shared/', 'server/store/', 'server/http/'],
   },
   {
+    path: 'server/telemetry/',
+    holds: 'metrics, traces and the checks of monitoring systems, from the events of the proxy',
+    imports: ['protocol/', 'server/shared/', 'server/auth/', 'server/http/'],
+    types: ['server/upstream/'],
+  },
+  {
     path: 'server/options.ts',
     holds: 'the types of the options',
     types: [
@@ -147,13 +153,14 @@ export const LAYERS = [
       'server/store/',
       'server/recovery/',
       'server/webhooks/',
+      'server/telemetry/',
     ],
   },
   {
     path: 'server/options/',
     holds: 'the table of options: checks, defaults, flags',
     imports: ['server/shared/', 'server/upstream/', 'server/recovery/', 'server/webhooks/'],
-    types: ['server/options.ts', 'server/auth/', 'server/http/', 'server/store/'],
+    types: ['server/options.ts', 'server/auth/', 'server/http/', 'server/store/', 'server/telemetry/'],
   },
   {
     path: 'server/context.ts',
@@ -221,11 +228,6 @@ export const LAYERS = [
       'server/create/',
     ],
     types: ['server/context.ts'],
-  },
-  {
-    path: 'server/telemetry/',
-    holds: 'metrics, traces and the checks of monitoring systems, from the events of the proxy',
-    imports: ['protocol/', 'server/shared/', 'server/auth/', 'server/http/'],
   },
   {
     path: 'server/cli/',

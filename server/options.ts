@@ -7,6 +7,7 @@ import type { MaybePromise } from './shared/maybe-promise.ts';
 import type { UpstreamRecovery } from './recovery/types.ts';
 import type { StreamStore } from './store/types.ts';
 import type { WebhookOptions } from './webhooks/options.ts';
+import type { Telemetry } from './telemetry/types.ts';
 import type { UpstreamDispatcher } from './upstream/outbound.ts';
 import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 
@@ -297,6 +298,11 @@ export interface DurableProxyOptions {
    * not throw.
    */
   onAppend?: (ms: number) => void;
+  /**
+   * Observes creates, requests to upstreams, events and appends: `openTelemetry()` from `durable-proxy/opentelemetry`.
+   * @default none
+   */
+  telemetry?: Telemetry;
 }
 
 /** Options of `createProxyServer`. */

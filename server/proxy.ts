@@ -10,7 +10,8 @@ import { ExactlyOnce } from './create/exactly-once.ts';
 import { recoverySender } from './create/recovery-sender.ts';
 import { StreamKeys } from './create/stream-keys.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
-import { safeEmitter } from './shared/events.ts';
+import { observedUpstream } from './telemetry/observed-upstream.ts';
+import { safeEmitter, type OnEvent } from './shared/events.ts';
 import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import { OrphanKeeper } from './peers/orphans.ts';
@@ -84,13 +85,14 @@ export function createProxy(options: ResolvedOptions): Proxy {
   });
   const store = options.store ?? ownStore(options);
   const proxies = forwardProxies(process.env);
-  const upstream = createUpstreamClient({
+  const client = createUpstreamClient({
     allowPrivateNetworks: options.allowPrivateNetworks,
     dispatcher: options.dispatcher,
     proxies,
     headersTimeoutMs: options.upstreamHeadersTimeoutMs,
     inactivityTimeoutMs: options.upstreamInactivityTimeoutMs,
   });
+  const upstream = observedUpstream(client, options.telemetry);
   const running = new RunningStreams(options);
   const coordination: CoordinatorOptions = { logger, ttlSeconds: options.streamTtlSeconds };
   const coordinator = store.coordinate?.(coordination) ?? coordinateByLogs(store, coordination);
@@ -110,7 +112,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     check: (streamId) => peers.checkUnread(streamId),
   });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
-  const emit = safeEmitter(options.onEvent, logger);
+  const emit = safeEmitter(listenerOf(options), logger);
   const webhooks =
     options.webhook &&
     new Webhooks({ ...options.webhook, outbox: coordinator.outbox, store, keyring, options, proxies, emit });
@@ -218,6 +220,15 @@ export function createProxy(options: ResolvedOptions): Proxy {
       );
     },
     close: ({ drainMs = DEFAULT_DRAIN_MS } = {}) => (closing ??= closeAll(drainMs)),
+  };
+}
+
+/** The listener of the options, and telemetry. */
+function listenerOf({ onEvent, telemetry }: ResolvedOptions): OnEvent | undefined {
+  if (!telemetry) return onEvent;
+  return (event) => {
+    telemetry.onEvent(event);
+    return onEvent?.(event);
   };
 }
 

@@ -25,7 +25,14 @@ import { UpstreamFailure } from '../upstream/failure.ts';
 import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
 
 /** POST {base}: forwards a request and answers with where its answer can be read. */
-export async function createStream(exchange: Exchange, context: Context): Promise<void> {
+export function createStream(exchange: Exchange, context: Context): Promise<void> {
+  const { telemetry } = context.options;
+  return telemetry
+    ? telemetry.create(exchange.req, () => create(exchange, context))
+    : create(exchange, context);
+}
+
+async function create(exchange: Exchange, context: Context): Promise<void> {
   const { req, res, caller } = exchange;
   if (context.running.closing) throw shuttingDown();
   const turn = context.running.turns.take();

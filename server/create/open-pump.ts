@@ -42,6 +42,14 @@ export interface OpenedPump {
   answered(response: Answered): void;
 }
 
+function onAppendOf({ onAppend, telemetry }: Context['options']): ((ms: number) => void) | undefined {
+  if (!telemetry || !onAppend) return onAppend ?? telemetry?.onAppend;
+  return (ms) => {
+    telemetry.onAppend(ms);
+    onAppend(ms);
+  };
+}
+
 /** Creates the pump of a stream that exists, with its share of the storage quota. */
 export function openPump(
   context: Context,
@@ -62,7 +70,7 @@ export function openPump(
     fence: 0,
     ...adopted,
     giveUp: running.gone,
-    onAppend: options.onAppend,
+    onAppend: onAppendOf(options),
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
     close: async (end, last) => {
       const { fence, bytes } = pump;

@@ -9,6 +9,7 @@ import { openaiResponsesRecovery } from '../recovery/openai-responses.ts';
 import type { UpstreamRecovery } from '../recovery/types.ts';
 import type { StreamStore } from '../store/types.ts';
 import { DEFAULT_DROP_REQUEST_HEADERS } from '../upstream/headers.ts';
+import type { Telemetry } from '../telemetry/types.ts';
 import type { UpstreamDispatcher } from '../upstream/outbound.ts';
 import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
 import { checkWebhook, type WebhookOptions } from '../webhooks/options.ts';
@@ -230,6 +231,7 @@ export const PROXY_OPTIONS = {
   >,
   logger: LOGGER,
   onEvent: callback<OnEvent>('(event) => console.log(event)'),
+  telemetry: withMethods<Telemetry>(['onEvent', 'onAppend', 'create', 'request'], 'openTelemetry()'),
   onAppend: callback<(ms: number) => void>('(ms) => histogram.record(ms)'),
 } as const satisfies OptionTable & Record<keyof DurableProxyOptions, unknown>;
 

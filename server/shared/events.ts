@@ -40,9 +40,15 @@ export type ProxyEvent =
   /** Somebody asked to stop it (PATCH or DELETE), or nobody has read it for `unreadTimeoutMs`. */
   | ({ type: 'aborted'; by: 'patch' | 'delete' | 'unread' } & StreamEvent)
   /** The receiver of webhooks accepted the closing of a stream. */
-  | ({ type: 'webhook-delivered'; attempts: number; status: number } & StreamEvent)
+  | ({ type: 'webhook-delivered'; attempts: number; status: number; durationMs: number } & StreamEvent)
   /** An attempt failed. `reason` is a status or an error code. Without `willRetry` the webhook is given up. */
-  | ({ type: 'webhook-failed'; attempts: number; reason: string; willRetry: boolean } & StreamEvent)
+  | ({
+      type: 'webhook-failed';
+      attempts: number;
+      reason: string;
+      willRetry: boolean;
+      durationMs: number;
+    } & StreamEvent)
   /** A request was answered with an error. */
   | { type: 'refused'; code: ErrorCode; status: number; method: string };
 

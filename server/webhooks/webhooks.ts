@@ -124,20 +124,28 @@ export class Webhooks {
     const info = await this.#options.store.head(task.streamId);
     // Its process died before the closing. Another one closes the stream, or continues it.
     if (info && !info.end) return void (await taken.postpone(Date.now() + AGAIN_MS));
+    const begunAt = performance.now();
     const result = this.#isDisabled
       ? DISABLED
       : await this.#send(task, webhookBody(task, info, this.#readUrl(task)));
     if (this.#isStopped) return;
+    const durationMs = performance.now() - begunAt;
     const { streamId, origin } = task;
     const about = { streamId, subject: origin.subject, attempts: taken.attempts };
     if (typeof result === 'number' && result >= 200 && result < 300) {
-      this.#options.emit({ type: 'webhook-delivered', ...about, status: result });
+      this.#options.emit({ type: 'webhook-delivered', ...about, durationMs, status: result });
       return void (await taken.done());
     }
     this.#isDisabled ||= result === 410;
     const delayMs = this.#isDisabled ? undefined : retryDelayMs(taken.attempts);
     const reason = typeof result === 'number' ? `status ${result}` : result;
-    this.#options.emit({ type: 'webhook-failed', ...about, reason, willRetry: delayMs !== undefined });
+    this.#options.emit({
+      type: 'webhook-failed',
+      ...about,
+      durationMs,
+      reason,
+      willRetry: delayMs !== undefined,
+    });
     this.#options.options.logger.warn({ ...about, reason, retryInMs: delayMs }, 'a webhook was not accepted');
     if (delayMs === undefined) await taken.done();
     else await taken.retry(Date.now() + delayMs);

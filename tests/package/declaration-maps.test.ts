@@ -13,6 +13,7 @@ const FUNCTIONS: Readonly<Record<Entry, string>> = {
   tokens: 'createServiceToken',
   embedded: 'embeddedStore',
   redis: 'redisStore',
+  opentelemetry: 'openTelemetry',
   'durable-streams': 'durableStreamsStore',
   conformance: 'runProxyConformance',
   client: 'createDurableFetch',

@@ -12,6 +12,7 @@ const LOADS: Readonly<Record<Entry, readonly string[]>> = {
   // LMDB and the client of Redis are imported when the store opens.
   embedded: [],
   redis: [],
+  opentelemetry: ['@opentelemetry/api'],
   'durable-streams': ['eventsource-parser', 'undici'],
   client: [],
   sessions: [],
@@ -24,7 +25,14 @@ const LOADS: Readonly<Record<Entry, readonly string[]>> = {
 };
 
 /** Peers that must be installed for all entry points to load. */
-const PEERS = ['@ai-sdk/react', '@tanstack/react-query', 'ai', 'react', 'redis'] as const;
+const PEERS = [
+  '@opentelemetry/api',
+  '@ai-sdk/react',
+  '@tanstack/react-query',
+  'ai',
+  'react',
+  'redis',
+] as const;
 
 /** Prints each package that a module of durable-proxy imports, one a line. */
 const REPORT = `

@@ -1,0 +1,59 @@
+import type { Meter } from '@opentelemetry/api';
+import type { Telemetry } from './types.ts';
+
+/** Counts events and appends with a meter of OpenTelemetry. */
+export function meterOf(meter: Meter): Pick<Telemetry, 'onEvent' | 'onAppend'> {
+  const name = (own: string) => `durable_proxy.${own}`;
+  const active = meter.createUpDownCounter(name('streams.active'), {
+    unit: '{stream}',
+    description: 'Streams whose upstream is being read.',
+  });
+  const closed = meter.createCounter(name('streams.closed'), {
+    unit: '{stream}',
+    description: 'Streams that ended, by outcome.',
+  });
+  const firstByte = meter.createHistogram(name('first_byte.duration'), {
+    unit: 's',
+    description: "Time from an upstream's headers to the first byte of its body.",
+  });
+  const append = meter.createHistogram(name('append.duration'), {
+    unit: 's',
+    description: 'Time of an append to the store.',
+  });
+  const readers = meter.createUpDownCounter(name('readers.active'), {
+    unit: '{reader}',
+    description: 'Reads in progress.',
+  });
+  const refused = meter.createCounter(name('refused'), {
+    unit: '{request}',
+    description: 'Requests that were answered with an error, by code.',
+  });
+  const recoveries = meter.createCounter(name('recoveries'), {
+    unit: '{recovery}',
+    description: 'Streams that continued after a break.',
+  });
+  return {
+    onAppend: (ms) => append.record(ms / 1_000),
+    onEvent(event) {
+      switch (event.type) {
+        case 'created':
+          return active.add(1);
+        case 'closed':
+          active.add(-1);
+          return closed.add(1, { outcome: event.outcome });
+        case 'first-byte':
+          return firstByte.record(event.ms / 1_000);
+        case 'read-begun':
+          return readers.add(1);
+        case 'read-ended':
+          return readers.add(-1);
+        case 'recovered':
+          // Of another process, which counts it no more.
+          if (event.adopted) active.add(1);
+          return recoveries.add(1);
+        case 'refused':
+          return refused.add(1, { code: event.code });
+      }
+    },
+  };
+}

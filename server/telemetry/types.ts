@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http';
+import type { ProxyEvent } from '../shared/events.ts';
+
+/** A request to an upstream, as telemetry sees it. */
+export interface ObservedRequest {
+  readonly url: URL;
+  readonly method: string;
+  readonly body: Uint8Array | undefined;
+}
+
+/** Observes one request to an upstream. One of `failed` and `responded` is called, and `ended` after `responded`. */
+export interface RequestObserver {
+  /** Headers that replace those of the request, such as `traceparent`. Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  failed(error: unknown): void;
+  responded(status: number): void;
+  /** The body has ended, in whatever way. */
+  ended(): void;
+}
+
+/** Observes a proxy: value of the option `telemetry`. `openTelemetry()` of `durable-proxy/opentelemetry` makes one. */
+export interface Telemetry {
+  /** Called with each event of the proxy. Must not throw. */
+  onEvent(event: ProxyEvent): void;
+  /** Called with the milliseconds of each append to the store. Must not throw. */
+  onAppend(ms: number): void;
+  /** Runs a create, and observes it. Must call `handle` once, and settle as it does. */
+  create(req: IncomingMessage, handle: () => Promise<void>): Promise<void>;
+  /** Called before a request to an upstream is sent: of a create, or of a recovery. Must not throw. */
+  request(request: ObservedRequest): RequestObserver;
+}

@@ -2,8 +2,8 @@ import { fdatasync, fsyncSync, openSync, writeSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { SseEncoder } from '../../server/read/sse-frames.ts';
-import { FRAME_BYTES } from '../../server/store/embedded/live-frames.ts';
-import { formatOffset } from '../../server/store/embedded/keys.ts';
+import { FRAME_BYTES } from '../../server/store/shared/frames.ts';
+import { formatOffset } from '../../server/store/shared/byte-offsets.ts';
 
 /** How a pass-through hands an answer on. Each does one thing of ours alone, and so says what that costs at least. */
 export type Pass = (body: Readable, res: ServerResponse) => void;

@@ -8,10 +8,8 @@ import {
   expiryKey,
   expirySid,
   expiryTime,
-  formatOffset,
   openKey,
   openSid,
-  parseOffset,
   sidOf,
   trashKey,
   trashSid,
@@ -55,46 +53,6 @@ describe('keys', () => {
         const key = expiryKey(time, id);
         expect(Buffer.compare(start, key) <= 0 && Buffer.compare(key, end) < 0).toBe(time <= now);
       }),
-    );
-  });
-});
-
-describe('offsets', () => {
-  it('are exact, and sort as text', () => {
-    fc.assert(
-      fc.property(position, position, (a, b) => {
-        expect(parseOffset(formatOffset(a), 2 ** 48)).toBe(a);
-        expect(formatOffset(a) < formatOffset(b)).toBe(a < b);
-      }),
-    );
-  });
-
-  it('begin with the start of the stream', () => {
-    expect(parseOffset('-1', 0)).toBe(0);
-    expect(parseOffset('0000000000000000', 0)).toBe(0);
-  });
-
-  it.each([
-    '0000000000000011',
-    '9999999999999999',
-    '10',
-    '00000000000000005',
-    ' 000000000000005',
-    '000000000000000x',
-  ])('are refused beyond the tail and when malformed: %j', (offset) => {
-    expect(() => parseOffset(offset, 10)).toThrow(expect.objectContaining({ code: 'INVALID_OFFSET' }));
-  });
-
-  it('are refused when they are any other text', () => {
-    fc.assert(
-      fc.property(
-        fc.string().filter((text) => !/^[0-9]{16}$/.test(text) && text !== '-1'),
-        (text) => {
-          expect(() => parseOffset(text, 2 ** 48)).toThrow(
-            expect.objectContaining({ code: 'INVALID_OFFSET' }),
-          );
-        },
-      ),
     );
   });
 });

@@ -1,6 +1,3 @@
-import { OFFSET_START } from '../../../protocol/query.ts';
-import { StoreError, type Offset } from '../types.ts';
-
 /**
  * The layout: one tree of binary keys, told apart by their first byte.
  *
@@ -137,19 +134,3 @@ export const chunksOf = (sid: Sid): KeyRange => ({
   start: chunkKey(sid, 0),
   end: chunkKey(sid, LAST_OFFSET),
 });
-
-const OFFSET_DIGITS = 16;
-
-/** A byte position as text: decimal and of fixed width, so that it sorts as the position does. */
-export const formatOffset = (position: number): Offset => String(position).padStart(OFFSET_DIGITS, '0');
-
-/**
- * The byte position that an offset stands for.
- * @throws StoreError `INVALID_OFFSET` when it is malformed or beyond `tail`.
- */
-export function parseOffset(offset: Offset, tail: number): number {
-  if (offset === OFFSET_START) return 0;
-  const position = /^[0-9]{16}$/.test(offset) ? Number(offset) : Number.POSITIVE_INFINITY;
-  if (position > tail) throw new StoreError('INVALID_OFFSET', 'The offset is not one of this stream');
-  return position;
-}

@@ -1,4 +1,7 @@
 import { mkdir } from 'node:fs/promises';
+import { formatOffset, parseOffset } from '../shared/byte-offsets.ts';
+import { notFound } from '../shared/errors.ts';
+import { FRAME_BYTES } from '../shared/frames.ts';
 import {
   StoreError,
   type Fence,
@@ -13,9 +16,7 @@ import {
 import { Committer } from './committer.ts';
 import { SharedCoordination } from './coordination/shared.ts';
 import { Disk } from './disk.ts';
-import { EmbeddedFollower } from './follower.ts';
-import { formatOffset, parseOffset, sidOf, type Sid } from './keys.ts';
-import { FRAME_BYTES } from './live-frames.ts';
+import { sidOf, type Sid } from './keys.ts';
 import { lockDirectory, type Lock } from './lock.ts';
 import { eraseStream } from './record.ts';
 import { recover } from './recovery.ts';
@@ -162,7 +163,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   }
 
   positionOf(offset: Offset): number {
-    return parseOffset(offset, Number.MAX_SAFE_INTEGER);
+    return parseOffset(offset);
   }
 
   offsetAt(position: number): Offset {
@@ -176,9 +177,9 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     maxBytes = FRAME_BYTES,
   ): Promise<Follower> {
     return this.#with(id, (stream) => {
-      const position = parseOffset(offset, stream.tail);
+      const follower = stream.follow(offset, onReadable, maxBytes);
       stream.touch();
-      return new EmbeddedFollower(stream, position, onReadable, maxBytes);
+      return follower;
     });
   }
 
@@ -220,7 +221,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   #with<T>(id: string, use: (stream: EmbeddedStream) => T): T {
     this.#use();
     const stream = this.#find(id);
-    if (!stream) throw new StoreError('NOT_FOUND', 'There is no such stream');
+    if (!stream) throw notFound();
     try {
       return use(stream);
     } finally {

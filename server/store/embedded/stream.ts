@@ -1,7 +1,14 @@
+import { BYTE_OFFSETS, formatOffset, parseOffset } from '../shared/byte-offsets.ts';
+import { notFound } from '../shared/errors.ts';
+import { NO_BYTES } from '../shared/frames.ts';
+import { LiveTail, type WindowLimits } from '../shared/live-tail.ts';
+import { TailFollower, type FrameSource } from '../shared/tail-follower.ts';
 import {
   StoreError,
   type Fence,
+  type Follower,
   type Frame,
+  type Offset,
   type StreamEnd,
   type StreamInfo,
   type StreamInit,
@@ -11,8 +18,7 @@ import type { Committer, Participant } from './committer.ts';
 import type { Disk } from './disk.ts';
 import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
-import { expiryKey, formatOffset, openKey, recordKey, type Sid } from './keys.ts';
-import { LiveFrames, type StreamReader } from './live-frames.ts';
+import { expiryKey, openKey, recordKey, type Sid } from './keys.ts';
 import {
   stopOf,
   withNotes,
@@ -35,8 +41,9 @@ export interface StreamHost {
   onQuiet(stream: EmbeddedStream): void;
 }
 
-const NOTHING = new Uint8Array(0);
-const deleted = (): StoreError => new StoreError('NOT_FOUND', 'There is no such stream');
+/** Few, since reads from disk are quick and synchronous. */
+const LIVE_LIMITS: WindowLimits = { frames: 4, bytes: 32_768 };
+
 const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed');
 const fenced = (): StoreError => new StoreError('FENCED', 'Another process has adopted the stream');
 
@@ -44,7 +51,7 @@ const fenced = (): StoreError => new StoreError('FENCED', 'Another process has a
  * A stream that is in memory: one that is open, has followers, or has something to write. What callers see
  * of it (`tail`, `end`, frames) is what is committed. The rest waits for the next commit, or rides in one.
  */
-export class EmbeddedStream implements Participant {
+export class EmbeddedStream implements Participant, FrameSource {
   readonly sid: Sid;
   /** Its metadata change with `annotate` and `adopt`. */
   init: StreamInit;
@@ -61,8 +68,8 @@ export class EmbeddedStream implements Participant {
   gone: StoreError | undefined;
 
   readonly #host: StreamHost;
-  readonly #followers = new Set<StreamReader>();
-  readonly #live = new LiveFrames();
+  /** Exists while the stream has followers, or frames that cannot be read from disk yet. */
+  #live: LiveTail | undefined;
   #chunks: ChunkWriter | undefined;
   #appends: Append[] = [];
   #notes: Note[] = [];
@@ -73,7 +80,6 @@ export class EmbeddedStream implements Participant {
   #expiresAt: number;
   /** The number of the last commit that had something of it. */
   #commit = 0;
-  #lastFrame: Frame | undefined;
 
   /** @param tail of the record, or behind the last chunk. */
   constructor(
@@ -121,7 +127,7 @@ export class EmbeddedStream implements Participant {
   }
 
   get hasFollowers(): boolean {
-    return this.#followers.size > 0;
+    return this.#live?.hasReaders ?? false;
   }
 
   /** Begins its TTL anew. The expiry on disk is moved only when it is too early now. */
@@ -152,7 +158,7 @@ export class EmbeddedStream implements Participant {
     });
   }
 
-  close(end: StreamEnd, last: Uint8Array = NOTHING, fence = this.fence): Promise<StreamEnd> {
+  close(end: StreamEnd, last: Uint8Array = NO_BYTES, fence = this.fence): Promise<StreamEnd> {
     if (this.end) return Promise.resolve(this.end);
     if (fence !== this.fence) return Promise.reject(fenced());
     this.touch();
@@ -174,10 +180,11 @@ export class EmbeddedStream implements Participant {
 
   /** Takes it away: at once for all who use it, with the next commit from disk. */
   erase(): Promise<void> {
-    this.abandon(deleted());
+    // Before the followers end: without them, a stream without anything to write would be forgotten.
+    const erasing = (this.#erasing ??= []);
+    this.abandon(notFound());
     return new Promise((resolve, reject) => {
-      this.#erasing ??= [];
-      this.#erasing.push({ resolve, reject });
+      erasing.push({ resolve, reject });
       this.#host.committer.add(this);
     });
   }
@@ -186,57 +193,57 @@ export class EmbeddedStream implements Participant {
   abandon(reason: StoreError): void {
     this.gone ??= reason;
     this.#rejectWaiting(reason);
-    this.#wake();
+    this.#live?.fail(this.gone);
   }
 
-  /** The next frame of a follower that is before the tail: one that it shares with others, if there is one. */
-  next(position: number, maxBytes: number): { readonly frame: Frame; readonly stop: number } {
-    return this.#live.shared(position, maxBytes) ?? this.#read(position, maxBytes);
+  /** Opens a follower. @throws StoreError `INVALID_OFFSET` */
+  follow(from: Offset, onReadable: () => void, maxBytes: number): Follower {
+    const offset = formatOffset(parseOffset(from, this.tail));
+    const { info } = this;
+    return new TailFollower({ tail: this.#liveTail(), info, offset, maxBytes, onReadable, source: this });
   }
 
-  /** What there is at a position, as things stand now. */
+  /** Reads for a follower that is not at the live tail. */
+  fetch(from: Offset, maxBytes: number): Frame {
+    return this.read(parseOffset(from), maxBytes);
+  }
+
+  /** Returns the bytes at a position that is not after the tail. */
   read(position: number, maxBytes: number): Frame {
-    return position === this.tail ? this.tailFrame : this.#read(position, maxBytes).frame;
-  }
-
-  #read(position: number, maxBytes: number): { frame: Frame; stop: number } {
-    const { disk, log } = this.#host;
-    const unreadable = this.#live.unreadable(log.readable);
-    const bytes =
-      position < unreadable
-        ? disk.read(this.sid, position, Math.min(this.tail, unreadable, position + maxBytes))
-        : this.#live.bytes(position, maxBytes);
+    const bytes = position < this.tail ? this.#bytesAt(position, maxBytes) : NO_BYTES;
     const stop = position + bytes.length;
     const upToDate = stop === this.tail;
-    const end = upToDate ? this.end : undefined;
-    return { frame: { bytes, next: formatOffset(stop), upToDate, ...(end && { end }) }, stop };
+    return { bytes, next: formatOffset(stop), upToDate, ...(upToDate && this.end && { end: this.end }) };
   }
 
-  /** What a reader at the tail is given: nothing, and the end when there is one. */
-  get tailFrame(): Frame {
-    if (!this.end) return { bytes: NOTHING, next: formatOffset(this.tail), upToDate: true };
-    // All followers of a stream that is closed without last bytes share it.
-    this.#lastFrame ??= { bytes: NOTHING, next: formatOffset(this.tail), upToDate: true, end: this.end };
-    return this.#lastFrame;
+  #bytesAt(position: number, maxBytes: number): Uint8Array {
+    const { disk, log } = this.#host;
+    const unreadable = this.#live?.unreadableFrom(log.readable);
+    const readable = unreadable === undefined ? this.tail : parseOffset(unreadable);
+    if (position < readable) return disk.read(this.sid, position, Math.min(readable, position + maxBytes));
+    return this.#liveTail().bytesAt(formatOffset(position), maxBytes);
   }
 
-  addFollower(follower: StreamReader): void {
-    this.#followers.add(follower);
-  }
-
-  removeFollower(follower: StreamReader): void {
-    if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
-    this.trim();
-    this.#host.onQuiet(this);
-  }
-
-  /** Lets go of memory that nobody needs. */
+  /** Drops frames that neither followers nor reads need. */
   trim(): void {
-    this.#live.trim(this.hasFollowers, this.#host.log.readable);
+    this.#live?.trim(this.#host.log.readable);
+    if (this.#live?.isUnused) this.#live = undefined;
   }
 
-  #wake(): void {
-    for (const follower of this.#followers) follower.wake();
+  #liveTail(): LiveTail {
+    const { tail, end, init } = this;
+    return (this.#live ??= new LiveTail({
+      offset: formatOffset(tail),
+      end,
+      metadata: init.metadata,
+      offsets: BYTE_OFFSETS,
+      limits: LIVE_LIMITS,
+      onIdle: () => {
+        if (this.hasFollowers) return;
+        this.trim();
+        this.#host.onQuiet(this);
+      },
+    }));
   }
 
   #rejectWaiting(reason: StoreError): void {
@@ -311,6 +318,9 @@ export class EmbeddedStream implements Participant {
       for (const waiter of this.#erasing ?? []) waiter.resolve();
       this.#erasing = undefined;
     } else {
+      // Before the tail moves: the frames are added after it.
+      const isKept = this.hasFollowers || this.#commit > this.#host.log.readable;
+      this.#live = isKept && !this.gone ? this.#liveTail() : undefined;
       this.#chunks?.commit();
       this.init = withNotes(this.init, notes);
       this.tail = stopOf(pieces, this.tail);
@@ -323,15 +333,32 @@ export class EmbeddedStream implements Participant {
     if (this.gone) {
       for (const waiter of [...appends, ...notes, ...(closing?.waiters ?? [])]) waiter.reject(this.gone);
     } else {
-      if (this.hasFollowers || this.#commit > this.#host.log.readable) {
-        this.#live.add(pieces, this.end, this.#commit);
-        this.trim();
-      }
+      this.#addToLive(pieces, notes.length > 0);
       for (const waiter of [...appends, ...notes]) waiter.resolve();
       if (closing) for (const waiter of closing.waiters) waiter.resolve(closing.end);
-      if (pieces.length > 0 || notes.length > 0 || closing) this.#wake();
+      if (pieces.length > 0 || notes.length > 0 || closing) this.#live?.wake();
     }
     this.#host.onQuiet(this);
+  }
+
+  #addToLive(pieces: readonly Piece[], isAnnotated: boolean): void {
+    const live = this.#live;
+    if (!live) return;
+    if (isAnnotated) live.annotate(this.init.metadata);
+    const [commit, last] = [this.#commit, pieces.at(-1)];
+    for (const piece of pieces) {
+      const { bytes, start } = piece;
+      const upToDate = piece === last;
+      live.push({
+        bytes,
+        next: formatOffset(start + bytes.length),
+        upToDate,
+        commit,
+        ...(upToDate && { end: this.end }),
+      });
+    }
+    if (!last && this.end) live.push({ bytes: NO_BYTES, next: live.offset, end: this.end });
+    this.trim();
   }
 
   failed(error: StoreError): void {

@@ -7,6 +7,9 @@ export interface WindowLimits {
   readonly bytes: number;
 }
 
+/** Limits for stores that are read over a network. A large append fits as a whole, so that readers at the tail never fetch. */
+export const NETWORK_WINDOW: WindowLimits = { frames: 512, bytes: 1_048_576 };
+
 /** Notified when a tail has news. */
 export interface TailReader {
   wake(): void;
@@ -90,6 +93,11 @@ export class LiveTail {
 
   get hasReaders(): boolean {
     return this.#readers.size > 0;
+  }
+
+  /** True if it has neither readers nor frames. */
+  get isUnused(): boolean {
+    return this.#readers.size === 0 && this.#slots.length === 0;
   }
 
   get offsets(): OffsetArithmetic {

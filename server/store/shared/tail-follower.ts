@@ -13,8 +13,8 @@ export interface FrameSource {
    * @throws StoreError
    */
   fetch(from: Offset, maxBytes: number): Frame | Promise<Frame>;
-  /** Releases the resources of one follower. */
-  close?(): void;
+  /** Releases the resources that the source holds between two fetches of a follower. `fetch` may be called again. */
+  release?(): void;
 }
 
 export interface TailFollowerOptions {
@@ -65,6 +65,7 @@ export class TailFollower implements Follower, TailReader {
     while (!this.#fetched && this.#atTail() === 'fetch') {
       if (!this.#keep(await this.#source.fetch(this.#offset, this.#maxBytes))) return;
     }
+    if (!this.#fetched) this.#source.release?.();
   }
 
   next(): Frame | undefined {
@@ -84,7 +85,7 @@ export class TailFollower implements Follower, TailReader {
     this.#isDone = true;
     this.#isWaiting = false;
     this.#fetched = undefined;
-    this.#source.close?.();
+    this.#source.release?.();
     this.#tail.remove(this);
   }
 
@@ -105,8 +106,12 @@ export class TailFollower implements Follower, TailReader {
 
   #take(): Frame | undefined {
     while (!this.#isFetching) {
-      const frame = this.#fetched ? this.#takeFetched(this.#fetched) : this.#atTail();
-      if (frame !== 'fetch') return frame;
+      if (this.#fetched) return this.#takeFetched(this.#fetched);
+      const frame = this.#atTail();
+      if (frame !== 'fetch') {
+        this.#source.release?.();
+        return frame;
+      }
       const fetched = this.#source.fetch(this.#offset, this.#maxBytes);
       if (fetched instanceof Promise) this.#await(fetched);
       else if (!this.#keep(fetched)) return undefined;

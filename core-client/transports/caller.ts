@@ -17,7 +17,7 @@ export interface ChatCaller extends Caller {
 
 /**
  * Resolves the caller of a chat. Without the option `scope`, the user of an `Authorization` for the endpoint (`headers`)
- * counts as well as the user of the proxy: one of the two may be the same for everybody.
+ * is part of the scope, as is the user of the proxy: one of the two may be the same for all users.
  * @throws what the functions in the options throw.
  */
 export async function chatCaller(options: CallerOptions): Promise<ChatCaller> {
@@ -29,9 +29,9 @@ export async function chatCaller(options: CallerOptions): Promise<ChatCaller> {
 }
 
 /**
- * Resolves the caller like `chatCaller`, and repeats that for `retryTimeoutMs`, as a request to the proxy is repeated: a
- * token may have to come over a network that is down.
- * @throws DurableNetworkError if the time is over, the signal's reason if the caller leaves.
+ * Resolves the caller like `chatCaller`, and retries for `retryTimeoutMs`, like a request to the proxy: the function
+ * that returns the token may need a network that is down.
+ * @throws DurableNetworkError if the time is over, the signal's reason if it is aborted.
  */
 export async function chatCallerOnline(
   options: CallerOptions & { readonly proxyUrl: string },
@@ -53,7 +53,7 @@ export async function chatCallerOnline(
   };
   try {
     const caller = await call.withSignal(signal, call.persist('request', ask));
-    // The request to the proxy reports from here on.
+    // From now on, the request to the proxy reports its state.
     settings.onResumption = undefined;
     call.end('detach', 'interrupted');
     return caller;

@@ -13,7 +13,7 @@ export class ChatScope {
   readonly calls = new Map<string, ChatCall>();
   /** By chat, the newest call whose answer is complete, while a tool of the page still runs. */
   readonly waiting = new Map<string, ChatCall>();
-  /** By chat, the stream of an answer that the model's error ended. It is read, and not resumed. */
+  /** By chat, the stream of an answer that ended with a model error. It is read to its end and not resumed. */
   readonly failed = new Map<string, string | undefined>();
 
   constructor(name: string, turns: TurnStore) {
@@ -21,12 +21,12 @@ export class ChatScope {
     this.turns = turns;
   }
 
-  /** Returns true if the page shows this answer, and a tool of it still runs. */
+  /** Returns true if the page shows this answer and still runs one of its tools. */
   isShown(chatId: string, { streamId, openTools }: Turn): boolean {
     return openTools !== undefined && this.waiting.get(chatId)?.turn.streamId === streamId;
   }
 
-  /** Returns true if the model's error ended this answer. */
+  /** Returns true if this answer ended with a model error. */
   hasFailed(chatId: string, { streamId }: DurableResponse): boolean {
     return this.failed.has(chatId) && this.failed.get(chatId) === streamId;
   }
@@ -38,11 +38,11 @@ export interface ChatCall {
   readonly chatId: string;
   turn: Turn;
   response: Promise<DurableResponse | null>;
-  /** Calls of tools that the page has to run. */
+  /** The tool calls that the page has to run. */
   readonly tools: OpenTools;
-  /** Ends the request, while it has no response. */
+  /** Cancels the request while it has no response. */
   readonly stop: AbortController;
-  /** Shows the resumption of this call as that of the connection, from now on. */
+  /** From now on, shows the resumption of this call as that of the connection. */
   show(): void;
   /** Marks the call as failed although its answer arrived. */
   fail(error: Error): void;

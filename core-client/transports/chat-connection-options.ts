@@ -12,26 +12,28 @@ export interface ChatConnectionOptions<MESSAGE extends ChatMessage>
    */
   getRequestId?: ((messages: MESSAGE[], call: { readonly chatId: string }) => string) | undefined;
   /**
-   * Requires `finish` at the end of an answer: an answer of a backend that broke down ends without it. With false,
+   * Requires a `finish` chunk at the end of an answer, because the answer of a failed backend ends without it. If false,
    * `[DONE]` is enough.
    * @default true
    */
   requireFinish?: boolean | undefined;
 }
 
+/** Hooks with which `useDurableChat` extends a `ChatConnection`. */
 export interface ConnectionHooks {
-  /** Stores the messages that were sent, for a page that has to show them after a reload. @default false */
+  /** True to store the sent messages, so that a page can show them after a reload. @default false */
   readonly keepMessages?: boolean;
   /** Called when an answer has started, so that other pages can resume it. */
   readonly onBegan?: (chatId: string, turn: Turn) => void;
-  /** Called with the id that the backend sent for a message after its first chunk. */
+  /** Called if the backend sends the id of a message after the first chunk. `given` is the id used so far. */
   readonly onLateName?: (given: string, messageId: string) => void;
-  /** Called when the caller is known, before anything is read or sent, with the hash of the scope. */
+  /** Called with the hash of the scope when the caller is known, before any read or request. */
   readonly onScope?: (scopeKey: string) => void;
 }
 
+/** Options of `ChatConnection.attach`. */
 export interface AttachOptions {
-  /** True to ask the proxy too, for an answer of another device. */
+  /** True to also ask the proxy for an answer that another device started. */
   readonly lookUp: boolean;
   /** The turn, as another tab reported it. @default the stored turn */
   readonly turn?: Turn | undefined;
@@ -40,6 +42,7 @@ export interface AttachOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A resumed answer. */
 export interface Attached {
   readonly stream: ReadableStream<ChatChunk>;
   readonly turn: Turn;

@@ -29,12 +29,12 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   readonly #client: DurableFetch;
   readonly #memory = createClientMemory();
   readonly #turns: ScopedTurns;
-  /** The chats of the newest caller. Undefined until one is known. */
+  /** The chats of the newest caller. `undefined` until a caller is known. */
   #scope: ChatScope | undefined;
   readonly #hooks: ConnectionHooks;
   #latest: ChatCall | undefined;
 
-  /** Calls `options` for each call. `proxyUrl`, the storage and `credentials` do not change. */
+  /** @param options called for each call. `proxyUrl`, the storage and `credentials` must not change. */
   constructor(options: () => ChatConnectionOptions<MESSAGE>, hooks: ConnectionHooks = {}) {
     const { proxyUrl, storage = defaultStorage(), storagePrefix = 'durable-proxy', credentials } = options();
     this.#options = options;
@@ -51,7 +51,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /**
-   * Sends a chat.
+   * Sends the messages of a chat and resolves with the answer.
    * @throws AnswerRequestError if the endpoint or the proxy refuses, and the errors of the client.
    */
   async send(call: SendMessagesOptions<MESSAGE>): Promise<ReadableStream<ChatChunk>> {
@@ -72,7 +72,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       ...(this.#hooks.keepMessages && { messages }),
     };
     await scope.turns.set(chatId, turn);
-    // After an error of the model the request is sent again, also while the client still reads the end of the answer.
+    // After a model error the request is sent again, even while the client still reads the rest of the answer.
     const isAgain = scope.failed.delete(chatId);
     scope.waiting.delete(chatId);
     const active = this.#start({ scope, chatId, turn }, { quiet: false, caller }, (own) =>
@@ -100,20 +100,20 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return this.#open(active, response, abortSignal);
   }
 
-  /** Resumes an answer. @returns null if none is known, if it is finished and was read, or if it was stopped here. */
+  /** Resumes an answer. @returns `null` if none is known, or if it was read to the end or stopped in this browser. */
   async attach(
     chatId: string,
-    { lookUp, turn: told, isCurrent, signal }: AttachOptions,
+    { lookUp, turn: reported, isCurrent, signal }: AttachOptions,
   ): Promise<Attached | null> {
     const caller = await chatCaller(this.#options());
     const scope = await this.#enter(caller);
-    const kept = told ?? (await scope.turns.get(chatId));
+    const kept = reported ?? (await scope.turns.get(chatId));
     if (kept?.stopped) void this.#stopKept(scope, chatId, kept);
     const isUsable = kept && !kept.stopped && !scope.isShown(chatId, kept) && isCurrent?.(kept) !== false;
     if (!lookUp && !isUsable) return null;
     const turn = isUsable ? kept : { requestId: chatId };
     // A finished answer is requested by its id. For one in progress, the name is enough.
-    const streamId = told || turn.openTools ? turn.streamId : undefined;
+    const streamId = reported || turn.openTools ? turn.streamId : undefined;
     const active = this.#start({ scope, chatId, turn }, { quiet: turn !== kept, caller }, (own) =>
       this.#client.resume(turn.requestId, { ...own, ...(signal && { signal }), streamId }),
     );
@@ -137,8 +137,9 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /**
-   * Stops the answer under way on the server, and sees to it that no later page resumes it. Does nothing when
-   * there is none. Rejects when the server could not be told.
+   * Stops the answer in progress on the server, and keeps later pages from resuming it. Does nothing if there is no
+   * such answer.
+   * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
    */
   async abort(chatId: string): Promise<void> {
     const active = this.#scope?.calls.get(chatId);
@@ -153,8 +154,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /**
-   * Removes all that is stored for the caller and releases open reads without stopping their answers. What this object
-   * knows of the chats is forgotten too.
+   * Removes all stored data of the caller and ends open reads without stopping their answers. Clears the state of this
+   * object too.
    * @throws DurableStorageError if the storage failed or cannot list its keys; what the functions in the options throw.
    */
   async forget(): Promise<void> {
@@ -169,8 +170,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /**
-   * Notes a tool's result, for a replay after a reload that would ask for it again, also while the answer that
-   * asked for it is complete.
+   * Stores the result of a client-side tool call, so that a replay after a reload does not run the tool again. Also
+   * works after the answer with the call is complete.
    */
   async keepToolResult(chatId: string, result: ToolResult): Promise<void> {
     const active = this.#scope?.calls.get(chatId) ?? this.#scope?.waiting.get(chatId);
@@ -180,9 +181,9 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /**
-   * Stops an answer whose URL is not known yet, by its `Idempotency-Key`: with the request under way, the
-   * server need not have responded, and the page may be closed at once.
-   * @returns false when the server does not know of such requests.
+   * Stops an answer whose URL is not known yet, by its `Idempotency-Key`. This works before the server has responded to
+   * the request, and survives an immediate close of the page.
+   * @returns false if the server does not support this or the request failed.
    */
   async #abortUnanswered(active: ChatCall): Promise<boolean> {
     const { chatId, turn, stop, scope } = active;
@@ -198,7 +199,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return true;
   }
 
-  /** Repeats the stop of an earlier page, which may have closed before the stop reached the server. */
+  /** Repeats the stop of an earlier page. That page may have closed before its request reached the server. */
   async #stopKept(scope: ChatScope, chatId: string, { requestId, streamId }: Turn): Promise<void> {
     try {
       await this.#client.abort(requestId, { ...this.#own(scope), streamId });
@@ -229,7 +230,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     };
   }
 
-  /** Starts a call. `quiet`: shows nothing of it until `show()`. */
+  /** Starts a call. With `quiet`, its state is not shown until `show()` is called. */
   #start(
     { scope, chatId, turn }: Pick<ChatCall, 'scope' | 'chatId' | 'turn'>,
     { quiet, caller }: { readonly quiet: boolean; readonly caller: Caller },
@@ -269,7 +270,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       return await unlessAborted(active.response, signal);
     } catch (error) {
       if (signal?.aborted) {
-        // The POST continues. Its answer is found again, or stopped, by its name.
+        // The POST continues. Its answer can be resumed or stopped by its name.
         void this.#leaveUnanswered(active).catch(() => undefined);
       }
       throw asChatError(error);
@@ -335,7 +336,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 }
 
-/** Returns the message that the SDK continues: the one it names, else the last one, if it is the assistant's. */
+/** Returns the id of the assistant message that the SDK continues: the one it names, or else the last one. */
 function continuedMessage<MESSAGE extends ChatMessage>(
   call: SendMessagesOptions<MESSAGE>,
 ): string | undefined {

@@ -103,7 +103,7 @@ export async function chatRequest<MESSAGE extends ChatMessage>(
   };
 }
 
-/** Resolves a URL against the page, because the proxy calls it. @throws Error if it is relative and there is no page. */
+/** Resolves a URL against the page: the proxy needs an absolute one. @throws Error if it is relative and there is no page. */
 export function absoluteUrl(url: string): string {
   try {
     return new URL(url, pageUrl()).href;
@@ -117,6 +117,7 @@ export function absoluteUrl(url: string): string {
   }
 }
 
+/** Resolves a value, a promise, or the return value of a function. */
 export async function resolve<T extends object>(value: Resolvable<T> | undefined): Promise<T | undefined> {
   return typeof value === 'function' ? value() : value;
 }

@@ -9,13 +9,13 @@ export interface DatabaseStorage {
 }
 
 /**
- * Creates a storage in IndexedDB, which has room for attachments where `localStorage` ends at 5 MB.
+ * Creates a storage in IndexedDB. It has space for attachments; `localStorage` is limited to 5 MB.
  *
- * Opens the database for each operation: a browser may close it at any time, and an open one delays an upgrade
- * in another tab. A chat has few operations, each of some milliseconds.
+ * Opens the database for each operation: a browser may close it at any time, and an open database delays an upgrade
+ * in another tab. A chat needs few operations, each of a few milliseconds.
  *
- * @param name of the database.
- * @returns `undefined` where there is no IndexedDB: in Node, and where the browser forbids it.
+ * @param name name of the database.
+ * @returns `undefined` if IndexedDB is unavailable: in Node, or if the browser forbids it.
  */
 export function indexedDbStorage(name: string): DatabaseStorage | undefined {
   if (typeof indexedDB === 'undefined') return undefined;
@@ -31,8 +31,8 @@ export function indexedDbStorage(name: string): DatabaseStorage | undefined {
   }
 
   /**
-   * Runs one request in a transaction of its own; resolves when the transaction is committed.
-   * @param then continues in the same transaction, with the result of the request.
+   * Runs one request in its own transaction. Resolves when the transaction is committed.
+   * @param then called in the same transaction with the result of the request.
    */
   async function run<T>(
     mode: IDBTransactionMode,

@@ -1,4 +1,4 @@
-/** By shape, not by `instanceof`: an error of another realm (a frame, jsdom, a worker) is one too. */
+/** Returns true for errors, including those of another realm (a frame, jsdom, a worker), where `instanceof` fails. */
 export function isError(value: unknown): value is Error {
   return (
     value instanceof Error ||

@@ -1,34 +1,42 @@
 import { createParser } from 'eventsource-parser';
 import { MalformedAnswerError } from './errors.ts';
 
-/** What ends an answer in the AI SDKs' formats, after its last event. */
+/** Marks the end of an answer in the formats of the AI SDKs, after its last event. */
 const DONE = '[DONE]';
 
 /**
- * Characters of one event. A `file` part carries a picture as a data URL; a body that is no SSE at all must
- * not grow in memory without end. Past it: `MalformedAnswerError`.
+ * Maximum characters of one event. Large, because a `file` part contains an image as a data URL. Bounded, so that a
+ * body that is not SSE cannot fill the memory. A longer event causes a `MalformedAnswerError`.
  */
 const MAX_EVENT_CHARS = 64 * 1024 * 1024;
 
-/** Milliseconds that the rest of an answer is read after an error of the model, for its end. */
+/** Maximum time to read the rest of an answer after a model error, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-/** The JSON events of an SSE body, pulled one by one. */
+/** Reads the JSON events of an SSE body one by one. */
 export interface JsonEvents {
+  /**
+   * Resolves with the next event.
+   * @throws MalformedAnswerError if an event is not JSON or too long, and the errors of the body.
+   */
   next(): Promise<IteratorResult<unknown, undefined>>;
-  /** Removes and returns the next event that is parsed already; `undefined` if there is none. Reads nothing. */
+  /** Removes and returns the next parsed event, or `undefined` if none is buffered. Reads nothing from the body. */
   poll(): unknown;
-  /** True once `[DONE]` was read. The body is read on to its end all the same. */
+  /** True once `[DONE]` was read. Reading continues to the end of the body. */
   readonly sawDone: boolean;
+  /** Cancels the body. */
   cancel(reason?: unknown): Promise<void>;
 }
 
-/** An event cut off at the end of the body is dropped: the caller tells by its last event whether all came. */
+/**
+ * Reads an SSE body as JSON events. Drops an incomplete event at the end of the body: the caller detects a truncated
+ * answer by its last event.
+ */
 export function readJsonEvents(body: ReadableStream<Uint8Array>): JsonEvents {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   const queue: unknown[] = [];
-  /** Position in the queue. `shift()` on a queue of a whole replay would copy it for each event. */
+  /** Position in the queue. `shift()` would copy the rest of the queue, which may be a complete replay, for each event. */
   let at = 0;
   let sawDone = false;
   let failure: MalformedAnswerError | undefined;
@@ -85,13 +93,13 @@ export function readJsonEvents(body: ReadableStream<Uint8Array>): JsonEvents {
   };
 }
 
-/** Reads the rest of an answer, for at most 5 s. Never rejects. */
+/** Reads and discards the rest of an answer, for at most 5 s. Never rejects. */
 export async function drainEvents(events: JsonEvents): Promise<void> {
   const timer = setTimeout(() => void events.cancel().catch(() => undefined), DRAIN_MS);
   try {
     while (!(await events.next()).done);
   } catch {
-    // How it ends is known already.
+    // The caller has reported the outcome.
   } finally {
     clearTimeout(timer);
   }

@@ -1,7 +1,7 @@
 /**
- * Resolves in the next turn of the event loop, after pending input and rendering had a chance to run. Uses a
- * message, because browsers delay a chain of timers by 4 ms each, and by a second in a hidden tab (HTML
- * standard, section 8.6).
+ * Resolves in the next turn of the event loop, so that pending input and rendering can run first. Uses a message,
+ * because browsers delay each timer of a chain by 4 ms, and by one second in a hidden tab (HTML standard,
+ * section 8.6).
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

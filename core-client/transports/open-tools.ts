@@ -1,16 +1,16 @@
 import type { ChatChunk } from './chat-chunks.ts';
 
-/** Notes which tools an answer asked the page to run. */
+/** The client-side tool calls of an answer that have no result yet. */
 export interface OpenTools {
   /** Reads a chunk of the answer. */
   readonly note: (chunk: ChatChunk) => void;
-  /** Ids of the calls without a result so far. */
+  /** Returns the ids of the calls without a result so far. */
   readonly ids: () => readonly string[];
 }
 
 /**
- * Follows the calls of tools in an answer. A call whose input is complete, and that neither the provider nor
- * the backend runs, waits for the page.
+ * Tracks the tool calls in an answer. The page has to run a call if its input is complete and neither the provider nor
+ * the backend runs it.
  */
 export function openTools(): OpenTools {
   const open = new Set<string>();
@@ -18,7 +18,7 @@ export function openTools(): OpenTools {
     note({ type, toolCallId, providerExecuted }) {
       if (typeof toolCallId !== 'string') return;
       if (type === 'tool-input-available' && !providerExecuted) open.add(toolCallId);
-      // A result, an error, a denial, or a question to the user whether the tool may run.
+      // A result, an error, a denial, or a request for the user's approval.
       else if (type.startsWith('tool-output-') || type === 'tool-approval-request') open.delete(toolCallId);
     },
     ids: () => [...open],

@@ -4,11 +4,11 @@ import { indexedDbStorage } from './indexed-db.ts';
 import { removeIf, type ConditionalStorage } from './remove-if.ts';
 
 /**
- * Returns where the messages of unfinished turns are kept. In a page that is IndexedDB, which has room for
- * pictures, or, where that fails, `sessionStorage`, which ends with the tab. Never `localStorage`: there a
- * conversation would stay in clear text and take the room of the credentials.
+ * Returns the storage for the messages of unfinished turns. In a page this is IndexedDB, which has space for images, or
+ * `sessionStorage` if IndexedDB fails. Never `localStorage`: it would keep conversations in plain text after the tab is
+ * closed, and they would use the quota of the credentials.
  *
- * @param storage the one that holds the credentials. One that the app brought itself holds the messages too.
+ * @param storage stores the credentials. If the app supplied it, it stores the messages too.
  */
 export function contentsFor(
   storage: StorageLike,
@@ -18,7 +18,7 @@ export function contentsFor(
   const database = indexedDbStorage('durable-proxy');
   if (!database) return session;
   return {
-    // What this tab could not write to the database is newer than what the database has.
+    // This tab writes to `sessionStorage` if the database fails, so that value is newer than the database's.
     getItem: async (key) => session.getItem(key) ?? (await database.getItem(key).catch(() => null)),
     async setItem(key, value) {
       session.removeItem(key);

@@ -1,4 +1,4 @@
-/** Remembers names, at most `max` of them: the one that was added first is forgotten first. */
+/** A set of at most `max` names. If it is full, adding a name evicts the oldest one. */
 export class RecentNames {
   readonly #names = new Set<string>();
   readonly #max: number;

@@ -1,13 +1,13 @@
 import type { StorageLike } from '../types.ts';
 
-/** A storage that can remove an item depending on its value, in one step. */
+/** A storage that can check and remove an item atomically. */
 export interface ConditionalStorage extends StorageLike {
   removeIf?(key: string, condition: (text: string) => boolean): Promise<unknown>;
 }
 
 /**
- * Removes an item if its present value meets a condition. In one step, so that nothing that another tab writes meanwhile
- * is lost, if the storage is synchronous or has `removeIf`.
+ * Removes an item if its current value meets a condition. If the storage is synchronous or has `removeIf`, this is
+ * atomic: a value that another tab writes at the same time is not lost.
  */
 export async function removeIf(
   storage: ConditionalStorage,
@@ -19,7 +19,7 @@ export async function removeIf(
     return;
   }
   const reading = storage.getItem(key);
-  // `await` would let other tabs write, also after a value that is there already.
+  // Even with a synchronous value, `await` would let other tabs write before the removal.
   const text = reading instanceof Object ? await reading : reading;
   if (text != null && condition(text)) await storage.removeItem(key);
 }

@@ -1,13 +1,13 @@
 import { IDLE } from '../state.ts';
 import type { Resumption } from '../types.ts';
 
-/** What `useSyncExternalStore` reads: the same object until something changed. */
+/** A source for `useSyncExternalStore`. Its snapshot is the same object until the state changes. */
 export interface ResumptionSource {
   readonly subscribe: (listener: () => void) => () => void;
   readonly getSnapshot: () => Resumption;
 }
 
-/** Holds the resumption of whichever call is the current one. */
+/** Holds the resumption of the current call. */
 export class ResumptionStore implements ResumptionSource {
   #snapshot: Resumption = IDLE;
   readonly #listeners = new Set<() => void>();

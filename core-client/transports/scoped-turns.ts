@@ -8,7 +8,7 @@ import { LIFETIME_MS, TurnStore } from './turn-store.ts';
 const SWEEP_MS = 3_600_000;
 
 export interface ScopedTurnsOptions {
-  /** Holds what must survive that a page is closed at once, a few hundred bytes for each chat. */
+  /** Stores what must survive an immediate close of the page, a few hundred bytes for each chat. */
   readonly storage: StorageLike;
   readonly storagePrefix: string;
   /** Distinguishes turns of one kind and proxy: `turn:<proxyUrl>` or `run:<proxyUrl>`. */
@@ -28,7 +28,7 @@ export class ScopedTurns {
     this.#contents = contentsFor(options.storage);
   }
 
-  /** @param key hash of the caller's scope. */
+  /** Returns the store of a caller. @param key hash of the caller's scope. */
   of(key: string): TurnStore {
     if (Date.now() - this.#sweptAt > SWEEP_MS) {
       this.#sweptAt = Date.now();
@@ -42,7 +42,7 @@ export class ScopedTurns {
     return store;
   }
 
-  /** Removes all that is stored for a caller, and closes the caller's `TurnStore`, so that it writes nothing more. */
+  /** Removes all stored data of a caller, and closes the caller's `TurnStore`, so that it writes nothing more. */
   async forget(key: string): Promise<void> {
     const store = this.of(key);
     this.#stores.delete(key);
@@ -52,8 +52,7 @@ export class ScopedTurns {
   }
 
   /**
-   * Removes the turns of all callers that are past their time, and those of version 0.1, which do not say whose they
-   * are.
+   * Removes the expired turns of all callers, and the turns of version 0.1, which do not name their caller.
    */
   #sweep(): Promise<void> {
     return this.#each((storage, name) => {
@@ -75,8 +74,8 @@ export class ScopedTurns {
 }
 
 /**
- * Returns what a key of a storage belongs to: `answer`, `turn` or `run`, in any scope.
- * @returns `v0.1` for a key of version 0.1, which had no scopes; undefined for a key that is not ours.
+ * Returns the kind of a storage key in any scope: `answer`, `turn` or `run`.
+ * @returns `v0.1` for a key of version 0.1, which had no scopes; `undefined` for a key of another library.
  */
 function kindOf(name: string, storagePrefix: string): string | undefined {
   if (!name.startsWith(`${storagePrefix}:`)) return undefined;

@@ -46,7 +46,7 @@ export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resume
   /** Additional fields of each request's `forwardedProps`. @default none */
   body?: Resolvable<object> | undefined;
   /** Converts the messages of a request, such as TanStack's `uiMessagesToWire`. @default the form of AG-UI */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's own function takes its own messages, which are not ours to import
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's function takes TanStack's messages, which this package cannot import
   serializeMessages?: ((messages: any[]) => unknown[]) | undefined;
 }
 
@@ -60,14 +60,15 @@ interface Run {
 export interface DurableAdapter {
   /** State of the newest run, for `useResumption`. */
   readonly resumption: ResumptionSource;
+  /** Sends messages. Starts the run at the first `next()`. */
   connect(
     messages: readonly TanStackMessage[],
     data?: RunData,
     abortSignal?: AbortSignal,
     runContext?: RunContext,
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's union of events, which are not ours to import; what came over the wire passes through
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's union of events, which this package cannot import; events of the backend pass through
   ): AsyncIterable<any>;
-  /** Replays a run from its beginning. Throws before the first event if the run is unknown. */
+  /** Replays a run from its beginning. @throws AnswerRequestError before the first event if the run is unknown. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
   joinRun(runId: string, abortSignal?: AbortSignal): AsyncIterable<any>;
   /** Stops the newest run on the server. TanStack's `stop()` and closing the page only stop reading. */
@@ -80,7 +81,7 @@ export interface DurableAdapter {
  * Creates an adapter for runs of TanStack AI that survive lost connections, reloads and deploys.
  *
  * @param apiUrl the endpoint that runs the model, absolute or relative to the page.
- * @param options where the proxy is, and how requests are made.
+ * @param options the URL of the proxy, and options of the requests.
  * @example
  * const connection = createDurableAdapter('/api/chat', { proxyUrl: '/v1/proxy' });
  * const chat = useChat({ threadId: 'support-42', connection, persistence: localStoragePersistence() });
@@ -97,7 +98,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const resumption = new ResumptionStore();
   const memory = createClientMemory();
   const client = createClient({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
-  /** The request ids of runs whose request id is not their own id. */
+  /** The request ids of runs whose request id differs from the run id. */
   const turns = new ScopedTurns({
     storage,
     storagePrefix,
@@ -112,7 +113,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop: AbortController }
     | undefined;
 
-  /** Runs that the model ended with an error. They are read to their end, and not resumed. */
+  /** Runs that ended with a model error. They are read to their end and not resumed. */
   const failed = new RecentNames(MAX_FAILED);
 
   const over = (run: Run) => (hasFailed: boolean, refused?: Error) => {
@@ -129,13 +130,13 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     return (run.turns = turns.of(await scopeKey(scope, memory.scopes)));
   };
 
-  /** Starts a call, which becomes the newest. */
+  /** Starts a call and makes it the newest one. */
   const start = (
     open: (own: DurableRequestInit) => Promise<DurableResponse | null>,
     signal: AbortSignal | undefined,
   ) => {
     const response = open({
-      // The client needs the signal to stop the upstream. Without `abortUpstream`, only reading stops.
+      // The client needs the signal to stop the upstream. Without `abortUpstream`, an abort only stops reading.
       ...(clientOptions.abortUpstream && signal && { signal }),
       onResumption(now) {
         if (newest === response) resumption.set(now);
@@ -144,7 +145,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     });
     newest = response;
     unanswered = undefined;
-    // Readers get the error. There may be none.
+    // Readers of the run get the error. There may be no reader.
     response.catch(() => undefined);
     return response;
   };
@@ -251,10 +252,10 @@ function newRun(): RunContext {
 }
 
 /**
- * Starts the run at the first `next()`, as TanStack's own adapters do. Ends without an error if the reader left.
+ * Starts the run at the first `next()`, as TanStack's own adapters do. Ends without an error if the signal is aborted.
  *
- * @param onOver called when the run is over, at its `RUN_ERROR` at the latest (`hasFailed`), or when the request
- * was refused.
+ * @param onOver called when the run is over, immediately at its `RUN_ERROR` (`hasFailed`), or when the request was
+ * refused.
  */
 function events(
   open: () => Promise<DurableResponse | null>,
@@ -290,7 +291,7 @@ function events(
         else if (!wasAborted(cause)) throw asChatError(cause);
       } finally {
         signal?.removeEventListener('abort', leave);
-        // A reader may leave at the error. If the body is not read to its end, the run counts as unfinished.
+        // The reader may stop at the error. If the body is not read to its end, the run counts as unfinished.
         if (reading && last === 'RUN_ERROR' && !signal?.aborted) void drainEvents(reading);
         else leave();
       }
@@ -299,12 +300,12 @@ function events(
   return iterable;
 }
 
-/** @throws TruncatedAnswerError if the body ends before the run's last event. */
+/** Yields the events of a run. @throws TruncatedAnswerError if the body ends before the run's last event. */
 async function* untilTerminal(
   reading: ReturnType<typeof readJsonEvents>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ readonly type: string }> {
-  // A loop of an agent may finish one run and start the next in the same stream. The last one counts.
+  // An agent loop may finish one run and start the next in the same stream. The last run decides.
   let finished = false;
   for (;;) {
     const next = await reading.next();

@@ -1,4 +1,4 @@
-/** A message of TanStack AI: what its chat client holds (`parts`), or what a model takes (`content`). */
+/** A message of TanStack AI, in the form of its chat client (`parts`) or of a model (`content`). */
 export interface TanStackMessage {
   readonly id?: string | undefined;
   readonly role: string;
@@ -17,9 +17,9 @@ type WireMessage = Readonly<Record<string, unknown>>;
 const MEDIA = new Set(['image', 'audio', 'video', 'document']);
 
 /**
- * The messages as AG-UI's `RunAgentInput` has them, which is what TanStack AI's server side reads: text,
- * media, reasoning, tool calls and their results. TanStack's own `uiMessagesToWire` keeps some of its private
- * metadata besides; it is no dependency, and may be given as `serializeMessages` instead.
+ * Converts messages to the form of AG-UI's `RunAgentInput`, which the server side of TanStack AI reads: text, media,
+ * reasoning, tool calls and their results. TanStack's own `uiMessagesToWire` also keeps some private metadata. It is
+ * not a dependency; apps can pass it as `serializeMessages`.
  */
 export function toWireMessages(messages: readonly TanStackMessage[]): WireMessage[] {
   return messages.flatMap((message, index) => {
@@ -78,7 +78,7 @@ function toolResult(toolCallId: unknown, content: unknown, error: unknown): Wire
   };
 }
 
-/** An approval stands in for the result that the server is to make of it. */
+/** Returns the user's approval or denial in the place of a result. The server replaces it by the result of the tool. */
 function approval(part: TanStackPart): unknown {
   const approved = (part['approval'] as { approved?: boolean } | undefined)?.approved;
   if (part['state'] !== 'approval-responded' || approved === undefined) return undefined;

@@ -156,7 +156,7 @@ export class TurnStore {
 
 type Messages = readonly ChatMessage[];
 
-/** Keeps the text, which a page needs most. */
+/** Removes large parts other than text, which a page needs most. */
 function withoutAttachments(messages: Messages): Messages {
   return messages.map((message) => ({
     ...message,

@@ -1,12 +1,12 @@
 import { isError } from './is-error.ts';
 
-/** What a signal was aborted with, as an error: the SDKs go by the name `AbortError`. */
+/** Returns the reason of an aborted signal as an error. The SDKs recognize it by the name `AbortError`. */
 export function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   return isError(reason) ? reason : new DOMException('The reader left.', 'AbortError');
 }
 
-/** The promise's value, unless the signal is aborted first. What the promise does then is up to its maker. */
+/** Resolves with the promise's value. Rejects if the signal is aborted first; this does not cancel the promise. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   let onAbort: (() => void) | undefined;

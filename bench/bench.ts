@@ -5,7 +5,7 @@ import { startPeer, type Peer, type PeerName } from './peers/index.ts';
 import { resultOf } from './results.ts';
 import type { Round, Work, WorkResult } from './work.ts';
 
-/** Runs works over peers that are started when a work first asks for them, and stay. */
+/** Runs works. Peers are started when a work first needs them, and keep running. */
 export interface Runner {
   run(work: Work, rounds: number): Promise<WorkResult>;
   stop(): Promise<void>;
@@ -29,7 +29,7 @@ export async function createRunner(onRound: (work: Work, round: number) => void)
     async run(work, count) {
       const rounds: Round[] = [];
       try {
-        // One that does not count: code is compiled, connections are made.
+        // A warm-up round: code is compiled, connections are opened.
         await work.run({ upstream: upstream.url, agent, peer, round: 0 });
         for (let round = 0; round < count; round += 1) {
           onRound(work, round);
@@ -48,7 +48,7 @@ export async function createRunner(onRound: (work: Work, round: number) => void)
   };
 }
 
-/** Servers run for days: what is measured is compiled code. */
+/** Servers run for days, so the benchmark measures compiled code. */
 const WARM_UP_BATCHES = 40;
 const WARM_UP_STREAMS = 25;
 

@@ -13,17 +13,17 @@ export function cpuSeconds(pid: number): number {
   }, 0);
 }
 
-/** What a process did between two moments. */
+/** Resource usage of a process between two moments. */
 export interface Usage {
   readonly cpuSeconds: number;
-  /** Resident memory at the first moment, and the most between the two. */
+  /** Resident memory at the first moment, and the maximum between the two. */
   readonly residentBytes: number;
   readonly peakBytes: number;
 }
 
-/** A program in a process of its own, which says on a line of its output when it is ready. */
+/** A program in a separate process, which prints a line when it is ready. */
 export class ServerProcess {
-  /** What the line's pattern captured. */
+  /** The first group of the pattern. */
   readonly url: string;
   readonly #child: ChildProcess;
 
@@ -32,7 +32,7 @@ export class ServerProcess {
     this.url = url;
   }
 
-  /** @param url where it listens, if the line does not say. */
+  /** @param url address of the program, if the line does not contain it. */
   static async start(
     command: string,
     args: readonly string[],
@@ -44,7 +44,7 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
-    // Whatever ends the benchmark ends what it started.
+    // The process ends with the benchmark.
     const kill = () => child.kill();
     process.setMaxListeners(0).once('exit', kill);
     child.once('exit', () => process.off('exit', kill));
@@ -57,7 +57,7 @@ export class ServerProcess {
     throw new Error(`${command} ${args.join(' ')} ended before it was ready`);
   }
 
-  /** A TypeScript file of ours that prints `listening <url>`. @param flags of Node. */
+  /** Runs a TypeScript file that prints `listening <url>`. @param flags of Node. */
   static async node(
     file: string,
     args: readonly string[],
@@ -68,10 +68,13 @@ export class ServerProcess {
     return ServerProcess.start(process.execPath, [...flags, path, ...args], /^listening (.+)$/, env);
   }
 
-  /** Begins to look at what it uses; gives the function that says so. */
+  /**
+   * Starts measuring its resources.
+   * @returns a function that returns the usage since then.
+   */
   watch(): () => Usage {
     const pid = this.#child.pid!;
-    // Sets the peak back to what is held now (proc(5), clear_refs).
+    // Resets the peak to the current usage (proc(5), clear_refs).
     writeFileSync(`/proc/${pid}/clear_refs`, '5');
     const residentBytes = memory(pid, 'VmRSS');
     const before = cpuSeconds(pid);

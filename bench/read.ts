@@ -4,19 +4,19 @@ import { nowMs } from './clock.ts';
 
 export const BENCH_SECRET = 'a-secret-for-the-benchmark-alone';
 
-/** What a reader saw of one stream. */
+/** Measurements of one read. */
 export interface Reading {
   /** Milliseconds from the request to the piece that held the first chunk. */
   readonly firstChunkMs: number;
-  /** Age of each chunk when the reader had it, in milliseconds. */
+  /** Age of each chunk when the reader received it, in milliseconds. */
   readonly agesMs: readonly number[];
   /** Bytes of the answer itself, without framing. */
   readonly bytes: number;
-  /** Why the run is void: a chunk was lost, repeated or out of order. */
+  /** Why the run is invalid: a chunk was lost, repeated or out of order. */
   readonly fault: string | undefined;
 }
 
-/** Pieces of a body with the times at which they came. They are looked at when the run is over. */
+/** Pieces of a body with their arrival times. They are parsed after the run. */
 export interface Recording {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
@@ -35,13 +35,13 @@ export interface RequestOptions {
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Called when the answer's head is there. */
+  /** Called when the response's headers have arrived. */
   readonly onHead?: () => void;
   /** Called with the first piece of the body. */
   readonly onFirst?: () => void;
 }
 
-/** Sends a request and records its answer, with as little work per piece as can be. */
+/** Sends a request and records its response with as little work per piece as possible. */
 export function record(agent: Dispatcher, options: RequestOptions): Promise<Recording> {
   const { origin, pathname, search } = new URL(options.url);
   const pieces: Buffer[] = [];
@@ -77,13 +77,13 @@ export function record(agent: Dispatcher, options: RequestOptions): Promise<Reco
 
 /** A peer, or the upstream itself. */
 export interface Source {
-  /** Undefined when the upstream is asked without anybody between. */
+  /** Undefined if the upstream is called directly. */
   readonly url: string | undefined;
-  /** Whether it speaks the durable proxy's protocol. */
+  /** True if it implements the protocol of the durable proxy. */
   readonly durable: boolean;
 }
 
-/** The POST that makes an upstream's answer a stream and gives it as its body. */
+/** Returns the POST that creates a stream and reads it in the response. */
 export function post(
   source: Source,
   upstreamUrl: string,
@@ -104,7 +104,7 @@ export function post(
   };
 }
 
-/** What stands in a recording of stamped chunks, out of base64 events where the durable proxy framed it. */
+/** Extracts the stamped chunks of a recording, out of base64 events if it was framed. */
 export function reading(recording: Recording, framed: boolean, chunks: number): Reading {
   const { pieces, timesMs, begunMs, status } = recording;
   const unframe = framed ? createUnframe() : undefined;
@@ -131,7 +131,7 @@ export function reading(recording: Recording, framed: boolean, chunks: number): 
   return { firstChunkMs, agesMs, bytes, fault };
 }
 
-/** Takes an answer out of base64 data events. */
+/** Creates a decoder of base64 data events. */
 function createUnframe() {
   let rest = '';
   let last = '';

@@ -2,7 +2,7 @@ import { loadavg, cpus, totalmem } from 'node:os';
 import type { Figure } from './statistics.ts';
 import type { TargetResult, WorkResult } from './work.ts';
 
-/** Where figures come from: without it they mean nothing. */
+/** The machine of the measurements. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;

@@ -1,4 +1,4 @@
-/** The value below which a share of the sample lies; NaN of an empty one. */
+/** Returns the value below which a share of the sample is; NaN for an empty one. */
 export function percentile(sample: readonly number[], share: number): number {
   const sorted = [...sample].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
@@ -8,7 +8,7 @@ export function median(sample: readonly number[]): number {
   return percentile(sample, 0.5);
 }
 
-/** Median of the rounds, and the lowest and highest: what a ratio must be read with. */
+/** Median, minimum and maximum of the rounds. */
 export interface Figure {
   readonly median: number;
   readonly low: number;

@@ -2,7 +2,7 @@ import type { Agent } from 'undici';
 import type { Peer, PeerName } from './peers/index.ts';
 import type { Figure } from './statistics.ts';
 
-/** What is measured of each subject of a work. */
+/** A metric of each subject of a work. */
 export interface Metric {
   readonly key: string;
   /** The column's title, with the unit. */
@@ -10,14 +10,14 @@ export interface Metric {
   readonly digits: number;
 }
 
-/** What one round says of one subject: a value for each metric, by its key. */
+/** Result of one round for one subject: a value for each metric, by its key. */
 export interface Measured {
   readonly values: Readonly<Record<string, number>>;
-  /** Why the round is void for this subject. */
+  /** Why the round is invalid for this subject. */
   readonly fault?: string | undefined;
 }
 
-/** One round of a work: what it says of each subject (a peer, as a rule). */
+/** Result of one round for each subject (usually a peer). */
 export type Round = Readonly<Record<string, Measured>>;
 
 /** Looks up a value of a round; NaN where the round is void. The metric `LOST` is 1 there, and 0 elsewhere. */
@@ -25,16 +25,16 @@ export type ValueOf = (subject: string, metric: string) => number;
 
 export const LOST = 'lost';
 
-/** What must be reached. */
+/** A target value. */
 export interface Target {
   readonly text: string;
-  /** What is compared, of one round: the median of all rounds counts. */
+  /** The compared value of one round. The median of all rounds counts. */
   readonly value: (of: ValueOf) => number;
   readonly limit: number;
   readonly compare: 'at most' | 'at least';
 }
 
-/** What a work is run with. */
+/** Environment of a work. */
 export interface Bench {
   /** The upstream's URL. */
   readonly upstream: string;
@@ -54,7 +54,7 @@ export interface Work {
   readonly targets: readonly Target[];
   /** Runs one round over all subjects, in an order that differs from round to round. */
   run(bench: Bench): Promise<Round>;
-  /** Takes away what the rounds shared. */
+  /** Releases resources shared by the rounds. */
   cleanUp?(): Promise<void>;
 }
 
@@ -74,11 +74,11 @@ export interface TargetResult {
   readonly compare: Target['compare'];
   readonly figure: Figure;
   readonly reached: boolean;
-  /** Share of the limit by which it was missed; 0 when it was reached. */
+  /** Share of the limit by which the target was missed; 0 if it was reached. */
   readonly missedBy: number;
 }
 
-/** The subjects, each round beginning with another: what a neighbour costs is shared. */
+/** Returns the subjects, starting each round with another one, so that the cost of neighbors is shared. */
 export function inTurn<T>(subjects: readonly T[], round: number): T[] {
   const first = round % Math.max(1, subjects.length);
   return [...subjects.slice(first), ...subjects.slice(0, first)];

@@ -41,9 +41,10 @@ class UsageError extends Error {
 }
 
 /**
- * `npx durable-proxy conformance`: runs the suite, prints a report to stdout, and gives the exit code: 0 when
- * nothing failed, 1 when a test did, 2 when the target cannot be tested or the arguments cannot be read.
- * @param argv what stands behind `conformance`.
+ * Runs the suite for `npx durable-proxy conformance` and prints a report to stdout.
+ * @param argv arguments after `conformance`.
+ * @returns the exit code: 0 if no test failed, 1 if a test failed, 2 if the target cannot be tested or the arguments
+ * are invalid.
  */
 export async function runConformanceCommand(argv: readonly string[]): Promise<number> {
   try {
@@ -76,8 +77,11 @@ function parse(argv: readonly string[]) {
 function targetOf(flags: ReturnType<typeof parse>): ProxyTarget {
   const url = flags.url ?? process.env['PROXY_CONFORMANCE_URL'];
   const secret = flags.secret ?? process.env['JWT_SECRET'];
-  if (!url) throw new UsageError('--url is missing: where is the server? See --help');
-  if (!secret) throw new UsageError('--secret is missing: the service secret of the server. See --help');
+  if (!url) throw new UsageError('--url is missing. Example: --url http://localhost:4440/v1/proxy');
+  if (!secret)
+    throw new UsageError(
+      '--secret is missing. Set it to the service secret of the server: --secret "$JWT_SECRET"',
+    );
   const concurrency = flags.concurrency === undefined ? undefined : Number(flags.concurrency);
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0)) {
     throw new UsageError('--concurrency must be a whole number above 0');

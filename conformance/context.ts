@@ -9,7 +9,7 @@ import { Stream } from './stream.ts';
 import type { SignUrl } from './types.ts';
 
 export interface Environment {
-  /** The mount, without a slash at its end. */
+  /** URL of the mount, without a slash at its end. */
   readonly base: string;
   readonly secret: string;
   readonly standIn: StandIn;
@@ -17,12 +17,12 @@ export interface Environment {
 }
 
 export interface CreateInit {
-  /** What the upstream is called with. Default POST. */
+  /** Method of the upstream request. Default: POST. */
   readonly method?: string;
-  /** A header that is undefined is left out, such as a default one. */
+  /** Headers of the request. A header that is undefined is omitted, also a default one. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: string | Uint8Array;
-  /** In place of the secret. */
+  /** Credential to use instead of the secret. */
   readonly token?: string;
   readonly signal?: AbortSignal;
 }
@@ -32,11 +32,11 @@ export class Skipped extends Error {
   override readonly name = 'Skipped';
 }
 
-/** What a test has in hand: the server under test, upstreams of its own, and nothing left behind afterwards. */
+/** Tools of one test: the server under test and upstreams. Everything that a test creates is cleaned up afterwards. */
 export class Context {
   readonly base: string;
   readonly secret: string;
-  /** Aborts when the test's time is up. */
+  /** Aborts at the time limit of the test. */
   readonly signal: AbortSignal;
   readonly #environment: Environment;
   readonly #client = new HttpClient();
@@ -47,24 +47,24 @@ export class Context {
     this.base = environment.base;
     this.secret = environment.secret;
     this.signal = signal;
-    // Fifty requests at a time are no leak.
+    // Tests send up to fifty concurrent requests.
     setMaxListeners(0, signal);
     this.#environment = environment;
   }
 
-  /** Leaves this test out, for a reason that only it can find. */
+  /** Skips this test, for a reason that is known only at run time. */
   skip(reason: string): never {
     throw new Skipped(reason);
   }
 
-  /** An upstream that does what the script says. */
+  /** Adds an upstream that runs the script. */
   upstream(script: Script, suffix = ''): Upstream {
     const upstream = this.#environment.standIn.add(script, suffix);
     this.#paths.push(() => upstream.remove());
     return upstream;
   }
 
-  /** An upstream that answers at once with a whole body. */
+  /** Adds an upstream that responds at once with a whole body. */
   reply(
     body: string | Uint8Array,
     { status = 200, headers = {}, contentType = 'text/event-stream' }: Omit<FeedOptions, 'held'> = {},
@@ -75,40 +75,40 @@ export class Context {
     });
   }
 
-  /** An upstream that says what the test tells it to, when it tells it to. */
+  /** Adds an upstream that the test controls step by step. */
   feed(options: FeedOptions = {}): Feed {
     const { script, controls } = createFeed(options);
     return controls(this.upstream(script));
   }
 
-  /** A request with nothing added. A relative URL is one below the mount. */
+  /** Sends a request without additions. A relative URL is relative to the mount. */
   send(url: string | URL, init: RequestInit = {}): Promise<Answer> {
     const target = url instanceof URL ? url : url === '' ? this.base : `${this.base}/${url}`;
     const signal = init.signal ? AbortSignal.any([this.signal, init.signal]) : this.signal;
     return quiet(this.#client.send(target, { ...init, signal }));
   }
 
-  /** Bytes as they are, on a connection of their own. */
+  /** Sends raw bytes on a separate connection. */
   raw(bytes: string | Uint8Array, enough: (text: string) => boolean = () => false): Promise<string> {
     return this.#client.raw(this.base, bytes, enough);
   }
 
-  /** The same, hanging up when they are written. */
+  /** Sends raw bytes and closes the connection when they are written. */
   cutOff(bytes: string | Uint8Array): Promise<void> {
     return this.#client.cutOff(this.base, bytes);
   }
 
-  /** Some round trips: a connection that was closed before them is one that the server has seen closing. */
+  /** Waits for some round trips, so that the server has noticed connections that were closed before. */
   async settle(): Promise<void> {
     for (let i = 0; i < 3; i += 1) await (await this.send('')).bytes();
   }
 
-  /** A request with the service secret. */
+  /** Sends a request with the service secret. */
   service(url: string | URL, init: RequestInit = {}): Promise<Answer> {
     return this.send(url, { ...init, headers: { Authorization: `Bearer ${this.secret}`, ...init.headers } });
   }
 
-  /** POST {base}, whatever comes of it. */
+  /** Sends POST {base}, whatever the response. */
   create(upstream: Upstream | string, init: CreateInit = {}): Promise<Answer> {
     return quiet(this.#create(upstream, init));
   }
@@ -131,7 +131,7 @@ export class Context {
     return answer;
   }
 
-  /** POST {base}, which has to make a stream. */
+  /** Sends POST {base}, which must create a stream. */
   start(upstream: Upstream | string, init: CreateInit = {}): Promise<Stream> {
     return quiet(this.#start(upstream, init));
   }
@@ -142,14 +142,14 @@ export class Context {
     return this.streamOf(answer);
   }
 
-  /** The stream that an answer hands over by its Location. */
+  /** Returns the stream in the Location header of a response. */
   streamOf(answer: Answer): Stream {
     const location = answer.header('location');
     assert.ok(location !== undefined, 'the answer has no Location');
     return new Stream(this, location);
   }
 
-  /** A signed URL that only an operator can make. */
+  /** Returns a signed URL that only an operator can create. */
   async signed(stream: Stream, options: { expiresInSeconds: number; scope?: 'read' }): Promise<URL> {
     const { signUrl } = this.#environment;
     if (!signUrl) this.skip('only the operator can make such a URL: give the suite `signUrl`');
@@ -157,7 +157,7 @@ export class Context {
     return new URL(await signUrl({ streamId: stream.id, basePath, ...options }), this.base);
   }
 
-  /** Deletes what the test made and cuts what it left open. */
+  /** Deletes the streams of the test and closes its connections. */
   async dispose(limit: AbortSignal): Promise<void> {
     for (const remove of this.#paths) remove();
     this.#client.close();
@@ -165,7 +165,7 @@ export class Context {
     const headers = { Authorization: `Bearer ${this.secret}` };
     const remove = (id: string) =>
       cleaner.send(`${this.base}/${id}`, { method: 'DELETE', headers, signal: limit });
-    // What cannot be deleted expires by itself, and the tests of DELETE say so.
+    // Failures are ignored: streams expire, and the tests of DELETE report the fault.
     await Promise.allSettled([...this.#ids].map(remove));
     cleaner.close();
   }

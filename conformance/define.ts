@@ -2,9 +2,12 @@ import type { Context } from './context.ts';
 import type { Extension, SectionName } from './types.ts';
 
 export interface TestOptions {
-  /** Skipped where the server lacks one of these. */
+  /** Extensions that the test needs. It is skipped if the server lacks one. */
   readonly needs?: readonly Extension[];
-  /** Moves much, or waits for a time that the server chose: started first, with a longer limit. */
+  /**
+   * True for a test that transfers many bytes or waits for a timeout of the server. It is started first and has a
+   * longer limit.
+   */
   readonly slow?: boolean;
 }
 
@@ -19,10 +22,10 @@ export interface Section {
   readonly tests: readonly ConformanceTest[];
 }
 
-/** Ids in square brackets, as docs/PROTOCOL.md numbers them. */
+/** Requirement ids in square brackets, as in docs/PROTOCOL.md. */
 const REQUIREMENT = /\[([A-Z]+-\d+)\]/g;
 
-/** @param title begins with the ids of the requirements that the test is about: `[READ-3][READ-4] …`. */
+/** @param title begins with the ids of the tested requirements: `[READ-3][READ-4] …`. */
 export function test(
   title: string,
   run: (t: Context) => Promise<void>,
@@ -32,7 +35,7 @@ export function test(
   return { title, requirements, run, ...options };
 }
 
-/** Tests of one part of the protocol, all of which need these extensions. */
+/** Defines the tests of one part of the protocol. */
 export function section(
   name: SectionName,
   tests: readonly ConformanceTest[],

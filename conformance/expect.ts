@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
 import type { Answer } from './http-client.ts';
 
-/** The answer is this error of the table, in the form that all errors have. Gives its message. */
+/** Asserts that the response is this error, in the common format. Returns its message. */
 export async function expectError(answer: Answer, code: ErrorCode): Promise<string> {
   const text = await answer.text();
   assert.equal(
@@ -17,7 +17,7 @@ export async function expectError(answer: Answer, code: ErrorCode): Promise<stri
   return error.message as string;
 }
 
-/** The answer has this status; the failure shows what it said instead. */
+/** Asserts the status. A failure shows the body. */
 export async function expectStatus(answer: Answer, status: number): Promise<void> {
   if (answer.status === status) return;
   assert.fail(`wanted ${status}, got ${shown(answer, await answer.text())}`);
@@ -42,7 +42,7 @@ function parse(text: string): object {
   }
 }
 
-/** Equal bytes; a failure shows the first difference instead of two dumps. */
+/** Asserts equal bytes. A failure shows the first difference instead of two dumps. */
 export function expectBytes(actual: Uint8Array, expected: Uint8Array | string): void {
   const wanted = Buffer.from(expected as Uint8Array);
   if (Buffer.compare(actual, wanted) === 0) return;

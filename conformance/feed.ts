@@ -4,29 +4,29 @@ import type { Script, Upstream } from './stand-in.ts';
 export interface FeedOptions {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** Default `text/event-stream`; null for none. */
+  /** Content type; null for none. Default: `text/event-stream`. */
   readonly contentType?: string | null;
-  /** Hold the headers until `begin` is called. */
+  /** If true, the headers are sent when `begin` is called. */
   readonly held?: boolean;
 }
 
-/** An upstream that a test plays by hand: it answers when asked, and says what it is told to say. */
+/** An upstream that a test controls step by step. */
 export interface Feed extends Upstream {
-  /** Sends the headers that were held. */
+  /** Sends the headers. */
   begin(): void;
-  /** Sends bytes; resolves when they are handed to the network. */
+  /** Sends bytes. Resolves when they are passed to the network. */
   send(bytes: string | Uint8Array): Promise<void>;
-  /** Ends the body as HTTP has it. */
+  /** Ends the body properly. */
   end(bytes?: string | Uint8Array): Promise<void>;
   /** Resets the connection. */
   cut(): Promise<void>;
-  /** Closes the connection without the end that the framing of the body promised. */
+  /** Closes the connection without the end that the framing of the body requires. */
   hangUp(): Promise<void>;
-  /** Resolves when the proxy gave up this request. */
+  /** Resolves when the proxy has canceled this request. */
   readonly abandoned: Promise<void>;
 }
 
-/** The script of a feed, and its controls once the stand-in gave it a path. */
+/** Returns the script of a feed, and its controls once the upstream has a path. */
 export function createFeed(options: FeedOptions): { script: Script; controls: (upstream: Upstream) => Feed } {
   const { status = 200, headers = {}, contentType = 'text/event-stream', held = false } = options;
   const began = signal<void>();

@@ -14,11 +14,11 @@ export interface RequestInit {
   readonly method?: string;
   readonly headers?: RequestHeaders;
   readonly body?: string | Uint8Array;
-  /** Ends the request, and the answer if it has begun. */
+  /** Cancels the request, or the response if it has started. */
   readonly signal?: AbortSignal;
 }
 
-/** An answer as it came over the wire: nothing decoded, nothing followed. */
+/** A response as it was received: not decoded, and without following redirects. */
 export class Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -31,13 +31,13 @@ export class Answer {
     this.message = message;
   }
 
-  /** A header by whatever spelling; several of a name are joined by commas. */
+  /** Returns a header (case-insensitive). Repeated fields are joined by commas. */
   header(name: string): string | undefined {
     const value = this.headers[name.toLowerCase()];
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
-  /** The whole body. Rejects when the connection breaks off before its end. */
+  /** Returns the whole body. Rejects if the connection closes before its end. */
   bytes(): Promise<Buffer> {
     return (this.#bytes ??= quiet(collect(this.message)));
   }
@@ -54,8 +54,8 @@ async function collect(message: IncomingMessage): Promise<Buffer> {
 }
 
 /**
- * The same promise, which may also fail unseen: a test that failed for one reason does not wait for the
- * requests that it had under way, and a process does not survive a rejection that nobody looks at.
+ * Returns the same promise and handles its rejection. A failed test does not wait for its other requests, and an
+ * unhandled rejection would end the process.
  */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
@@ -63,8 +63,8 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * The suite's way to the server: node:http, because fetch repairs what a test wants to send and hides what it
- * wants to see (repeated headers, encodings, the end of a body).
+ * Sends the requests of the suite with node:http, because fetch normalizes requests that a test sends deliberately
+ * malformed, and hides details of responses (repeated headers, encodings, the end of a body).
  */
 export class HttpClient {
   readonly #agents = {
@@ -87,16 +87,20 @@ export class HttpClient {
         : httpRequest(target, { ...options, agent: this.#agents['http:'] });
       outgoing.on('error', reject);
       outgoing.once('response', (message) => {
-        // What fails from here on is told by reading the body, if a test reads it.
+        // Later failures are reported by reading the body, if a test reads it.
         message.on('error', () => undefined);
         resolve(new Answer(message));
       });
-      // node:http writes the headers in the encoding of a body that is text, which garbles other bytes in them.
+      // With a string body, node:http writes the headers in the encoding of the body, which changes bytes outside
+      // ASCII.
       outgoing.end(init.body === undefined ? undefined : Buffer.from(init.body as Uint8Array));
     });
   }
 
-  /** Writes bytes as they are to the server's socket and gives what comes back until `enough`, or the end. */
+  /**
+   * Writes raw bytes to the server's socket and returns the received bytes, until `enough` returns true or the
+   * connection ends.
+   */
   raw(url: string | URL, bytes: string | Uint8Array, enough: (text: string) => boolean): Promise<string> {
     const socket = this.#connect(url, (connected) => connected.write(bytes));
     return new Promise((resolve) => {
@@ -109,7 +113,7 @@ export class HttpClient {
     });
   }
 
-  /** Writes bytes as they are and hangs up without waiting for an answer. */
+  /** Writes raw bytes and closes the connection without waiting for a response. */
   cutOff(url: string | URL, bytes: string | Uint8Array): Promise<void> {
     const socket = this.#connect(url, (connected) => connected.write(bytes, () => connected.destroy()));
     return new Promise((resolve) => void socket.once('close', () => resolve()));
@@ -123,12 +127,12 @@ export class HttpClient {
     const socket = secure ? connectTls({ host, port, servername: host }) : connectPlain({ host, port });
     this.#sockets.add(socket);
     socket.once(secure ? 'secureConnect' : 'connect', () => onConnected(socket));
-    // A reset is a way to hang up; `close` comes after it.
+    // A reset is expected; `close` follows it.
     socket.on('error', () => undefined).once('close', () => this.#sockets.delete(socket));
     return socket;
   }
 
-  /** Cuts every connection. */
+  /** Closes all connections. */
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();
     for (const socket of this.#sockets) socket.destroy();

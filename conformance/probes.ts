@@ -21,7 +21,7 @@ import { EXTENSIONS, type Extension } from './types.ts';
 
 export type Probe = (t: Context) => Promise<boolean>;
 
-/** One harmless request or two that only a server with the extension answers so. */
+/** One or two harmless requests whose responses show that the server has the extension. */
 const PROBES: Record<Extension, Probe> = {
   outcomes: async (t) => {
     const stream = await t.start(t.reply('probe'));
@@ -66,7 +66,7 @@ const PROBES: Record<Extension, Probe> = {
     await t.create(t.reply('probe'), { headers: { [STREAM_KEY]: name } });
     return (await t.service(new URL(`${t.base}?${KEY}=${name}`))).status === 200;
   },
-  // Who does not know the parameter does not see that it was added.
+  // A server that does not know the parameter ignores it.
   scope: async (t) => {
     const stream = await t.start(t.reply('probe'));
     return (await stream.read({ [SCOPE]: SCOPE_READ })).status === 401;
@@ -81,7 +81,7 @@ const PROBES: Record<Extension, Probe> = {
   },
 };
 
-/** Asks the server what it has, all at once. A probe that fails finds nothing. */
+/** Detects the extensions of the server with concurrent probes. A probe that fails counts as not detected. */
 export async function findExtensions(
   run: (probe: Probe) => Promise<boolean>,
 ): Promise<ReadonlySet<Extension>> {

@@ -2,7 +2,7 @@ import type { ConformanceResult, TestResult } from './types.ts';
 
 const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const;
 
-/** The result as a text for people: section by section, failures in full at the end. */
+/** Formats the result as text: section by section, with details of failures at the end. */
 export function renderReport(result: ConformanceResult): string {
   const lines: string[] = [];
   let section: string | undefined;

@@ -13,7 +13,7 @@ import {
   type TestResult,
 } from './types.ts';
 
-/** Milliseconds that a test may take, on a busy machine too; a slow one moves much, or waits for the server. */
+/** Time limit of a test in milliseconds, also on a busy machine. Slow tests have a longer one. */
 const LIMIT_MS = 30_000;
 const SLOW_LIMIT_MS = 90_000;
 const CLEAN_UP_MS = 5_000;
@@ -23,14 +23,15 @@ interface Planned {
   readonly test: ConformanceTest;
 }
 
-/** The target cannot be tested at all: not reached, a wrong secret, no way to the suite's upstreams. */
+/** The target cannot be tested: it is not reachable, the secret is wrong, or it cannot reach the suite's upstreams. */
 export class TargetError extends Error {
   override readonly name = 'TargetError';
 }
 
 /**
- * The tests as they will run, for whoever wants to declare them one by one.
- * @param only the sections to list. Default: all.
+ * Lists the tests, so that a test runner can declare them one by one.
+ * @param only sections to list. Default: all.
+ * @returns the tests in the order of the sections.
  */
 export function listProxyConformance(
   only?: readonly SectionName[],
@@ -39,10 +40,11 @@ export function listProxyConformance(
 }
 
 /**
- * Tests a server of the proxy protocol from outside, with upstreams of the suite's own. A failed test is a
- * result, not a rejection.
+ * Tests a server of the proxy protocol through its HTTP interface, with upstreams of the suite. A failed test is part
+ * of the result and does not reject.
  * @param target the server, its secret, and which tests to run.
- * @throws TargetError when the target cannot be tested at all; its message says what to change.
+ * @returns the result of every test.
+ * @throws TargetError if the target cannot be tested. Its message says what to change.
  */
 export async function runProxyConformance(target: ProxyTarget): Promise<ConformanceResult> {
   const { upstreamHost = '127.0.0.1', concurrency = 8, signal, onResult, secret, signUrl } = target;
@@ -94,7 +96,9 @@ function baseOf(text: string): string {
   try {
     url = new URL(text);
   } catch {
-    throw new TargetError(`"${text}" is no URL; give the mount, such as http://localhost:4440/v1/proxy`);
+    throw new TargetError(
+      `"${text}" is not a URL. Use the URL of the mount, such as http://localhost:4440/v1/proxy`,
+    );
   }
   if (!/^https?:$/.test(url.protocol)) throw new TargetError('The URL must be http or https');
   if (url.pathname === '/') url.pathname = '/v1/proxy';
@@ -117,7 +121,7 @@ async function checkTarget(environment: Environment): Promise<void> {
       502: `it does not reach the suite's upstream at ${host}; upstreamHost says by which name it would`,
     };
     throw new TargetError(
-      `${environment.base} makes no stream (${status}): ${hints[status] ?? 'it should answer 201'}`,
+      `${environment.base} creates no stream (${status}): ${hints[status] ?? 'it must respond 201'}`,
     );
   } finally {
     await t.dispose(AbortSignal.timeout(CLEAN_UP_MS));
@@ -147,13 +151,14 @@ async function runTest(
   signal: AbortSignal | undefined,
 ): Promise<TestResult> {
   const { title, requirements } = test;
-  const told = { section, title, requirements };
-  if (signal?.aborted) return { ...told, status: 'skipped', reason: 'the run was ended', milliseconds: 0 };
+  const identity = { section, title, requirements };
+  if (signal?.aborted)
+    return { ...identity, status: 'skipped', reason: 'the run was ended', milliseconds: 0 };
   const lacking = (test.needs ?? []).filter((extension) => !extensions.has(extension));
   if (lacking.length > 0) {
     const verdict = target.extensions === undefined ? 'the server does not have' : 'not asked for';
     const reason = `${verdict}: ${lacking.join(', ')} (an extension)`;
-    return { ...told, status: 'skipped', reason, milliseconds: 0 };
+    return { ...identity, status: 'skipped', reason, milliseconds: 0 };
   }
   const begun = performance.now();
   const limitMs = test.slow ? SLOW_LIMIT_MS : LIMIT_MS;
@@ -162,7 +167,7 @@ async function runTest(
   const t = new Context(environment, over);
   const outcome = await attempt(() => Promise.race([test.run(t), rejectOn(over, limitMs)]));
   await t.dispose(AbortSignal.timeout(CLEAN_UP_MS));
-  return { ...told, ...outcome, milliseconds: performance.now() - begun };
+  return { ...identity, ...outcome, milliseconds: performance.now() - begun };
 }
 
 async function attempt(run: () => Promise<void>): Promise<Pick<TestResult, 'status' | 'reason' | 'error'>> {
@@ -178,7 +183,7 @@ async function attempt(run: () => Promise<void>): Promise<Pick<TestResult, 'stat
 
 function rejectOn(signal: AbortSignal, limitMs: number): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new Error(`not over within ${limitMs / 1000} s`)), {
+    signal.addEventListener('abort', () => reject(new Error(`not finished within ${limitMs / 1000} s`)), {
       once: true,
     });
   });

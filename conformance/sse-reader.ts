@@ -14,12 +14,12 @@ export type SseEvent =
     }
   | { readonly kind: 'comment'; readonly text: string };
 
-/** A live read, event by event. */
+/** Reads an SSE response event by event. */
 export class SseReader {
   readonly answer: Answer;
-  /** All bytes of the stream in the events that were taken so far. */
+  /** Bytes of the stream in all events so far. */
   bytes = Buffer.alloc(0);
-  /** The last control event that was taken. */
+  /** The last control event so far. */
   control: ControlEvent | undefined;
   readonly #events: AsyncGenerator<SseEvent>;
 
@@ -28,7 +28,7 @@ export class SseReader {
     this.#events = this.#read();
   }
 
-  /** The next event, or undefined when the response ended well. Rejects when its connection was cut. */
+  /** Returns the next event, or undefined at the proper end of the response. Rejects if the connection was cut. */
   async next(): Promise<SseEvent | undefined> {
     const result: IteratorResult<SseEvent, unknown> = await this.#events.next();
     if (result.done) return undefined;
@@ -38,7 +38,7 @@ export class SseReader {
     return event;
   }
 
-  /** The next event that is no comment. */
+  /** Returns the next event that is not a comment. */
   async nextReal(): Promise<Exclude<SseEvent, { kind: 'comment' }> | undefined> {
     for (;;) {
       const event = await this.next();
@@ -46,7 +46,7 @@ export class SseReader {
     }
   }
 
-  /** Reads until so many bytes of the stream are here, and the control event behind them. */
+  /** Reads until this number of bytes has arrived, and the control event after them. */
   async until(count: number): Promise<ControlEvent> {
     while (this.bytes.length < count) {
       const event = await this.nextReal();
@@ -57,7 +57,10 @@ export class SseReader {
     return control.control;
   }
 
-  /** Reads to the end of the response; gives the control events on the way. */
+  /**
+   * Reads to the end of the response.
+   * @returns the control events on the way.
+   */
   async toEnd(): Promise<ControlEvent[]> {
     const controls: ControlEvent[] = [];
     for (;;) {
@@ -67,7 +70,7 @@ export class SseReader {
     }
   }
 
-  /** Leaves. */
+  /** Disconnects. */
   close(): void {
     this.answer.message.destroy();
   }

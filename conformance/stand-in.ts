@@ -2,40 +2,40 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A request as an upstream got it, body and all. */
+/** A request that an upstream has received, with its body. */
 export interface ReceivedRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
   readonly headers: IncomingMessage['headers'];
-  /** Each header as it was written, in its order. */
+  /** Headers with their spelling, in order. */
   readonly rawHeaders: readonly [string, string][];
   readonly body: Buffer;
 }
 
-/** One request to an upstream, and the way to answer it. */
+/** One request to an upstream, and its response. */
 export interface UpstreamExchange {
   readonly request: ReceivedRequest;
   readonly res: ServerResponse;
-  /** Resolves when the proxy's connection closes before the answer was ended. */
+  /** Resolves when the proxy closes the connection before the response has ended. */
   readonly abandoned: Promise<void>;
 }
 
-/** Plays an upstream: called for each request, with its body received. */
+/** Implements an upstream: called for each request after its body was received. */
 export type Script = (exchange: UpstreamExchange) => void | Promise<void>;
 
-/** One path of the stand-in. */
+/** One path of the test server. */
 export interface Upstream {
   readonly url: string;
   /** Requests so far. */
   readonly received: readonly ReceivedRequest[];
-  /** Resolves with the request of this number (from 0), when it is there. */
+  /** Resolves with the request of this index (from 0) when it has arrived. */
   request(index?: number): Promise<ReceivedRequest>;
 }
 
 /**
- * The AI provider of the tests: a real HTTP server whose paths are scripts. Nothing in it waits for a time;
- * what has to wait, waits for a test to go on.
+ * The AI provider of the tests: an HTTP server whose paths run scripts. It uses no timers: scripts wait until a test
+ * continues them.
  */
 export class StandIn {
   readonly #servers: Server[];
@@ -56,20 +56,23 @@ export class StandIn {
     }
   }
 
-  /** Listens where `host` leads to from the server under test: on loopback for a local name, else everywhere. */
+  /**
+   * Listens on the address that the server under test reaches by `host`: on loopback for a local name, otherwise on all
+   * interfaces.
+   */
   static async listen(host: string): Promise<StandIn> {
     const addresses =
       host === 'localhost' ? ['127.0.0.1', '::1'] : /^127\.|^::1$/.test(host) ? [host] : [undefined];
     const first = await listenOn(addresses[0], 0);
     const { port } = first.address() as AddressInfo;
-    // "localhost" is two addresses, of which a client may try only one; a machine may have only one, too.
+    // "localhost" has two addresses, and clients may try only one. A machine may also have only one.
     const second =
       addresses[1] === undefined ? undefined : await listenOn(addresses[1], port).catch(() => undefined);
     const name = host.includes(':') ? `[${host}]` : host;
     return new StandIn(second ? [first, second] : [first], `http://${name}:${port}`);
   }
 
-  /** Gives a script a path of its own, with `suffix` behind it. */
+  /** Adds a script under a unique path that ends in `suffix`. */
   add(script: Script, suffix = ''): Upstream & { remove(): void } {
     const path = `/upstream-${(this.#count += 1)}`;
     const received: ReceivedRequest[] = [];

@@ -15,28 +15,28 @@ import { SseReader } from './sse-reader.ts';
 
 export type Params = Readonly<Record<string, string>>;
 
-/** What a chain of reads gave. */
+/** Result of a series of reads. */
 export interface Gathered {
   readonly bytes: Buffer;
-  /** Where the next read goes on. */
+  /** Offset of the next read. */
   readonly offset: string;
-  /** The last answer. */
+  /** The last response. */
   readonly last: Answer;
 }
 
 /** Sends the requests of a stream: a part of `Context`. */
 export interface StreamSender {
-  /** The mount, without a slash at its end. */
+  /** URL of the mount, without a slash at its end. */
   readonly base: string;
   send(url: URL, init: RequestInit): Promise<Answer>;
   /** Sends a request with the service secret. */
   service(url: string, init: RequestInit): Promise<Answer>;
 }
 
-/** A stream under test, held by its signed URL. */
+/** A stream under test, identified by its signed URL. */
 export class Stream {
   readonly id: string;
-  /** Absolute, signed. */
+  /** Absolute signed URL. */
   readonly url: URL;
   readonly #sender: StreamSender;
 
@@ -46,7 +46,7 @@ export class Stream {
     this.id = this.url.pathname.split('/').at(-1) ?? '';
   }
 
-  /** The signed URL with parameters added or replaced. */
+  /** Returns the signed URL with parameters added or replaced. */
   at(params: Params): URL {
     const url = new URL(this.url);
     for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
@@ -71,12 +71,12 @@ export class Stream {
     return new SseReader(answer);
   }
 
-  /** Catch-up reads until one says that it reached the tail. */
+  /** Sends catch-up reads until the tail. */
   catchUp(offset: string = OFFSET_START): Promise<Gathered> {
     return quiet(this.#gather({}, offset, (last) => last.header(STREAM_UP_TO_DATE) === 'true'));
   }
 
-  /** Reads, waiting where there is nothing yet, until so many bytes are here. */
+  /** Sends long-polls until this number of bytes has arrived. */
   until(count: number): Promise<Gathered> {
     const enough = (last: Answer, size: number): boolean => {
       assert.ok(size >= count || last.header(STREAM_CLOSED) === undefined, `closed after ${size} bytes`);
@@ -85,7 +85,7 @@ export class Stream {
     return quiet(this.#gather({ [LIVE]: LIVE_LONG_POLL }, OFFSET_START, enough));
   }
 
-  /** Reads, waiting where there is nothing yet, until the stream says that it is closed. */
+  /** Sends long-polls until the stream is closed. */
   closed(): Promise<Gathered> {
     const isClosed = (last: Answer) => last.header(STREAM_CLOSED) === 'true';
     return quiet(this.#gather({ [LIVE]: LIVE_LONG_POLL }, OFFSET_START, isClosed));

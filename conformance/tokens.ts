@@ -2,13 +2,13 @@ import { SignJWT, type JWTPayload } from 'jose';
 
 export interface TokenOptions {
   readonly algorithm?: string;
-  /** Default: that of service tokens. */
+  /** Default: the type of service tokens. */
   readonly typ?: string;
-  /** Seconds from now, or null for a token without `exp`. Default 300. */
+  /** Seconds until the token expires, or null for a token without `exp`. Default: 300. */
   readonly expiresInSeconds?: number | null;
 }
 
-/** A service token, as whoever holds the secret may make one with any JWT library. */
+/** Creates a service token with a JWT library. */
 export async function serviceToken(
   secret: string,
   claims: JWTPayload,

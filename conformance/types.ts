@@ -1,6 +1,6 @@
 import { PREFER_UPSTREAM_STATUS, RESPOND_ASYNC } from '../protocol/headers.ts';
 
-/** What a server may have beyond the plain protocol; each is additive (docs/PROTOCOL.md, extensions). */
+/** Optional features of a server (docs/PROTOCOL.md, extensions). */
 export const EXTENSIONS = [
   'outcomes',
   'idempotency',
@@ -18,10 +18,10 @@ export const EXTENSIONS = [
   'tokens',
 ] as const;
 
-/** The name of an extension of the protocol. */
+/** Name of an extension of the protocol. */
 export type Extension = (typeof EXTENSIONS)[number];
 
-/** The parts of the suite, in the order in which they are reported. */
+/** Sections of the suite, in the order of the report. */
 export const SECTION_NAMES = [
   'create',
   'headers',
@@ -51,10 +51,10 @@ export const SECTION_NAMES = [
   'tokens',
 ] as const;
 
-/** The name of a part of the suite. */
+/** Name of a section of the suite. */
 export type SectionName = (typeof SECTION_NAMES)[number];
 
-/** Makes a signed URL of a stream as the operator of the server under test makes one. */
+/** Creates a signed URL of a stream with the secret of the server under test. */
 export type SignUrl = (options: {
   readonly streamId: string;
   /** Path of the mount, such as `/v1/proxy`. */
@@ -65,52 +65,73 @@ export type SignUrl = (options: {
 
 /** The server under test, and which tests to run. */
 export interface ProxyTarget {
-  /** Where the proxy is mounted, such as `http://host/v1/proxy`. An origin alone means `/v1/proxy` below it. */
+  /** URL of the mount, such as `http://host/v1/proxy`. An origin alone means `/v1/proxy` on it. */
   url: string;
-  /** Its service secret. */
+  /** Service secret of the server. */
   secret: string;
   /**
-   * The name under which the server reaches the suite's own upstreams, which listen on this machine; its
-   * allowlist has to let `http://{upstreamHost}:*` + `/**` through. Default `127.0.0.1`.
+   * Host under which the server reaches the upstreams of the suite, which listen on this machine. The allowlist of the
+   * server must cover `http://{upstreamHost}:*` + `/**`.
+   * @default '127.0.0.1'
    */
   upstreamHost?: string;
-  /** Extensions that must be there: all, none, or these. Default: those that a probe finds. */
+  /**
+   * Extensions that the server must have: all (`true`), none (`false`), or these.
+   * @default those that are detected
+   */
   extensions?: boolean | readonly Extension[];
-  /** Run these sections alone. */
+  /**
+   * Sections to run.
+   * @default all
+   */
   only?: readonly SectionName[];
-  /** Tests that run at the same time. Default 8. */
+  /**
+   * Number of concurrent tests.
+   * @default 8
+   */
   concurrency?: number;
-  /** Only an operator can make read-only and expired URLs; without this their tests are skipped. */
+  /**
+   * Creates signed URLs, which only an operator can do. Without it, tests of read-only and expired URLs are skipped.
+   */
   signUrl?: SignUrl;
-  /** Ends the run: what has not run is skipped. */
+  /** Ends the run. The remaining tests are skipped. */
   signal?: AbortSignal;
-  /** Told of each test as it ends. */
+  /** Called with the result of each test when it ends. */
   onResult?: (result: TestResult) => void;
 }
 
 /** The result of one test. */
 export interface TestResult {
+  /** Section of the test. */
   readonly section: SectionName;
+  /** Title of the test, with its requirement ids. */
   readonly title: string;
-  /** Ids of docs/PROTOCOL.md that the title names. */
+  /** Requirement ids in the title. */
   readonly requirements: readonly string[];
+  /** Result of the test. */
   readonly status: 'passed' | 'failed' | 'skipped';
-  /** Why it was skipped or failed, in a sentence or a few lines. */
+  /** Reason why the test failed or was skipped. */
   readonly reason?: string;
-  /** What a failed test threw. */
+  /** Error of a failed test. */
   readonly error?: Error;
+  /** Duration of the test in milliseconds. */
   readonly milliseconds: number;
 }
 
 /** The result of a run. */
 export interface ConformanceResult {
-  /** The base URL that was tested. */
+  /** URL of the mount that was tested. */
   readonly url: string;
+  /** Extensions that were tested. */
   readonly extensions: readonly Extension[];
+  /** Number of passed tests. */
   readonly passed: number;
+  /** Number of failed tests. */
   readonly failed: number;
+  /** Number of skipped tests. */
   readonly skipped: number;
+  /** Duration of the run in milliseconds. */
   readonly milliseconds: number;
-  /** In the order of the sections. */
+  /** Results in the order of the sections. */
   readonly tests: readonly TestResult[];
 }

@@ -3,7 +3,7 @@ import react from '@vitejs/plugin-react';
 import { defineConfig, type Rollup } from 'vite';
 import { SOURCE_ALIASES } from '../scripts/entries.ts';
 
-/** Packages have comments that Rollup cannot read, which is no news to anyone here. */
+/** Ignores warnings about comments in packages that Rollup cannot read. */
 const onwarn: Rollup.InputOptions['onwarn'] = (warning, warn) => {
   if (warning.code !== 'INVALID_ANNOTATION') warn(warning);
 };
@@ -33,7 +33,7 @@ export default defineConfig(({ isSsrBuild }) => ({
         outDir: 'dist/web',
         emptyOutDir: true,
         target: 'es2022',
-        // The AI SDK brings its schemas along.
+        // The AI SDK includes its schemas.
         chunkSizeWarningLimit: 1000,
         rollupOptions: { onwarn },
       },

@@ -32,7 +32,9 @@ export const UNREAD = 'UNREAD';
 
 /** Why a stream ended with an outcome other than `complete`: a stable code and a human-readable message. */
 export interface OutcomeError {
+  /** Code of the error. */
   readonly code: string;
+  /** Description of the error, for people. */
   readonly message: string;
 }
 

@@ -16,6 +16,7 @@ export type FormatName =
  * was cut off. Counts have the same meaning in every format.
  */
 export interface Usage {
+  /** Format of the response. */
   readonly format: FormatName;
   /** Name of the model, as the provider reported it. */
   readonly model?: string;

@@ -13,7 +13,9 @@ export interface StreamStatusProps {
   retryLabel?: string | undefined;
   /** Sentences in another language or tone. An empty one shows nothing. */
   words?: Partial<ResumptionWords> | undefined;
+  /** Class of the element. */
   className?: string | undefined;
+  /** Inline style of the element. */
   style?: CSSProperties | undefined;
 }
 

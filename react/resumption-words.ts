@@ -18,8 +18,11 @@ export type ResumptionReason =
 export interface RefusedRequest {
   /** Error message of the proxy or the provider. */
   readonly message: string;
+  /** Code of the error. */
   readonly code?: string | undefined;
+  /** HTTP status of the response. */
   readonly status?: number | undefined;
+  /** Milliseconds of the `Retry-After` header. */
   readonly retryAfterMs?: number | undefined;
 }
 

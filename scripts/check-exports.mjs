@@ -1,10 +1,20 @@
 // Checks what TypeDoc finds in the entry points. Fails if
 // - a type that an entry point's exports use is not exported by that entry point: a consumer could not name it
-// - an export has no doc comment, or a parameter of an exported function has no description
+// - an export or a member of an exported interface or class has no doc comment, or a parameter of an exported function
+//   has no description
 // - a link in a doc comment is broken
 // With --write, also generates the API reference in docs/api/.
-import { Application, LogLevel } from 'typedoc';
+import { Application, LogLevel, ReflectionKind } from 'typedoc';
 import { ENTRIES } from './entries.ts';
+
+/** The parts of other libraries' types that we use, which those libraries document. */
+const FOREIGN_SHAPES = new Set([
+  ...['RedisClient', 'RedisCluster', 'RedisClusterNode', 'RedisCommandOptions', 'RedisSentinel'],
+  ...['PreparedRequest', 'RunContext', 'SendMessagesOptions', 'TanStackMessage'],
+]);
+
+/** Members whose meaning JavaScript defines. */
+const UNDOCUMENTED_MEMBERS = new Set(['constructor', 'name', '[hasInstance]']);
 
 const app = await Application.bootstrap({
   entryPoints: Object.values(ENTRIES),
@@ -41,15 +51,36 @@ for (const file of files) {
 /** Returns what lacks documentation among the exports of an entry point. */
 function* undocumented(project) {
   for (const reflection of project.children ?? []) {
-    const { name, signatures = [], sources } = reflection;
-    const [source] = sources ?? signatures[0]?.sources ?? [];
-    const place = `${source?.fileName}:${source?.line}: ${name}`;
-    const commented = signatures.length > 0 ? signatures : [reflection];
-    if (!commented.every((each) => each.hasComment())) yield `${place} has no doc comment`;
-    for (const { parameters = [] } of signatures)
+    const { name } = reflection;
+    yield* withoutComment(reflection, name);
+    for (const { parameters = [] } of reflection.signatures ?? [])
       for (const parameter of parameters)
-        if (!parameter.hasComment()) yield `${place}: ${parameter.name} has no description`;
+        if (!parameter.hasComment())
+          yield `${placeOf(reflection)}: ${name}: ${parameter.name} has no description`;
+    for (const member of membersOf(reflection)) yield* withoutComment(member, `${name}.${member.name}`);
   }
+}
+
+/** Returns the members that an interface, a class or an object type declares itself. */
+function membersOf({ name, kind, type, children = [] }) {
+  if (FOREIGN_SHAPES.has(name)) return [];
+  const isAlias = kind === ReflectionKind.TypeAlias && type?.type === 'reflection';
+  if (!isAlias && kind !== ReflectionKind.Interface && kind !== ReflectionKind.Class) return [];
+  return (isAlias ? (type.declaration.children ?? []) : children).filter(
+    (member) => !member.inheritedFrom && !member.flags.isExternal && !UNDOCUMENTED_MEMBERS.has(member.name),
+  );
+}
+
+function* withoutComment(reflection, name) {
+  const { signatures = [], getSignature } = reflection;
+  const commented = signatures.length > 0 ? signatures : [getSignature ?? reflection];
+  if (!commented.every((each) => each.hasComment()))
+    yield `${placeOf(reflection)}: ${name} has no doc comment`;
+}
+
+function placeOf({ sources, signatures, getSignature }) {
+  const [source] = sources ?? signatures?.[0]?.sources ?? getSignature?.sources ?? [];
+  return `${source?.fileName}:${source?.line}`;
 }
 
 if (process.argv.includes('--write')) {

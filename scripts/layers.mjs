@@ -109,7 +109,7 @@ export const LAYERS = [
   },
   {
     path: 'server/recovery/',
-    holds: 'continues a stream after the upstream broke off',
+    holds: 'continues a stream after its upstream failed',
     imports: [
       'protocol/',
       'server/shared/',

@@ -1,4 +1,4 @@
-// Takes the README's picture of the demo: an answer that was cut and goes on (`npm run screenshot`).
+// Takes the README's picture of the demo: an answer that was cut and continues (`npm run screenshot`).
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -47,7 +47,7 @@ function start(args: string[], env: Record<string, string> = { JWT_SECRET }) {
   return {
     child,
     exit,
-    /** The next entry of the log with this message. */
+    /** Resolves with the next log entry that has this message. */
     async logged(message: string): Promise<Record<string, unknown>> {
       for (;;) {
         const line = await entries.next();
@@ -60,25 +60,25 @@ function start(args: string[], env: Record<string, string> = { JWT_SECRET }) {
 }
 
 describe('the command', () => {
-  it('refuses to run without a secret: exit code 2, and how to make one', async () => {
+  it('exits with 2 without a secret, and prints how to create one', async () => {
     const { code, errors } = await start(['--port', '0'], {}).exit;
     expect(code).toBe(2);
     expect(errors).toContain('openssl rand -base64 32');
   });
 
-  it('refuses what it does not understand: exit code 2', async () => {
+  it('exits with 2 for unknown arguments', async () => {
     const { code, errors } = await start(['--prot', '1']).exit;
     expect(code).toBe(2);
     expect(errors).toMatch(/--prot.*\n.*--help/s);
   });
 
-  it('hands the conformance suite its arguments, and its exit code on', async () => {
+  it('passes arguments to the conformance suite and returns its exit code', async () => {
     const { code, errors } = await start(['conformance', '--only', 'nothing']).exit;
     expect(code).toBe(2);
     expect(errors).toContain('durable-proxy conformance:');
   });
 
-  it('fails with exit code 1 and one line when the port is taken', async () => {
+  it('exits with 1 and prints one line when the port is in use', async () => {
     const taken = createServer().listen(0, 'localhost');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
@@ -89,7 +89,7 @@ describe('the command', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'serves until %s, lets an answer end, and exits with 0',
+    'finishes a running response after %s and exits with 0',
     async (signal) => {
       const finish = new AbortController();
       const upstream = createServer((_req, res) => {
@@ -124,11 +124,11 @@ describe('the command', () => {
     },
   );
 
-  it.each(['stdout', 'stderr'] as const)('serves on after the reader of its %s has ended', async (output) => {
+  it.each(['stdout', 'stderr'] as const)('keeps serving after its %s was closed', async (output) => {
     const command = start(['--port', '0', '--data-dir', dataDir, '--log-level', 'debug']);
     const { url } = await command.logged('listening');
     command.child[output].destroy();
-    // Each of them is logged.
+    // Each request is logged.
     for (let n = 0; n < 3; n++) {
       expect((await fetch(`${String(url)}/v1/proxy`, { method: 'POST' })).status).toBe(401);
     }
@@ -136,7 +136,7 @@ describe('the command', () => {
     expect(await command.exit).toMatchObject({ code: 0, signal: null });
   });
 
-  it('keeps the secret out of its log', async () => {
+  it('does not log the secret', async () => {
     const command = start(['--port', '0', '--data-dir', dataDir, '--log-level', 'debug']);
     const lines: string[] = [];
     command.child.stdout.on('data', (data: Buffer) => lines.push(data.toString()));

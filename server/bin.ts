@@ -4,7 +4,7 @@ import { parseCommand } from './cli/arguments.ts';
 import { HELP } from './cli/help.ts';
 import { UsageError } from './cli/usage-error.ts';
 
-/** Runs the command and gives its exit code: 0 well, 1 failed, 2 cannot be done as written. */
+/** Runs the command. Resolves with its exit code: 0 for success, 1 for a failure, 2 for invalid arguments. */
 async function main(): Promise<number> {
   const command = parseCommand(process.argv.slice(2), process.env);
   switch (command.kind) {
@@ -28,12 +28,12 @@ async function main(): Promise<number> {
   }
 }
 
-// Without a listener, a write fails the process as soon as the reader of its output ends: `durable-proxy | head -1`
-// (EPIPE). The server continues; only its log is lost.
+// Without an error listener, a write fails the process (EPIPE) when the other end of the output is closed, for example
+// by `durable-proxy | head -1`. The server continues without its log.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
 
 try {
-  // Nothing may hold an ended command back, such as a socket that a library keeps for later.
+  // Exits explicitly, because a library may keep sockets open.
   process.exit(await main());
 } catch (error) {
   if (error instanceof UsageError || (error instanceof Error && error.name === 'ConfigurationError')) {

@@ -23,7 +23,7 @@ import type { Readership } from './unread/readership.ts';
 import type { StreamCloser } from './webhooks/closer.ts';
 import type { Keyring } from './auth/keyring.ts';
 
-/** What the handlers of one proxy work with. Two proxies in one process share nothing of it. */
+/** Dependencies shared by the handlers of one proxy. Two proxies in one process share none of them. */
 export interface Context {
   readonly options: ResolvedOptions;
   readonly store: StreamStore;

@@ -14,11 +14,11 @@ import { redact, secretsOfRequest } from './shared/redact.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { streamNotFound } from './access/visible.ts';
 
-/** Stream ids are UUIDs (RFC 9562): no other text, in whatever encoding, reaches a store. */
+/** Stream ids are UUIDs (RFC 9562). Other ids are rejected before they reach a store. */
 const STREAM_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const STREAM_PATH = /^\/([^/]+)\/?$/;
 
-/** Milliseconds that a request waits for a store that is not open yet. */
+/** Milliseconds that a request waits until the store is open. */
 const OPEN_WAIT_MS = 5_000;
 
 const UNKNOWN_MOUNT =
@@ -31,19 +31,22 @@ export interface DispatchOptions {
   readonly opener: Pick<Opener, 'wait'>;
 }
 
-/** What was known of a request as it arrived. */
+/** Properties of a request at the time it arrived. Frameworks change `req.url` later. */
 export interface Arrival {
   /** The request target below the mount. */
   readonly target: string;
-  /** Path of the mount, or undefined if the framework does not tell it. */
+  /** Path of the mount, or undefined if the framework does not provide it. */
   readonly mount: string | undefined;
-  /** What the operator's CORS function threw. */
+  /** Error thrown by the operator's CORS function. */
   readonly fault?: unknown;
 }
 
 export type Dispatch = (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => Promise<void>;
 
-/** Finds the route, checks who asks, lets the handler answer; one place turns what is thrown into an answer. */
+/**
+ * Creates the function that finds the route of a request, authenticates it and runs the handler. Errors are rendered
+ * here only.
+ */
 export function createDispatch({ context, auth, opener }: DispatchOptions): Dispatch {
   const { options, emit } = context;
 
@@ -80,7 +83,11 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
   ): Promise<Caller | undefined> {
     const signed = query.has(SIGNATURE) || query.has(EXPIRES);
     if (route.auth === 'service' || (route.auth === 'signed-or-service' && !signed)) return auth(req, query);
-    if (!signed) throw unauthorized('MISSING_SIGNATURE', 'This takes the signed URL that Location gave');
+    if (!signed)
+      throw unauthorized(
+        'MISSING_SIGNATURE',
+        'This operation requires the signed URL from the Location header',
+      );
     const { scope } = verifySignedUrl(context.keyring, streamId, query);
     if (scope === 'read' && route.auth === 'signed') {
       throw unauthorized('SIGNATURE_INVALID', 'This signed URL is for reading only');
@@ -90,7 +97,7 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
 
   function refuse(req: IncomingMessage, res: ServerResponse, error: ProxyError | UpstreamFailure): void {
     const { code, status } = error;
-    // A caller over its limit is no fault, and may try again all the time.
+    // Not logged as an error: it is caused by a caller, and may occur often.
     if (code === 'STORAGE_QUOTA_EXCEEDED') options.logger.warn({ code }, error.message);
     else if (status >= 500) {
       const secrets = [...secretsOfRequest(req), ...[options.jwtSecret].flat()];

@@ -6,7 +6,7 @@ import { resolveOptions } from './options/resolve.ts';
 import type { Readiness } from './telemetry/endpoints.ts';
 import { createProxy, type CloseOptions } from './proxy.ts';
 
-/** A middleware of Express (4 or 5), connect, `@fastify/middie` or `node:http` that is a durable proxy. */
+/** A durable proxy as middleware for Express (4 or 5), connect, `@fastify/middie` or `node:http`. */
 export interface DurableProxyRouter {
   /**
    * Responds to every request; never calls `next`.
@@ -27,19 +27,20 @@ export interface DurableProxyRouter {
    */
   readiness(): Promise<Readiness>;
   /**
-   * Takes no new streams (503 `SHUTTING_DOWN`), lets running ones finish for `drainMs` (default 10,000), closes
-   * the rest as `interrupted`, and lets go of everything. Call it on SIGTERM, before `server.close()` ends.
+   * Rejects new streams (503 `SHUTTING_DOWN`), waits `drainMs` (default 10,000) for running ones, closes the rest as
+   * `interrupted`, and releases all resources. Call it on SIGTERM, before `server.close()`.
    */
   close(options?: CloseOptions): Promise<void>;
 }
 
 /**
- * The durable proxy as a middleware, under whatever prefix it is mounted:
+ * Creates the durable proxy as middleware. It can be mounted under any path:
  *
  *     app.use('/v1/proxy', durableProxy({ jwtSecret, allowlist: ['https://api.openai.com/**'] }))
  *
- * @param options the secret, the allowlist, and everything that has a default.
- * @throws ConfigurationError for options that cannot work; the message shows a form that does.
+ * @param options the secret and the allowlist; all others have defaults.
+ * @returns the middleware, with `ready` and `close`.
+ * @throws ConfigurationError for invalid options. The message shows a valid example.
  */
 export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {
   const resolved = resolveOptions(options);

@@ -19,8 +19,8 @@ function openerThat(open: () => Promise<void>) {
   return { opener: new Opener({ open, logger }), logged };
 }
 
-describe('a store that cannot be opened at first', () => {
-  it('is opened as soon as it can be, and what it waited for is logged once', async () => {
+describe('Opener, with a store that cannot be opened at first', () => {
+  it('opens the store as soon as possible and logs the failure once', async () => {
     let isHeld = true;
     const open = vi.fn(() => (isHeld ? Promise.reject(HELD) : Promise.resolve()));
     const { opener, logged } = openerThat(open);
@@ -40,7 +40,7 @@ describe('a store that cannot be opened at first', () => {
     expect(open.mock.calls.length).toBe(calls);
   });
 
-  it('makes a request wait for the given time only, even if the attempt hangs', async () => {
+  it('limits the wait of a request, even if the attempt hangs', async () => {
     const { opener } = openerThat(() => new Promise(() => undefined));
     const waiting = opener.wait(5_000);
     const rejected = expect(waiting).rejects.toMatchObject({ code: 'UNAVAILABLE' });
@@ -48,7 +48,7 @@ describe('a store that cannot be opened at first', () => {
     await rejected;
   });
 
-  it('is not tried again after stop(), which ends the requests that wait', async () => {
+  it('ends waiting requests and makes no further attempt after stop()', async () => {
     const open = vi.fn(() => Promise.reject(HELD));
     const { opener } = openerThat(open);
     await expect(opener.first).rejects.toBe(HELD);
@@ -60,7 +60,7 @@ describe('a store that cannot be opened at first', () => {
     await expect(opener.wait(5_000)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('is not tried again if its configuration is wrong', async () => {
+  it('makes no further attempt if the configuration is invalid', async () => {
     const error = new ConfigurationError('redisStore: needs Redis 7');
     const open = vi.fn(() => Promise.reject(error));
     const { opener } = openerThat(open);

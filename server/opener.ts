@@ -3,14 +3,14 @@ import type { Logger } from './shared/logger.ts';
 import { inTime } from './store/bounded.ts';
 import { StoreError } from './store/types.ts';
 
-/** Milliseconds between two attempts to open the store: doubled up to the second number. */
+/** Milliseconds between two attempts to open the store: doubled each time, up to the second number. */
 const RETRY_MS = [250, 2_000] as const;
 
-/** Milliseconds after which the first attempt counts as failed. It goes on: attempts do not overlap. */
+/** Milliseconds after which the first attempt counts as failed. The attempt continues: attempts do not overlap. */
 const FIRST_MS = 10_000;
 
 export interface OpenerOptions {
-  /** Makes the store usable. Called again after it rejected. */
+  /** Opens the store. Called again after it rejected. */
   readonly open: () => Promise<void>;
   readonly logger: Logger;
 }
@@ -20,7 +20,7 @@ export interface OpenerOptions {
  * Logs the first failure and the success after it, not each attempt.
  */
 export class Opener {
-  /** Settles with the first attempt, after 10 s at the latest. */
+  /** Settles with the result of the first attempt, after 10 s at the latest. */
   readonly first: Promise<void>;
   readonly #options: OpenerOptions;
   readonly #waiting = new Set<(error?: unknown) => void>();
@@ -28,7 +28,7 @@ export class Opener {
   #timer: NodeJS.Timeout | undefined;
   #failure: unknown;
   #isOpen = false;
-  /** True if no attempt follows. */
+  /** True if no further attempt will be made. */
   #isOver = false;
 
   constructor(options: OpenerOptions) {
@@ -66,7 +66,7 @@ export class Opener {
     }
   }
 
-  /** Ends the attempts. Resolves when none is in progress, with whether the store is open. */
+  /** Stops further attempts. Resolves when the current attempt has ended, with true if the store is open. */
   async stop(): Promise<boolean> {
     this.#isOver = true;
     clearTimeout(this.#timer);
@@ -88,8 +88,7 @@ export class Opener {
       const isFirst = this.#failure === undefined;
       this.#failure = error;
       this.#isOver ||= error instanceof ConfigurationError;
-      if (isFirst)
-        logger.error({ err: error }, this.#isOver ? FAILED : `${FAILED}; trying again until it can`);
+      if (isFirst) logger.error({ err: error }, this.#isOver ? FAILED : `${FAILED}; retrying`);
       if (this.#isOver) {
         this.#settleAll(this.#error());
       } else {
@@ -113,4 +112,4 @@ export class Opener {
   }
 }
 
-const FAILED = 'the store of streams could not be opened';
+const FAILED = 'the stream store could not be opened';

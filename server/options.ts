@@ -16,8 +16,11 @@ import type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
  * proxy validates the result.
  */
 export interface UpstreamDraft {
+  /** URL of the upstream request. */
   url: URL;
+  /** HTTP method of the upstream request. */
   readonly method: string;
+  /** Headers of the upstream request. */
   headers: Headers;
   /** Subject of the caller; undefined if it authenticated with the plain service secret. */
   readonly subject: string | undefined;

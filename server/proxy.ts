@@ -41,10 +41,10 @@ import { forwardProxies } from './upstream/forward-proxy.ts';
 import { requestHeaders } from './upstream/headers.ts';
 import { responseHeaders } from './upstream/response-headers.ts';
 
-/** Milliseconds for readers to take the last bytes of streams that a shutdown closed. */
+/** Milliseconds that a shutdown waits until readers have received the last bytes of the streams that it closed. */
 const READERS_GRACE_MS = 1_000;
 
-/** Milliseconds that a shutdown lets answers run on. */
+/** Default of `drainMs`. */
 export const DEFAULT_DRAIN_MS = 10_000;
 
 const SHUT_DOWN: StreamEnd = Object.freeze({
@@ -57,18 +57,21 @@ const READY_MS = 2_000;
 
 /** Options of `close` and `stop`. */
 export interface CloseOptions {
-  /** Milliseconds to let running answers finish. Default 10,000. What still runs then ends `interrupted`. */
+  /**
+   * Milliseconds to wait for running streams. After that they are closed as `interrupted`.
+   * @default 10_000
+   */
   drainMs?: number;
 }
 
-/** One proxy: everything behind the middleware, put together. */
+/** One proxy, without the adapter to a framework. */
 export interface Proxy {
   readonly dispatch: Dispatch;
   /** Settles with the first attempt to open the store. Further attempts follow if it rejects. */
   readonly ready: Promise<void>;
   /** Resolves with whether it accepts new streams. Asks the store. Never rejects. */
   readiness(): Promise<Readiness>;
-  /** Takes no new streams, drains, and lets go of everything. Idempotent. */
+  /** Rejects new streams, waits for running ones, and releases all resources. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -108,7 +111,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     store,
     logger,
     processId: processes.id,
-    tell: (owner, streamId) => peers.tellReading(owner, streamId),
+    tell: (owner, streamId) => peers.notifyReading(owner, streamId),
     check: (streamId) => peers.checkUnread(streamId),
   });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
@@ -127,16 +130,16 @@ export function createProxy(options: ResolvedOptions): Proxy {
   });
   const orphans = new OrphanKeeper({
     processes,
-    settle: async (streamId) => {
+    reconcile: async (streamId) => {
       const info = await store.head(streamId);
-      if (info) await guardian.settle(streamId, info);
+      if (info) await guardian.reconcile(streamId, info);
     },
     logger,
   });
   const claims = new Claims({
     claims: coordinator.claims,
     processes,
-    tellWaiting: (process, streamId) => peers.tellWaiting(process, streamId),
+    notifyWaiting: (process, streamId) => peers.notifyWaiting(process, streamId),
     streams: store,
     isHere: (streamId) => running.has(streamId),
   });
@@ -202,7 +205,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     if (opened) await processes.stop();
     await recoveries.close();
     await upstream.close();
-    // A store that was handed in is its owner's to close.
+    // A store from the options is disposed of by its owner.
     if (opened && !options.store) await store.dispose();
   };
   let closing: Promise<void> | undefined;

@@ -9,7 +9,7 @@ import { deleteStream } from './streams/delete-stream.ts';
 import { findStream } from './streams/find-stream.ts';
 import { headStream } from './streams/head-stream.ts';
 
-/** What a route asks for: the service's credentials, a signed URL, or a signed URL where there is one. */
+/** Credentials that a route requires: service credentials, a signed URL, or a signed URL if the request has one. */
 export type AuthPolicy = 'service' | 'signed' | 'signed-or-service';
 
 export interface Route {
@@ -22,7 +22,7 @@ export interface Route {
   readonly handle: (exchange: Exchange, context: Context) => Promise<void>;
 }
 
-/** The protocol, a line an operation. OPTIONS is the CORS middleware's. */
+/** The operations of the protocol. OPTIONS is handled by the CORS middleware. */
 export const ROUTES: readonly Route[] = [
   { method: 'POST', at: 'base', auth: 'service', handle: createStream },
   { method: 'GET', at: 'base', auth: 'service', handle: findStream },

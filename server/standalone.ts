@@ -18,21 +18,22 @@ import { resolveServerOptions } from './options/resolve.ts';
 import { PROXY_OPTIONS } from './options/table.ts';
 import type { CloseOptions } from './proxy.ts';
 
-/** Where the standalone server mounts the proxy. */
+/** Path of the proxy in the standalone server. */
 export const MOUNT_PATH = '/v1/proxy';
 
-/** A proxy that listens on a port of its own. */
+/** A proxy with an HTTP server of its own. */
 export interface ProxyServer {
   /** The server's origin, such as `http://localhost:4440`; the proxy is at `/v1/proxy` below it. */
   readonly url: string;
-  /** Drains as `durableProxy`'s `close` does, and stops listening. Idempotent. */
+  /** Stops like `close` of `durableProxy`, and stops listening. Idempotent. */
   stop(options?: CloseOptions): Promise<void>;
 }
 
 /**
- * The proxy on a port of its own, with `GET /health`, `GET /ready` and, with the option `metrics`, `GET /metrics`. Resolves when it listens and its store is open.
+ * Starts the proxy as an HTTP server with `GET /health`. Resolves when the server listens and its store is open.
  * @param options the options of `durableProxy`, and where to listen.
- * @throws ConfigurationError, what `listen` fails with (a port in use), what the store fails with.
+ * @returns the running server.
+ * @throws ConfigurationError for invalid options; the error of `listen`, such as EADDRINUSE; the error of the store.
  */
 export async function createProxyServer(options: ProxyServerOptions): Promise<ProxyServer> {
   const { port, host, metrics: hasMetrics, proxyOptions, ...httpOptions } = resolveServerOptions(options);
@@ -45,7 +46,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
   };
   const app = express();
   app.disable('x-powered-by');
-  // The proxy says for itself who may embed what it serves.
+  // The proxy sets this header itself.
   app.use(helmet({ crossOriginResourcePolicy: false }));
   app.use((_req, res, next) => {
     ignoreErrors(res);
@@ -66,7 +67,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
   );
   app.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
     void next;
-    // Express refuses targets that it cannot decode with a 400 of its own.
+    // Express responds 400 to targets that it cannot decode.
     const bad = (error as { status?: unknown } | null)?.status === 400;
     renderError(
       req,
@@ -86,7 +87,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
   const stop = async (closeOptions?: CloseOptions): Promise<void> => {
     await proxy.close(closeOptions);
     const closed = new Promise((resolve) => server.close(resolve));
-    // Closing streams ended their readers; what is left are idle connections and half-sent requests.
+    // Closing the streams has ended their reads. The remaining connections are idle or have sent part of a request.
     server.closeAllConnections();
     await closed;
   };

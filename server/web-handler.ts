@@ -23,6 +23,7 @@ export interface DurableHandlerOptions extends Omit<
 
 /** What `prepareUpstream` of a web handler receives. `url` and `headers` may be changed in place. */
 export interface WebUpstreamDraft extends Omit<UpstreamDraft, 'req'> {
+  /** Request of the create. Undefined for other purposes. */
   readonly req: Request;
 }
 
@@ -49,10 +50,11 @@ const NAME = 'createDurableHandler';
 
 /**
  * Creates the durable proxy as a function from `Request` to `Response`, for Next.js, Hono, SvelteKit, Remix, TanStack
- * Start, Bun and Deno. The store is opened by the first request, not at import: a build opens none.
+ * Start, Bun and Deno. The first request opens the store, so that a build does not.
  *
  * @param options those of `durableProxy`, and `basePath`.
- * @throws ConfigurationError for options that cannot work; the message shows a form that does.
+ * @returns the handler, with `ready` and `close`.
+ * @throws ConfigurationError for invalid options. The message shows a valid example.
  * @example
  *     const handler = createDurableHandler({ basePath: '/v1/proxy', jwtSecret, allowlist });
  *     app.all('/v1/proxy/*', (c) => handler(c.req.raw)); // Hono
@@ -102,11 +104,11 @@ function targetOf(url: string, basePath: string): string {
   return (isWhole ? pathname.slice(basePath.length) : pathname) + search;
 }
 
-/** Returns the options as the proxy knows them: its callbacks get the `Request` that the framework passed. */
+/** Adapts the callbacks among the options, which get the `Request` that the framework passed. */
 function nodeOptions(options: DurableHandlerOptions): DurableProxyOptions {
   const { authenticate, prepareUpstream } = options;
   return {
-    // What is no function is refused when the options are checked.
+    // Values that are not functions are rejected when the options are checked.
     ...(options as unknown as DurableProxyOptions),
     ...(typeof authenticate === 'function' && {
       authenticate: (req) => authenticate((req as unknown as WebRequest).request),

@@ -2,18 +2,18 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
 
-/** What some tests need beyond npm packages, and how a Debian machine gets it. */
+/** Programs that some tests require in addition to npm packages, and how to install them on Debian. */
 const REQUIREMENTS = {
   chromium: { command: 'chromium', install: 'sudo apt-get install -y chromium' },
   'redis-server': { command: 'redis-server', install: 'sudo apt-get install -y redis-server' },
-  // On Debian 12 it is among the backports.
+  // On Debian 12, it is in the backports.
   'valkey-server': { command: 'valkey-server', install: 'sudo apt-get install -y valkey-server' },
   promtool: { command: 'promtool', install: 'sudo apt-get install -y prometheus' },
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;
 
-/** The path of a command of the machine, or undefined when it has none. */
+/** Returns the path of an installed command, or undefined. */
 export function findCommand(name: Requirement): string | undefined {
   const { command } = REQUIREMENTS[name];
   return (process.env['PATH'] ?? '')
@@ -22,7 +22,7 @@ export function findCommand(name: Requirement): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** The path of a command that a suite under `needs` may count on. */
+/** Returns the path of a command that `needs` has checked. */
 export function commandPath(name: Requirement): string {
   const path = findCommand(name);
   if (path === undefined) throw new Error(`no ${name} here: ${REQUIREMENTS[name].install}`);
@@ -30,8 +30,8 @@ export function commandPath(name: Requirement): string {
 }
 
 /**
- * A `describe` for tests that need a program of the machine. Without it they are skipped, and the title
- * says how to install it; with `CI=true` its absence fails, so that nothing is skipped unseen.
+ * Returns a `describe` for tests that require a program. Without it, they are skipped, with the install command in the
+ * title. With `CI=true`, a missing program is a failure.
  */
 export function needs(name: Requirement): (title: string, suite: () => void) => void {
   return (title, suite) => {

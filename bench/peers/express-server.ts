@@ -4,7 +4,7 @@ import { request } from 'undici';
 import { UPSTREAM_URL } from '../../protocol/headers.ts';
 import { passFlushed, passFramed, type Pass } from './floors.ts';
 
-/** A pass-through as one writes it in ten lines, which keeps nothing; or `frame` or `flush <file>`: see floors.ts. */
+/** A minimal pass-through proxy without storage; or `frame` or `flush <file>`: see floors.ts. */
 const [kind, file] = process.argv.slice(2) as ['frame' | 'flush' | undefined, string?];
 const plain: Pass = (body, res) => void body.pipe(res);
 const pass = kind === 'frame' ? passFramed : kind === 'flush' ? passFlushed(file!) : plain;

@@ -5,7 +5,10 @@ import { SseEncoder } from '../../server/read/sse-frames.ts';
 import { FRAME_BYTES } from '../../server/store/shared/frames.ts';
 import { formatOffset } from '../../server/store/shared/byte-offsets.ts';
 
-/** How a pass-through hands an answer on. Each does one thing of ours alone, and so says what that costs at least. */
+/**
+ * How a pass-through forwards a response. Each variant adds one part of the durable proxy, to measure the minimum cost
+ * of that part.
+ */
 export type Pass = (body: Readable, res: ServerResponse) => void;
 
 const CURSOR = '12345678';
@@ -34,7 +37,7 @@ export const passFramed: Pass = (body, res) => {
   res.on('drain', () => body.resume());
 };
 
-/** One write and one flush for all that came during the flush before. */
+/** Batches all chunks that arrive during a flush into one write and one flush. */
 function flusher(path: string): (chunk: Buffer, onFlushed: () => void) => void {
   const fd = openSync(path, 'w+');
   writeSync(fd, Buffer.alloc(FILE_BYTES));
@@ -62,7 +65,7 @@ function flusher(path: string): (chunk: Buffer, onFlushed: () => void) => void {
   };
 }
 
-/** Has each chunk flushed to the file at `path` before it goes out, and does nothing else. */
+/** Flushes each chunk to the file at `path` before sending it. */
 export function passFlushed(path: string): Pass {
   const write = flusher(path);
   return (body, res) => {

@@ -21,10 +21,13 @@ export const PEER_NAMES = [
 export const INDIFFERENT = 'durable-proxy, disk, completeness off';
 export type PeerName = (typeof PEER_NAMES)[number] | typeof INDIFFERENT;
 
-/** What stands between the reader and the upstream. */
+/** A server between the reader and the upstream. */
 export interface Peer extends Source {
   readonly name: PeerName;
-  /** Begins to look at what all its processes use together; gives the function that says so. */
+  /**
+   * Starts measuring the resources of all its processes.
+   * @returns a function that returns the usage since then.
+   */
   watch(): () => Usage;
   stop(): Promise<void>;
 }
@@ -71,14 +74,14 @@ export async function temporaryFolder(): Promise<{ path: string; remove: () => P
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** With `BENCH_PROFILE=<folder>` each of our servers leaves a CPU profile there when it stops. */
+/** With `BENCH_PROFILE=<folder>`, each of our servers writes a CPU profile there when it stops. */
 function ours(args: string[]): Promise<ServerProcess> {
   const folder = process.env['BENCH_PROFILE'];
   const flags = folder ? ['--cpu-prof', `--cpu-prof-dir=${folder}`] : [];
   return ServerProcess.node('./peers/our-server.ts', args, { BENCH_SECRET }, flags);
 }
 
-/** Keeps nothing on disk: with the peer that it is measured beside, Redis is a place to meet. */
+/** Keeps nothing on disk, like the peer that it is compared with. */
 async function redisProcess(): Promise<ServerProcess> {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];

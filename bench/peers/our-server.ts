@@ -19,5 +19,5 @@ const { url } = await createProxyServer({
   ...(store ? { store } : { durableStreamsUrl: where }),
 });
 console.log(`listening ${url}`);
-// Not by the signal itself: a profile is written when the process ends in order.
+// Exits normally, because only then a profile is written.
 process.on('SIGTERM', () => process.exit());

@@ -6,7 +6,7 @@ import { createClient } from 'redis';
 import { createResumableStreamContext } from 'resumable-stream';
 import { UPSTREAM_URL } from '../../protocol/headers.ts';
 
-/** The peer as its own README has it: a stream of strings, kept in Redis for whoever comes back while it runs. */
+/** The peer as in its README: a stream of strings in Redis, which can be resumed while it runs. */
 const url = process.argv[2]!;
 const publisher = createClient({ url });
 const subscriber = createClient({ url });

@@ -74,7 +74,7 @@ async function catchUp(bench: Bench, peer: Peer, stream: Finished, reads: number
   };
 }
 
-/** Makes the stream, and gives it once it is closed. */
+/** Creates the stream, and returns it once it is closed. */
 async function finished(bench: Bench, peer: Peer, length: number): Promise<Finished> {
   const chunks = Math.ceil(length / CHUNK_BYTES);
   const upstream = `${bench.upstream}/?chunks=${chunks}&size=${CHUNK_BYTES}`;
@@ -84,7 +84,7 @@ async function finished(bench: Bench, peer: Peer, length: number): Promise<Finis
   return { url, bytes, chunks };
 }
 
-/** Reads as a client that catches up does, one answer after the other; gives the number of bytes. */
+/** Reads like a client that catches up, one response after the other. Returns the number of bytes. */
 async function readPlain(bench: Bench, streamUrl: string): Promise<number> {
   const url = new URL(streamUrl);
   let bytes = 0;

@@ -1,6 +1,6 @@
 import { createDurableFetch, MemoryStorage } from '../../core-client/index.ts';
 
-/** What a client does, in Node and in a page alike: reads answers to their ends, several at once. */
+/** Task of a client in Node or in a page: reads several responses concurrently to their ends. */
 export interface ClientTask {
   /** Reads by `durableFetch` through this proxy; undefined: by plain fetch. */
   readonly proxyUrl?: string | undefined;
@@ -11,7 +11,7 @@ export interface ClientTask {
 
 export interface ClientReport {
   readonly bytes: number;
-  /** Reads that gave bytes. */
+  /** Reads that returned bytes. */
   readonly reads: number;
 }
 

@@ -24,7 +24,7 @@ const SUBJECTS = [
 ];
 const CHUNK_BYTES = 120;
 
-/** What the client costs beside a plain fetch of the upstream itself. */
+/** CPU cost of the client compared with a plain fetch of the upstream. */
 export function clientBesideFetch({ name, streams, chunks, gapMs, targets }: ClientOptions): Work {
   let chromium: Promise<Chromium> | undefined;
   return {

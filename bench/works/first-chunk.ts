@@ -15,7 +15,7 @@ export interface PauseOptions {
   readonly targets: readonly Target[];
 }
 
-/** The age of a first chunk that nothing follows for a while: whoever waits for more holds it back. */
+/** Age of a first chunk that is followed by a pause. A proxy that waits for more bytes would delay it. */
 export function firstChunkBeforePause(options: PauseOptions): Work {
   const { name, streams, pauseMs, peers, targets } = options;
   return {
@@ -26,7 +26,7 @@ export function firstChunkBeforePause(options: PauseOptions): Work {
     async run(bench) {
       const upstream = `${bench.upstream}/?chunks=2&pause=${pauseMs}&size=120`;
       const begun: { name: PeerName; durable: boolean; recordings: Promise<Recording>[] }[] = [];
-      // While one pauses the next may begin: a stream that waits costs nobody anything.
+      // The next stream may start during the pause of one, because a waiting stream uses no CPU.
       for (const peerName of inTurn(peers, bench.round)) {
         const peer = await bench.peer(peerName);
         const recordings: Promise<Recording>[] = [];

@@ -204,7 +204,7 @@ const atLeast = (text: string, limit: number, value: (of: ValueOf) => number): T
   compare: 'at least',
 });
 
-/** Of one round, so that what the machine does to both is no part of it. */
+/** Computed per round, so that fluctuations of the machine affect both values. */
 const ratio =
   (metric: string, subject: string, to: string) =>
   (of: ValueOf): number =>

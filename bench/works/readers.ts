@@ -73,7 +73,10 @@ async function measure(
   };
 }
 
-/** Opens the reads, and gives them when all their heads are there. In an array, or it would wait for their ends. */
+/**
+ * Opens the reads, and returns them when all their headers have arrived. In an array: a promise of promises would wait
+ * for their ends.
+ */
 async function connected(bench: Bench, url: string, readers: number): Promise<Promise<Recording>[]> {
   const recordings: Promise<Recording>[] = [];
   const heads = Array.from(

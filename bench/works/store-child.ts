@@ -5,9 +5,9 @@ import { EmbeddedStore } from '../../server/store/embedded/store.ts';
 import { nowMs } from '../clock.ts';
 
 /**
- * What the embedded store is asked for in a process of its own; prints a line of JSON.
+ * Runs a task on the embedded store in a separate process, and prints a line of JSON.
  * `fill <dataDir> <streams>`: makes finished streams. `open <dataDir>`: opens the store.
- * `sweep <dataDir> <streams>`: makes streams that expire before long, and waits until they are gone.
+ * `sweep <dataDir> <streams>`: creates streams that expire soon, and waits until they are deleted.
  */
 const [task, dataDir, count = '0'] = process.argv.slice(2) as [string, string, string?];
 
@@ -15,7 +15,7 @@ const CHUNK = Buffer.alloc(200, 'x');
 /** Streams made at once. */
 const BATCH = 500;
 const DAY_SECONDS = 86_400;
-/** Long enough for all of them to be made before the first goes. */
+/** Long enough to create all of them before the first expires. */
 const SWEEP_TTL_SECONDS = 3;
 
 const begunMs = nowMs();

@@ -6,9 +6,9 @@ import type { Target, Work } from '../work.ts';
 
 export interface StoreOptions {
   readonly name: string;
-  /** Finished streams that lie in the store. */
+  /** Finished streams in the store. */
   readonly stored: number;
-  /** Streams that a sweep takes away. */
+  /** Streams that a sweep deletes. */
   readonly expired: number;
   readonly targets: readonly Target[];
 }
@@ -16,7 +16,7 @@ export interface StoreOptions {
 const run = promisify(execFile);
 export const STORE = 'embedded store, disk';
 
-/** Opening the embedded store when much lies in it, and sweeping it. */
+/** Opens and sweeps an embedded store with many streams. */
 export function storeAtRest({ name, stored, expired, targets }: StoreOptions): Work {
   let folder: ReturnType<typeof temporaryFolder> | undefined;
   const filled = async (): Promise<string> => {

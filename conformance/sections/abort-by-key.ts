@@ -22,7 +22,7 @@ function abort(t: Context, headers: Headers, query = `?${ACTION}=${ACTION_ABORT}
   return t.service(new URL(`${t.base}${query}`), { method: 'PATCH', headers });
 }
 
-/** Aborts a create whose upstream has not responded, and checks what all sides see of it. */
+/** Aborts a create whose upstream has not responded, and checks all responses and the upstream. */
 async function abortPending(t: Context, headers: Headers): Promise<void> {
   const feed = t.feed({ held: true });
   const create = t.create(feed, { headers });
@@ -80,7 +80,7 @@ export const abortByKey = section(
       await expectStatus(await abort(t, { ...byKey(), ...byName() }), 204);
     }),
 
-    test('[ABORT-11] a create under an aborted key is refused without an upstream call', async (t) => {
+    test('[ABORT-11] a create with an aborted key is rejected without an upstream call', async (t) => {
       const upstream = t.reply('never');
       const headers = byKey();
       await expectStatus(await abort(t, headers), 204);
@@ -117,7 +117,7 @@ export const abortByKey = section(
       await first.until(11);
     }),
 
-    test('[ABORT-13] an abort without a key, with another action or without credentials is refused', async (t) => {
+    test('[ABORT-13] an abort without a key, with another action or without credentials is rejected', async (t) => {
       const feed = t.feed({ held: true });
       const headers = byKey();
       const create = t.create(feed, { headers });
@@ -133,7 +133,7 @@ export const abortByKey = section(
     }),
 
     test(
-      '[ABORT-13] a key of another subject aborts nothing',
+      '[ABORT-13] a key of another subject has no effect',
       async (t) => {
         const feed = t.feed({ held: true });
         const headers = { ...byKey(), ...byName() };

@@ -6,7 +6,7 @@ import { section, test } from '../define.ts';
 import { expectBytes, expectError } from '../expect.ts';
 
 export const abort = section('abort', [
-  test('[ABORT-1][ABORT-3] it stops the upstream, and what had come can still be read', async (t) => {
+  test('[ABORT-1][ABORT-3] cancels the upstream request, and the received bytes stay readable', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('half an ans');
@@ -19,7 +19,7 @@ export const abort = section('abort', [
     assert.equal(last.header(STREAM_CLOSED), 'true');
   }),
 
-  test('[ABORT-1] it stops an upstream that has said nothing yet', async (t) => {
+  test('[ABORT-1] cancels an upstream request without a response', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     assert.equal((await stream.abort()).status, 204);
@@ -27,7 +27,7 @@ export const abort = section('abort', [
     assert.equal((await stream.closed()).bytes.length, 0);
   }),
 
-  test('[ABORT-2] it may be asked again, also of what is over', async (t) => {
+  test('[ABORT-2] is idempotent, also for a closed stream', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const answers = await Promise.all(Array.from({ length: 5 }, () => stream.abort()));
@@ -39,7 +39,7 @@ export const abort = section('abort', [
     expectBytes((await whole.closed()).bytes, 'whole');
   }),
 
-  test('[ABORT-4] readers learn of it and do not hang, in every mode', async (t) => {
+  test('[ABORT-4] ends reads in every mode', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('abc');
@@ -53,7 +53,7 @@ export const abort = section('abort', [
     expectBytes((await stream.catchUp()).bytes, 'abc');
   }),
 
-  test('[ABORT-5] another action, or none, is refused', async (t) => {
+  test('[ABORT-5] rejects another action and a missing one', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     for (const params of [{}, { [ACTION]: '' }, { [ACTION]: 'pause' }, { [ACTION]: 'ABORT' }]) {
@@ -63,7 +63,7 @@ export const abort = section('abort', [
     await stream.until(11);
   }),
 
-  test('[ABORT-6] without a signature nothing is stopped, not even with the secret', async (t) => {
+  test('[ABORT-6] rejects a request without a signature, also with the secret', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const path = `${stream.id}?${ACTION}=${ACTION_ABORT}`;
@@ -73,7 +73,7 @@ export const abort = section('abort', [
     await stream.until(11);
   }),
 
-  test("[ABORT-7][AUTH-4] another stream's signature, or a wrong one, stops nothing", async (t) => {
+  test('[ABORT-7][AUTH-4] rejects a wrong signature and that of another stream', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const other = await t.start(t.reply('x'));
@@ -87,7 +87,7 @@ export const abort = section('abort', [
     await stream.until(11);
   }),
 
-  test('[ABORT-8] a stream that is gone has nothing to stop', async (t) => {
+  test('[ABORT-8] responds 204 for a deleted stream', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     await stream.remove();

@@ -21,7 +21,7 @@ const head = (t: Context, stream: Stream, headers: RequestHeaders = {}): Promise
 export const asUpstream = section(
   'as-upstream',
   [
-    test('[READ-20] a finished answer comes whole, under its own type', async (t) => {
+    test('[READ-20] sends the whole body of a closed stream with its own type', async (t) => {
       const bytes = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_000_000, i)));
       const stream = await finished(t, bytes, 'audio/ogg; codecs=opus');
       const answer = await stream.read(UPSTREAM);
@@ -33,7 +33,7 @@ export const asUpstream = section(
       expectBytes(await answer.bytes(), bytes);
     }),
 
-    test('[READ-21][READ-22] what a browser could run is a download without a type', async (t) => {
+    test('[READ-21][READ-22] sends types that browsers execute as an untyped download', async (t) => {
       const types = [
         'text/html',
         'application/xhtml+xml',
@@ -57,7 +57,7 @@ export const asUpstream = section(
       }
     }),
 
-    test('[READ-22] a type that is sent is not sniffed, and is sandboxed as a document', async (t) => {
+    test('[READ-22] disables sniffing, and sandboxes the response as a document', async (t) => {
       for (const type of ['image/png', 'application/json', 'text/plain', 'text/event-stream', 'video/mp4']) {
         const answer = await (await finished(t, '{}', type)).read(UPSTREAM);
         assert.equal(answer.header('content-type'), type);
@@ -87,7 +87,7 @@ export const asUpstream = section(
       }
     }),
 
-    test('[READ-24] a range outside of the answer is a 416 that tells its size', async (t) => {
+    test('[READ-24] responds 416 with the size to a range after the last byte', async (t) => {
       const stream = await finished(t, '0123456789', 'audio/mpeg');
       for (const range of ['bytes=10-', 'bytes=-0', 'bytes=99999999999999999999-']) {
         const answer = await stream.read(UPSTREAM, { Range: range });
@@ -96,7 +96,7 @@ export const asUpstream = section(
       }
     }),
 
-    test('[READ-24] several ranges, other units and other bytes get the whole', async (t) => {
+    test('[READ-24] sends the whole body for several ranges, other units and another ETag', async (t) => {
       const stream = await finished(t, '0123456789', 'audio/mpeg');
       const etag = (await stream.read(UPSTREAM)).header('etag') ?? '';
       assert.match(etag, /^"[^"]+"$/);
@@ -118,7 +118,7 @@ export const asUpstream = section(
       assert.equal(unchanged.status, 304);
     }),
 
-    test('[READ-25] HEAD takes the signed URL, and sends the headers of the whole', async (t) => {
+    test('[READ-25] HEAD accepts the signed URL and sends the headers of the whole body', async (t) => {
       const stream = await finished(t, '0123456789', 'audio/mpeg');
       const answer = await head(t, stream, { Range: 'bytes=0-1' });
       await expectStatus(answer, 200);
@@ -131,7 +131,7 @@ export const asUpstream = section(
       assert.equal((await t.send(unsigned, { method: 'HEAD' })).status, 401);
     }),
 
-    test('[READ-26] an open stream is sent as far as it has come, without ranges', async (t) => {
+    test('[READ-26] sends the bytes so far of an open stream, without ranges', async (t) => {
       const feed = t.feed({ contentType: 'audio/mpeg' });
       const stream = await t.start(feed);
       await feed.send('half');
@@ -144,7 +144,7 @@ export const asUpstream = section(
       expectBytes(await answer.bytes(), 'half');
     }),
 
-    test('[READ-27] another form, an offset or a mode beside it is refused', async (t) => {
+    test('[READ-27] rejects other values, and an offset or a mode next to it', async (t) => {
       const stream = await finished(t, 'x', 'audio/mpeg');
       for (const params of [
         { [AS]: 'html' },
@@ -156,7 +156,7 @@ export const asUpstream = section(
       }
     }),
 
-    test('[READ-20][READ-23] an empty answer is an empty 200', async (t) => {
+    test('[READ-20][READ-23] sends an empty stream as an empty 200', async (t) => {
       const stream = await finished(t, '', 'audio/mpeg');
       for (const headers of [{}, { Range: 'bytes=-5' }]) {
         const answer = await stream.read(UPSTREAM, headers);

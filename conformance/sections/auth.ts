@@ -6,7 +6,7 @@ import { section, test } from '../define.ts';
 import { expectError, expectStatus } from '../expect.ts';
 import type { Answer } from '../http-client.ts';
 
-/** The operations that ask for the service's credentials, with whatever stands for them. */
+/** The operations that require service credentials, sent with the given ones. */
 function serviceOperations(
   t: Context,
   id: string,
@@ -22,7 +22,7 @@ function serviceOperations(
 }
 
 export const auth = section('auth', [
-  test('[AUTH-1] the secret counts in the query and as a bearer token', async (t) => {
+  test('[AUTH-1] accepts the secret in the query and as a bearer token', async (t) => {
     const upstream = t.reply('ok');
     const stream = await t.start(upstream);
     await stream.closed();
@@ -45,7 +45,7 @@ export const auth = section('auth', [
     }
   }),
 
-  test('[AUTH-15] an id that is no UUID needs credentials like any other', async (t) => {
+  test('[AUTH-15] checks credentials before the form of the id', async (t) => {
     for (const id of ['some-stream-id', '..%2F..%2Fetc', 'a%00b']) {
       await expectError(await t.send(id), 'MISSING_SECRET');
       assert.equal((await t.send(id, { method: 'HEAD' })).status, 401);
@@ -55,7 +55,7 @@ export const auth = section('auth', [
     }
   }),
 
-  test('[AUTH-2] without credentials, or with wrong ones, nothing is done', async (t) => {
+  test('[AUTH-2] rejects missing and wrong credentials', async (t) => {
     const upstream = t.reply('never');
     const stream = await t.start(t.reply('kept'));
     await stream.closed();
@@ -79,14 +79,14 @@ export const auth = section('auth', [
     await expectError(await t.send(stream.id), 'MISSING_SECRET');
   }),
 
-  test('[AUTH-4] a signed URL is good for its stream alone', async (t) => {
+  test('[AUTH-4] a signed URL grants access to its stream only', async (t) => {
     const mine = await t.start(t.reply('mine'));
     const other = await t.start(t.reply('other'));
     await other.closed();
     await expectError(await t.send(`${other.id}${mine.url.search}`), 'SIGNATURE_INVALID');
   }),
 
-  test('[AUTH-5] whatever was changed in a signed URL makes it void', async (t) => {
+  test('[AUTH-5] rejects a signed URL with any change', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     const expires = Number(stream.url.searchParams.get(EXPIRES));
@@ -111,7 +111,7 @@ export const auth = section('auth', [
     }
   }),
 
-  test('[AUTH-6] a signed URL whose time is over says so', async (t) => {
+  test('[AUTH-6] reports that a signed URL has expired', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     await expectError(await stream.read({ [EXPIRES]: '1600000000' }), 'SIGNATURE_EXPIRED');
@@ -119,7 +119,7 @@ export const auth = section('auth', [
     await expectError(await t.send(patch, { method: 'PATCH' }), 'SIGNATURE_EXPIRED');
   }),
 
-  test('[AUTH-7] a URL with a signature is judged by it alone', async (t) => {
+  test('[AUTH-7] decides by the signature if there is one', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     const url = stream.at({ [SIGNATURE]: 'wrong' });
@@ -128,7 +128,7 @@ export const auth = section('auth', [
     await expectError(await t.send(url), 'SIGNATURE_INVALID');
   }),
 
-  test('[AUTH-8] parameters and headers that say two things are refused', async (t) => {
+  test('[AUTH-8] rejects repeated and contradictory credentials', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     const url = new URL(stream.url);
@@ -142,7 +142,7 @@ export const auth = section('auth', [
     );
   }),
 
-  test('[AUTH-9] no refusal repeats a credential', async (t) => {
+  test('[AUTH-9] errors contain no credential', async (t) => {
     const stream = await t.start(t.reply('x'));
     const signature = stream.url.searchParams.get(SIGNATURE) ?? '';
     const answers = [
@@ -159,7 +159,7 @@ export const auth = section('auth', [
     }
   }),
 
-  test('[AUTH-10] a 401 names the scheme that would do', async (t) => {
+  test('[AUTH-10] a 401 has WWW-Authenticate', async (t) => {
     const stream = await t.start(t.reply('x'));
     for (const answer of [await t.send(stream.id), await t.send('', { method: 'POST' })]) {
       assert.equal(answer.status, 401);

@@ -1,4 +1,4 @@
-/** Every byte value in a row, CR, LF and NUL among them, and a few that are half a character. */
+/** All byte values in order, including CR, LF and NUL, and some incomplete characters. */
 export function everyByte(): Buffer {
   return Buffer.concat([
     Buffer.from(Array.from({ length: 256 }, (_, i) => i)),

@@ -15,7 +15,7 @@ function list(answer: Answer, header: string): string[] {
   return (answer.header(header) ?? '').split(',').map((each) => each.trim().toLowerCase());
 }
 
-/** The page may read the answer, and these headers of it. */
+/** Asserts that a page may read the response and these headers. */
 function readable(answer: Answer): void {
   assert.match(answer.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
   const exposed = list(answer, 'access-control-expose-headers');
@@ -24,7 +24,7 @@ function readable(answer: Answer): void {
 }
 
 export const cors = section('cors', [
-  test('[CORS-1] every answer can be read by a page, refusals too', async (t) => {
+  test('[CORS-1] pages can read every response, including errors', async (t) => {
     const headers = { Origin: ORIGIN };
     const answer = await t.create(t.reply('x'), { headers });
     readable(answer);
@@ -40,7 +40,7 @@ export const cors = section('cors', [
     readable(await stream.read({ offset: 'a,b' }, headers));
   }),
 
-  test('[CORS-2] a preflight asks for no credentials and allows what was asked for', async (t) => {
+  test('[CORS-2] a preflight needs no credentials and allows the requested headers', async (t) => {
     const asked = [
       UPSTREAM_URL,
       UPSTREAM_METHOD,
@@ -77,7 +77,7 @@ export const cors = section('cors', [
     }
   }),
 
-  test('[CORS-3] the three headers of a create are allowed unasked', async (t) => {
+  test('[CORS-3] allows the three headers of a create without being asked', async (t) => {
     const answer = await t.send('', {
       method: 'OPTIONS',
       headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST' },

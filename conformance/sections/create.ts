@@ -14,7 +14,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export const create = section('create', [
   ...UPSTREAM_METHODS.map((method) =>
-    test(`[CREATE-1] ${method}: the upstream gets this method, the URL with its query, and the body`, async (t) => {
+    test(`[CREATE-1] ${method}: the upstream receives the method, the URL with its query, and the body`, async (t) => {
       const upstream = t.upstream(({ res }) => void res.end('ok'), '/v1/chat?model=a%20b&empty=');
       const body = method === 'GET' ? undefined : Buffer.from([0, 13, 10, 255, 0xe2, 0x82, 0xac]);
       await t.start(upstream, { method, ...(body && { body }) });
@@ -26,7 +26,7 @@ export const create = section('create', [
     }),
   ),
 
-  test('[CREATE-2][CREATE-4] a 2xx makes a stream: 201 with a signed URL below the mount, and its content type', async (t) => {
+  test('[CREATE-2][CREATE-4] responds 201 to a 2xx, with a signed URL below the mount and the content type', async (t) => {
     const upstream = t.reply('hello', { status: 202, contentType: 'text/plain; charset=utf-8' });
     const answers = [await t.create(upstream), await t.create(upstream)];
     const ids = answers.map((answer) => {
@@ -42,7 +42,7 @@ export const create = section('create', [
     assert.notEqual(ids[0], ids[1]);
   }),
 
-  test('[CREATE-3] the answer comes with the headers of the upstream, before its body', async (t) => {
+  test("[CREATE-3] responds after the upstream's headers, before its body", async (t) => {
     const feed = t.feed();
     const answer = await t.create(feed);
     assert.equal(answer.status, 201);
@@ -51,7 +51,7 @@ export const create = section('create', [
     expectBytes((await t.streamOf(answer).closed()).bytes, 'late');
   }),
 
-  test('[CREATE-5] without an upstream URL or method, or with a method that is none', async (t) => {
+  test('[CREATE-5] rejects a missing upstream URL or method, and an invalid method', async (t) => {
     const upstream = t.reply('never');
     const create = (headers: Record<string, string | undefined>) => t.create(upstream, { headers });
     await expectError(await create({ [UPSTREAM_URL]: undefined }), 'MISSING_UPSTREAM_URL');
@@ -62,7 +62,7 @@ export const create = section('create', [
     assert.equal(upstream.received.length, 0);
   }),
 
-  test('[CREATE-6] checks credentials, then what is there, then the method, then the URL', async (t) => {
+  test('[CREATE-6] checks credentials, presence, the method and the URL in this order', async (t) => {
     const create = (headers: Record<string, string | undefined>, token?: string) =>
       t.create('http://not-allowed.invalid/', { headers, ...(token !== undefined && { token }) });
     const nothing = { [UPSTREAM_URL]: undefined, [UPSTREAM_METHOD]: undefined };
@@ -74,7 +74,7 @@ export const create = section('create', [
   }),
 
   ...[400, 401, 429, 500, 503].map((status) =>
-    test(`[CREATE-7] an upstream's ${status} comes back as 502 with its status, type and body, and no stream`, async (t) => {
+    test(`[CREATE-7] an upstream's ${status} becomes a 502 with its status, type and body, without a stream`, async (t) => {
       const upstream = t.reply('{"error":"überlastet"}', {
         status,
         contentType: 'application/problem+json',
@@ -93,7 +93,7 @@ export const create = section('create', [
   ),
 
   ...[301, 302, 303, 307, 308].map((status) =>
-    test(`[CREATE-8] an upstream's ${status} is refused, and nobody goes where it leads`, async (t) => {
+    test(`[CREATE-8] an upstream's ${status} is rejected and not followed`, async (t) => {
       const trap = t.reply('trap');
       const answer = await t.create(t.reply('', { status, headers: { Location: trap.url } }));
       await expectError(answer, 'REDIRECT_NOT_ALLOWED');
@@ -102,7 +102,7 @@ export const create = section('create', [
     }),
   ),
 
-  test('[CREATE-9] an upstream that resets, or talks no HTTP, is a 502', async (t) => {
+  test('[CREATE-9] responds 502 if the upstream resets the connection or sends malformed HTTP', async (t) => {
     const resetting = t.upstream(({ res }) => void res.socket?.resetAndDestroy());
     await expectError(await t.create(resetting), 'UPSTREAM_ERROR');
     const babbling = t.upstream(({ res }) => void res.socket?.end('what?\r\n\r\n'));
@@ -111,7 +111,7 @@ export const create = section('create', [
     await expectError(await t.create(cut), 'UPSTREAM_ERROR');
   }),
 
-  test('[CREATE-10] a 204 and an empty 200 are empty streams that are closed at once', async (t) => {
+  test('[CREATE-10] creates an empty closed stream for a 204 and an empty 200', async (t) => {
     for (const upstream of [
       t.upstream(({ res }) => void res.writeHead(204).end()),
       t.upstream(({ res }) => void res.writeHead(200, { 'Content-Length': 0 }).end()),
@@ -122,7 +122,7 @@ export const create = section('create', [
     }
   }),
 
-  test('[CREATE-11] a caller who leaves before the answer takes the upstream with him', async (t) => {
+  test('[CREATE-11] cancels the upstream request if the caller disconnects before the response', async (t) => {
     const feed = t.feed({ held: true });
     const leaving = new AbortController();
     const create = t.create(feed, { signal: leaving.signal });
@@ -133,12 +133,12 @@ export const create = section('create', [
     await assert.rejects(create);
   }),
 
-  test('[CREATE-12] no cache may keep the signed URL', async (t) => {
+  test('[CREATE-12] marks the signed URL no-store', async (t) => {
     const answer = await t.create(t.reply('x'));
     assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
   }),
 
-  test('[CREATE-13] a compressed answer is stored decoded', async (t) => {
+  test('[CREATE-13] stores a compressed body decoded', async (t) => {
     const text = 'data: {"delta":"Straße"}\n\n'.repeat(200);
     const upstream = t.upstream(({ res }) => {
       res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Content-Encoding': 'gzip' });
@@ -147,7 +147,7 @@ export const create = section('create', [
     expectBytes((await (await t.start(upstream)).closed()).bytes, text);
   }),
 
-  test('[CREATE-14] the signed URL is not made from what the request says of its host', async (t) => {
+  test('[CREATE-14] does not use the host of the request in the signed URL', async (t) => {
     const answer = await t.create(t.reply('x'), {
       headers: {
         'X-Forwarded-Host': 'evil.example',
@@ -171,17 +171,17 @@ export const create = section('create', [
         '',
       ].join('\r\n'),
     );
-    // A server behind a router that goes by the name in Host may not be reached like this.
+    // A server behind a router that uses the Host header may not be reachable with this one.
     if (/^HTTP\/1\.1 201/.test(raw)) assert.doesNotMatch(/^location: (.*)$/im.exec(raw)?.[1] ?? '', /evil/);
     else
       assert.equal(
         upstream.received.length,
         0,
-        `${host} called the upstream and answered ${raw.slice(0, 80)}`,
+        `${host} called the upstream and responded ${raw.slice(0, 80)}`,
       );
   }),
 
-  test('[CREATE-15][ERR-7] a header that says two things says nothing', async (t) => {
+  test('[CREATE-15][ERR-7] rejects repeated headers', async (t) => {
     const upstream = t.reply('never');
     for (const headers of [
       { [UPSTREAM_URL]: [upstream.url, 'http://other.invalid/'] },
@@ -192,7 +192,7 @@ export const create = section('create', [
     assert.equal(upstream.received.length, 0);
   }),
 
-  test('[CREATE-16] an upstream that names no content type: none is made up', async (t) => {
+  test('[CREATE-16] sends no Upstream-Content-Type if the upstream sent no content type', async (t) => {
     const answer = await t.create(t.reply('x', { contentType: null }));
     assert.equal(answer.status, 201);
     assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), undefined);

@@ -4,7 +4,7 @@ import { section, test } from '../define.ts';
 import { expectError, expectStatus } from '../expect.ts';
 
 export const deletion = section('delete', [
-  test('[DELETE-1] what is deleted is gone for everybody', async (t) => {
+  test('[DELETE-1] deletes the stream for all readers', async (t) => {
     const stream = await t.start(t.reply('secret'));
     await stream.closed();
     await expectStatus(await stream.remove(), 204);
@@ -15,14 +15,14 @@ export const deletion = section('delete', [
     await expectError(await stream.read({ live: 'long-poll' }), 'STREAM_NOT_FOUND');
   }),
 
-  test('[DELETE-2] it may be asked again, and of what never was', async (t) => {
+  test('[DELETE-2] is idempotent, also for a stream that never existed', async (t) => {
     const stream = await t.start(t.reply('x'));
     const answers = await Promise.all([stream.remove(), stream.remove(), stream.remove()]);
     for (const answer of [...answers, await stream.remove()]) await expectStatus(answer, 204);
     await expectStatus(await t.service(randomUUID(), { method: 'DELETE' }), 204);
   }),
 
-  test('[DELETE-3] it stops the upstream', async (t) => {
+  test('[DELETE-3] cancels the upstream request', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
@@ -32,14 +32,14 @@ export const deletion = section('delete', [
     await expectError(await stream.read(), 'STREAM_NOT_FOUND');
   }),
 
-  test('[DELETE-4] a signed URL is not enough', async (t) => {
+  test('[DELETE-4] rejects a signed URL', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     await expectError(await t.send(stream.url, { method: 'DELETE' }), 'MISSING_SECRET');
     await expectStatus(await stream.read(), 200);
   }),
 
-  test('[DELETE-5] whoever was reading is let go', async (t) => {
+  test('[DELETE-5] ends the reads in progress', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
@@ -51,7 +51,7 @@ export const deletion = section('delete', [
     assert.notEqual((await poll).status, 200);
   }),
 
-  test('[DELETE-6] what is no UUID is a 404', async (t) => {
+  test('[DELETE-6] responds 404 to an id that is not a UUID', async (t) => {
     await expectError(await t.service('..%2Fother', { method: 'DELETE' }), 'STREAM_NOT_FOUND');
   }),
 ]);

@@ -21,10 +21,10 @@ function find(t: Context, name: string): Promise<Answer> {
 export const finding = section(
   'find',
   [
-    test('[FIND-1] a stream is found under its name, running and over, with a fresh URL', async (t) => {
+    test('[FIND-1] finds an open and a closed stream by name, with a fresh URL', async (t) => {
       const name = `chat ${randomUUID()} /ü`;
       const feed = t.feed({ contentType: 'text/plain' });
-      // A header's value is bytes; those of the name are its UTF-8.
+      // Header values are bytes: the UTF-8 of the name.
       const stream = await t.start(feed, named(Buffer.from(name).toString('latin1')));
       await feed.send('so far');
       await stream.until(6);
@@ -50,7 +50,7 @@ export const finding = section(
       await expectError(await find(t, ''), 'NOT_FOUND');
     }),
 
-    test('[FIND-3] it asks for the service credentials', async (t) => {
+    test('[FIND-3] requires service credentials', async (t) => {
       const name = randomUUID();
       const stream = await t.start(t.reply('x'), named(name));
       await expectError(await t.send(new URL(`${t.base}?${KEY}=${name}`)), 'MISSING_SECRET');
@@ -59,20 +59,20 @@ export const finding = section(
       await expectError(await t.send(signed), 'MISSING_SECRET');
     }),
 
-    test('[FIND-4] the newest one counts', async (t) => {
+    test('[FIND-4] finds the newest stream', async (t) => {
       const name = randomUUID();
       const streams = [];
       for (const text of ['one', 'two', 'three']) streams.push(await t.start(t.reply(text), named(name)));
       assert.equal(t.streamOf(await find(t, name)).id, streams.at(-1)?.id);
     }),
 
-    test('[FIND-5] one that still waits for its upstream is waited for', async (t) => {
+    test('[FIND-5] waits for a create that waits for its upstream', async (t) => {
       const name = randomUUID();
       const feed = t.feed({ held: true });
       const create = t.create(feed, named(name));
       await feed.request();
       const found = find(t, name);
-      // Asked for before there is anything to find.
+      // Requested before there is a stream.
       await t.start(t.reply('other'));
       feed.begin();
       const answer = await found;
@@ -81,7 +81,7 @@ export const finding = section(
       await feed.end();
     }),
 
-    test('[FIND-6] a create that failed does not hide the one before it', async (t) => {
+    test('[FIND-6] a failed create does not hide the stream before it', async (t) => {
       const name = randomUUID();
       const stream = await t.start(t.reply('good'), named(name));
       assert.equal((await t.create(t.reply('bad', { status: 500 }), named(name))).status, 502);
@@ -91,7 +91,7 @@ export const finding = section(
       await expectNotFound(await find(t, alone));
     }),
 
-    test('[FIND-7] a stream that was deleted is not found', async (t) => {
+    test('[FIND-7] does not find a deleted stream', async (t) => {
       const name = randomUUID();
       const stream = await t.start(t.reply('x'), named(name));
       await stream.closed();
@@ -99,7 +99,7 @@ export const finding = section(
       await expectNotFound(await find(t, name));
     }),
 
-    test('[FIND-8] a name has 1 to 512 bytes', async (t) => {
+    test('[FIND-8] accepts names of 1 to 512 bytes', async (t) => {
       const upstream = t.reply('never');
       await expectError(await t.create(upstream, named('')), 'INVALID_REQUEST');
       await expectError(await t.create(upstream, named('n'.repeat(513))), 'INVALID_REQUEST');

@@ -11,7 +11,7 @@ import { section, test } from '../define.ts';
 import { expectStatus } from '../expect.ts';
 
 export const head = section('head', [
-  test('[HEAD-1][HEAD-2] it says what an open stream is, and nothing of an end', async (t) => {
+  test('[HEAD-1][HEAD-2] describes an open stream without an end', async (t) => {
     const feed = t.feed({ contentType: 'application/x-ndjson' });
     const stream = await t.start(feed);
     await feed.send('{"a":1}\n');
@@ -27,7 +27,7 @@ export const head = section('head', [
     assert.equal((await answer.bytes()).length, 0);
   }),
 
-  test('[HEAD-2] it says that a stream is closed, and where it ends', async (t) => {
+  test('[HEAD-2] describes a closed stream and its tail', async (t) => {
     const stream = await t.start(t.reply('all'));
     const { offset } = await stream.closed();
     const answer = await stream.head();
@@ -36,14 +36,14 @@ export const head = section('head', [
     assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
   }),
 
-  test('[HEAD-3] a signed URL is not enough', async (t) => {
+  test('[HEAD-3] rejects a signed URL', async (t) => {
     const stream = await t.start(t.reply('x'));
     const answer = await t.send(stream.url, { method: 'HEAD' });
     assert.equal(answer.status, 401);
     assert.equal(answer.header(STREAM_NEXT_OFFSET), undefined);
   }),
 
-  test('[HEAD-4] a stream that is not there is a 404', async (t) => {
+  test('[HEAD-4] responds 404 for an unknown stream', async (t) => {
     const answer = await t.service(randomUUID(), { method: 'HEAD' });
     assert.equal(answer.status, 404);
     assert.equal((await t.service('no-uuid', { method: 'HEAD' })).status, 404);

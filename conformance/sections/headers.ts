@@ -29,7 +29,7 @@ function absent(request: ReceivedRequest, names: readonly string[]): void {
 }
 
 export const headers = section('headers', [
-  test('[FWD-1] what the caller says to the upstream reaches it as it was said', async (t) => {
+  test('[FWD-1] forwards headers of the caller unchanged', async (t) => {
     const sent = {
       'Content-Type': 'application/json; charset=utf-8',
       Accept: 'text/event-stream, */*;q=0.1',
@@ -46,7 +46,7 @@ export const headers = section('headers', [
     }
   }),
 
-  test('[FWD-2] only the authorization that is meant for the upstream gets there', async (t) => {
+  test('[FWD-2] forwards Upstream-Authorization only', async (t) => {
     const key = 'Bearer sk-of-the-upstream';
     const request = await forwarded(t, { [UPSTREAM_AUTHORIZATION]: key });
     assert.deepEqual(
@@ -65,7 +65,7 @@ export const headers = section('headers', [
     assert.ok(!JSON.stringify([received, target]).includes(t.secret), 'the secret went to the upstream');
   }),
 
-  test('[FWD-3] headers of one hop, and those that Connection names, stay here', async (t) => {
+  test('[FWD-3] does not forward hop-by-hop headers and those that Connection names', async (t) => {
     const request = await forwarded(t, {
       Connection: 'keep-alive, X-Hop',
       'Keep-Alive': 'timeout=5',
@@ -81,7 +81,7 @@ export const headers = section('headers', [
     assert.equal(request.headers['x-end'], 'stays');
   }),
 
-  test('[FWD-4] headers of this protocol stay here', async (t) => {
+  test('[FWD-4] does not forward headers of this protocol', async (t) => {
     const request = await forwarded(t, {
       [IDEMPOTENCY_KEY]: `fwd-${Date.now()}-${Math.random()}`,
       [STREAM_KEY]: 'fwd-4',
@@ -92,7 +92,7 @@ export const headers = section('headers', [
     absent(request, own);
   }),
 
-  test('[FWD-5] cookies, and what a browser or a proxy adds, stay here', async (t) => {
+  test('[FWD-5] does not forward cookies and headers of browsers and proxies', async (t) => {
     const request = await forwarded(t, {
       Cookie: 'session=secret',
       Origin: 'https://page.example',
@@ -111,7 +111,7 @@ export const headers = section('headers', [
     assert.notEqual(request.headers['accept-encoding'], 'x-of-the-caller');
   }),
 
-  test('[FWD-8] the body arrives byte for byte, whatever type it claims to have', async (t) => {
+  test('[FWD-8] forwards the body byte for byte, whatever its type', async (t) => {
     const bodies: [string, string | Uint8Array][] = [
       ['application/json', '{ "id": 9007199254740993, "id": 1.0 }\n'],
       ['application/json', 'not JSON'],
@@ -125,7 +125,7 @@ export const headers = section('headers', [
     }
   }),
 
-  test('[FWD-9] headers that a caller sends to a platform reach it', async (t) => {
+  test('[FWD-9] forwards headers that callers send to a platform', async (t) => {
     const sent = {
       'CF-Access-Client-Id': 'id.access',
       'CF-Access-Client-Secret': 'secret',
@@ -140,7 +140,7 @@ export const headers = section('headers', [
     }
   }),
 
-  test('[FWD-6] Host and Content-Length are those of the request to the upstream', async (t) => {
+  test('[FWD-6] sends Host and Content-Length of the upstream request', async (t) => {
     const upstream = t.reply('ok');
     await t.start(upstream, { body: 'fünf', headers: { 'Transfer-Encoding': 'chunked' } });
     const request = await upstream.request();
@@ -150,7 +150,7 @@ export const headers = section('headers', [
     assert.equal(request.body.toString(), 'fünf');
   }),
 
-  test('[FWD-7] a header that is there twice arrives twice', async (t) => {
+  test('[FWD-7] forwards repeated headers', async (t) => {
     const request = await forwarded(t, { 'X-Many': ['one', 'two'] });
     const many = request.rawHeaders.filter(([name]) => name.toLowerCase() === 'x-many');
     assert.equal(many.map(([, value]) => value).join(', '), 'one, two');

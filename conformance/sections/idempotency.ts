@@ -12,7 +12,7 @@ const keyed = (key: string = randomUUID()) => ({
 export const idempotency = section(
   'idempotency',
   [
-    test('[IDEM-1] the same key with the same request is the same stream, and one call upstream', async (t) => {
+    test('[IDEM-1] the same key and request lead to the same stream, with one upstream call', async (t) => {
       const upstream = t.reply('paid once');
       const init = keyed();
       const first = await t.create(upstream, init);
@@ -29,7 +29,7 @@ export const idempotency = section(
       assert.equal(upstream.received.length, 1);
     }),
 
-    test('[IDEM-2] fifty at the same time, while the upstream thinks, share one call', async (t) => {
+    test('[IDEM-2] fifty concurrent creates share one call before the upstream has responded', async (t) => {
       const feed = t.feed({ held: true });
       const init = keyed();
       const creates = Array.from({ length: 50 }, () => t.create(feed, init));
@@ -46,7 +46,7 @@ export const idempotency = section(
       assert.equal(feed.received.length, 1);
     }),
 
-    test('[IDEM-3] the same key with another request is refused', async (t) => {
+    test('[IDEM-3] rejects the same key with another request', async (t) => {
       const upstream = t.reply('ok');
       const init = keyed();
       await expectStatus(await t.create(upstream, init), 201);
@@ -60,7 +60,7 @@ export const idempotency = section(
       assert.equal(upstream.received.length, 1);
     }),
 
-    test('[IDEM-3] also while the first still waits', async (t) => {
+    test('[IDEM-3] also while the first create waits', async (t) => {
       const feed = t.feed({ held: true });
       const init = keyed();
       const first = t.create(feed, init);
@@ -71,7 +71,7 @@ export const idempotency = section(
       await feed.end();
     }),
 
-    test('[IDEM-4] a renewed credential for the upstream is no other request', async (t) => {
+    test('[IDEM-4] ignores a renewed upstream credential', async (t) => {
       const upstream = t.reply('ok');
       const key = randomUUID();
       const create = (token: string) =>
@@ -81,7 +81,7 @@ export const idempotency = section(
       assert.equal(upstream.received.length, 1);
     }),
 
-    test('[IDEM-5] a create that failed leaves its key free', async (t) => {
+    test('[IDEM-5] a failed create releases its key', async (t) => {
       let attempts = 0;
       const upstream = t.upstream(({ res }) => {
         attempts += 1;
@@ -99,7 +99,7 @@ export const idempotency = section(
       assert.equal(answer.header(IDEMPOTENCY_REPLAYED), undefined);
     }),
 
-    test('[IDEM-6] who leaves while the upstream thinks finds the stream again under the key', async (t) => {
+    test('[IDEM-6] a caller that disconnects before the response finds the stream by its key', async (t) => {
       const feed = t.feed({ held: true });
       const init = keyed();
       const leaving = new AbortController();
@@ -118,7 +118,7 @@ export const idempotency = section(
       assert.equal(feed.received.length, 1);
     }),
 
-    test('[IDEM-7] deleting the stream frees its key', async (t) => {
+    test('[IDEM-7] deleting the stream releases its key', async (t) => {
       const upstream = t.reply('ok');
       const init = keyed();
       const first = await t.start(upstream, init);
@@ -130,7 +130,7 @@ export const idempotency = section(
       assert.equal(upstream.received.length, 2);
     }),
 
-    test('[IDEM-8] a key has 1 to 512 bytes, of any kind', async (t) => {
+    test('[IDEM-8] accepts keys of 1 to 512 bytes of any value', async (t) => {
       const upstream = t.reply('ok');
       const create = (key: string) => t.create(upstream, { headers: { [IDEMPOTENCY_KEY]: key } });
       await expectError(await create(''), 'INVALID_REQUEST');
@@ -139,7 +139,7 @@ export const idempotency = section(
       await expectStatus(await create(`"${randomUUID()}" /../ \xfc`), 201);
     }),
 
-    test('[IDEM-9] without a key, two requests are two calls', async (t) => {
+    test('[IDEM-9] calls the upstream for each request without a key', async (t) => {
       const upstream = t.reply('ok');
       const [one, two] = await Promise.all([t.start(upstream), t.start(upstream)]);
       assert.notEqual(one.id, two.id);

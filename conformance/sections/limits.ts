@@ -4,7 +4,7 @@ import { section, test } from '../define.ts';
 import { expectBytes, expectStatus } from '../expect.ts';
 
 export const limits = section('limits', [
-  test('[LIMIT-1] a request that announces more than any limit is refused before it is sent', async (t) => {
+  test('[LIMIT-1] rejects a request by its Content-Length before it is sent', async (t) => {
     const upstream = t.reply('never');
     const { host, pathname } = new URL(t.base);
     const answer = await t.raw(
@@ -26,7 +26,7 @@ export const limits = section('limits', [
     await expectStatus(await t.create(t.reply('alive')), 201);
   }),
 
-  test("[LIMIT-2] of an upstream's error at least the first 4 KiB come through, unbroken", async (t) => {
+  test("[LIMIT-2] sends at least the first 4 KiB of an upstream's error", async (t) => {
     const text = 'e'.repeat(4_096);
     const short = await t.create(t.reply(text, { status: 400, contentType: 'text/plain' }));
     expectBytes(await short.bytes(), text);
@@ -36,7 +36,7 @@ export const limits = section('limits', [
     assert.ok(bytes.length >= 4_096 && bytes.length < 10_000_000, `${bytes.length} bytes`);
   }),
 
-  test("[LIMIT-2] an upstream's error that never ends does not hold its caller", async (t) => {
+  test("[LIMIT-2] responds although the body of an upstream's error does not end", async (t) => {
     const upstream = t.upstream(async ({ res, abandoned }) => {
       res.writeHead(500, { 'Content-Type': 'text/plain' });
       let gone = false;

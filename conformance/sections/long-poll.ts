@@ -11,7 +11,7 @@ import { section, test } from '../define.ts';
 import { expectBytes, expectError, expectStatus } from '../expect.ts';
 
 export const longPoll = section('long-poll', [
-  test('[POLL-1] what is there comes at once', async (t) => {
+  test('[POLL-1] returns stored bytes at once', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('here');
@@ -24,13 +24,13 @@ export const longPoll = section('long-poll', [
     assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/event-stream');
   }),
 
-  test('[POLL-2][POLL-8] where nothing is, it waits for what comes', async (t) => {
+  test('[POLL-2][POLL-8] waits for new bytes', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('old ');
     const { offset } = await stream.until(4);
     const polls = [stream.poll(offset), stream.poll(OFFSET_NOW)];
-    // The second request of the same connection pool is answered after the polls were taken.
+    // The response to this later request shows that the polls have arrived.
     await stream.read();
     await feed.send('new');
     for (const poll of polls) {
@@ -42,7 +42,7 @@ export const longPoll = section('long-poll', [
   }),
 
   test(
-    '[POLL-3][POLL-6] after a time of nothing: 204 with the place to go on from',
+    '[POLL-3][POLL-6] responds 204 with the offset at the timeout',
     async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
@@ -59,7 +59,7 @@ export const longPoll = section('long-poll', [
   ),
 
   test(
-    '[POLL-3] from the beginning of an empty stream the 204 has a real offset',
+    '[POLL-3] the 204 of an empty stream has a concrete offset',
     async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
@@ -74,7 +74,7 @@ export const longPoll = section('long-poll', [
     { slow: true },
   ),
 
-  test('[POLL-4] at the end of a closed stream: 204 at once, closed', async (t) => {
+  test('[POLL-4] responds 204 at once at the end of a closed stream', async (t) => {
     const stream = await t.start(t.reply('done'));
     const { offset } = await stream.closed();
     for (const from of [offset, OFFSET_NOW]) {
@@ -86,7 +86,7 @@ export const longPoll = section('long-poll', [
     }
   }),
 
-  test('[POLL-5] closing wakes whoever waits', async (t) => {
+  test('[POLL-5] responds when the stream is closed', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
@@ -102,7 +102,7 @@ export const longPoll = section('long-poll', [
     if (answer.header(STREAM_CLOSED) === undefined) t.skip('the server waited for less time than this took');
   }),
 
-  test('[POLL-6] the cursor is a number that is always more than the one that was sent', async (t) => {
+  test('[POLL-6] the cursor is a number greater than that of the request', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
@@ -116,7 +116,7 @@ export const longPoll = section('long-poll', [
     }
   }),
 
-  test('[POLL-7] a live answer is nothing to keep', async (t) => {
+  test('[POLL-7] marks live responses no-store', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
@@ -124,7 +124,7 @@ export const longPoll = section('long-poll', [
     assert.match((await stream.poll(OFFSET_START)).header('cache-control') ?? '', /\bno-store\b/);
   }),
 
-  test('[POLL-9][READ-8] a bad offset is refused here too', async (t) => {
+  test('[POLL-9][READ-8] rejects an invalid offset at once', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     await expectError(await stream.read({ [LIVE]: LIVE_LONG_POLL, [OFFSET]: 'a,b' }), 'INVALID_OFFSET');

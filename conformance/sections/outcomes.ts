@@ -7,7 +7,7 @@ import { section, test } from '../define.ts';
 import { expectBytes, expectStatus } from '../expect.ts';
 import type { Stream } from '../stream.ts';
 
-/** Every way of asking how a stream ended gives the same word, and the bytes are those that had come. */
+/** Asserts that all reads return this outcome and these bytes. */
 async function endsAs(stream: Stream, outcome: Outcome, bytes: string): Promise<void> {
   const gathered = await stream.closed();
   expectBytes(gathered.bytes, bytes);
@@ -36,7 +36,7 @@ async function endsAs(stream: Stream, outcome: Outcome, bytes: string): Promise<
 export const outcomes = section(
   'outcomes',
   [
-    test('[OUT-1][OUT-2] a body that came to its end is complete', async (t) => {
+    test('[OUT-1][OUT-2] a complete body is complete', async (t) => {
       await endsAs(await t.start(t.reply('whole')), 'complete', 'whole');
       const feed = t.feed();
       const stream = await t.start(feed);
@@ -46,12 +46,12 @@ export const outcomes = section(
       await endsAs(stream, 'complete', 'chunk by chunk');
     }),
 
-    test('[OUT-2] a body without bytes is complete, too', async (t) => {
+    test('[OUT-2] an empty body is complete', async (t) => {
       const stream = await t.start(t.upstream(({ res }) => void res.writeHead(204).end()));
       await endsAs(stream, 'complete', '');
     }),
 
-    test('[OUT-3] one that was stopped is aborted, with what had come', async (t) => {
+    test('[OUT-3] an aborted stream is aborted and keeps its bytes', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       await feed.send('half');
@@ -60,7 +60,7 @@ export const outcomes = section(
       await endsAs(stream, 'aborted', 'half');
     }),
 
-    test('[OUT-4] an upstream that resets its connection in mid-body is an error', async (t) => {
+    test('[OUT-4] a connection reset within the body is an upstream-error', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       await feed.send('half');
@@ -69,7 +69,7 @@ export const outcomes = section(
       await endsAs(stream, 'upstream-error', 'half');
     }),
 
-    test('[OUT-4] an upstream that hangs up in mid-chunk is an error', async (t) => {
+    test('[OUT-4] a connection closed within a chunk is an upstream-error', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       await feed.send('half');
@@ -78,7 +78,7 @@ export const outcomes = section(
       await endsAs(stream, 'upstream-error', 'half');
     }),
 
-    test('[OUT-4] fewer bytes than were announced are an error', async (t) => {
+    test('[OUT-4] fewer bytes than Content-Length are an upstream-error', async (t) => {
       const feed = t.feed({ headers: { 'Content-Length': '100' } });
       const stream = await t.start(feed);
       await feed.send('half');
@@ -87,7 +87,7 @@ export const outcomes = section(
       await endsAs(stream, 'upstream-error', 'half');
     }),
 
-    test('[OUT-4] a compressed body that is cut is an error', async (t) => {
+    test('[OUT-4] an incomplete compressed body is an upstream-error', async (t) => {
       const upstream = t.upstream(({ res }) => {
         res.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Encoding': 'gzip' });
         res.end(Buffer.from('1f8b0800000000000003', 'hex'));
@@ -95,7 +95,7 @@ export const outcomes = section(
       await endsAs(await t.start(upstream), 'upstream-error', '');
     }),
 
-    test('[OUT-5] an open stream has no outcome, and a read that stops before the end tells none', async (t) => {
+    test('[OUT-5] an open stream and a read before the end have no outcome', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       await feed.send('x'.repeat(10));
@@ -111,7 +111,7 @@ export const outcomes = section(
     }),
 
     test(
-      '[OUT-1][FIND-1] who finds a stream again learns how it ended',
+      '[OUT-1][FIND-1] a find returns the outcome',
       async (t) => {
         const name = randomUUID();
         const url = new URL(`${t.base}?${KEY}=${name}`);
@@ -124,7 +124,7 @@ export const outcomes = section(
       { needs: ['find'] },
     ),
 
-    test('[OUT-6] the first end stands', async (t) => {
+    test('[OUT-6] the first outcome does not change', async (t) => {
       const whole = await t.start(t.reply('whole'));
       await whole.closed();
       await whole.abort();

@@ -23,7 +23,7 @@ const wanting = { headers: { [PREFER]: RETURN_REPRESENTATION } };
 export const prefer = section(
   'prefer',
   [
-    test('[PREFER-1] the 201 carries the live read from the beginning, and all that a 201 carries', async (t) => {
+    test('[PREFER-1] the 201 has the live read from the beginning and all headers of a 201', async (t) => {
       const feed = t.feed();
       const answer = await t.create(feed, wanting);
       assert.equal(answer.status, 201);
@@ -41,7 +41,7 @@ export const prefer = section(
       expectBytes((await stream.catchUp(control.streamNextOffset)).bytes, ' last');
     }),
 
-    test('[PREFER-2] unasked, or asked for something else, the 201 has no body', async (t) => {
+    test('[PREFER-2] the 201 has no body without this preference', async (t) => {
       for (const preference of [
         undefined,
         'return=minimal',
@@ -55,7 +55,7 @@ export const prefer = section(
       }
     }),
 
-    test('[PREFER-2] it is found among other preferences', async (t) => {
+    test('[PREFER-2] is recognized among other preferences', async (t) => {
       const many = {
         headers: { [PREFER]: ['handling=lenient', `wait=10, ${RETURN_REPRESENTATION}; foo="bar"`] },
       };
@@ -66,7 +66,7 @@ export const prefer = section(
       expectBytes(reader.bytes, 'x');
     }),
 
-    test('[PREFER-3] a refusal is what it would be without', async (t) => {
+    test('[PREFER-3] does not change errors', async (t) => {
       await expectError(await t.create('http://not-allowed.invalid/', wanting), 'UPSTREAM_NOT_ALLOWED');
       const answer = await t.create(t.reply('busy', { status: 429, contentType: 'text/plain' }), wanting);
       assert.equal(answer.status, 502);
@@ -75,7 +75,7 @@ export const prefer = section(
       expectBytes(await answer.bytes(), 'busy');
     }),
 
-    test('[PREFER-4] who stops reading has not stopped the answer', async (t) => {
+    test('[PREFER-4] disconnecting from the body does not abort the stream', async (t) => {
       const feed = t.feed();
       const answer = await t.create(feed, wanting);
       const reader = new SseReader(answer);
@@ -89,7 +89,7 @@ export const prefer = section(
     }),
 
     test(
-      '[PREFER-5] under a key that is known, the 200 carries the whole read',
+      '[PREFER-5] the 200 of a known key has the read from the beginning',
       async (t) => {
         const feed = t.feed();
         const headers = { ...wanting.headers, [IDEMPOTENCY_KEY]: randomUUID() };
@@ -110,7 +110,7 @@ export const prefer = section(
     ),
 
     test(
-      '[PREFER-6] an upstream error keeps its own status if the caller prefers that',
+      '[PREFER-6] an upstream error keeps its own status if the caller prefers it',
       async (t) => {
         for (const preference of [PREFER_UPSTREAM_STATUS, ...BOTH]) {
           for (const status of [400, 401, 404, 429, 500, 502, 503, 504, 529]) {
@@ -151,7 +151,7 @@ export const prefer = section(
     ),
 
     test(
-      '[PREFER-7] statuses that a browser acts on by itself stay 502',
+      '[PREFER-7] statuses that browsers handle by themselves stay 502',
       async (t) => {
         for (const status of [407, 408, 421, 425]) {
           const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
@@ -165,7 +165,7 @@ export const prefer = section(
     ),
 
     test(
-      '[PREFER-8] errors of the proxy itself, a redirect, and a success are as they would be without',
+      '[PREFER-8] does not change errors of the proxy, redirects and successes',
       async (t) => {
         const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
         const gone = t.upstream(({ res }) => void res.destroy());

@@ -16,7 +16,7 @@ import { everyByte } from './bytes.ts';
 const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
 
 export const read = section('read', [
-  test('[READ-1][READ-2] without an offset, and from -1, all bytes come as they were sent', async (t) => {
+  test('[READ-1][READ-2] returns all bytes unchanged without an offset and from -1', async (t) => {
     const bytes = everyByte();
     const stream = await t.start(t.reply(bytes, { contentType: 'text/event-stream' }));
     await stream.closed();
@@ -29,7 +29,7 @@ export const read = section('read', [
     }
   }),
 
-  test('[READ-3][READ-4] each offset goes on exactly where it was given, and offsets grow', async (t) => {
+  test('[READ-3][READ-4] each offset continues exactly where it was returned, and offsets increase', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const offsets: string[] = [];
@@ -52,7 +52,7 @@ export const read = section('read', [
     }
   }),
 
-  test('[READ-5][READ-6][READ-7] at the tail of an open stream: empty, up to date, not closed', async (t) => {
+  test('[READ-5][READ-6][READ-7] a read at the tail of an open stream is empty, up to date and not closed', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('so far');
@@ -65,7 +65,7 @@ export const read = section('read', [
     assert.equal(answer.header(STREAM_CLOSED), undefined);
   }),
 
-  test('[READ-7] at the end of a closed stream it says that it is closed', async (t) => {
+  test('[READ-7] a read at the end of a closed stream is closed', async (t) => {
     const stream = await t.start(t.reply('over'));
     const { offset } = await stream.closed();
     for (const from of [OFFSET_START, offset]) {
@@ -76,7 +76,7 @@ export const read = section('read', [
     }
   }),
 
-  test('[READ-8] what cannot be an offset is refused', async (t) => {
+  test('[READ-8] rejects invalid offsets', async (t) => {
     const stream = await t.start(t.reply('x'));
     const { offset } = await stream.closed();
     const wrong = ['', '-2', 'later', 'a,b', 'a/b', '..%2f', 'x'.repeat(300), `${offset}&`, 'NaN', '\0'];
@@ -85,7 +85,7 @@ export const read = section('read', [
     }
   }),
 
-  test('[READ-9] now: the tail, with nothing to keep', async (t) => {
+  test('[READ-9] now is the tail, with no-store', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('earlier');
@@ -106,7 +106,7 @@ export const read = section('read', [
     await check('true');
   }),
 
-  test('[READ-10] an unchanged read is a 304, and closing is a change', async (t) => {
+  test('[READ-10] responds 304 to an unchanged read, and 200 after the closing', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('bytes');
@@ -125,7 +125,7 @@ export const read = section('read', [
     expectBytes(await after.bytes(), 'bytes');
   }),
 
-  test('[READ-10] two reads with different bytes have different tags', async (t) => {
+  test('[READ-10] reads with different bytes have different ETags', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('one');
@@ -139,7 +139,7 @@ export const read = section('read', [
   }),
 
   test(
-    '[READ-11][READ-6] a long stream comes in pieces, of which only the last is up to date',
+    '[READ-11][READ-6] only the last read of a long stream is up to date',
     async (t) => {
       const bytes = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_000_000, i)));
       const stream = await t.start(t.reply(bytes));
@@ -160,14 +160,14 @@ export const read = section('read', [
         assert.equal(answer.header(STREAM_CLOSED), last ? 'true' : undefined);
         if (last) break;
         assert.ok(piece.length > 0, 'an empty answer before the tail');
-        offset = answer.header(STREAM_NEXT_OFFSET) ?? assert.fail('no offset to go on from');
+        offset = answer.header(STREAM_NEXT_OFFSET) ?? assert.fail('no offset of the next read');
       }
       expectBytes(gathered, bytes);
     },
     { slow: true },
   ),
 
-  test('[READ-11][READ-6] what is short comes whole, also while others follow it chunk by chunk', async (t) => {
+  test('[READ-11][READ-6] returns a short stream completely, also while others follow it chunk by chunk', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -191,7 +191,7 @@ export const read = section('read', [
     assert.equal(middle.header(STREAM_CLOSED), 'true');
   }),
 
-  test('[READ-12] shared caches and sniffing browsers have no part in it', async (t) => {
+  test('[READ-12] excludes shared caches and content sniffing', async (t) => {
     const stream = await t.start(t.reply('<script>', { contentType: 'text/html' }));
     await stream.closed();
     const answer = await stream.read();
@@ -201,18 +201,18 @@ export const read = section('read', [
     assert.doesNotMatch(answer.header('content-type') ?? '', /html/);
   }),
 
-  test('[READ-13] a mode that is none is refused; what is not known otherwise is ignored', async (t) => {
+  test('[READ-13] rejects an unknown mode and ignores unknown parameters', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     await expectError(await stream.read({ [LIVE]: 'websocket' }), 'INVALID_REQUEST');
     await expectStatus(await stream.read({ utm_source: 'mail' }), 200);
   }),
 
-  test('[READ-14] a stream that is not there is a 404', async (t) => {
+  test('[READ-14] responds 404 for an unknown stream', async (t) => {
     await expectError(await t.service(randomUUID()), 'STREAM_NOT_FOUND');
   }),
 
-  test('[READ-15] what is no UUID is a 404, however it is written', async (t) => {
+  test('[READ-15] responds 404 to an id that is not a UUID, in any encoding', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     const wrong = [
@@ -233,7 +233,7 @@ export const read = section('read', [
     }
   }),
 
-  test('[READ-16] bytes can be read while the upstream holds back the next', async (t) => {
+  test('[READ-16] bytes are readable before the upstream sends the next', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('first token');
@@ -242,7 +242,7 @@ export const read = section('read', [
     await feed.end();
   }),
 
-  test('[READ-17] many readers get the same', async (t) => {
+  test('[READ-17] many readers get the same bytes', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const bytes = everyByte();

@@ -31,7 +31,7 @@ async function startPending(t: Context, upstream: Upstream | string, headers = {
   return t.streamOf(answer);
 }
 
-/** The end of a stream, as an SSE read tells it. */
+/** Returns the end of a stream from an SSE read. */
 async function endOf(stream: Stream): Promise<{ bytes: Buffer; outcome?: string; code?: string }> {
   const reader = await stream.live();
   const last = (await reader.toEnd()).at(-1);
@@ -46,7 +46,7 @@ async function endOf(stream: Stream): Promise<{ bytes: Buffer; outcome?: string;
 export const respondAsync = section(
   'respond-async',
   [
-    test('[ASYNC-1][ASYNC-12] the 202 does not wait for the upstream, which goes on without the caller', async (t) => {
+    test('[ASYNC-1][ASYNC-12] the 202 does not wait for the upstream, whose request continues without the caller', async (t) => {
       const feed = t.feed({ held: true });
       const answer = await t.create(feed, wanting());
       await expectStatus(answer, 202);
@@ -61,12 +61,12 @@ export const respondAsync = section(
       expectBytes((await stream.closed()).bytes, 'answer');
     }),
 
-    test('[ASYNC-2] a refusal is what it would be without', async (t) => {
+    test('[ASYNC-2] does not change errors without an upstream call', async (t) => {
       await expectError(await t.create('http://not-allowed.invalid/', wanting()), 'UPSTREAM_NOT_ALLOWED');
       await expectError(await t.create(t.reply('x'), { ...wanting(), token: 'wrong' }), 'INVALID_SECRET');
     }),
 
-    test('[ASYNC-3][ASYNC-5] the 202 carries the live read: pending, the head, the body', async (t) => {
+    test('[ASYNC-3][ASYNC-5] the 202 has the live read: pending, the head, the body', async (t) => {
       const feed = t.feed({ held: true, contentType: 'text/plain' });
       const answer = await t.create(
         feed,
@@ -88,7 +88,7 @@ export const respondAsync = section(
       expectBytes(reader.bytes, 'body');
     }),
 
-    test('[ASYNC-4][ASYNC-6] the head ends a long-poll, and is on every later answer', async (t) => {
+    test('[ASYNC-4][ASYNC-6] the head ends a long-poll and is on every later response', async (t) => {
       const feed = t.feed({ held: true, status: 201 });
       const stream = await startPending(t, feed);
       await feed.request();
@@ -103,7 +103,7 @@ export const respondAsync = section(
       await feed.end();
     }),
 
-    test('[ASYNC-7] an upstream’s error is the end of the stream, with its status and body', async (t) => {
+    test('[ASYNC-7] an upstream’s error closes the stream, with its status and body', async (t) => {
       for (const status of [400, 429, 503]) {
         const stream = await startPending(t, t.reply('the error', { status, contentType: 'text/plain' }));
         const { bytes, outcome, code } = await endOf(stream);
@@ -115,7 +115,7 @@ export const respondAsync = section(
       }
     }),
 
-    test('[ASYNC-8] a redirect and an upstream without a response end the stream without a head', async (t) => {
+    test('[ASYNC-8] a redirect and a failed upstream request close the stream without a head', async (t) => {
       const redirect = t.reply('', { status: 302, headers: { Location: '/elsewhere' } });
       const silent = t.upstream(({ res }) => void res.destroy());
       for (const [upstream, expected] of [
@@ -142,7 +142,7 @@ export const respondAsync = section(
     }),
 
     test(
-      '[ASYNC-10] the same key while pending is the same stream, for both kinds of creates',
+      '[ASYNC-10] the key of a pending stream leads to that stream, for both kinds of creates',
       async (t) => {
         const feed = t.feed({ held: true });
         const key = { [IDEMPOTENCY_KEY]: randomUUID() };
@@ -163,7 +163,7 @@ export const respondAsync = section(
     ),
 
     test(
-      '[ASYNC-11] a refused create frees its key',
+      '[ASYNC-11] a refused create releases its key',
       async (t) => {
         let calls = 0;
         const upstream = t.upstream(({ res }) => {
@@ -172,7 +172,7 @@ export const respondAsync = section(
         const key = { [IDEMPOTENCY_KEY]: randomUUID() };
         const refused = await startPending(t, upstream, key);
         assert.equal((await endOf(refused)).outcome, 'refused');
-        // Freeing the key may follow the end.
+        // The key may be released after the end.
         for (;;) {
           const answer = await t.create(upstream, wanting(key));
           if (t.streamOf(answer).id === refused.id) continue;
@@ -185,7 +185,7 @@ export const respondAsync = section(
     ),
 
     test(
-      '[ASYNC-4] it is found by its name while it is pending',
+      '[ASYNC-4] a pending stream is found by its name',
       async (t) => {
         const feed = t.feed({ held: true });
         const name = randomUUID();

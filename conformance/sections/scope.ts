@@ -6,7 +6,7 @@ import { expectBytes, expectError, expectStatus } from '../expect.ts';
 export const scope = section(
   'scope',
   [
-    test('[SCOPE-1] a URL for reading reads, in every mode, and stops nothing', async (t) => {
+    test('[SCOPE-1] a read-only URL reads in every mode and does not abort', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       const url = await t.signed(stream, { expiresInSeconds: 60, scope: SCOPE_READ });
@@ -23,7 +23,7 @@ export const scope = section(
       await stream.until(9);
     }),
 
-    test('[SCOPE-2] the scope can be neither taken away, nor added, nor changed', async (t) => {
+    test('[SCOPE-2] rejects a scope that was removed, added or changed', async (t) => {
       const stream = await t.start(t.reply('x'));
       await stream.closed();
       await expectError(await stream.read({ [SCOPE]: SCOPE_READ }), 'SIGNATURE_INVALID');
@@ -31,7 +31,7 @@ export const scope = section(
       await expectError(await stream.read({ [SCOPE]: 'write' }), 'SIGNATURE_INVALID');
     }),
 
-    test('[SCOPE-2] a scope that is taken away leaves nothing', async (t) => {
+    test('[SCOPE-2] rejects a URL without its scope', async (t) => {
       const stream = await t.start(t.reply('x'));
       await stream.closed();
       const url = await t.signed(stream, { expiresInSeconds: 60, scope: SCOPE_READ });
@@ -41,7 +41,7 @@ export const scope = section(
       await expectError(await t.send(url, { method: 'PATCH' }), 'SIGNATURE_INVALID');
     }),
 
-    test('[SCOPE-3] a URL without a scope that the operator made does what any does', async (t) => {
+    test('[SCOPE-3] a URL of the operator without a scope reads and aborts', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       const url = await t.signed(stream, { expiresInSeconds: 60 });

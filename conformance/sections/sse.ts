@@ -7,7 +7,7 @@ import { SseReader } from '../sse-reader.ts';
 import { everyByte } from './bytes.ts';
 
 export const sse = section('sse', [
-  test('[SSE-1][SSE-4] it is an event stream that nothing on the way keeps or holds back, in base64', async (t) => {
+  test('[SSE-1][SSE-4] responds with an event stream in base64 that is neither cached nor buffered', async (t) => {
     const feed = t.feed({ contentType: 'text/plain' });
     const stream = await t.start(feed);
     const { answer } = await stream.live();
@@ -20,7 +20,7 @@ export const sse = section('sse', [
     assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/plain');
   }),
 
-  test('[SSE-2][SSE-3] each data event has a control event behind it, which says where the reader is', async (t) => {
+  test('[SSE-2][SSE-3] a control event with the offset follows each data event', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -41,7 +41,7 @@ export const sse = section('sse', [
   everyByteOf('application/json'),
   everyByteOf('application/octet-stream'),
 
-  test('[SSE-3] who is behind is not told that he has everything', async (t) => {
+  test('[SSE-3] upToDate is not sent before the tail', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const first = await stream.live();
@@ -55,7 +55,7 @@ export const sse = section('sse', [
     assert.equal(late.bytes.length, count);
   }),
 
-  test('[SSE-5] the last control event says closed, and then the response ends', async (t) => {
+  test('[SSE-5] ends the response after a control event with streamClosed', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -70,7 +70,7 @@ export const sse = section('sse', [
     assert.equal(closed[0]?.streamNextOffset, (await stream.closed()).offset);
   }),
 
-  test('[SSE-6] at the end of a closed stream: one control event, and the end', async (t) => {
+  test('[SSE-6] sends one control event at the end of a closed stream', async (t) => {
     const stream = await t.start(t.reply('over'));
     const { offset } = await stream.closed();
     for (const from of [offset, OFFSET_NOW]) {
@@ -83,7 +83,7 @@ export const sse = section('sse', [
     }
   }),
 
-  test('[SSE-7] every offset of a live read goes on exactly there, in every mode', async (t) => {
+  test('[SSE-7] every offset of a live read continues exactly there, in every mode', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -104,7 +104,7 @@ export const sse = section('sse', [
     }
   }),
 
-  test('[SSE-8] now: a control event at once, then what comes', async (t) => {
+  test('[SSE-8] now starts with a control event, followed by new bytes', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('earlier');
@@ -119,7 +119,7 @@ export const sse = section('sse', [
     expectBytes(reader.bytes, 'later');
   }),
 
-  test('[SSE-9] nothing waits for the next chunk: each comes before the upstream sends another', async (t) => {
+  test('[SSE-9] sends each chunk before the upstream sends the next', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -130,7 +130,7 @@ export const sse = section('sse', [
   }),
 
   test(
-    '[SSE-10] silence is broken by comments, at least every 30 s',
+    '[SSE-10] sends a comment at least every 30 s',
     async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
@@ -149,7 +149,7 @@ export const sse = section('sse', [
     { slow: true },
   ),
 
-  test('[SSE-11] the cursor is more than the one that was sent', async (t) => {
+  test('[SSE-11] the cursor is greater than that of the request', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
@@ -159,26 +159,26 @@ export const sse = section('sse', [
     assert.ok(Number(second) > Number(first), `${second} after ${first}`);
   }),
 
-  test('[SSE-12] a stream that is deleted under a reader does not look ended', async (t) => {
+  test('[SSE-12] does not send streamClosed if the stream is deleted during a read', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('x');
     const reader = await stream.live();
     await reader.until(1);
     await stream.remove();
-    // The upstream is stopped first, so that a reader may still learn of an abort; it never learns of an end.
+    // The upstream request is canceled first, so a reader may receive an abort, but no other end.
     await reader.toEnd().catch(() => []);
     assert.notEqual(reader.control?.upstreamOutcome, 'complete');
   }),
 
-  test('[SSE-13][READ-8] a bad offset is an answer of its own, not an event', async (t) => {
+  test('[SSE-13][READ-8] responds with an error to an invalid offset', async (t) => {
     const stream = await t.start(t.reply('x'));
     await stream.closed();
     await expectError(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: 'a,b' }), 'INVALID_OFFSET');
     await expectError(await stream.read({ [LIVE]: LIVE_SSE, [OFFSET]: 'nowhere' }), 'INVALID_OFFSET');
   }),
 
-  test('[SSE-14] the first line of an SSE read is a comment that names the encoding', async (t) => {
+  test('[SSE-14] the first line is a comment with the encoding', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const opening = await stream.live();
@@ -194,7 +194,7 @@ export const sse = section('sse', [
     assert.deepEqual(await closed.next(), { kind: 'comment', text: 'base64' });
   }),
 
-  test('[SSE-15][SSE-16] an EventSource that reconnects goes on behind its last control event', async (t) => {
+  test('[SSE-15][SSE-16] an EventSource that reconnects continues after its last control event', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -218,7 +218,7 @@ export const sse = section('sse', [
 ]);
 
 function everyByteOf(contentType: string) {
-  return test(`[SSE-4] every byte of ${contentType} arrives as it was sent`, async (t) => {
+  return test(`[SSE-4] every byte of ${contentType} arrives unchanged`, async (t) => {
     const bytes = Buffer.concat(Array.from({ length: 400 }, everyByte));
     const feed = t.feed({ contentType });
     const stream = await t.start(feed);

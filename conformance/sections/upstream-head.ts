@@ -9,14 +9,14 @@ import type { Answer } from '../http-client.ts';
 const pairsOf = (answer: Answer): [string, string][] =>
   JSON.parse(answer.header(UPSTREAM_HEADERS) ?? 'null') as [string, string][];
 
-/** A stream of an upstream with these headers, and what its create was answered with. */
+/** Creates a stream of an upstream with these headers, and returns the response too. */
 const created = (t: Context, headers: Record<string, string | string[]>, init = {}) =>
   t.create(t.reply('x', { status: 202, headers }), init);
 
 export const upstreamHead = section(
   'upstream-head',
   [
-    test('[RESP-1][RESP-6] the status and headers are on the create, HEAD and reads of every mode', async (t) => {
+    test('[RESP-1][RESP-6] sends status and headers on the create, HEAD and reads of every mode', async (t) => {
       const answer = await created(t, { 'X-Request-Id': 'req_1' });
       const stream = t.streamOf(answer);
       const live = await stream.live();
@@ -36,7 +36,7 @@ export const upstreamHead = section(
     }),
 
     test(
-      '[RESP-1] a find and a replay have them too',
+      '[RESP-1] sends them on a find and a replay',
       async (t) => {
         const headers = { [IDEMPOTENCY_KEY]: randomUUID(), [STREAM_KEY]: randomUUID() };
         const upstream = t.reply('x', { status: 202 });
@@ -55,7 +55,7 @@ export const upstreamHead = section(
       assert.ok(pairsOf(answer).some(([name]) => name === 'x-name'));
     }),
 
-    test('[RESP-3] cookies and headers of one connection are left out', async (t) => {
+    test('[RESP-3] omits cookies and hop-by-hop headers', async (t) => {
       const names = pairsOf(
         await created(t, {
           'Set-Cookie': ['a=b', 'c=d'],

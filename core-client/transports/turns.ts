@@ -1,7 +1,10 @@
 /** The part of a chat message that the transport needs, in any major version of `ai`. */
 export interface ChatMessage {
+  /** Id of the message. */
   readonly id: string;
+  /** Author of the message. */
   readonly role: string;
+  /** Parts of the message. */
   readonly parts: readonly { readonly type: string }[];
 }
 

@@ -1,8 +1,8 @@
-/** What the scripted model says. Long enough to be interrupted, and with what is hard to cut rightly. */
+/** An answer of the scripted model, long enough to be interrupted, and with characters that are easily cut wrongly. */
 export interface Answer {
-  /** The question in the chat's suggestions. */
+  /** Suggested question in the chat. */
   readonly prompt: string;
-  /** What a question must contain to get this answer. */
+  /** Pattern of questions that get this answer. */
   readonly about: RegExp;
   readonly reasoning: string;
   readonly text: string;
@@ -95,7 +95,7 @@ So a resumption must count **bytes**, not characters, and put them together agai
   },
 ];
 
-/** The answer for a question: by what it is about, else by its own text, so that it stays the same. */
+/** Returns the answer for a question: by its topic, otherwise by a hash of its text. */
 export function answerFor(prompt: string, number: number): Answer {
   const answer = ANSWERS.find(({ about }) => about.test(prompt)) ?? ANSWERS[number % ANSWERS.length];
   if (answer === undefined) throw new Error('the scripted model has no answers');

@@ -1,4 +1,4 @@
-/** A small generator of numbers in [0, 1) that gives the same run for the same seed (mulberry32). */
+/** Creates a generator of numbers in [0, 1) that repeats its sequence for the same seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +9,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A number for a text, so that the same question gets the same answer at the same pace (FNV-1a). */
+/** Returns a hash of a text (FNV-1a), so that the same question gets the same answer at the same pace. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);

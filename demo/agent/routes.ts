@@ -16,7 +16,7 @@ export interface AgentOptions {
 }
 
 /**
- * A chat route whose answers can be continued: it numbers its events, and an answer goes on when its connection breaks.
+ * A chat route whose answers can be continued: it numbers its events, and an answer continues when its connection breaks.
  * `POST /chat` starts a run, `GET /chat/:run` continues it after `Last-Event-ID`, and `DELETE /chat/:run` stops it.
  */
 export function agentRoutes({ baseURL, apiKey, model, key, crash }: AgentOptions): Router {

@@ -55,7 +55,7 @@ describe('the scripted model', () => {
     expect(await ask()).toBe(await ask());
   });
 
-  it('notices that its caller has left', async () => {
+  it('notices that its caller has disconnected', async () => {
     let cut: (call: ModelCall) => void;
     const over = new Promise<ModelCall>((resolve) => (cut = resolve));
     const { model } = await start({
@@ -70,7 +70,7 @@ describe('the scripted model', () => {
     expect(await over).toEqual({ prompt: 'story', sent: 3, state: 'cut' });
   });
 
-  it('refuses what is no streaming chat', async () => {
+  it('rejects requests other than streaming chat completions', async () => {
     const { baseURL, calls } = await start();
     const response = await fetch(`${baseURL}/chat/completions`, {
       method: 'POST',

@@ -4,7 +4,7 @@ import express, { type Response, type Router } from 'express';
 import { answerFor, type Answer } from './answers.ts';
 import { hashText, seededRandom } from './random.ts';
 
-/** One call of the model, as it sees it. Changes while it runs. */
+/** One call of the model. Changes while it runs. */
 export interface ModelCall {
   readonly prompt: string;
   /** Pieces sent so far, reasoning included. */
@@ -14,16 +14,19 @@ export interface ModelCall {
 }
 
 export interface ScriptedModelOptions {
-  /** Changes the pace, not the text. Default 1. */
+  /**
+   * Seed of the pace. Does not change the text.
+   * @default 1
+   */
   seed?: number;
-  /** What to say to a prompt. Default: one of the demo's own answers. */
+  /** Returns the answer to a prompt. Default: one of the demo's answers. */
   answer?: (prompt: string) => Pick<Answer, 'reasoning' | 'text'>;
   /**
    * Waits before each piece; `signal` aborts when the caller has left. Default: gaps as a model has them,
    * about 30 a second with bursts and pauses, and a long one between reasoning and answer.
    */
   pace?: (piece: Piece, signal: AbortSignal) => Promise<void>;
-  /** Told when a call begins, and again when it is over. */
+  /** Called when a call begins, and when it ends. */
   onCall?: (call: ModelCall) => void;
 }
 
@@ -40,7 +43,7 @@ export interface ScriptedModel {
   readonly calls: readonly ModelCall[];
 }
 
-/** A model that always says the same, so that a demo needs no key and a test knows what must arrive. */
+/** Creates a model with fixed answers, so that a demo needs no key and a test can check what arrives. */
 export function createScriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
   const calls: ModelCall[] = [];
   const router = express.Router();

@@ -8,12 +8,12 @@ import { createTrouble } from './trouble.ts';
 export interface DemoOptions {
   /** Port of this app. The page calls `/api/chat` there, and the proxy sends that to the agent. */
   readonly port: number;
-  /** The process that answers: see `demo/agent`. */
+  /** The process that generates answers: see `demo/agent`. */
   readonly agent: { readonly url: string; readonly key: string };
   readonly jwtSecret: string;
-  /** Folder of the answers. */
+  /** Folder of the stored streams. */
   readonly dataDir: string;
-  /** Seconds that the address of an answer is good for. Default: the proxy's own, a day. */
+  /** Seconds for which signed URLs are valid. Default: one day, as in the proxy. */
   readonly urlExpirationSeconds?: number;
   /** Kills this process, for the button "Kill the server". */
   readonly crash: () => void;
@@ -65,7 +65,7 @@ export function createDemo({
   const trouble = createTrouble(sessions.read, crash);
   const app = express();
   app.disable('x-powered-by');
-  // Without TLS in front, asking browsers for https would break the page.
+  // Without TLS, `upgrade-insecure-requests` would break the page.
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, hsts: false }));
   app.use('/v1/proxy', trouble.watch, proxy);
   app.get('/demo/model', async (_req, res) => {

@@ -12,7 +12,7 @@ if (!AGENT_URL || !AGENT_KEY)
   throw new Error('Set AGENT_URL and AGENT_KEY, or start start.js, which starts both.');
 const dataDir = env['DATA_DIR'] ?? '.durable-proxy/demo';
 
-/** A secret that outlives the process: what was signed with it is in the pages' storage. */
+/** Returns a secret that survives a restart: pages have stored URLs that were signed with it. */
 async function keptSecret(): Promise<string> {
   const file = join(dataDir, 'secret');
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
@@ -26,7 +26,7 @@ async function keptSecret(): Promise<string> {
 
 const jwtSecret = env['JWT_SECRET'] ?? (await keptSecret());
 
-// Once it listens nothing more is awaited: a request before the handler is there would never be answered.
+// Nothing is awaited after the server listens: requests before the handler is attached would get no response.
 const server = createServer();
 try {
   await once(server.listen(Number(env['PORT'] ?? 3000), env['HOST'] ?? 'localhost'), 'listening');

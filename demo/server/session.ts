@@ -5,11 +5,11 @@ import type { RequestHandler } from 'express';
 const NAME = 'demo-session';
 const COOKIE = new RegExp(`(?:^|;\\s*)${NAME}=([\\w-]{36})\\.([\\w-]{43})(?:;|$)`);
 
-/** Who is who, in one cookie: a random name and its signature. An app would use its own login here. */
+/** Sessions in one cookie: a random name and its signature. An app would use its own login here. */
 export interface Sessions {
-  /** Gives a page its session, and lets everything else pass. */
+  /** Sets the session cookie for pages. */
   readonly middleware: RequestHandler;
-  /** The name of the session that a request belongs to, when its cookie is genuine. */
+  /** Returns the session of a request, if its cookie is genuine. */
   readonly read: (req: IncomingMessage) => string | undefined;
 }
 
@@ -29,7 +29,7 @@ export function createSessions(secret: string): Sessions {
         const name = randomUUID();
         res.cookie(NAME, `${name}.${sign(name).toString('base64url')}`, {
           httpOnly: true,
-          // Strict: no page of another site can start an answer that somebody here pays for.
+          // Strict: a page of another site must not start an answer that the visitor pays for.
           sameSite: 'strict',
           maxAge: 365 * 24 * 3600 * 1000,
         });

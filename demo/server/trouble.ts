@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import express, { type Request, type RequestHandler, type Router } from 'express';
 
-/** Ways to break things on purpose. For the demo: a real app has a network for that. */
+/** Fault injection for the demo. A real app has a network for that. */
 export interface Trouble {
-  /** Stands before the proxy, to know which sockets carry the answers of a session. */
+  /** Middleware before the proxy that tracks which sockets carry the streams of a session. */
   readonly watch: RequestHandler;
   /** `POST /cut`, `POST /offline { seconds }`, `POST /crash`. */
   readonly controls: Router;

@@ -4,7 +4,7 @@ const WIDTH = 300;
 const HEIGHT = 96;
 const FLOOR = HEIGHT - 10;
 
-/** Bytes over time: flat and shaded where the connection was gone, a jump where it caught up. */
+/** Bytes over time: shaded while the connection was lost, with a jump when it caught up. */
 export function Chart({ timeline: { samples, marks } }: { timeline: Timeline }) {
   const last = samples.at(-1);
   const spanMs = Math.max(last?.ms ?? 0, 4000);
@@ -43,7 +43,7 @@ export function Chart({ timeline: { samples, marks } }: { timeline: Timeline }) 
   );
 }
 
-/** The stretches of time without a connection, the last of which may still go on. */
+/** Returns the periods without a connection. The last one may not have ended. */
 function gaps(samples: readonly Sample[]): [from: number, to: number][] {
   const found: [number, number][] = [];
   let open: [number, number] | undefined;

@@ -19,14 +19,14 @@ export function Composer({ busy, onSend, onStop }: ComposerProps) {
     send();
   };
   const keyDown = (event: KeyboardEvent): void => {
-    // Enter also ends a composition (Chinese, Japanese, Korean); that one is not ours.
+    // Ignores an Enter that ends a composition (Chinese, Japanese, Korean).
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
       event.preventDefault();
       send();
     }
   };
   const stop = (event: MouseEvent): void => {
-    // The second half of a double click on Send, whose place Stop has taken.
+    // Ignores the second click of a double click on Send, because Stop is at the same place then.
     if (event.detail > 1) return;
     onStop();
     field.current?.focus();

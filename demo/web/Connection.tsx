@@ -15,7 +15,7 @@ const WORDS: Record<Resumption['status'], string> = {
   expired: 'Expired',
 };
 
-/** What happens to the connection, drawn as it happens, and the means to disturb it. */
+/** Shows the connection over time, and the controls to disturb it. */
 export function Connection({ resumption }: { resumption: Resumption }) {
   const [recorder] = useState(createRecorder);
   const timeline = useSyncExternalStore(recorder.subscribe, recorder.snapshot);

@@ -51,8 +51,8 @@ function Welcome({ onSuggestion }: { onSuggestion: (text: string) => void }) {
     <div className="welcome">
       <h2>An answer that survives its connection</h2>
       <p>
-        Ask something. While the answer is coming, reload the page, cut the connection, or go offline. It goes
-        on where it was, and the model is called once.
+        Ask something. While the answer is coming, reload the page, cut the connection, or go offline. It
+        continues where it stopped, and the model is called once.
       </p>
       <ul>
         {ANSWERS.map(({ prompt }) => (

@@ -1,7 +1,7 @@
 import type { ResumptionStatus } from 'durable-proxy/client';
 import { useEffect, useState } from 'react';
 
-/** Buttons that break things. What they call is the demo's own; a real app has a network for that. */
+/** Buttons for fault injection. Their endpoints belong to the demo; a real app has a network for that. */
 export function Trouble({ streaming, status }: { streaming: boolean; status: ResumptionStatus }) {
   const calls = useModelCalls(status);
   return (

@@ -1,13 +1,13 @@
 /** A value in localStorage that components can subscribe to, also from other tabs. */
 export interface LocalStore<T> {
   readonly get: () => T;
-  /** True when that changed anything. */
+  /** Returns true if the value changed. */
   readonly set: (value: T) => boolean;
   readonly remove: () => void;
   readonly subscribe: (changed: () => void) => () => void;
 }
 
-/** Told of changes in this tab; the browser's own `storage` event tells of those in others. */
+/** Event for changes in this tab. The browser's `storage` event reports changes in other tabs. */
 const CHANGED = 'demo:changed';
 
 /** Without storage (blocked, full) the value lives as long as the page. */

@@ -18,7 +18,7 @@ function play(recorder: Recorder, steps: [ms: number, change: Partial<Resumption
 }
 
 describe('the timeline of a connection', () => {
-  it('marks what happened, from the beginning of the answer', () => {
+  it('marks the events of an answer from its beginning', () => {
     const recorder = createRecorder();
     play(recorder, [
       [500, {}],
@@ -40,7 +40,7 @@ describe('the timeline of a connection', () => {
     expect(recorder.snapshot().samples.at(-1)).toEqual({ ms: 2200, bytes: 3000, lost: false });
   });
 
-  it('says how an answer ended that is not complete', () => {
+  it('shows the outcome of an incomplete answer', () => {
     const ends: [Partial<Resumption>, string][] = [
       [{ status: 'aborted', outcome: 'aborted' }, 'Stopped at 0 bytes'],
       [{ status: 'failed', outcome: 'interrupted' }, 'Ended as “interrupted”'],
@@ -56,7 +56,7 @@ describe('the timeline of a connection', () => {
     }
   });
 
-  it('lets time go on while the connection is lost, and stops with the answer', () => {
+  it('advances while the connection is lost, and stops with the answer', () => {
     const recorder = createRecorder();
     recorder.tick(50);
     expect(recorder.snapshot().samples).toEqual([]);
@@ -71,7 +71,7 @@ describe('the timeline of a connection', () => {
     expect(recorder.snapshot().samples.at(-1)).toEqual({ ms: 700, bytes: 9, lost: false });
   });
 
-  it('keeps the marks when an end is reported twice, as after a stop', () => {
+  it('keeps the marks if an end is reported twice, as after a stop', () => {
     const recorder = createRecorder();
     play(recorder, [
       [0, { status: 'streaming', receivedBytes: 9 }],
@@ -84,7 +84,7 @@ describe('the timeline of a connection', () => {
     expect(recorder.snapshot().marks.map(({ label }) => label)).toEqual(['Connected', 'Stopped at 9 bytes']);
   });
 
-  it('begins anew with the next answer', () => {
+  it('restarts with the next answer', () => {
     const recorder = createRecorder();
     play(recorder, [
       [0, { status: 'streaming' }],
@@ -95,22 +95,22 @@ describe('the timeline of a connection', () => {
     expect(recorder.snapshot().marks).toEqual([{ ms: 100, kind: 'connected', label: 'Connected' }]);
   });
 
-  it('stays small and tells its listeners, however many bytes come', () => {
+  it('limits its samples and notifies its listeners, however many bytes arrive', () => {
     const recorder = createRecorder();
-    let told = 0;
-    const leave = recorder.subscribe(() => told++);
+    let notified = 0;
+    const leave = recorder.subscribe(() => notified++);
     const before = recorder.snapshot();
     const steps = Array.from({ length: 20_000 }, (_, n) => [
       n * 20,
       { status: 'streaming', receivedBytes: n },
     ]);
     play(recorder, steps as [number, Partial<Resumption>][]);
-    expect(told).toBeGreaterThan(100);
+    expect(notified).toBeGreaterThan(100);
     expect(recorder.snapshot()).not.toBe(before);
     expect(recorder.snapshot().samples.length).toBeLessThanOrEqual(600);
     leave();
-    const afterwards = told;
+    const afterwards = notified;
     recorder.record({ ...IDLE, status: 'complete' }, 1e6);
-    expect(told).toBe(afterwards);
+    expect(notified).toBe(afterwards);
   });
 });

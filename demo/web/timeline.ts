@@ -1,13 +1,13 @@
 import type { Resumption } from 'durable-proxy/client';
 
-/** Something that happened to the connection, at `ms` after the beginning. */
+/** An event of the connection, `ms` after the beginning. */
 export interface Mark {
   readonly ms: number;
   readonly kind: 'connected' | 'lost' | 'resumed' | 'complete' | 'stopped' | 'failed';
   readonly label: string;
 }
 
-/** How many bytes had arrived at `ms`, and whether more could. */
+/** Number of bytes that had arrived at `ms`, and whether the connection was open. */
 export interface Sample {
   readonly ms: number;
   readonly bytes: number;
@@ -21,14 +21,14 @@ export interface Timeline {
 
 const ENDS: ReadonlySet<Mark['kind'] | undefined> = new Set(['complete', 'stopped', 'failed']);
 const EMPTY: Timeline = { marks: [], samples: [] };
-/** Samples closer than this show nothing new. */
+/** Minimum milliseconds between two samples. */
 const MIN_GAP_MS = 60;
 const MAX_SAMPLES = 600;
 
-/** Draws up the timeline of one answer after the other from what the hook says. */
+/** Records the timeline of each answer from the states of the hook. */
 export interface Recorder {
   record(resumption: Resumption, now: number): void;
-  /** Lets the time go on while nothing else does. */
+  /** Advances the time while there are no other events. */
   tick(now: number): void;
   readonly snapshot: () => Timeline;
   readonly subscribe: (changed: () => void) => () => void;
@@ -110,7 +110,7 @@ function markOf(next: Resumption, previous: Resumption | undefined, ms: number):
   }
 }
 
-/** Offsets are opaque, and mostly zeros in front. */
+/** Shortens an offset for display. Offsets are opaque and start with zeros. */
 function shortOffset(offset: string | undefined): string {
   return offset === undefined ? 'the beginning' : `offset ${offset.replace(/^0+(?=\w)/, '')}`;
 }
@@ -119,7 +119,7 @@ function isOver({ status }: Resumption): boolean {
   return status === 'complete' || status === 'aborted' || status === 'failed' || status === 'expired';
 }
 
-/** Half of the samples tell the same story when there are too many. */
+/** Drops every second sample if there are too many. */
 function thin(samples: Sample[]): readonly Sample[] {
   return samples.length <= MAX_SAMPLES
     ? samples

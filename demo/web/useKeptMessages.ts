@@ -2,7 +2,7 @@ import type { ChatStatus, UIMessage } from 'ai';
 import { useEffect, useState } from 'react';
 import { messagesOf, touchConversation } from './conversations.ts';
 
-/** What the browser kept of a conversation when the page came up. */
+/** Returns the stored messages of a conversation at the first render. */
 export function useKeptMessages(id: string): UIMessage[] {
   const [messages] = useState(() => messagesOf(id).get());
   return messages;
@@ -15,8 +15,8 @@ interface KeptChat {
 }
 
 /**
- * Keeps a conversation in the browser: the questions at once, an answer when it is whole. One that is still
- * coming is not kept, since the proxy has it, and `useDurableChat` reads it again from the beginning.
+ * Stores a conversation in the browser: questions at once, an answer when it is complete. An incomplete answer is not
+ * stored, because the proxy has it, and `useDurableChat` reads it again from its beginning.
  */
 export function useKeeping({ id, messages, status }: KeptChat): void {
   useEffect(() => {

@@ -66,7 +66,7 @@ app.post('/api/answer', requireProxy, express.json(), async (request, response) 
   } catch (error) {
     if (stopped.signal.aborted) return;
     console.error(error);
-    // A connection that is cut tells the proxy, and so the page, that the answer is incomplete.
+    // Cutting the connection signals the proxy, and thereby the page, that the answer is incomplete.
     if (response.headersSent) response.destroy();
     else response.status(502).json({ error: { message: 'The model could not answer. Try again later.' } });
   }

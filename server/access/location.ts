@@ -4,7 +4,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { StreamInfo } from '../store/types.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
 
-/** A fresh signed URL of a stream and what is in it: the head of every answer that hands a stream over. */
+/** Returns the headers of each response that has a fresh signed URL of a stream in `Location`. */
 export function locationHeaders(
   { base }: Exchange,
   { keyring, options }: Context,
@@ -14,7 +14,7 @@ export function locationHeaders(
   return {
     Location: `${base}/${stream.streamId}?${signQuery(keyring, stream.streamId, expiresAt)}`,
     ...upstreamHeaders(stream),
-    // The URL is a capability: no cache may hand it to somebody else.
+    // The URL is a capability and must not be cached.
     'Cache-Control': 'no-store',
   };
 }

@@ -9,7 +9,7 @@ import { isPending } from '../store/metadata.ts';
 import type { StreamInfo } from '../store/types.ts';
 import { contentTypeOf, headOf } from '../store/upstream-head.ts';
 
-/** Returns what a response about a stream says about the upstream's response (RESP-1). */
+/** Returns the headers that describe the upstream's response (RESP-1). */
 export function upstreamHeaders(info: Pick<StreamInfo, 'contentType' | 'metadata'>): Record<string, string> {
   const head = headOf(info);
   const contentType = contentTypeOf(info);

@@ -5,19 +5,19 @@ import type { Exchange } from '../http/exchange.ts';
 import { metadataOf } from '../store/metadata.ts';
 import type { StreamInfo } from '../store/types.ts';
 
-/** Whether a caller's own: a signed URL is a capability and asks for no subject, the plain secret may do all. */
+/** Returns true if the caller may see the stream: with a signed URL, with the plain secret, or as its subject. */
 export function isVisible(info: StreamInfo, caller: Caller | undefined): boolean {
   return !caller || caller.operator || metadataOf(info).subject === caller.subject;
 }
 
 /**
- * The stream of a request, closed first if the process that held it is gone.
- * @throws ProxyError `STREAM_NOT_FOUND` when there is none, or it is somebody else's: the two look the same.
+ * Returns the stream of a request. Closes it first if the process that ran it has died.
+ * @throws ProxyError `STREAM_NOT_FOUND` if the stream does not exist or belongs to another subject. Both look the same.
  */
 export async function visibleStream(exchange: Exchange, { store, guardian }: Context): Promise<StreamInfo> {
   const info = await store.head(exchange.streamId);
   if (!info || !isVisible(info, exchange.caller)) throw streamNotFound();
-  return guardian.settle(exchange.streamId, info);
+  return guardian.reconcile(exchange.streamId, info);
 }
 
 export function streamNotFound(): ProxyError {

@@ -4,7 +4,7 @@ import { ConfigurationError } from '../shared/errors.ts';
 import { createKeyring } from './keyring.ts';
 
 describe('createKeyring', () => {
-  it('knows every one of its secrets and nothing like them', () => {
+  it('accepts each of its secrets and nothing similar', () => {
     const keyring = createKeyring(['new secret', 'öld-secret']);
     expect(keyring.isSecret('new secret')).toBe(true);
     expect(keyring.isSecret('öld-secret')).toBe(true);
@@ -21,7 +21,7 @@ describe('createKeyring', () => {
     }
   });
 
-  it('derives keys for URLs that are not the secret, one for each, always the same', () => {
+  it('derives a stable key for URLs from each secret', () => {
     const exported = (secrets: string[]) =>
       createKeyring(secrets).urlKeys.map((key) => key.export().toString('hex'));
     const [first, second] = exported(['a', 'b']);
@@ -38,7 +38,7 @@ describe('createKeyring', () => {
     expect(createKeyring(['é', 'b']).tokenKeys).toEqual([new Uint8Array([0xc3, 0xa9]), new Uint8Array([98])]);
   });
 
-  it('cannot be changed, nor by its caller', () => {
+  it('is immutable', () => {
     const secrets = ['a'];
     const keyring = createKeyring(secrets);
     secrets.push('b');

@@ -10,27 +10,30 @@ import { ConfigurationError } from '../shared/errors.ts';
 
 const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
 
-/** Tells URL keys from whatever else the secret signs: none can be made from another (RFC 5869, section 3.2). */
+/**
+ * Context of the URL keys, so that they are independent of other keys derived from the secret (RFC 5869, section 3.2).
+ */
 const URL_KEY_INFO = 'durable-proxy signed url v1';
 const SEAL_KEY_INFO = 'durable-proxy sealed request v1';
 
 /** The keys of one `jwtSecret`. The first signs, all verify. */
 export interface Keyring {
-  /** Whether this is one of the secrets. Takes the same time for every candidate of a length. */
+  /** Returns true for one of the secrets. Takes the same time for all candidates of one length. */
   isSecret(candidate: string): boolean;
   /** Returns true for the service secret that `deriveServiceSecret` makes of one of the secrets. */
   isServiceSecret(candidate: string): boolean;
-  /** What signs URLs. */
+  /** Keys that sign URLs. */
   readonly urlKeys: readonly KeyObject[];
-  /** What signs service tokens: the secrets themselves, so that any JWT library can make one. */
+  /** Keys that sign service tokens: the secrets themselves, so that any JWT library can issue tokens. */
   readonly tokenKeys: readonly Uint8Array[];
-  /** 32 bytes each, which encrypt upstream requests in the metadata of streams. */
+  /** Keys of 32 bytes that encrypt upstream requests in the metadata of streams. */
   readonly sealKeys: readonly Uint8Array[];
 }
 
 /**
- * @param jwtSecret one secret, or several: the first signs, all verify.
- * @throws ConfigurationError when there is none, or one that no request could carry.
+ * Derives all keys from the secrets.
+ * @param jwtSecret one secret or several. The first signs, all verify.
+ * @throws ConfigurationError if there is no secret, or one that cannot be sent in a header.
  */
 export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
   const secrets: readonly unknown[] = Array.isArray(jwtSecret) ? jwtSecret : [jwtSecret];
@@ -38,7 +41,7 @@ export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
     throw new ConfigurationError(`jwtSecret is an empty list. Example: ${RIGHT_FORM}`);
   const tokenKeys = secrets.map(bytesOf);
 
-  // Digests under a random key have one length and tell nothing of a common prefix.
+  // HMACs under a random key have the same length and reveal no common prefix, so `timingSafeEqual` can compare them.
   const digestKey = randomBytes(32);
   const digest = (bytes: Uint8Array) => createHmac('sha256', digestKey).update(bytes).digest();
   const digests = tokenKeys.map(digest);
@@ -86,7 +89,7 @@ function bytesOf(secret: unknown): Uint8Array {
   if (typeof secret !== 'string' || secret === '') {
     throw new ConfigurationError(`jwtSecret must be a non-empty string. Example: ${RIGHT_FORM}`);
   }
-  // A newline from the end of a file makes a secret that no header can carry.
+  // A header cannot carry such a secret. A common cause is the newline at the end of a file.
   if (secret !== secret.trim() || /\p{Cc}/u.test(secret)) {
     throw new ConfigurationError(
       `jwtSecret must not begin or end with white space or contain control characters. Example: ${RIGHT_FORM}`,

@@ -17,7 +17,7 @@ afterEach(() => {
 
 type Verdict = Caller | { code: string; message: string; challenge: string | undefined; cause: unknown };
 
-/** Sends a real request to a server that does nothing but the check, and gives what the check said. */
+/** Sends a request to a server that only runs the check. Returns its result. */
 async function check(
   headers: OutgoingHttpHeaders,
   query = '',
@@ -51,7 +51,7 @@ const token = (allow?: string[]) =>
   createServiceToken({ jwtSecret: 'older secret', subject: 'user-1', expiresInSeconds: 60, allow });
 
 describe('the service check', () => {
-  it('takes the plain secret, either way, old or new', async () => {
+  it('accepts each plain secret in the header and in the query', async () => {
     expect(await check(bearer(SECRET))).toEqual({ operator: true });
     expect(await check({ authorization: `bEARER   ${SECRET}` })).toEqual({ operator: true });
     expect(await check(bearer('older secret'))).toEqual({ operator: true });
@@ -59,7 +59,7 @@ describe('the service check', () => {
     expect(await check({}, '?secret=older%20secret')).toEqual({ operator: true });
   });
 
-  it('takes the derived service secret, also where the signing key is not a credential', async () => {
+  it('accepts the derived service secret, also if the signing key is not accepted', async () => {
     const derived = deriveServiceSecret(SECRET);
     expect(derived).toMatch(/^[\w-]{43}$/);
     expect(await check(bearer(derived))).toEqual({ operator: true });
@@ -70,7 +70,7 @@ describe('the service check', () => {
     expect(await check(bearer(await token()), '', undefined, off)).toMatchObject({ subject: 'user-1' });
   });
 
-  it('takes service tokens, either way, and hands on whom they are for', async () => {
+  it('accepts service tokens in the header and in the query, and returns their subject', async () => {
     const allow = ['https://api.openai.com/**'];
     expect(await check(bearer(await token()))).toEqual({ subject: 'user-1', operator: false });
     expect(await check({}, `?secret=${await token(allow)}`)).toEqual({
@@ -114,14 +114,14 @@ describe('the service check', () => {
     expect(JSON.stringify(verdict)).not.toContain(SECRET);
   });
 
-  it('says why a token is refused', async () => {
+  it('reports why a token is rejected', async () => {
     const expired = await createServiceToken({ jwtSecret: 'other', subject: 'u', expiresInSeconds: 60 });
     expect(await check(bearer(expired))).toMatchObject({
       message: expect.stringMatching(/signature/) as string,
     });
   });
 
-  it('lets a query secret pass beside an Authorization that is somebody else’s', async () => {
+  it('accepts a secret in the query next to an Authorization header of another scheme', async () => {
     expect(await check({ authorization: 'Basic eDp5' }, `?secret=${SECRET}`)).toEqual({ operator: true });
   });
 });
@@ -130,19 +130,19 @@ describe('the service check with authenticate', () => {
   const session: Authenticate = (req) => (req.headers.cookie === 'session=1' ? { subject: 'user-2' } : null);
   const cookie = { cookie: 'session=1' };
 
-  it('takes the subject that it gives, now or later', async () => {
+  it('uses the subject that it returns or resolves with', async () => {
     expect(await check(cookie, '', session)).toEqual({ subject: 'user-2', operator: false });
     const later: Authenticate = async (req) => session(req);
     expect(await check(cookie, '', later)).toEqual({ subject: 'user-2', operator: false });
   });
 
-  it('still takes the secret and tokens, and does not ask', async () => {
+  it('is not called for a valid secret or token', async () => {
     const never: Authenticate = () => expect.fail('authenticate was asked');
     expect(await check(bearer(SECRET), '', never)).toEqual({ operator: true });
     expect(await check(bearer(await token()), '', never)).toEqual({ subject: 'user-1', operator: false });
   });
 
-  it('lets it decide on credentials of the app’s own', async () => {
+  it('is called for credentials of the app', async () => {
     const own: Authenticate = (req) =>
       req.headers.authorization === 'Bearer app-session' || req.headers.authorization?.startsWith('Basic')
         ? { subject: 'app' }
@@ -154,19 +154,19 @@ describe('the service check with authenticate', () => {
     });
   });
 
-  it('never makes an operator of a session', async () => {
+  it('never treats a session as an operator', async () => {
     const sly = (() => ({ subject: 'x', operator: true, allow: ['https://h.example'] })) as Authenticate;
     expect(await check({}, '', sly)).toEqual({ subject: 'x', operator: false });
   });
 
   it.each([{}, { subject: undefined }, { subject: '' }, { subject: null }])(
-    'refuses a visitor for whom it returns %j with 401',
+    'responds 401 if it returns %j',
     async (session) => {
       expect(await check({}, '', () => session as never)).toMatchObject({ code: 'INVALID_SECRET' });
     },
   );
 
-  it('refuses a stranger, with the reason of the credential if there was one', async () => {
+  it('responds 401 to an unknown visitor, with the reason why a credential was rejected', async () => {
     expect(await check({}, '', session)).toMatchObject({
       code: 'INVALID_SECRET',
       message: expect.stringMatching(/session/) as string,
@@ -187,8 +187,8 @@ describe('the service check with authenticate', () => {
       },
     ],
     ['rejects', () => Promise.reject(new ProxyError('NOT_FOUND', 'db password hunter2'))],
-    ['gives a number', (() => ({ subject: 7 })) as never],
-    ['gives true', (() => true) as never],
+    ['returns a number', (() => ({ subject: 7 })) as never],
+    ['returns true', (() => true) as never],
   ])('is INTERNAL_ERROR when it %s, and keeps the cause from the caller', async (_, authenticate) => {
     const verdict = await check({}, '', authenticate);
     expect(verdict).toMatchObject({ code: 'INTERNAL_ERROR', message: 'The session could not be checked' });

@@ -8,39 +8,46 @@ import type { Keyring } from './keyring.ts';
 import { verifyServiceToken } from './tokens.ts';
 import { unauthorized } from './unauthorized.ts';
 
-/** The app's own session check: a subject, or null for a stranger. */
+/** Checks the app's own session. Returns the subject, or null for an unknown visitor. */
 export type Authenticate = (req: IncomingMessage) => MaybePromise<{ subject: string } | null | undefined>;
 
-/** Who makes a request. */
+/** The authenticated sender of a request. */
 export interface Caller {
-  /** From a token or from `authenticate`; scopes keys, streams and limits. Absent for the plain secret. */
+  /** Subject of the token or session; scopes keys, streams and limits. Undefined for the plain secret. */
   readonly subject?: string;
-  /** Allowlist patterns of a token, which narrow the server's. */
+  /** Allowlist patterns of the token. A URL must match these and the server's allowlist. */
   readonly allow?: readonly string[];
-  /** True for the plain secret: may do all. */
+  /** True for the plain secret, which has access to all streams. */
   readonly operator: boolean;
 }
 
 export interface ServiceAuthOptions {
   keyring: Keyring;
   authenticate?: Authenticate | undefined;
-  /** Accepts the signing key itself as a credential. Default true. */
+  /**
+   * Accepts the signing key itself as a credential.
+   * @default true
+   */
   acceptJwtSecret?: boolean;
-  /** Accepts tokens of earlier versions, without the type of service tokens. Default false. */
+  /**
+   * Accepts tokens of earlier versions, which have no `typ` of their own.
+   * @default false
+   */
   acceptLegacyTokens?: boolean;
-  /** Reports faults of `authenticate`. Default: silent. */
+  /**
+   * Logs exceptions of `authenticate`.
+   * @default a logger that discards everything
+   */
   logger?: Logger;
 }
 
 export type ServiceAuth = (req: IncomingMessage, query: URLSearchParams) => Promise<Caller>;
 
 /**
- * Makes the service check: `?secret=` or `Authorization: Bearer`, holding the secret or a service token.
- * With `authenticate`, a credential that verifies still counts (an operator's tools have no session), and
- * `authenticate` decides on every other request, whatever its headers hold.
+ * Creates the check of service credentials: the secret or a service token, in `Authorization: Bearer` or `?secret=`. If
+ * `authenticate` is set, it decides about requests without a valid credential, whatever their headers.
  *
- * The check throws ProxyError `MISSING_SECRET`, `INVALID_SECRET`, or `INTERNAL_ERROR` when `authenticate`
- * itself fails.
+ * The check throws ProxyError `MISSING_SECRET` or `INVALID_SECRET`, or `INTERNAL_ERROR` if `authenticate` fails.
  */
 export function createServiceAuth(options: ServiceAuthOptions): ServiceAuth {
   const { authenticate, logger = silentLogger } = options;
@@ -63,7 +70,8 @@ async function callerOf(
 ): Promise<Caller> {
   if (keyring.isServiceSecret(credential)) return { operator: true };
   if (acceptJwtSecret && keyring.isSecret(credential)) return { operator: true };
-  // Only what has the three parts of a signed JWT is judged as a token: a mistyped secret is told so.
+  // Only a credential with the three parts of a JWT is verified as a token, so that a mistyped secret gets the right
+  // message.
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential)) {
     throw unauthorized('INVALID_SECRET', 'The secret is wrong');
   }
@@ -73,7 +81,10 @@ async function callerOf(
   };
 }
 
-/** The one credential of a request. More than one is refused: two readers could take different ones (RFC 6750, section 2). */
+/**
+ * Returns the credential of a request. Rejects more than one, because another parser could use a different one (RFC
+ * 6750, section 2).
+ */
 function credentialOf(req: IncomingMessage, query: URLSearchParams): string {
   const secrets = query.getAll(SECRET);
   const authorizations = headerValues(req, 'authorization');
@@ -115,7 +126,7 @@ async function subjectOf(
     return undefined;
   }
   if (typeof session.subject !== 'string') {
-    const cause = new TypeError('authenticate must give { subject: "user-42" } or null');
+    const cause = new TypeError('authenticate must return { subject: "user-42" } or null');
     throw new ProxyError('INTERNAL_ERROR', 'The session could not be checked', { cause });
   }
   return session.subject;

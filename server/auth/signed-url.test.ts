@@ -20,13 +20,13 @@ function verdict(query: string | URLSearchParams, id = ID, nowMs = NOW_MS, keys 
 }
 
 describe('verifySignedUrl', () => {
-  it('takes what signQuery made, beside other parameters', () => {
+  it('accepts a query of signQuery next to other parameters', () => {
     expect(verdict(signQuery(keyring, ID, LATER))).toBe('all');
     expect(verdict(signQuery(keyring, ID, LATER, 'read'))).toBe('read');
     expect(verdict(`offset=-1&${signQuery(keyring, ID, LATER)}&live=sse`)).toBe('all');
   });
 
-  it('takes it until its second has come', () => {
+  it('accepts it until the second of its expiry', () => {
     const query = signQuery(keyring, ID, LATER);
     expect(verdict(query, ID, LATER * 1000 - 1)).toBe('all');
     expect(verdict(query, ID, LATER * 1000)).toBe('SIGNATURE_EXPIRED');
@@ -34,7 +34,7 @@ describe('verifySignedUrl', () => {
     expect(verdict(never)).toBe('all');
   });
 
-  it('[AUTH-6] tells an expiry before a wrong signature, since nobody needs a key to see it', () => {
+  it('[AUTH-6] reports an expiry before a wrong signature, because the expiry is public', () => {
     const query = new URLSearchParams(signQuery(keyring, ID, 1));
     expect(verdict(query)).toBe('SIGNATURE_EXPIRED');
     query.set('signature', 'A'.repeat(43));
@@ -43,7 +43,7 @@ describe('verifySignedUrl', () => {
     expect(verdict(query)).toBe('SIGNATURE_INVALID');
   });
 
-  it('binds id, expiry and scope', () => {
+  it('signs id, expiry and scope', () => {
     const query = new URLSearchParams(signQuery(keyring, ID, LATER, 'read'));
     expect(verdict(query, ID.replace('0f', '1f'))).toBe('SIGNATURE_INVALID');
     expect(verdict(query, ID.toUpperCase())).toBe('SIGNATURE_INVALID');
@@ -57,7 +57,7 @@ describe('verifySignedUrl', () => {
     expect(verdict(unscoped)).toBe('SIGNATURE_INVALID');
 
     expect(verdict(`${signQuery(keyring, ID, LATER)}&scope=read`)).toBe('SIGNATURE_INVALID');
-    // Parts that would read the same when they were only joined.
+    // Parts that would be equal if they were only concatenated.
     expect(verdict(signQuery(keyring, `${ID}1`, 7), ID, 0)).toBe('SIGNATURE_INVALID');
   });
 
@@ -89,7 +89,7 @@ describe('verifySignedUrl', () => {
     expect(verdict(signQuery(keyring, ID, expires as unknown as number), ID, 0)).toBe('SIGNATURE_INVALID');
   });
 
-  it('refuses parameters that come twice, and scopes that do not exist', () => {
+  it('rejects repeated parameters and unknown scopes', () => {
     const query = signQuery(keyring, ID, LATER, 'read');
     for (const [name, value] of new URLSearchParams(query)) {
       expect(verdict(`${query}&${name}=${encodeURIComponent(value)}`)).toBe('SIGNATURE_INVALID');
@@ -98,7 +98,7 @@ describe('verifySignedUrl', () => {
     expect(verdict(signQuery(keyring, ID, LATER, '' as 'read'))).toBe('SIGNATURE_INVALID');
   });
 
-  it('never takes a URL in which any character was changed', () => {
+  it('rejects a URL with any character changed', () => {
     const id = fc.uuid();
     const scope = fc.constantFrom(undefined, 'read' as const);
     fc.assert(
@@ -113,7 +113,7 @@ describe('verifySignedUrl', () => {
     );
   });
 
-  it('never takes a signature whose last character spells the same bytes in another way', () => {
+  it('rejects a signature with another base64 spelling of the same bytes', () => {
     const query = new URLSearchParams(signQuery(keyring, ID, LATER));
     const signature = query.get('signature') ?? '';
     for (const last of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=') {
@@ -139,7 +139,7 @@ describe('verifySignedUrl', () => {
 describe('signStreamUrl', () => {
   const jwtSecret = ['url-secret', 'old'];
 
-  it('makes a URL under the mount that the server takes, for a day', () => {
+  it('returns a URL below the mount that is valid for one day', () => {
     const begun = Math.floor(Date.now() / 1000);
     const url = new URL(
       signStreamUrl({ jwtSecret, streamId: ID, basePath: '/v1/proxy/' }),
@@ -152,7 +152,7 @@ describe('signStreamUrl', () => {
     expect(seconds).toBeLessThanOrEqual(86_402);
   });
 
-  it('takes an absolute base, a time and a scope', () => {
+  it('accepts an absolute base, an expiry and a scope', () => {
     const options = { jwtSecret, streamId: ID, basePath: 'https://x.example/p', expiresInSeconds: 0.5 };
     const url = new URL(signStreamUrl({ ...options, scope: 'read' }));
     expect(url.origin + url.pathname).toBe(`https://x.example/p/${ID}`);

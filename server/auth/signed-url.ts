@@ -5,26 +5,34 @@ import { checkNames } from '../shared/check-options.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 import { unauthorized } from './unauthorized.ts';
 
-/** What a signed URL grants: GET and PATCH, or GET alone. */
+/** Operations that a signed URL permits: GET and PATCH, or GET only. */
 export type UrlScope = 'all' | typeof SCOPE_READ;
 
 /** Options of `signStreamUrl`. */
 export interface SignStreamUrlOptions {
-  /** The server's `jwtSecret`; of several the first signs. */
+  /** The server's `jwtSecret`. Of several, the first signs. */
   jwtSecret: string | readonly string[];
+  /** Id of the stream, as in its `Location`. */
   streamId: string;
-  /** Where the proxy is mounted: `/v1/proxy`, or an absolute URL. */
+  /** Path of the mount, such as `/v1/proxy`, or its absolute URL. */
   basePath: string;
-  /** Seconds from now. Default 86,400 (a day). */
+  /**
+   * Seconds until the URL expires.
+   * @default 86_400 (one day)
+   */
   expiresInSeconds?: number | undefined;
-  /** `read` makes a link that may GET and not PATCH. Default: both. */
+  /**
+   * `read` creates a link that permits GET but not PATCH.
+   * @default both are permitted
+   */
   scope?: typeof SCOPE_READ | undefined;
 }
 
 /**
- * Makes a URL that reads (and, without a scope, stops) one stream until it expires.
- * @param options which stream, for how long, and what the URL permits.
- * @throws ConfigurationError for options that make no valid URL.
+ * Creates a URL that reads one stream until it expires and, without a scope, aborts it.
+ * @param options the stream, the expiry, and what the URL permits.
+ * @returns the signed URL, below `basePath`.
+ * @throws ConfigurationError for invalid options.
  */
 export function signStreamUrl(options: SignStreamUrlOptions): string {
   const names = ['jwtSecret', 'streamId', 'basePath', 'expiresInSeconds', 'scope'];
@@ -55,7 +63,7 @@ export function signStreamUrl(options: SignStreamUrlOptions): string {
 }
 
 /**
- * The query of a signed URL.
+ * Returns the query of a signed URL.
  * @param expiresAtSeconds Unix time in whole seconds.
  */
 export function signQuery(
@@ -74,10 +82,9 @@ export function signQuery(
 }
 
 /**
- * Checks the query of a signed URL and tells what it grants.
- * @throws ProxyError `SIGNATURE_EXPIRED` when its time is over, whatever its signature (AUTH-6: anyone can see
- * that, and it tells nothing); `SIGNATURE_INVALID` for a signature that is not ours, and for parameters that
- * are malformed or come twice.
+ * Verifies the query of a signed URL and returns what it permits.
+ * @throws ProxyError `SIGNATURE_EXPIRED` if the URL has expired, whatever its signature (AUTH-6); `SIGNATURE_INVALID`
+ * if the signature is wrong, or a parameter is malformed or repeated.
  */
 export function verifySignedUrl(
   keyring: Keyring,
@@ -92,7 +99,7 @@ export function verifySignedUrl(
   if (signature === undefined || (scope !== undefined && scope !== SCOPE_READ)) throw invalid();
   if (nowMs / 1000 >= Number(expires)) throw unauthorized('SIGNATURE_EXPIRED', 'The signed URL has expired');
 
-  // The text is compared, not the bytes behind it: base64 spells some bytes in several ways.
+  // Compares the text instead of the decoded bytes: base64 has several spellings of some bytes.
   const given = Buffer.from(signature);
   let genuine = false;
   for (const key of keyring.urlKeys) {
@@ -103,13 +110,16 @@ export function verifySignedUrl(
   return { scope: scope ?? 'all' };
 }
 
-/** JSON keeps the parts apart whatever they hold. */
+/** JSON separates the parts unambiguously. */
 function sign(key: KeyObject, streamId: string, expires: string, scope: string | undefined): string {
   const message = JSON.stringify([streamId, expires, scope ?? null]);
   return createHmac('sha256', key).update(message).digest('base64url');
 }
 
-/** Undefined when it is absent; twice is never right, since two readers could take different ones. */
+/**
+ * Returns the value, or undefined if the parameter is absent. Rejects a repeated parameter, because another parser
+ * could use a different one.
+ */
 function single(query: URLSearchParams, name: string): string | undefined {
   const values = query.getAll(name);
   if (values.length > 1) throw invalid();

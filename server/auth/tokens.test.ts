@@ -16,7 +16,7 @@ const sign = (payload: JWTPayload, header: Record<string, unknown> = {}, secret 
     .setProtectedHeader({ alg: 'HS256', typ: TOKEN_TYPE, ...header })
     .sign(new TextEncoder().encode(secret));
 
-/** Signs by hand what no library would. */
+/** Signs tokens by hand that libraries refuse to create. */
 function forge(header: unknown, payload: unknown, secret = SECRET): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const message = `${part(header)}.${part(payload)}`;
@@ -37,7 +37,7 @@ async function refusal(token: string, keys = keyring, nowMs = NOW_MS): Promise<s
 }
 
 describe('createServiceToken', () => {
-  it('makes an HS256 token with exp, iat, sub and allow', async () => {
+  it('creates an HS256 token with exp, iat, sub and allow', async () => {
     const begun = Math.floor(Date.now() / 1000);
     const allow = ['https://api.openai.com/**'];
     const token = await createServiceToken({
@@ -54,7 +54,7 @@ describe('createServiceToken', () => {
     expect(await verifyServiceToken(keyring, token)).toEqual({ subject: 'user-1', allow });
   });
 
-  it('says nothing of allow when nothing was said', async () => {
+  it('omits allow if it is not given', async () => {
     const token = await createServiceToken({ jwtSecret: SECRET, subject: 'u', expiresInSeconds: 0.5 });
     expect(await verifyServiceToken(keyring, token)).toEqual({ subject: 'u' });
     expect(decodeJwt(token)).not.toHaveProperty('allow');
@@ -78,7 +78,7 @@ describe('createServiceToken', () => {
 });
 
 describe('verifyServiceToken', () => {
-  it('takes a token of any library that has exp and sub', async () => {
+  it('accepts a token of any library that has exp and sub', async () => {
     expect(await verifyServiceToken(keyring, await sign({ sub: 'u', exp: NOW + 1 }), NOW_MS)).toEqual({
       subject: 'u',
     });
@@ -86,13 +86,13 @@ describe('verifyServiceToken', () => {
     expect(await verifyServiceToken(keyring, await sign(more), NOW_MS)).toEqual({ subject: 'u', allow: [] });
   });
 
-  it('refuses an expired one, from that very second on', async () => {
+  it('rejects a token from the second of its expiry on', async () => {
     const token = await sign({ sub: 'u', exp: NOW });
     expect(await verifyServiceToken(keyring, token, NOW_MS - 1_000)).toEqual({ subject: 'u' });
     expect(await refusal(token)).toMatch(/expired/);
   });
 
-  it('refuses one that is not valid yet', async () => {
+  it('rejects a token that is not valid yet', async () => {
     expect(await refusal(await sign({ sub: 'u', exp: NOW + 60, nbf: NOW + 1 }))).toMatch(/not valid yet/);
   });
 
@@ -114,7 +114,7 @@ describe('verifyServiceToken', () => {
     expect(await refusal(forge({ alg: 'HS256', typ: TOKEN_TYPE }, payload))).toMatch(why);
   });
 
-  it('refuses alg none, signed or not, in any case', async () => {
+  it('rejects alg none, signed or not, in upper and lower case', async () => {
     const payload = { sub: 'u', exp: NOW + 60 };
     expect(await refusal(new UnsecuredJWT(payload).encode())).toMatch(/algorithm/);
     for (const alg of ['none', 'None', 'NONE', 'nOnE']) {
@@ -124,7 +124,7 @@ describe('verifyServiceToken', () => {
     }
   });
 
-  it('refuses any algorithm but HS256, even with a right signature', async () => {
+  it('rejects every algorithm except HS256, even with a valid signature', async () => {
     const payload = { sub: 'u', exp: NOW + 60 };
     for (const alg of ['HS384', 'HS512'])
       expect(await refusal(await sign(payload, { alg }))).toMatch(/algorithm/);
@@ -135,13 +135,13 @@ describe('verifyServiceToken', () => {
     expect(await refusal(forge({ alg: ['HS256'] }, payload))).toMatch(/malformed|algorithm/);
   });
 
-  it('refuses headers that ask for what we do not do', async () => {
+  it('rejects unsupported header parameters', async () => {
     const payload = { sub: 'u', exp: NOW + 60 };
     expect(await refusal(forge({ alg: 'HS256', crit: ['x'], x: 1 }, payload))).toMatch(/malformed/);
     expect(await refusal(forge({ alg: 'HS256', b64: false, crit: ['b64'] }, payload))).toMatch(/malformed/);
   });
 
-  it('[AUTH-17] refuses another type, and accepts "JWT" or none only if it is told to', async () => {
+  it('[AUTH-17] rejects another type, and accepts "JWT" or none only with acceptLegacy', async () => {
     const payload = { sub: 'u', exp: NOW + 60 };
     for (const typ of ['JWT', 'jwt', undefined]) {
       const token = await sign(payload, { typ });
@@ -155,7 +155,7 @@ describe('verifyServiceToken', () => {
     }
   });
 
-  it('refuses another secret, and a key that only signs URLs', async () => {
+  it('rejects tokens signed with another secret or with a URL key', async () => {
     const payload = { sub: 'u', exp: NOW + 60 };
     expect(await refusal(await sign(payload, {}, `${SECRET}x`))).toMatch(/signature/);
     const urlKey = keyring.urlKeys[0]!.export();
@@ -177,9 +177,9 @@ describe('verifyServiceToken', () => {
     expect(await refusal(token)).toMatch(/malformed|signature/);
   });
 
-  it('never takes a token in which any character was changed', async () => {
+  it('rejects a token with any character changed', async () => {
     const token = await sign({ sub: 'user-1', exp: NOW + 60, allow: ['https://api.openai.com/**'] });
-    // The last character of a signature of 32 bytes has two bits that mean nothing.
+    // Two bits of the last character of a 32-byte signature are unused.
     await fc.assert(
       fc.asyncProperty(fc.nat(token.length - 2), fc.stringMatching(/^[\x21-\x7e]$/), async (at, char) => {
         if (token[at] === char) return;
@@ -189,7 +189,7 @@ describe('verifyServiceToken', () => {
     );
   });
 
-  it('verifies under every secret, signs with the first, and tells why under any', async () => {
+  it('verifies with every secret, signs with the first, and reports the reason under any of them', async () => {
     const during = createKeyring(['new', 'old']);
     const old = await createServiceToken({ jwtSecret: 'old', subject: 'u', expiresInSeconds: 60 });
     const fresh = await createServiceToken({ jwtSecret: ['new', 'old'], subject: 'u', expiresInSeconds: 60 });

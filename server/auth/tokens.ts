@@ -8,33 +8,37 @@ import { unauthorized } from './unauthorized.ts';
 const ALGORITHM = 'HS256';
 
 /**
- * `typ` of a service token (explicit typing, RFC 8725, section 3.11). It keeps other JWTs that an app signs with the
- * same secret, such as password reset tokens, from being credentials of the proxy.
+ * `typ` of a service token (explicit typing, RFC 8725, section 3.11). Because of it, the proxy does not accept other
+ * JWTs that an app signs with the same secret, such as password reset tokens.
  */
 export const TOKEN_TYPE = 'durable-proxy+jwt';
 
 /** Options of `createServiceToken`. */
 export interface ServiceTokenOptions {
-  /** The server's `jwtSecret`; of several the first signs. */
+  /** The server's `jwtSecret`. Of several, the first signs. */
   jwtSecret: string | readonly string[];
-  /** Whom the token is for. Streams, keys and limits are theirs alone. */
+  /** Identifies the user that the token is for. Streams, keys and limits are separate for each subject. */
   subject: string;
-  /** Seconds from now until the token is refused. */
+  /** Seconds until the token expires. */
   expiresInSeconds: number;
-  /** Allowlist patterns that narrow the server's. Default: whatever the server allows. */
+  /**
+   * Allowlist patterns. A URL must match these and the server's allowlist.
+   * @default all URLs that the server allows
+   */
   allow?: readonly string[] | undefined;
 }
 
-/** Whom a verified token speaks for. */
+/** Claims of a verified token. */
 export interface TokenClaims {
   readonly subject: string;
   readonly allow?: readonly string[];
 }
 
 /**
- * Makes what a browser gets instead of the secret: a signed, expiring JWT for one subject.
- * @param options whom the token is for, what it permits, and for how long.
- * @throws ConfigurationError for options that make no valid token.
+ * Creates a service token for a browser: a signed JWT for one subject that expires.
+ * @param options the subject, the permitted URLs, and the lifetime.
+ * @returns the token.
+ * @throws ConfigurationError for invalid options.
  */
 export async function createServiceToken(options: ServiceTokenOptions): Promise<string> {
   const names = ['jwtSecret', 'subject', 'expiresInSeconds', 'allow'];
@@ -67,10 +71,10 @@ export async function createServiceToken(options: ServiceTokenOptions): Promise<
 }
 
 /**
- * Checks a service token and tells whom it speaks for. `exp` and `sub` are required, no clock skew is
- * forgiven, HS256 is the only algorithm, and `typ` must be `durable-proxy+jwt`.
- * @param acceptLegacy accepts the type "JWT", or none, too.
- * @throws ProxyError `INVALID_SECRET` with a message that says why; it never holds the token.
+ * Verifies a service token and returns its claims. `exp` and `sub` are required, no clock skew is tolerated, HS256 is
+ * the only algorithm, and `typ` must be `durable-proxy+jwt`.
+ * @param acceptLegacy also accepts the type "JWT", or none.
+ * @throws ProxyError `INVALID_SECRET` with the reason. The message never contains the token.
  */
 export async function verifyServiceToken(
   keyring: Keyring,
@@ -97,7 +101,7 @@ export async function verifyServiceToken(
   throw refused('its signature does not match');
 }
 
-/** Earlier versions made tokens of the type "JWT", and other libraries may have left it out. */
+/** Earlier versions created tokens of the type "JWT". Other libraries may omit it. */
 function isOurs(type: string | undefined, acceptLegacy: boolean): boolean {
   const typ = type?.toLowerCase();
   return typ === TOKEN_TYPE || (acceptLegacy && (typ === undefined || typ === 'jwt'));

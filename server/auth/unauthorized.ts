@@ -7,8 +7,8 @@ type UnauthorizedCode = Extract<
 >;
 
 /**
- * A 401. It names the scheme that would do (RFC 9110, section 11.6.1), and for a credential that was refused
- * the reason in the scheme's own word (RFC 6750, section 3.1).
+ * Creates a 401. It has the required scheme (RFC 9110, section 11.6.1) and, for a rejected credential, the reason as an
+ * error code of that scheme (RFC 6750, section 3.1).
  */
 export function unauthorized(code: UnauthorizedCode, message: string): ProxyError {
   const challenge = code === 'INVALID_SECRET' ? 'Bearer error="invalid_token"' : 'Bearer';

@@ -14,7 +14,7 @@ function serveCommand(args: string[], environment: NodeJS.ProcessEnv = env): Ser
 }
 
 describe('parseCommand', () => {
-  it('leaves to the server what is not said', () => {
+  it('leaves other options to the defaults of the server', () => {
     expect(serveCommand([])).toEqual({
       kind: 'serve',
       redis: undefined,
@@ -24,7 +24,7 @@ describe('parseCommand', () => {
     });
   });
 
-  it('hands every flag on', () => {
+  it('passes every flag to the options', () => {
     const { options, logLevel, drainMs } = serveCommand([
       ...[
         '--port',
@@ -64,16 +64,16 @@ describe('parseCommand', () => {
     expect({ logLevel, drainMs }).toEqual({ logLevel: 'warn', drainMs: 2000 });
   });
 
-  it('takes several secrets for a rotation, the first first', () => {
+  it('accepts several secrets for a rotation, in order', () => {
     expect(serveCommand([], { JWT_SECRET: 'new,old' }).options.jwtSecret).toEqual(['new', 'old']);
   });
 
-  it('takes the port from the environment, and the flag before it', () => {
+  it('prefers the flag to the environment for the port', () => {
     expect(serveCommand([], { ...env, PORT: '8080' }).options.port).toBe(8080);
     expect(serveCommand(['--port', '9090'], { ...env, PORT: '8080' }).options.port).toBe(9090);
   });
 
-  it('keeps streams where it is told', () => {
+  it('selects the store', () => {
     expect(serveCommand(['--redis', 'redis://cache:6379']).redis).toBe('redis://cache:6379');
     const { options } = serveCommand([
       ...['--durable-streams-url', 'https://streams.example/v1'],
@@ -88,7 +88,7 @@ describe('parseCommand', () => {
     expect(options.durableStreamsHeaders).toEqual({ Authorization: 'Bearer a:b', 'X-Tenant': 'one' });
   });
 
-  it('refuses to run without a secret, and says how to make one', () => {
+  it('rejects a missing secret and explains how to create one', () => {
     for (const JWT_SECRET of [undefined, '', ',']) {
       expect(() => parseCommand(['--port', '0'], { JWT_SECRET })).toThrow(
         /JWT_SECRET is not set[^]*openssl rand -base64 32/,
@@ -106,31 +106,31 @@ describe('parseCommand', () => {
     [['--log-level', 'loud'], /--log-level must be one of/],
     [['--unknown'], /--unknown/],
     [['https://api.openai.com/**'], /https:\/\/api\.openai\.com/],
-    [['--data-dir', 'x', '--redis', 'redis://cache'], /Give one of --redis, --data-dir/],
+    [['--data-dir', 'x', '--redis', 'redis://cache'], /Use only one of --redis, --data-dir/],
   ])('refuses %j', (args, message) => {
     expect(() => parseCommand(args, env)).toThrow(UsageError);
     expect(() => parseCommand(args, env)).toThrow(message);
   });
 
-  it('does not repeat a header that it cannot read, which may be a credential', () => {
+  it('does not print a malformed header, which may be a credential', () => {
     const parse = () => parseCommand(['--durable-streams-header', 'sk-hidden'], env);
     expect(parse).toThrow(/Authorization: Bearer/);
     expect(parse).not.toThrow(/sk-hidden/);
   });
 
-  it('helps without a secret', () => {
+  it('prints help without a secret', () => {
     expect(parseCommand(['--help'], {})).toEqual({ kind: 'help' });
     expect(parseCommand(['-v'], {})).toEqual({ kind: 'version' });
   });
 
-  it('leaves the arguments of the conformance suite to it', () => {
+  it('passes arguments to the conformance suite unchanged', () => {
     expect(parseCommand(['conformance', '--url', 'http://localhost:1'], {})).toEqual({
       kind: 'conformance',
       args: ['--url', 'http://localhost:1'],
     });
   });
 
-  it('has a flag with a line in --help for every number among the options', () => {
+  it('has a flag with a line in --help for every numeric option', () => {
     const numbers = Object.entries(PROXY_OPTIONS).filter(([, spec]) => 'unlimited' in spec);
     for (const [option] of numbers) {
       const { flag, spec } = NUMBER_FLAGS.find((each) => each.option === option)!;
@@ -140,12 +140,12 @@ describe('parseCommand', () => {
     expect(numbers.length).toBeGreaterThan(10);
   });
 
-  it('takes Infinity for a limit, and not for a timeout', () => {
+  it('accepts Infinity for a limit, but not for a timeout', () => {
     expect(serveCommand(['--max-readers', 'Infinity']).options).toMatchObject({ maxReaders: Infinity });
     expect(() => serveCommand(['--keep-alive-ms', 'Infinity'])).toThrow(UsageError);
   });
 
-  it('refuses a number below the smallest', () => {
+  it('rejects a number below the minimum', () => {
     expect(() => serveCommand(['--max-concurrent-streams', '0'])).toThrow(
       '--max-concurrent-streams must be a whole number of at least 1, or Infinity, not 0.',
     );

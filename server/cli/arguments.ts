@@ -9,14 +9,14 @@ import { NUMBER_FLAGS, type NumberFlag } from './number-flags.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
 import { UsageError } from './usage-error.ts';
 
-/** What the command line asks for, before anything is opened or imported. */
+/** The parsed command line, before anything is opened or imported. */
 export interface ServeCommand {
   readonly kind: 'serve';
   readonly options: ProxyServerOptions;
-  /** URL of a Redis or Valkey server to keep streams in. */
+  /** URL of a Redis or Valkey server that stores the streams. */
   readonly redis: string | undefined;
   readonly logLevel: LogLevel;
-  /** Milliseconds that answers in flight may take to end after SIGTERM or SIGINT. */
+  /** Milliseconds to wait for running streams after SIGTERM or SIGINT. */
   readonly drainMs: number;
 }
 
@@ -53,8 +53,8 @@ const FLAGS = {
 } as const;
 
 /**
- * Reads the arguments and the environment (`JWT_SECRET`, `PORT`, `WEBHOOK_SECRET`).
- * @throws UsageError with the form that works.
+ * Parses the arguments and the environment (`JWT_SECRET`, `PORT`, `WEBHOOK_SECRET`).
+ * @throws UsageError with a valid example.
  */
 export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {
   if (args[0] === 'conformance') return { kind: 'conformance', args: args.slice(1) };
@@ -64,7 +64,7 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
 
   const backends = (['redis', 'durable-streams-url', 'data-dir'] as const).filter((name) => flags[name]);
   if (backends.length > 1) {
-    throw new UsageError(`Give one of --${backends.join(', --')}: each says where streams are kept`);
+    throw new UsageError(`Use only one of --${backends.join(', --')}: each selects the store`);
   }
   const numbers = numberOptions(flags, env);
   return {
@@ -99,12 +99,12 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
   };
 }
 
-/** The option `recovery`, if a flag changes it. */
+/** Returns the option `recovery` if a flag sets it. */
 function recoveryOption(
   patterns: readonly string[] | undefined,
   isOff: boolean | undefined,
 ): Pick<ProxyServerOptions, 'recovery'> {
-  if (isOff && patterns) throw new UsageError('Give --recover or --no-recovery, not both');
+  if (isOff && patterns) throw new UsageError('Use --recover or --no-recovery, not both');
   if (isOff) return { recovery: [] };
   if (!patterns) return {};
   return {
@@ -126,7 +126,7 @@ function parseFlags(args: readonly string[]) {
   }
 }
 
-/** The numbers that flags set, and the port that `$PORT` sets. */
+/** Returns the numeric options that flags set, and the port of `$PORT`. */
 function numberOptions(flags: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv) {
   return Object.fromEntries(
     NUMBER_FLAGS.flatMap(({ option, flag, spec }) => {
@@ -141,13 +141,13 @@ function numberOf(flag: string, text: string, spec: NumberFlag['spec']): number 
   try {
     spec.check(`--${flag}`, value);
   } catch (error) {
-    // Without its example, which is written as an option of `durableProxy`.
+    // Removes the example, which shows an option of `durableProxy`.
     throw new UsageError((error as Error).message.replace(/ Example: .*/, ''), { cause: error });
   }
   return value;
 }
 
-/** Base64 and hex have no comma, so that one can stand between the secrets of a rotation. */
+/** Secrets of a rotation are separated by commas, which do not occur in base64 and hex. */
 function secrets(value: string | undefined): string[] {
   const list = (value ?? '').split(',').filter((secret) => secret !== '');
   if (list.length > 0) return list;

@@ -8,7 +8,7 @@ function collect(level: LogLevel) {
 }
 
 describe('jsonLogger', () => {
-  it('writes one line an entry, as pino does', () => {
+  it('writes one line per entry in the format of pino', () => {
     const { logger, lines } = collect('info');
     logger.info({ url: 'http://localhost:1' }, 'two\nlines');
     expect(lines).toHaveLength(1);
@@ -21,7 +21,7 @@ describe('jsonLogger', () => {
     });
   });
 
-  it('leaves out what is below its level', () => {
+  it('omits entries below its level', () => {
     const { logger, lines } = collect('warn');
     logger.debug({}, 'no');
     logger.info({}, 'no');
@@ -33,7 +33,7 @@ describe('jsonLogger', () => {
     expect(silent.lines).toEqual([]);
   });
 
-  it('shows an error with its code and what caused it', () => {
+  it('writes the code and the cause of an error', () => {
     const { logger, lines } = collect('info');
     const cause = Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' });
     logger.error({ err: new TypeError('fetch failed', { cause }) }, 'failed');

@@ -1,10 +1,13 @@
 import type { Logger } from '../shared/logger.ts';
 import type { LogLevel } from './arguments.ts';
 
-/** pino's numbers, so that its tools read these lines. */
+/** Levels of pino, so that its tools can read the log. */
 const NUMBERS = { debug: 20, info: 30, warn: 40, error: 50, silent: Infinity } as const;
 
-/** One line of JSON an entry, in pino's form: `level`, `time` (ms since 1970), the fields, `msg`. */
+/**
+ * Creates a logger that writes one line of JSON per entry in the format of pino: `level`, `time` (ms since 1970), the
+ * fields, `msg`.
+ */
 export function jsonLogger(level: LogLevel, write: (line: string) => void): Logger {
   const method =
     (name: Exclude<LogLevel, 'silent'>) =>
@@ -16,7 +19,7 @@ export function jsonLogger(level: LogLevel, write: (line: string) => void): Logg
   return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
 }
 
-/** An Error has no enumerable fields of its own: without this it would be logged as `{}`. */
+/** Errors have no enumerable fields: without this, they would be logged as `{}`. */
 function serialise(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;

@@ -1,7 +1,7 @@
 import { PROXY_OPTIONS, SERVER_OPTIONS } from '../options/table.ts';
 import type { NumberSpec } from '../shared/option-spec.ts';
 
-/** A command line flag that sets a number among the options. */
+/** A command line flag that sets a numeric option. */
 export interface NumberFlag {
   /** Name of the option, such as `maxRequestBytes`. */
   readonly option: string;
@@ -10,7 +10,7 @@ export interface NumberFlag {
   readonly spec: NumberSpec & { readonly help: string };
 }
 
-/** Every number of the options table that has a line for `--help`, in the table's order. */
+/** Numeric options that have a line in `--help`, in the order of the options table. */
 export const NUMBER_FLAGS: readonly NumberFlag[] = Object.entries({
   ...SERVER_OPTIONS,
   ...PROXY_OPTIONS,

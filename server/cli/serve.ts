@@ -3,8 +3,8 @@ import type { ServeCommand } from './arguments.ts';
 import { jsonLogger } from './json-logger.ts';
 import { UsageError } from './usage-error.ts';
 
-/** What happens to answers; the rest (each read, each first byte) is for `--log-level debug`. */
-const NEWS: ReadonlySet<ProxyEvent['type']> = new Set([
+/** Events that are logged at the level `info`. All others are logged at `debug`. */
+const LOGGED: ReadonlySet<ProxyEvent['type']> = new Set([
   'created',
   'replayed',
   'closed',
@@ -14,14 +14,16 @@ const NEWS: ReadonlySet<ProxyEvent['type']> = new Set([
   'refused',
 ]);
 
-/** Runs the server until SIGTERM or SIGINT, and resolves when it has drained. A second signal ends at once. */
+/**
+ * Runs the server until SIGTERM or SIGINT, and resolves when it has drained. A second signal ends the process at once.
+ */
 export async function serve(command: ServeCommand): Promise<void> {
   const logger = jsonLogger(command.logLevel, (line) => process.stdout.write(line));
   const server = await createProxyServer({
     ...command.options,
     ...(command.redis !== undefined && { store: await openRedis(command.redis) }),
     logger,
-    onEvent: ({ type, ...fields }) => logger[NEWS.has(type) ? 'info' : 'debug'](fields, type),
+    onEvent: ({ type, ...fields }) => logger[LOGGED.has(type) ? 'info' : 'debug'](fields, type),
   });
   const { allowlist } = command.options;
   logger.info({ url: server.url, allowlist }, 'listening');
@@ -37,7 +39,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     const signals = ['SIGTERM', 'SIGINT'] as const;
     const stop = (signal: NodeJS.Signals): void => {
-      // Without our listeners the next signal has its usual effect.
+      // After this, the next signal has its default effect.
       for (const each of signals) process.off(each, stop);
       resolve(signal);
     };
@@ -49,7 +51,7 @@ async function openRedis(url: string): Promise<StreamStore> {
   try {
     await import('redis');
   } catch (cause) {
-    throw new UsageError('--redis needs the redis package beside durable-proxy: npm install redis', {
+    throw new UsageError('--redis requires the redis package: npm install redis', {
       cause,
     });
   }

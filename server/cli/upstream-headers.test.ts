@@ -18,7 +18,7 @@ async function authorizationFor(url: string, values: readonly string[]): Promise
 describe('--upstream-header', () => {
   const openai = ['api.openai.com: Authorization: Bearer $OPENAI_API_KEY'];
 
-  it('adds the header to requests to its host, with the environment variable in place', async () => {
+  it('adds the header to requests to its host, with environment variables replaced', async () => {
     expect(await authorizationFor('https://api.openai.com/v1/responses', openai)).toBe('Bearer sk-secret');
   });
 
@@ -29,7 +29,7 @@ describe('--upstream-header', () => {
     },
   );
 
-  it('takes a port, a wildcard and a variable in braces', async () => {
+  it('accepts a port, a wildcard and a variable in braces', async () => {
     expect(await authorizationFor('http://localhost:11434/v1', ['localhost:11434: Authorization: a'])).toBe(
       'a',
     );

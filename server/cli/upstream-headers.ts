@@ -11,13 +11,12 @@ interface UpstreamHeader {
 }
 
 /**
- * Makes `prepareUpstream` of the values of `--upstream-header`, each `host: Name: value`. The host is written as in
+ * Creates `prepareUpstream` from the values of `--upstream-header`, each `host: Name: value`. The host is written as in
  * an allowlist pattern: `api.openai.com`, `*.example.com`, `localhost:11434`. `$NAME` and `${NAME}` in the value are
- * replaced by environment variables, so that a key need not be among the arguments, which every user of the
- * machine can see.
+ * replaced by environment variables, because every user of the machine can see the arguments.
  *
- * @throws UsageError for a malformed value or an unset variable. The message never repeats the value, which may
- * be a credential.
+ * @throws UsageError for a malformed value or an unset variable. The message never contains the
+ * value, which may be a credential.
  */
 export function upstreamHeaders(values: readonly string[], env: NodeJS.ProcessEnv): PrepareUpstream {
   const list = values.map((value) => parse(value, env));

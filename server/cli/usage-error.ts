@@ -1,4 +1,4 @@
-/** The command cannot be carried out as it was written: exit code 2. */
+/** The command line is invalid. The process exits with 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -8,14 +8,19 @@ import type { Logger } from '../shared/logger.ts';
  * `UNAVAILABLE`; then it is unknown whether the operation was carried out. Each operation can be repeated.
  */
 export interface Coordinator {
+  /** Leases of processes, and messages between them. */
   readonly processes: Processes;
+  /** Claims of idempotency keys. */
   readonly claims: ClaimTable;
+  /** Streams by name. */
   readonly names: NameTable;
+  /** Durable tasks. */
   readonly outbox: Outbox;
 }
 
 /** What a coordinator is created with. */
 export interface CoordinatorOptions {
+  /** Logger for failures that have no caller. */
   readonly logger: Logger;
   /** Seconds that claims and names are kept after their last use. */
   readonly ttlSeconds: number;
@@ -23,7 +28,9 @@ export interface CoordinatorOptions {
 
 /** Streams whose process died before it disowned them. */
 export interface Orphans {
+  /** Id of the dead process. */
   readonly process: string;
+  /** Ids of its open streams. */
   readonly streamIds: readonly string[];
 }
 
@@ -42,6 +49,7 @@ export interface Processes {
   start(onMessage: (message: string) => void): Promise<void>;
   /** Gives up the lease: other processes see at once that this one has ended. Never rejects. */
   stop(): Promise<void>;
+  /** Returns true if the lease of the process has not expired. */
   isAlive(process: string): Promise<boolean>;
   /**
    * Sends a message of at most 1,000 characters, without line breaks. Messages of one sender arrive in order, at least
@@ -51,6 +59,7 @@ export interface Processes {
   notify(process: string, message: string): Promise<boolean>;
   /** Notes that this process writes a stream, so that others find the stream after its death. */
   own(streamId: string): Promise<void>;
+  /** Removes a stream from those that this process runs. */
   disown(streamId: string): Promise<void>;
   /**
    * Returns the streams of dead processes, without changing anything. Several processes may get the same list: each stream
@@ -72,6 +81,7 @@ export interface Claim {
   readonly process: string;
   /** Hash of the request. Empty if an abort made the claim and no request is known. */
   readonly fingerprint: string;
+  /** State of the claim: see `ClaimState`. */
   readonly state: ClaimState;
   /** Unix time of the abort in milliseconds. 0 unless `state` is `aborted`. */
   readonly abortedAt: number;
@@ -105,8 +115,11 @@ export type NameState = 'accepted' | 'answered' | 'failed';
 
 /** One create under a name. */
 export interface NameEntry {
+  /** Id of the stream. */
   readonly streamId: string;
+  /** Id of the process that creates the stream. */
   readonly process: string;
+  /** Result of the create so far. */
   readonly state: NameState;
 }
 
@@ -128,6 +141,7 @@ export interface NameTable {
 
 /** Work that one of the processes on the store has to do, even if the process that added it dies. */
 export interface Task {
+  /** Id of the task. A task with a known id is not added again. */
   readonly id: string;
   /** What to do, as text of at most 16,384 bytes. Whoever reads it ignores tasks of a form that it does not know. */
   readonly payload: string;
@@ -137,7 +151,9 @@ export interface Task {
 
 /** A task that this process has taken. All functions return false, without effect, if another process has it by now. */
 export interface TakenTask {
+  /** Id of the task. */
   readonly id: string;
+  /** Content of the task. */
   readonly payload: string;
   /** How often the task was taken, this time included. */
   readonly attempts: number;

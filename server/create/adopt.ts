@@ -5,7 +5,7 @@ import { INTERRUPTED } from '../store/interrupted.ts';
 import { StoreError, type StreamInfo } from '../store/types.ts';
 import { openPump } from './open-pump.ts';
 
-/** Continues streams of dead processes in this one. */
+/** Continues streams of dead processes in this process. */
 export class Adoptions {
   readonly #context: Context;
   readonly #inProgress = new Map<string, Promise<boolean>>();
@@ -15,8 +15,8 @@ export class Adoptions {
   }
 
   /**
-   * Returns true if the stream is taken care of: by this process, by another one that was faster, or by one that has to be
-   * found because this one shuts down. False if it cannot be continued. Calls at the same time share one adoption: a
+   * Returns true if the stream has been adopted by this process or by another one, or if another process has to adopt
+   * it because this one shuts down. Returns false if it cannot be continued. Concurrent calls share one adoption: a
    * second one would see the fence of the first, and adopt the stream from it.
    * @throws StoreError `UNAVAILABLE`.
    */
@@ -43,7 +43,7 @@ async function adoptStream(context: Context, streamId: string, info: StreamInfo)
   }
   const recoverable = recoveries.find(streamId, info.metadata);
   if (!recoverable || !store.adopt || info.fence === undefined || info.end) return false;
-  // Seen by its caller before an adoption that has ended meanwhile.
+  // The caller may have read the metadata before an adoption that has ended meanwhile.
   if (running.closing || running.has(streamId)) return true;
   if (!(await endsWithEvent(store, streamId))) {
     await recoveries.forget(streamId, INTERRUPTED, info.fence);
@@ -57,7 +57,7 @@ async function adoptStream(context: Context, streamId: string, info: StreamInfo)
     if (error instanceof StoreError && error.code !== 'UNAVAILABLE') return true;
     throw error;
   }
-  // Only now is it certain that the former process writes no more.
+  // From here on, the fence guarantees that the former process does not write.
   const adopted = await store.head(streamId);
   if (!adopted || adopted.end) return true;
   const storedBytes = await bytePositions.size(streamId, adopted);

@@ -14,11 +14,11 @@ import { upstreamErrorHeaders } from '../upstream/headers.ts';
 import { stillWaiting } from './exactly-once.ts';
 
 /**
- * Waits until the upstream of a pending stream has responded: for a create without `respond-async` whose key belongs to
- * one with it.
+ * Waits until the upstream of a pending stream has responded. For a create without `respond-async` whose key belongs to
+ * a create with it.
  * @returns the stream, also if it was closed without a response, unless it was refused.
- * @throws ProxyError `UPSTREAM_TIMEOUT` after `upstreamHeadersTimeoutMs`, or what the stream was refused with;
- * UpstreamFailure; StoreError.
+ * @throws ProxyError `UPSTREAM_TIMEOUT` after `upstreamHeadersTimeoutMs`, or the error with which the stream was
+ * refused; UpstreamFailure; StoreError.
  */
 export async function awaitHead(
   { store, guardian, readership, options }: Context,
@@ -27,7 +27,7 @@ export async function awaitHead(
 ): Promise<StreamInfo> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(stillWaiting()), options.upstreamHeadersTimeoutMs);
-  const onClose = () => limit.abort(new ProxyError('INVALID_REQUEST', 'The caller left'));
+  const onClose = () => limit.abort(new ProxyError('INVALID_REQUEST', 'The caller disconnected'));
   res.once('close', onClose);
   if (isClosed(res)) onClose();
   let release: (() => void) | undefined;
@@ -38,7 +38,7 @@ export async function awaitHead(
       readership.enter(streamId, info, res);
     });
     let info = await store.head(streamId);
-    // The body of an error follows its head.
+    // The body of an error arrives after its head.
     if (info && !info.end && isError(info)) {
       await followUntil(store, streamId, signal, () => false);
       info = await store.head(streamId);
@@ -53,7 +53,7 @@ export async function awaitHead(
   }
 }
 
-/** Returns true if a stream has, or waits for, another response than the 2xx that makes a stream of a plain create. */
+/** Returns true if the stream is pending or has a response that is not the 2xx of a plain create. */
 export function mustAwaitHead(info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>): boolean {
   if (info.end) return info.end.outcome === 'refused';
   return isPending(info.metadata) || isError(info);

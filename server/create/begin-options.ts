@@ -4,7 +4,7 @@ import type { Slot } from '../pump/running.ts';
 import type { CheckUrl } from './prepare.ts';
 import type { CreateRequest } from './request.ts';
 
-/** A create whose request was read and checked. */
+/** A create whose request has been read and checked. */
 export interface BeginOptions {
   readonly req: IncomingMessage;
   readonly request: CreateRequest;
@@ -17,8 +17,8 @@ export interface BeginOptions {
   readonly streamId: string;
   readonly claim: string | undefined;
   readonly slot: Slot;
-  /** Milliseconds until the upstream's headers have to be there. */
+  /** Milliseconds within which the upstream's headers must arrive. */
   readonly headersTimeoutMs: number;
-  /** Cancels the upstream request: the proxy closes, the create was aborted, or nobody waits for it. */
+  /** Aborted when the proxy closes, the create is aborted, or no caller waits for it. Cancels the upstream request. */
   readonly waiting: AbortController;
 }

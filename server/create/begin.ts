@@ -5,9 +5,9 @@ import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { headEntries } from '../store/upstream-head.ts';
 import { discardBody } from '../upstream/client.ts';
 import { contentTypeIn } from '../upstream/response-headers.ts';
-import { callUpstream } from './answer.ts';
+import { callUpstream } from './call-upstream.ts';
 import type { BeginOptions } from './begin-options.ts';
-import type { Begun } from './exactly-once.ts';
+import type { CreatedStream } from './exactly-once.ts';
 import { openPump } from './open-pump.ts';
 import { beginPending } from './pending.ts';
 import { loggableTarget, prepareTarget, type UpstreamTarget } from './prepare.ts';
@@ -15,10 +15,10 @@ import { recoverableOf } from './recoverable.ts';
 import { storeStream } from './store-stream.ts';
 
 /**
- * Calls the upstream and makes its answer a stream that runs by itself. Whatever fails on the way, nothing
- * is left: no upstream request, no stream, no place among the running.
+ * Calls the upstream and creates a stream of its response, which runs independently of the request. After a failure,
+ * all resources are released: the upstream request, the stream and the slot.
  */
-export async function beginStream(context: Context, options: BeginOptions): Promise<Begun> {
+export async function beginStream(context: Context, options: BeginOptions): Promise<CreatedStream> {
   const { slot } = options;
   let register: ReturnType<typeof registration> | undefined;
   try {
@@ -41,8 +41,8 @@ export async function beginStream(context: Context, options: BeginOptions): Prom
 }
 
 /**
- * Returns what is sent to the upstream, once the store has the name: a client that sees the call finds the stream. With a
- * webhook, the stream is noted as one of this process as well: if the process dies, another one closes and reports it.
+ * Returns the upstream request after the store has registered the name, so that the stream can be found as soon as the
+ * upstream is called.
  */
 async function prepared(
   context: Context,
@@ -75,7 +75,11 @@ function disown({ processes, options: { logger } }: Context, streamId: string): 
 }
 
 /** Calls the upstream, then creates the stream of its response. */
-async function answered(context: Context, begin: BeginOptions, target: UpstreamTarget): Promise<Begun> {
+async function answered(
+  context: Context,
+  begin: BeginOptions,
+  target: UpstreamTarget,
+): Promise<CreatedStream> {
   const { options, upstream } = context;
   const { request, body, streamId, slot, waiting } = begin;
   const subject = begin.caller?.subject;
@@ -86,7 +90,7 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
     { ...target, method: request.method, body, signal, headersTimeoutMs: begin.headersTimeoutMs },
     options,
   );
-  let begun: Begun;
+  let begun: CreatedStream;
   let recoverable: Recoverable | undefined;
   try {
     const { status, headers } = answer;
@@ -108,7 +112,7 @@ async function answered(context: Context, begin: BeginOptions, target: UpstreamT
   return begun;
 }
 
-/** What is written under the `Stream-Key`, if there is one: at once, and before the upstream is called. */
+/** Registers the create under its `Stream-Key`, if it has one, before the upstream is called. */
 function registration(
   { streamKeys, options: { logger } }: Context,
   { request, caller, streamId }: BeginOptions,
@@ -121,7 +125,7 @@ function registration(
   const conclude = (verdict: 'answered' | 'failed') => {
     void accepted
       .then(() => streamKeys[verdict](subject, name, streamId))
-      // Its readers find out by its owner's lease.
+      // Readers notice the failure by the lease of the owner.
       .catch((err: unknown) => logger.warn({ err, streamId }, `could not write under the ${STREAM_KEY}`));
   };
   return { accepted, succeed: () => conclude('answered'), fail: () => conclude('failed') };

@@ -19,10 +19,10 @@ function claimsOf(id: string): Claims {
   return claimsWith(id, () => Promise.resolve(true));
 }
 
-function claimsWith(id: string, tellWaiting: (process: string) => Promise<boolean>): Claims {
+function claimsWith(id: string, notifyWaiting: (process: string) => Promise<boolean>): Claims {
   const processes = { id, isAlive: (process: string) => Promise.resolve(alive.has(process)) };
   const claims = new LogClaims(store, 60);
-  return new Claims({ claims, processes, tellWaiting, streams: store, isHere: () => true });
+  return new Claims({ claims, processes, notifyWaiting, streams: store, isHere: () => true });
 }
 
 const take = (process: string, streamId = `stream-of-${process}`): Promise<Claimed> =>
@@ -32,7 +32,7 @@ async function makeStream(streamId: string): Promise<void> {
   await store.create(streamId, { contentType: '', ttlSeconds: 60, metadata: {} });
 }
 
-/** Takes the key for a process that dies before the upstream answers. */
+/** Claims the key for a process that dies before the upstream responds. */
 async function takeAndDie(process: string): Promise<Extract<Claimed, { mine: true }>> {
   const claimed = await take(process);
   alive.delete(process);
@@ -40,7 +40,7 @@ async function takeAndDie(process: string): Promise<Extract<Claimed, { mine: tru
   return claimed;
 }
 
-/** Checks that another process waits for the holder, and writes nothing to the log. */
+/** Checks that another process waits for the holder and does not write to the log. */
 async function expectHeldBy(process: string): Promise<void> {
   store.holds = (name) => name === 'follow' || name === 'append';
   const third = take('c');
@@ -56,7 +56,7 @@ async function expectHeldBy(process: string): Promise<void> {
 }
 
 describe('a claim whose owner died', () => {
-  it('goes to one of two processes that both saw it dead', async () => {
+  it('goes to only one of two processes that both found its owner dead', async () => {
     await takeAndDie('a');
     // Both have read the claim when the first of them writes.
     store.holds = (name) => name === 'append' || name === 'delete';
@@ -72,7 +72,7 @@ describe('a claim whose owner died', () => {
   });
 
   it.each(['keep', 'free'] as const)(
-    'stays with its taker if the owner wakes up and calls %s',
+    'stays with its new holder if the owner wakes up and calls %s',
     async (act) => {
       const sleeper = await takeAndDie('a');
       expect((await take('b')).mine).toBe(true);
@@ -83,14 +83,14 @@ describe('a claim whose owner died', () => {
 });
 
 describe('a claim', () => {
-  it('that was freed can be taken by another request', async () => {
+  it('can be taken by another request after it was released', async () => {
     const first = await take('a');
     if (first.mine) await first.free();
     const other = { ...KEY, fingerprint: 'another request', streamId: 'stream-of-b' };
     expect((await claimsOf('b').claim(other, forever)).mine).toBe(true);
   });
 
-  it('stays free if its stream is deleted while the create stores its result', async () => {
+  it('stays released if its stream is deleted while the create stores its result', async () => {
     const first = await take('a');
     await makeStream('stream-of-a');
     await store.delete('stream-of-a');
@@ -99,14 +99,14 @@ describe('a claim', () => {
     expect((await take('b')).mine).toBe(true);
   });
 
-  it('is taken at once if its process ends between the check and the message to it', async () => {
+  it('is taken over at once if its process dies between the check and the message to it', async () => {
     await take('a');
     const claims = claimsWith('b', (process) => Promise.resolve(!alive.delete(process)));
     expect((await claims.claim({ ...KEY, streamId: 'stream-of-b' }, forever)).mine).toBe(true);
     expect(store.calls.some((call) => call.startsWith('follow'))).toBe(false);
   });
 
-  it('is not freed by the deletion of an earlier stream of its key', async () => {
+  it('is not released by the deletion of an earlier stream with the same key', async () => {
     const first = await take('a');
     if (first.mine) await first.keep();
     // Its stream expired, and another create took the key.
@@ -115,7 +115,7 @@ describe('a claim', () => {
     await expectHeldBy('b');
   });
 
-  it('does not stay taken by a write that the store reported as failed', async () => {
+  it('is released after a write that the store reported as failed', async () => {
     store.holds = (name) => name === 'create';
     const failing = take('a');
     const create = await store.nextHeld();
@@ -123,7 +123,7 @@ describe('a claim', () => {
     create.run();
     create.fail(new StoreError('UNAVAILABLE', 'no reply'));
     await failing.catch(() => undefined);
-    // Not by its own process either, which lives.
+    // Not even by its own process, which is alive.
     alive.delete('a');
     expect((await take('b')).mine).toBe(true);
   });
@@ -142,13 +142,13 @@ describe('a log that version 0.1 closed', () => {
     await store.close(id, { outcome: 'complete' });
   });
 
-  it('leads to its stream, and the deletion of that stream does not fail', async () => {
+  it('leads to its stream, which can be deleted', async () => {
     await makeStream('old');
     expect(await take('a')).toMatchObject({ mine: false, streamId: 'old' });
     await claimsOf('a').forget(claimsOf('a').idOf(KEY), 'old');
   });
 
-  it('can be taken by one process once its stream does not exist any more', async () => {
+  it('can be taken by one process after its stream was deleted', async () => {
     const first = await take('a');
     expect(first.mine).toBe(true);
     if (first.mine) await first.keep();
@@ -156,20 +156,20 @@ describe('a log that version 0.1 closed', () => {
     expect(await take('b')).toMatchObject({ mine: false, streamId: 'stream-of-a' });
   });
 
-  it('does not keep an abort from being remembered', async () => {
+  it('does not prevent an abort from being remembered', async () => {
     await claimsOf('a').abort(undefined, 'key');
     await expect(take('b')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
   });
 });
 
 describe('an abort', () => {
-  it('that overtakes the create refuses it, and is idempotent', async () => {
+  it('rejects a create that arrives later, and is idempotent', async () => {
     expect(await claimsOf('a').abort(undefined, 'key')).toBeUndefined();
     await claimsOf('b').abort(undefined, 'key');
     await expect(take('c')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
   });
 
-  it('during a create ends the wait of other processes, and the owner cannot undo it', async () => {
+  it('ends the wait of other processes during a create, and cannot be undone by the owner', async () => {
     const owner = await take('a');
     const waiting = take('b');
     expect(await claimsOf('c').abort(undefined, 'key')).toMatchObject({
@@ -181,7 +181,7 @@ describe('an abort', () => {
     await expect(take('c')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
   });
 
-  it('leaves the key of another subject alone', async () => {
+  it('does not affect the key of another subject', async () => {
     await claimsOf('a').abort('ann', 'key');
     expect((await take('b')).mine).toBe(true);
   });

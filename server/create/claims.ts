@@ -29,22 +29,22 @@ export type Claimed =
 export interface ClaimsOptions {
   readonly claims: ClaimTable;
   readonly processes: Pick<Processes, 'id' | 'isAlive'>;
-  /** Tells a process that a caller waits for its create. Returns false if the process is dead. */
-  readonly tellWaiting: (process: string, streamId: string) => Promise<boolean>;
+  /** Notifies a process that a caller waits for its create. Returns false if the process is dead. */
+  readonly notifyWaiting: (process: string, streamId: string) => Promise<boolean>;
   readonly streams: Pick<ByteStore, 'head'>;
-  /** Whether this process creates or pumps the stream. */
+  /** Returns true if this process creates or pumps the stream. */
   readonly isHere: (streamId: string) => boolean;
 }
 
-/** Milliseconds between two checks that the process which holds the key is alive. */
+/** Milliseconds between two checks that the process with the key is alive. */
 const LOOK_MS = 1_000;
 
-/** Milliseconds for which an aborted key refuses creates. Longer than a client retries one create. */
+/** Milliseconds for which creates with an aborted key are rejected. Longer than a client retries one create. */
 export const ABORT_MEMORY_MS = 600_000;
 
 /**
- * Decides which process may call the upstream for an `Idempotency-Key`: the first one that took the key, or the first one
- * that replaced a holder which is dead or done. The token of a holder is the id of the stream that it creates.
+ * Decides which process may call the upstream for an `Idempotency-Key`: the one that claimed the key first, or that
+ * replaced a holder which is dead or has finished. The token of a holder is the id of the stream that it creates.
  */
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -53,32 +53,31 @@ export class Claims {
     this.#options = options;
   }
 
-  /** Returns the key's name among all keys, the same in every process. */
+  /** Returns a unique name for the key, the same in every process. */
   idOf({ subject, key }: Pick<KeyUse, 'subject' | 'key'>): string {
     return `claim-${hashOf([subject ?? null, key])}`;
   }
 
   /**
-   * Takes the key, or waits for the stream of the request that holds it.
-   *
+   * Claims the key, or waits for the stream of the request that holds it.
    * @param signal ends the wait for the holder.
-   * @throws ProxyError `IDEMPOTENCY_KEY_REUSED` if the key belongs to another request, `REQUEST_ABORTED` if it
-   * was aborted; StoreError; the signal's reason.
+   * @throws ProxyError `IDEMPOTENCY_KEY_REUSED` if the key belongs to another request, `REQUEST_ABORTED` if it was
+   * aborted; StoreError; the signal's reason.
    */
   async claim(use: KeyUse, signal: AbortSignal): Promise<Claimed> {
     const id = this.idOf(use);
     try {
       return await this.#claim(id, use, signal);
     } catch (error) {
-      // A write that was reported as failed may have been made. Without this line the key would stay taken.
+      // A write that the store reported as failed may have succeeded. Without this entry the key would stay claimed.
       if (error instanceof StoreError) void this.#mark(id, use.streamId, 'freed').catch(() => undefined);
       throw error;
     }
   }
 
   /**
-   * Marks the key as aborted, also if it is unknown. Returns the holder, whose stream or pending create the
-   * caller has to stop; undefined if the key was unknown.
+   * Marks the key as aborted, also if it is unknown.
+   * @returns the holder, whose stream or pending create the caller has to stop; undefined if the key was unknown.
    */
   async abort(subject: string | undefined, key: string): Promise<Claim | undefined> {
     const { processes, streams } = this.#options;
@@ -89,17 +88,17 @@ export class Claims {
     let seen = await this.#take(id, aborted);
     for (;;) {
       if (seen.token === token) return undefined;
-      // The stream itself is what the caller aborts.
+      // The caller aborts the existing stream.
       if (seen.state === 'kept' && (await streams.head(seen.token))) return seen;
       await this.#mark(id, seen.token, 'aborted');
-      // If another request took the key in between, that one has to be aborted.
+      // If another request has claimed the key meanwhile, that one has to be aborted.
       const now = await this.#take(id, aborted);
       if (now.token === seen.token) return seen;
       seen = now;
     }
   }
 
-  /** Frees the key after the stream was deleted. Does nothing if another stream holds the key by now. */
+  /** Releases the key after the stream was deleted. Does nothing if another stream holds the key. */
   async forget(id: string, streamId: string): Promise<void> {
     await this.#mark(id, streamId, 'freed');
   }
@@ -108,13 +107,13 @@ export class Claims {
     const { processes, streams } = this.#options;
     const { streamId: token, fingerprint } = use;
     const ours: Claim = { token, process: processes.id, fingerprint, state: 'open', abortedAt: 0 };
-    let told = '';
+    let notifiedToken = '';
     let claim = await this.#take(id, ours);
     for (;;) {
       signal.throwIfAborted();
       if (claim.token === token) return this.#mine(id, use);
       const stream = await inTime(streams.head(claim.token), CREATE_STORE_MS);
-      // The stream of a refused create is there for its readers, but no longer under the key (IDEM-5).
+      // The stream of a refused create stays readable but does not keep its key (IDEM-5).
       const isRefused = claim.state === 'freed' && stream?.end?.outcome === 'refused';
       const info = isRefused ? undefined : stream;
       if (!info && claim.state === 'aborted' && Date.now() - claim.abortedAt < ABORT_MEMORY_MS) {
@@ -125,9 +124,9 @@ export class Claims {
         if (info) return { mine: false, streamId: claim.token, info };
       }
       if (claim.state === 'open' && (await this.#isHeld(claim))) {
-        const isDead = told !== claim.token && !(await this.#tell(claim));
-        told = claim.token;
-        // If it is dead, it has ended since it was checked.
+        const isDead = notifiedToken !== claim.token && !(await this.#notify(claim));
+        notifiedToken = claim.token;
+        // If it is dead, it has died since it was checked.
         if (!isDead) await this.#change(id, claim, signal);
         claim = await this.#take(id, ours);
         continue;
@@ -160,12 +159,12 @@ export class Claims {
     return inTime(processes.isAlive(process), CREATE_STORE_MS);
   }
 
-  async #tell({ process, token }: Claim): Promise<boolean> {
-    const { processes, tellWaiting } = this.#options;
-    return process === processes.id || (await inTime(tellWaiting(process, token), CREATE_STORE_MS));
+  async #notify({ process, token }: Claim): Promise<boolean> {
+    const { processes, notifyWaiting } = this.#options;
+    return process === processes.id || (await inTime(notifyWaiting(process, token), CREATE_STORE_MS));
   }
 
-  /** Waits until the claim is no longer as seen, but at most until its process has to be checked again. */
+  /** Waits until the claim changes, but at most until its process has to be checked again. */
   async #change(id: string, seen: Claim, signal: AbortSignal): Promise<void> {
     const look = AbortSignal.timeout(LOOK_MS);
     try {

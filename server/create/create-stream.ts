@@ -19,12 +19,12 @@ import { locationHeaders } from '../access/location.ts';
 import { isPending } from '../store/metadata.ts';
 import { awaitHead, mustAwaitHead } from './await-head.ts';
 import { beginStream } from './begin.ts';
-import type { Begun } from './exactly-once.ts';
+import type { CreatedStream } from './exactly-once.ts';
 import { urlChecker } from './prepare.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
 
-/** POST {base}: forwards a request and answers with where its answer can be read. */
+/** Handles POST {base}: forwards a request to the upstream and responds with the URL of the stream of its response. */
 export function createStream(exchange: Exchange, context: Context): Promise<void> {
   const { telemetry } = context.options;
   return telemetry
@@ -38,7 +38,7 @@ async function create(exchange: Exchange, context: Context): Promise<void> {
   const turn = context.running.turns.take();
   if (turn) await turn;
   const parsed = parseCreate(req);
-  // The store of a pending stream has to take the head of the response later.
+  // The store of a pending stream must be able to add the head of the response later.
   const request = context.store.annotate ? parsed : { ...parsed, wantsAsync: false };
   const { allowlist, options } = context;
   const check = urlChecker({ allowlist, patterns: options.allowlist, caller, logger: options.logger });
@@ -49,10 +49,10 @@ async function create(exchange: Exchange, context: Context): Promise<void> {
   const key = request.idempotencyKey;
   const waiting = new AbortController();
   const slot = running.take(subject, streamId, waiting);
-  // Under a key the stream can be found again, so the upstream goes on although the caller has left.
-  const stay = key === undefined ? abortWhenGone(res, waiting) : () => undefined;
-  // From there on, beginStream releases the slot: it can outlive this request.
-  let isBegun = false;
+  // With a key, the stream can be found again, so the upstream request continues although the caller has disconnected.
+  const stopWatching = key === undefined ? abortOnDisconnect(res, waiting) : () => undefined;
+  // From then on, `beginStream` releases the slot, because it can outlive this request.
+  let isStarted = false;
   try {
     if (key === undefined) slot.start();
     const body = await readBody(req, {
@@ -61,7 +61,7 @@ async function create(exchange: Exchange, context: Context): Promise<void> {
       totalMs: options.requestBodyTimeoutMs,
     });
     const begin = (claim?: string) => {
-      isBegun = true;
+      isStarted = true;
       return beginStream(context, {
         req,
         request,
@@ -85,27 +85,27 @@ async function create(exchange: Exchange, context: Context): Promise<void> {
             begin,
             waiting,
           );
-    stay();
+    stopWatching();
     if (replayed) context.emit({ type: 'replayed', streamId: made.streamId, subject });
-    if (!isBegun) slot.release();
+    if (!isStarted) slot.release();
     const mustWait = !request.wantsAsync && mustAwaitHead(made);
     const begun = mustWait ? { ...made, ...(await awaitHead(context, made.streamId, res)) } : made;
-    await answer(exchange, context, request, begun, replayed);
+    await respondWithStream(exchange, context, request, begun, replayed);
   } catch (error) {
-    // Callers that share a key share the failure, but each has preferences of its own.
+    // Callers with the same key share the failure, but each has its own preferences.
     if (error instanceof UpstreamFailure && request.wantsUpstreamStatus) throw error.withUpstreamStatus();
     throw error;
   } finally {
-    stay();
-    if (!isBegun) slot.release();
+    stopWatching();
+    if (!isStarted) slot.release();
   }
 }
 
-async function answer(
+async function respondWithStream(
   exchange: Exchange,
   context: Context,
   request: CreateRequest,
-  begun: Begun,
+  begun: CreatedStream,
   replayed: boolean,
 ): Promise<void> {
   const { wantsAsync, wantsBody } = request;
@@ -135,15 +135,18 @@ async function answer(
   });
 }
 
-/** Returns the milliseconds that the upstream has for its headers. */
+/** Returns the milliseconds within which the upstream's headers must arrive. */
 function headersTimeoutOf({ wantsAsync, idempotencyKey }: CreateRequest, options: ResolvedOptions): number {
   if (wantsAsync) return options.upstreamHeadersAsyncTimeoutMs;
   if (idempotencyKey === undefined) return options.upstreamHeadersTimeoutMs;
   return Math.max(options.upstreamHeadersTotalTimeoutMs, options.upstreamHeadersTimeoutMs);
 }
 
-/** Aborts when the caller's connection closes, until the function is called that it gives. */
-function abortWhenGone(res: ServerResponse, waiting: AbortController): () => void {
+/**
+ * Aborts when the caller disconnects.
+ * @returns a function that ends this.
+ */
+function abortOnDisconnect(res: ServerResponse, waiting: AbortController): () => void {
   const onClose = () =>
     waiting.abort(new ProxyError('INVALID_REQUEST', 'The caller disconnected before the upstream responded'));
   res.once('close', onClose);

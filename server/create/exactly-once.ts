@@ -3,8 +3,8 @@ import type { Logger } from '../shared/logger.ts';
 import { StoreError, type StreamInfo } from '../store/types.ts';
 import { keyReused, type Claimed, type Claims, type KeyUse } from './claims.ts';
 
-/** A stream that a create made, or found. */
-export interface Begun extends Pick<StreamInfo, 'contentType' | 'metadata' | 'end'> {
+/** A stream that a create has created or found. */
+export interface CreatedStream extends Pick<StreamInfo, 'contentType' | 'metadata' | 'end'> {
   readonly streamId: string;
 }
 
@@ -15,22 +15,22 @@ export interface ExactlyOnceOptions {
   readonly logger: Logger;
 }
 
-/** One create in progress under a key, with everybody in this process who waits for it. */
+/** One create in progress with a key, and all callers of this process that wait for it. */
 interface InFlight {
   readonly fingerprint: string;
   readonly streamId: string;
-  readonly result: Promise<Begun>;
+  readonly result: Promise<CreatedStream>;
   readonly waiting: AbortController;
   waiters: number;
   isSettled: boolean;
-  /** Runs while nobody waits. */
+  /** Set while no caller waits. */
   abandoned: NodeJS.Timeout | undefined;
 }
 
 /**
- * Makes one upstream call for all creates under one key. Creates of one process share the result of the first,
- * its failure too; across processes `Claims` decides. A caller whose wait ends gets 504 and can ask again: the
- * upstream request goes on, and is canceled if nobody asks for another `waitMs`.
+ * Makes one upstream call for all creates with the same key. Creates in one process share the result of the first,
+ * including its failure; `Claims` decides between processes. A caller whose wait ends gets 504 and can retry: the
+ * upstream request continues, and is canceled if there is no retry within another `waitMs`.
  */
 export class ExactlyOnce {
   readonly #options: ExactlyOnceOptions;
@@ -44,14 +44,14 @@ export class ExactlyOnce {
 
   /**
    * @param begin calls the upstream; called at most once, and only if this request gets the key.
-   * @param waiting cancels what `begin` does.
-   * @throws ProxyError `UPSTREAM_TIMEOUT` after `waitMs`; what `begin` and `Claims.claim` throw.
+   * @param waiting cancels `begin`.
+   * @throws ProxyError `UPSTREAM_TIMEOUT` after `waitMs`; errors of `begin` and `Claims.claim`.
    */
   async run(
     use: KeyUse,
-    begin: (claimId: string) => Promise<Begun>,
+    begin: (claimId: string) => Promise<CreatedStream>,
     waiting: AbortController,
-  ): Promise<{ begun: Begun; replayed: boolean }> {
+  ): Promise<{ begun: CreatedStream; replayed: boolean }> {
     const id = this.#options.claims.idOf(use);
     const first = this.#inFlight.get(id);
     if (first) {
@@ -64,7 +64,7 @@ export class ExactlyOnce {
       clearTimeout(inFlight.abandoned);
       this.#inFlight.delete(id);
     });
-    // It can fail after the last caller has left.
+    // It can fail after the last caller has disconnected.
     result.catch(() => undefined);
     const { fingerprint, streamId } = use;
     const inFlight: InFlight = {
@@ -80,14 +80,14 @@ export class ExactlyOnce {
     return { begun: await this.#wait(inFlight), replayed };
   }
 
-  /** Notes that a caller of another process waits for the create of this stream. */
+  /** Registers that a caller of another process waits for the create of this stream. */
   keepWaiting(streamId: string): void {
     for (const inFlight of this.#inFlight.values()) {
       if (inFlight.streamId === streamId && inFlight.waiters === 0) this.#abandonLater(inFlight, 2);
     }
   }
 
-  async #wait(inFlight: InFlight): Promise<Begun> {
+  async #wait(inFlight: InFlight): Promise<CreatedStream> {
     clearTimeout(inFlight.abandoned);
     inFlight.waiters += 1;
     let timer: NodeJS.Timeout | undefined;
@@ -103,7 +103,10 @@ export class ExactlyOnce {
     }
   }
 
-  /** @param waits how many `waitMs` to wait for the next caller: a caller elsewhere takes one before it leaves. */
+  /**
+   * @param waits number of `waitMs` periods to wait for the next caller: a caller of another process has already waited
+   * one.
+   */
   #abandonLater(inFlight: InFlight, waits: number): void {
     if (inFlight.isSettled) return;
     clearTimeout(inFlight.abandoned);
@@ -113,10 +116,10 @@ export class ExactlyOnce {
 
   async #begin(
     use: KeyUse,
-    begin: (claimId: string) => Promise<Begun>,
+    begin: (claimId: string) => Promise<CreatedStream>,
     waiting: AbortController,
     onReplay: () => void,
-  ): Promise<Begun> {
+  ): Promise<CreatedStream> {
     const claimed = await this.#claim(use, waiting.signal);
     if (!claimed.mine) {
       onReplay();
@@ -125,15 +128,15 @@ export class ExactlyOnce {
     }
     try {
       const begun = await begin(claimed.id);
-      // Not awaited: the stream itself shows that it exists.
+      // Not awaited: the stream itself proves that it exists.
       claimed.keep().catch(this.#onLost);
       return begun;
     } catch (error) {
       const isAborted = error instanceof ProxyError && error.code === 'REQUEST_ABORTED';
-      // A failed create frees the key for the next one. An aborted one does not.
+      // A failed create releases the key for the next one. An aborted one does not.
       const freed = (isAborted ? claimed.abort() : claimed.free()).catch(this.#onLost);
-      // A store that just failed may not answer, and the caller gets its error now. The next create takes the key
-      // over from a process that no longer creates its stream.
+      // The store may be unresponsive after a failure, and the caller gets its error now. The next create claims the
+      // key from a process that no longer creates its stream.
       if (!(error instanceof StoreError)) await freed;
       throw error;
     }
@@ -145,7 +148,7 @@ export class ExactlyOnce {
     const signal = AbortSignal.any([limit.signal, canceled]);
     try {
       const claimed = await this.#options.claims.claim(use, signal);
-      // Its caller has its 504 already, so there is no slot for an upstream request.
+      // Its caller got a 504 already, so there is no slot for an upstream request.
       if (signal.aborted && claimed.mine) await claimed.free().catch(this.#onLost);
       signal.throwIfAborted();
       return claimed;
@@ -155,7 +158,7 @@ export class ExactlyOnce {
   }
 }
 
-/** Returns the error of a caller whose wait ends; a repetition under the same key waits again. */
+/** Returns the error for a caller whose wait ends. A retry with the same key waits again. */
 export function stillWaiting(): ProxyError {
   return new ProxyError(
     'UPSTREAM_TIMEOUT',

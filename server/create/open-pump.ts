@@ -8,7 +8,7 @@ import { Pump, type PumpOptions } from '../pump/pump.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
 import { unreadTimeoutOf } from '../unread/timeout.ts';
 
-/** Metadata of a stream that a process has left. */
+/** Metadata of a stream that its process has released. */
 const NO_OWNER = { owner: '' };
 
 const NOT_READ: StreamEnd = Object.freeze({
@@ -20,25 +20,25 @@ export interface PumpedStream {
   readonly streamId: string;
   readonly subject: string | undefined;
   readonly metadata: StreamInit['metadata'];
-  /** Called when the end is decided. */
+  /** Called when the outcome is decided. */
   readonly onEnd?: () => void;
-  /** Of a stream that another process began. */
+  /** Set for a stream that another process started. */
   readonly adopted?: Required<Pick<PumpOptions, 'fence' | 'storedBytes'>>;
 }
 
-/** What is known with the head of the upstream's response. */
+/** Values that are known once the upstream's head has arrived. */
 export interface Answered {
   /** Undefined if the response belonged to another process. */
   readonly body: Readable | undefined;
   /** Header fields of the response, undefined if it belonged to another process. */
   readonly headers: UpstreamAnswer['headers'] | undefined;
-  /** How the stream is continued, if it can be. */
+  /** How to continue the stream, if possible. */
   readonly recoverable: Recoverable | undefined;
 }
 
 export interface OpenedPump {
   readonly pump: Pump;
-  /** Hands over a 2xx response, and tells listeners of the stream from then on. */
+  /** Attaches a 2xx response. From then on, the events of the stream are emitted. */
   answered(response: Answered): void;
 }
 
@@ -50,7 +50,7 @@ function onAppendOf({ onAppend, telemetry }: Context['options']): ((ms: number) 
   };
 }
 
-/** Creates the pump of a stream that exists, with its share of the storage quota. */
+/** Creates the pump of an existing stream, and counts it in the storage quota. */
 export function openPump(
   context: Context,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
@@ -93,7 +93,7 @@ export function openPump(
     const { bytes } = pump;
     const { outcome, usage } = end;
     const durationMs = performance.now() - startedAt;
-    // The process that continues the stream tells how it ends.
+    // The process that continues the stream emits its end.
     if (pump.isReleased) return;
     if (recoverable) recoveries.stopped(recoverable, end);
     if (recoverable || options.webhook) processes.disown(streamId).catch(onLost);
@@ -113,7 +113,7 @@ export function openPump(
   const onLost = (err: unknown): void => {
     options.logger.warn(
       { err, streamId },
-      'could not note whose stream it is; other processes find it by its readers',
+      'could not store that the stream has no owner; other processes find it by its readers',
     );
   };
   return {

@@ -10,33 +10,34 @@ import { StoreError, type StreamEnd } from '../store/types.ts';
 import { headEntries } from '../store/upstream-head.ts';
 import { discardBody, readErrorBody, type UpstreamAnswer } from '../upstream/client.ts';
 import { contentTypeIn } from '../upstream/response-headers.ts';
-import { redirectRefused } from './answer.ts';
+import { redirectRefused } from './call-upstream.ts';
 import type { BeginOptions } from './begin-options.ts';
-import type { Begun } from './exactly-once.ts';
+import type { CreatedStream } from './exactly-once.ts';
 import { openPump, type OpenedPump } from './open-pump.ts';
 import { loggableTarget, type UpstreamTarget } from './prepare.ts';
 import { recoverableOf } from './recoverable.ts';
 import { storeStream } from './store-stream.ts';
 
 /**
- * Milliseconds for which the head is stored again if the store is away: as long as Redis appends by default. The upstream
- * has worked on its response, perhaps for minutes.
+ * Milliseconds for which storing the head is retried if the store is unavailable: as long as Redis appends by default.
+ * The upstream has already worked on its response, perhaps for minutes.
  */
 const HEAD_STORE_MS = 30_000;
 const HEAD_PAUSES: Pauses = [250, 4_000];
 
 /**
- * Creates the stream, then calls the upstream in the background (`Prefer: respond-async`). What would be the error
- * response of another create becomes the end of the stream, with the outcome `refused`.
- * @param onRefused called when the stream was closed so.
- * @throws StoreError; the reason of `begin.waiting`. Nothing is left then, and no upstream was called.
+ * Creates the stream, then calls the upstream in the background (`Prefer: respond-async`). A failure, which would be
+ * the error response of another create, closes the stream with the outcome `refused`.
+ * @param onRefused called after the stream was closed in this way.
+ * @throws StoreError; the reason of `begin.waiting`. In these cases no upstream was called and all resources are
+ * released.
  */
 export async function beginPending(
   context: Context,
   begin: BeginOptions,
   target: UpstreamTarget,
   onRefused: () => void,
-): Promise<Begun> {
+): Promise<CreatedStream> {
   const { caller, streamId, claim, slot, waiting } = begin;
   const subject = caller?.subject;
   const stored = { begin, contentType: '', metadata: { pending: '1' } };
@@ -47,12 +48,12 @@ export async function beginPending(
   void opened.pump.done.then(({ outcome }) => {
     if (outcome !== 'refused') return;
     onRefused();
-    // As after any failed create, the key is free for the next one (IDEM-5).
+    // As after any failed create, the key is released for the next one (IDEM-5).
     if (claim === undefined) return;
     context.claims.forget(claim, streamId).catch((err: unknown) => {
       context.options.logger.warn(
         { err, streamId },
-        'could not free the Idempotency-Key of a refused stream',
+        'could not release the Idempotency-Key of a refused stream',
       );
     });
   });
@@ -92,7 +93,7 @@ async function callLater(
     pump.refuse(refused('UPSTREAM_ERROR', `The upstream responded ${status}`), bytes);
   } catch (error) {
     if (answer) discardBody(answer.body);
-    // Aborted, deleted or shut down: the stream has its end already.
+    // Aborted, deleted or shut down: the stream is closed already.
     if (waiting.signal.aborted) return;
     if (error instanceof StoreError) return void pump.stop(lostStore(error));
     const failure = toProxyError(error);
@@ -123,7 +124,7 @@ function refused(code: string, message: string): StreamEnd {
   return { outcome: 'refused', error: { code, message } };
 }
 
-/** Tells the operator what another create would have been answered with. */
+/** Emits the error that would have been the response to another create. */
 function report({ options, emit }: Context, { req, streamId }: BeginOptions, error: ProxyError): void {
   const { code, status } = error;
   const secrets = [...secretsOfRequest(req), ...[options.jwtSecret].flat()];

@@ -7,33 +7,32 @@ import { redact, secretsOfHeaders } from '../shared/redact.ts';
 import { compileAllowlist, type Allowlist } from '../upstream/allowlist.ts';
 import { closePatterns, loggableUrl } from '../upstream/refused-url.ts';
 
-/** An upstream request that may be sent: its URL passed the allowlist as it is here. */
+/** An upstream request that may be sent: the allowlist covers its URL. */
 export interface UpstreamTarget {
   readonly url: URL;
   readonly literalHost: boolean;
   readonly headers: [string, string][];
 }
 
-/** Returns the origin and path of the upstream: a query may hold a credential. */
+/** Returns the origin and path of the upstream. The query is omitted, because it may contain a credential. */
 export function loggableTarget({ url }: Pick<UpstreamTarget, 'url'>): string {
   return url.origin + url.pathname;
 }
 
-/** Checks against the server's list and, for a token that narrows it, the caller's. */
+/** Checks a URL against the server's allowlist and, for a token with `allow`, the caller's. */
 export type CheckUrl = (url: string) => { url: URL; literalHost: boolean };
 
 export interface UrlCheckerOptions {
   readonly allowlist: Allowlist;
-  /** The patterns of `allowlist`, to name those that come close to a refused URL. */
+  /** The patterns of `allowlist`, for logging those that are similar to a rejected URL. */
   readonly patterns: readonly string[];
   readonly caller: Pick<Caller, 'allow'> | undefined;
   readonly logger: Logger;
 }
 
 /**
- * Creates the check of a request's upstream URL. The response to a refused one does not say what would be allowed
- * (URL-5), so the log does.
- * @throws ProxyError `UPSTREAM_NOT_ALLOWED` from the function that it returns.
+ * Creates the check of a request's upstream URL. The response does not contain the allowlist (URL-5), so the log does.
+ * @throws ProxyError `UPSTREAM_NOT_ALLOWED` from the returned function.
  */
 export function urlChecker({ allowlist, patterns, caller, logger }: UrlCheckerOptions): CheckUrl {
   const narrowed = caller?.allow && compileAllowlist(caller.allow);
@@ -63,7 +62,7 @@ export interface PrepareTargetOptions {
   readonly subject: string | undefined;
 }
 
-/** Headers for the upstream, and what `prepareUpstream` makes of them and of the URL. */
+/** Returns the upstream request after `prepareUpstream` has changed its URL and headers. */
 export async function prepareTarget({
   purpose,
   req,
@@ -88,7 +87,7 @@ export async function prepareTarget({
     result = (await prepare(draft)) ?? {};
   } catch (cause) {
     if (cause instanceof ProxyError) throw cause;
-    // It may have put the provider's key into its own error.
+    // Its error may contain the provider's key.
     throw new ProxyError('INTERNAL_ERROR', 'The upstream request could not be prepared', {
       cause: redact(cause, secretsOfHeaders(draft.headers)),
     });

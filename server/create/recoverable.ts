@@ -3,7 +3,7 @@ import type { Recoverable } from '../recovery/recoveries.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import type { BeginOptions } from './begin-options.ts';
 
-/** Returns how the stream of a 2xx response is continued if it breaks, or undefined if no recovery matches. */
+/** Returns how to continue the stream of a 2xx response after a failure, or undefined if no recovery matches. */
 export function recoverableOf(
   { store, recoveries, requestHeaders }: Context,
   { req, request, body, caller, streamId }: BeginOptions,

@@ -10,7 +10,7 @@ export interface RecoverySenderOptions {
   readonly upstream: UpstreamClient;
 }
 
-/** Creates the function that sends requests of recoveries: by the rules of a create, without its caller. */
+/** Creates the function that sends requests of recoveries, with the same checks as a create. */
 export function recoverySender({
   options,
   allowlist,

@@ -19,10 +19,10 @@ import { headerValues } from '../shared/header-fields.ts';
 import { parsePrefer } from '../http/prefer.ts';
 import { parseUnreadTimeout } from '../unread/timeout.ts';
 
-/** Longest `Idempotency-Key` and `Stream-Key`, in bytes. */
+/** Maximum length of `Idempotency-Key` and `Stream-Key` in bytes. */
 export const MAX_KEY_BYTES = 512;
 
-/** What a create asks for, before anything is done about it. */
+/** The parsed headers of a create. */
 export interface CreateRequest {
   readonly url: string;
   readonly method: string;
@@ -31,7 +31,7 @@ export interface CreateRequest {
   readonly streamKey: string | undefined;
   /** `Unread-Timeout` in milliseconds; `Infinity` for `infinite`. */
   readonly unreadTimeoutMs: number | undefined;
-  /** `Prefer: return=representation`: the SSE read as the body of the answer. */
+  /** `Prefer: return=representation`: the response has the SSE read as its body. */
   readonly wantsBody: boolean;
   /** `Prefer: upstream-status`: an upstream's error keeps its own status. */
   readonly wantsUpstreamStatus: boolean;
@@ -40,7 +40,7 @@ export interface CreateRequest {
 }
 
 /**
- * Reads a create's headers, in the protocol's order: present, method, then (by the caller) URL and allowlist.
+ * Parses the headers of a create in the protocol's order: presence, method, then (by the caller) URL and allowlist.
  * @throws ProxyError `MISSING_UPSTREAM_URL`, `MISSING_UPSTREAM_METHOD`, `INVALID_UPSTREAM_METHOD`, `INVALID_REQUEST`.
  */
 export function parseCreate(req: IncomingMessage): CreateRequest {
@@ -83,7 +83,7 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
 
 /**
  * Returns the `Idempotency-Key` or `Stream-Key` of a request, decoded as UTF-8.
- * @throws ProxyError `INVALID_REQUEST` if it is there twice or does not have 1 to 512 bytes.
+ * @throws ProxyError `INVALID_REQUEST` if the header is repeated or its length is not 1 to 512 bytes.
  */
 export function keyHeader(req: IncomingMessage, name: string): string | undefined {
   const value = singleHeader(req, name);
@@ -96,8 +96,8 @@ export function keyHeader(req: IncomingMessage, name: string): string | undefine
 }
 
 /**
- * A hash of what makes two creates the same: they may share an answer that is paid for once. The
- * authorization is not part of it: a caller whose token was renewed between two attempts asks for the same.
+ * Returns a hash of the parts that make two creates equal, so that they may share one upstream call. Excludes the
+ * authorization, because a token may be renewed between two attempts.
  */
 export function fingerprintOf(request: CreateRequest, body: Buffer | undefined): string {
   const hash = createHash('sha256').update(JSON.stringify([request.method, request.url]));

@@ -5,25 +5,25 @@ import { StoreError, type StreamInit } from '../store/types.ts';
 import { unreadEntries } from '../unread/timeout.ts';
 import { originEntries } from '../webhooks/task.ts';
 import type { BeginOptions } from './begin-options.ts';
-import type { Begun } from './exactly-once.ts';
+import type { CreatedStream } from './exactly-once.ts';
 
 export interface StoredStream {
   readonly begin: Pick<BeginOptions, 'streamId' | 'caller' | 'claim' | 'request' | 'base'>;
   readonly contentType: string;
-  /** Metadata beside those of every stream. */
+  /** Metadata in addition to those of every stream. */
   readonly metadata: StreamInit['metadata'];
 }
 
 /**
- * Creates the stream in the store. If that fails or takes too long, or if the create was canceled meanwhile, a stream
- * that exists all the same is deleted.
+ * Creates the stream in the store. If that fails, times out, or the create is canceled meanwhile, deletes the stream in
+ * case it exists.
  * @throws StoreError; the signal's reason.
  */
 export async function storeStream(
   { options, store, processes }: Context,
   { begin, contentType, metadata }: StoredStream,
   signal: AbortSignal,
-): Promise<Begun> {
+): Promise<CreatedStream> {
   const { streamId, caller, claim, request, base } = begin;
   const subject = caller?.subject;
   const origin = { subject, key: request.streamKey, base, startedAt: Date.now() };
@@ -48,7 +48,7 @@ export async function storeStream(
     signal.throwIfAborted();
     return { streamId, contentType, metadata: init.metadata };
   } catch (error) {
-    // Not awaited: the store may not answer. A create that succeeds late is deleted then.
+    // Not awaited, because the store may be unresponsive. A create that succeeds late is deleted then.
     const remove = () => store.delete(streamId);
     creation.then(remove, remove).catch((err: unknown) => {
       options.logger.warn({ err, streamId }, 'could not delete the stream of a failed create; it expires');

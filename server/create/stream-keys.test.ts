@@ -11,7 +11,7 @@ const CREATES_PER_LOG = 128;
 let store: ManualStore;
 beforeEach(() => void (store = new ManualStore()));
 
-/** The keys of one process. */
+/** Returns the keys of one process. */
 const processOn = (id: string, isAlive = true): StreamKeys =>
   new StreamKeys(new LogNames(store, 60), { id, isAlive: () => Promise.resolve(isAlive) });
 const create = async (keys: StreamKeys, streamId: string): Promise<void> => {
@@ -20,8 +20,8 @@ const create = async (keys: StreamKeys, streamId: string): Promise<void> => {
 };
 const latestOf = async (keys: StreamKeys): Promise<string | undefined> =>
   (await keys.latest('ada', 'chat'))?.streamId;
-/** Lets everything run that waits for the store. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
+/** Waits until pending operations of the store have run. */
+const runPending = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('the log of a Stream-Key', () => {
   it('stays short after 10,000 creates, and so does what a find reads', async () => {
@@ -41,31 +41,31 @@ describe('the log of a Stream-Key', () => {
       bytesRead = 0;
       expect(await one.newest('ada', 'chat', forever)).toBe(`stream-${i}`);
       most = { stored: Math.max(most.stored, stored), read: Math.max(most.read, bytesRead) };
-      await settle();
+      await runPending();
     }
     expect(most.stored).toBeLessThan(200_000);
     expect(most.read).toBeLessThan(200_000);
     expect(store.logs.size).toBeLessThanOrEqual(4);
   });
 
-  it('stays short if nobody reads it', async () => {
+  it('stays short without readers', async () => {
     const keys = processOn('one');
     for (let i = 0; i < 10_000; i += 1) {
       await create(keys, `stream-${i}`);
-      await settle();
+      await runPending();
     }
     const stored = [...store.logs.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
     expect(stored).toBeLessThan(400_000);
   });
 
-  it('takes one operation more for the first create under a name than for others, and no log but one', async () => {
+  it('needs one more operation for the first create with a name than for others, and one log', async () => {
     const keys = processOn('one');
     await create(keys, 'first');
     expect([...store.logs.keys()]).toHaveLength(1);
     expect(store.calls.filter((call) => !call.startsWith('read')).length).toBe(3);
   });
 
-  it('finds each create at another process while logs are replaced, in any order of operations', async () => {
+  it('finds each create from another process while logs are replaced, in any order of operations', async () => {
     for (let seed = 1; seed <= 3; seed += 1) {
       store = new ManualStore();
       const random = seeded(seed);
@@ -76,7 +76,7 @@ describe('the log of a Stream-Key', () => {
         while (!isDone || store.held.length > 0) {
           const [operation] = store.held.splice(Math.floor(random() * store.held.length), 1);
           operation?.run();
-          await settle();
+          await runPending();
         }
       };
       const releasing = release();
@@ -99,42 +99,42 @@ describe('the log of a Stream-Key', () => {
     async (count) => {
       const dying = processOn('dying');
       for (let i = 0; i <= CREATES_PER_LOG; i += 1) await create(dying, `old-${i}`);
-      // From here on, the process gets `count` operations through.
+      // From here on, `count` operations of the process succeed.
       let left = count;
       store.holds = () => (left -= 1) < 0;
       void dying.latest('ada', 'chat').catch(() => undefined);
-      for (let i = 0; i < 20; i += 1) await settle();
+      for (let i = 0; i < 20; i += 1) await runPending();
       store.holds = () => false;
       const [one, two] = [processOn('one'), processOn('two')];
       expect(await latestOf(one)).toBe(`old-${CREATES_PER_LOG}`);
       for (let i = 0; i < 2 * CREATES_PER_LOG; i += 1) {
         await create(i % 2 ? one : two, `new-${i}`);
         expect(await latestOf(i % 2 ? two : one)).toBe(`new-${i}`);
-        await settle();
+        await runPending();
       }
       expect(store.logs.size).toBeLessThanOrEqual(4);
     },
   );
 
-  it('keeps an answer although every later create of two logs failed', async () => {
+  it('keeps a result although every later create of two logs failed', async () => {
     const keys = processOn('one');
     await create(keys, 'good');
     for (let i = 0; i < 4 * CREATES_PER_LOG; i += 1) {
       await keys.accepted('ada', 'chat', `bad-${i}`);
       await keys.failed('ada', 'chat', `bad-${i}`);
       expect(await keys.newest('ada', 'chat', forever)).toBe('good');
-      await settle();
+      await runPending();
     }
   });
 
-  it('hears of an answer whose log was replaced meanwhile', async () => {
+  it('finds a result whose log was replaced meanwhile', async () => {
     const [one, two] = [processOn('one'), processOn('two')];
     for (let i = 0; i <= CREATES_PER_LOG; i += 1) await create(one, `old-${i}`);
     await one.accepted('ada', 'chat', 'slow');
     const found = two.newest('ada', 'chat', forever);
-    await settle();
+    await runPending();
     await one.latest('ada', 'chat');
-    await settle();
+    await runPending();
     await one.answered('ada', 'chat', 'slow');
     expect(await found).toBe('slow');
   });
@@ -144,7 +144,7 @@ describe('the log of a Stream-Key', () => {
     for (let i = 0; i <= CREATES_PER_LOG; i += 1) await create(dead, `old-${i}`);
     await dead.accepted('ada', 'chat', 'lost');
     await dead.latest('ada', 'chat');
-    await settle();
+    await runPending();
     expect(await processOn('one', false).newest('ada', 'chat', forever)).toBe(`old-${CREATES_PER_LOG}`);
   });
 });

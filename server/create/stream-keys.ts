@@ -1,17 +1,17 @@
 import type { NameEntry, NameState, NameTable, Processes } from '../coordination/types.ts';
 import { hashOf } from './claims.ts';
 
-/** Milliseconds between two checks that the process of a create lives. */
+/** Milliseconds between two checks that the process of a create is alive. */
 const LOOK_MS = 1_000;
 
 /**
- * What is known under a `Stream-Key`. Every create notes that it was accepted (before the upstream is called, so that a
- * reload finds it) and its result.
+ * The creates with a `Stream-Key`. Every create registers that it was accepted (before the upstream is called, so that
+ * a reload finds it), and its result.
  */
 export class StreamKeys {
   readonly #names: NameTable;
   readonly #processes: Pick<Processes, 'id' | 'isAlive'>;
-  /** What this process is writing just now: whoever asks for that name meanwhile waits for it. */
+  /** Writes in progress of this process. A lookup of the same name waits for them. */
   readonly #registering = new Map<string, Promise<void>>();
 
   constructor(names: NameTable, processes: Pick<Processes, 'id' | 'isAlive'>) {
@@ -37,8 +37,8 @@ export class StreamKeys {
   }
 
   /**
-   * The newest stream under a name. One that was accepted and not answered yet is waited for, until `signal`.
-   * Undefined when there is none.
+   * Returns the newest stream with a name, or undefined. If its create is in progress, waits for its result, until
+   * `signal` aborts.
    */
   async newest(subject: string | undefined, name: string, signal: AbortSignal): Promise<string | undefined> {
     const id = nameId(subject, name);
@@ -50,7 +50,7 @@ export class StreamKeys {
     }
   }
 
-  /** Returns the newest stream under a name that did not fail, also if its upstream has not answered yet. */
+  /** Returns the newest stream with a name that has not failed, also if its upstream has not responded yet. */
   latest(subject: string | undefined, name: string): Promise<NameEntry | undefined> {
     return this.#get(nameId(subject, name));
   }
@@ -60,7 +60,7 @@ export class StreamKeys {
     return this.#names.get(id);
   }
 
-  /** Waits until there may be a result, but not longer than it takes to notice a dead process. */
+  /** Waits until there may be a result, at most until its process has to be checked again. */
   async #change(id: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
     const look = AbortSignal.timeout(LOOK_MS);
     try {

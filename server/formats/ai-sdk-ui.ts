@@ -52,7 +52,7 @@ export const aiSdkUi: Format = {
             progress.isEnded = true;
             return;
           case 'error':
-            // Its text is the app's.
+            // The text of the error is chosen by the app, and may contain anything.
             progress.error = {};
         }
       },

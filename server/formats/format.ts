@@ -10,9 +10,12 @@ export interface ReportedError {
   readonly code?: string;
 }
 
-/** What the events of one answer have said so far. Formats write it, `FormatReader` shows it. */
+/** State of one answer according to its events. Formats write it, `FormatReader` exposes it. */
 export interface Progress {
-  /** By its own format, the answer is over. Text may follow in formats with several messages: then it is false again. */
+  /**
+   * True if the answer has ended by its format. In formats with several messages, text may follow; then it is false
+   * again.
+   */
   isEnded: boolean;
   /** Nothing more belongs to the answer, so the connection may be closed. Implies `isEnded`, or an error. */
   isFinal: boolean;
@@ -24,11 +27,11 @@ export interface Progress {
 export interface Answer {
   /** Takes each event of the answer, beginning with the one by which the format was recognized. */
   take(event: SseEvent): void;
-  /** Writes into `Progress.usage` what was postponed for speed. Called before the usage is read. */
-  settle?(): void;
+  /** Updates `Progress.usage` with events whose parsing was deferred. Called before the usage is read. */
+  parseDeferred?(): void;
 }
 
-/** What came before the event by which a format may be recognized. */
+/** Context of the event by which a format may be recognized. */
 export interface Beginning {
   /** Header fields of the response, names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -57,7 +60,10 @@ export function objectsOf(value: unknown): Json[] {
   return value.map(objectOf).filter((each) => each !== undefined);
 }
 
-/** Longest text of a provider that is kept. Three of them have to fit into a header, with each character escaped. */
+/**
+ * Maximum length of a text of the provider that is kept. Three of them must fit into a header with each character
+ * escaped.
+ */
 const MAX_TEXT = 200;
 
 /** Returns the value if it is a non-empty text of at most 200 characters, else undefined. */

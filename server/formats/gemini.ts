@@ -10,7 +10,7 @@ import {
 } from './format.ts';
 import { parseData } from './sse-events.ts';
 
-/** Most candidates of one answer that are told apart. */
+/** Maximum number of candidates of one answer that are tracked. */
 const MAX_CANDIDATES = 128;
 
 /** Finds in an event what plain text does not have: an end, an error, a blocked prompt, another candidate. */
@@ -60,13 +60,13 @@ export const gemini: Format = {
         if (data === undefined) return;
         // Every event has the counts so far; only the last ones are parsed.
         if (data.includes('"usageMetadata"')) last = data;
-        // Text after a `finishReason` of the same candidate takes it back.
+        // Text after a `finishReason` of the same candidate reopens it.
         if (!isFirst && !progress.isEnded && !NOTABLE.test(data)) return;
         isFirst = false;
         const event = parseData(data);
         if (event) onEvent(event);
       },
-      settle() {
+      parseDeferred() {
         const reported = last === undefined ? undefined : objectOf(parseData(last)?.['usageMetadata']);
         last = undefined;
         if (reported) onUsage(reported);

@@ -1,23 +1,23 @@
 import { countOf, objectOf, objectsOf, reportedError, textOf, type Format, type Json } from './format.ts';
 import { parseData } from './sse-events.ts';
 
-/** Most choices of one answer that are told apart. OpenAI allows 128. */
+/** Maximum number of choices of one answer that are tracked. OpenAI allows 128. */
 const MAX_CHOICES = 128;
 
 /** Chunks at the beginning that are searched for the model's name. */
 const MAX_UNNAMED = 4;
 
 /**
- * Finds in a chunk what a plain delta does not have: an end, an error, or a choice (also a tool call) after the first
- * one. Inside a JSON text a quotation mark is escaped, so a text that merely contains these words does not match.
+ * Matches chunks that are not plain deltas: an end, an error, or a choice (also a tool call) after the first one.
+ * Quotation marks inside JSON strings are escaped, so a text with these words does not match.
  */
 const NOTABLE = /"(?:finish_reason": ?"|error": ?["{]|index": ?[1-9])/;
-/** Some copies of the format send the usage so far with every chunk. The last one is parsed. */
+/** Some implementations of the format send the usage so far with every chunk. Only the last one is parsed. */
 const USAGE = /"usage": ?\{/;
 
 /**
- * OpenAI chat completions. An answer is over when each of its choices has a `finish_reason`, or at `[DONE]`: copies of
- * the format leave out one of them, but not both.
+ * OpenAI chat completions. An answer has ended when each of its choices has a `finish_reason`, or at `[DONE]`. Other
+ * implementations of the format omit one of them, but not both.
  */
 export const openaiChat: Format = {
   name: 'openai-chat',
@@ -68,7 +68,7 @@ export const openaiChat: Format = {
         onChunk(chunk);
         unnamed = usage.model === undefined ? Math.max(0, unnamed - 1) : 0;
       },
-      settle() {
+      parseDeferred() {
         const reported = lastUsage === undefined ? undefined : objectOf(parseData(lastUsage)?.['usage']);
         lastUsage = undefined;
         if (reported) onUsage(reported);

@@ -1,7 +1,7 @@
 import { countOf, objectOf, reportedError, textOf, type Format, type Json } from './format.ts';
 import { parseData } from './sse-events.ts';
 
-/** Types of the events that end an answer. `response.incomplete` reached a limit, and is whole as far as it goes. */
+/** Types of the events that end an answer. `response.incomplete` means that a limit was reached. */
 const ENDS: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
 const FAILURES: ReadonlySet<string> = new Set(['response.failed', 'error']);
 
@@ -28,7 +28,7 @@ export const openaiResponses: Format = {
     return {
       take({ name, data }) {
         if (data === undefined) {
-          // Too long to be parsed: an answer with images in it. Its type is known if the `event` field has it.
+          // Too long to be parsed, such as an answer with images. The `event` field still contains its type.
           if (ENDS.has(name)) progress.isEnded = progress.isFinal = true;
           return;
         }

@@ -26,7 +26,7 @@ const chunk = (choices: readonly object[], more: object = {}): string =>
 describe.each(FORMAT_ANSWERS)('$format', ({ format, headers, events, whole, usage, error }) => {
   const text = events.join('');
 
-  it('is recognized, ended and final when it is whole, with its usage', () => {
+  it('is recognized, ended and final when it is complete, with its usage', () => {
     const reader = read(text, headers);
     expect(reader).toMatchObject({ format, state: 'ended', isFinal: true, error: undefined });
     expect(reader.usage).toEqual(usage);
@@ -89,7 +89,7 @@ describe('endings of OpenAI chat completions', () => {
     expect(read(open + second + stop + secondStop).state).toBe('ended');
   });
 
-  it('takes the last usage of a copy that reports it in every chunk, also of an answer that was cut off', () => {
+  it('uses the last usage if every chunk has one, also of an incomplete answer', () => {
     const counted = [1, 2, 3].map((n) =>
       chunk([{ index: 0, delta: { content: 'a' } }], { usage: { prompt_tokens: 5, completion_tokens: n } }),
     );
@@ -147,14 +147,14 @@ describe('endings of other formats', () => {
     expect(read(events.slice(0, 5).join(''), headers)).toMatchObject({ state: 'ended', isFinal: false });
   });
 
-  it('takes a UI message stream that an app wrote without finish as ended at [DONE]', () => {
+  it('ends a UI message stream without finish at [DONE]', () => {
     const { headers } = answerOf('ai-sdk-ui');
     expect(
       read(data({ type: 'start' }) + data({ type: 'data-x', data: 1 }) + data('[DONE]'), headers).state,
     ).toBe('ended');
   });
 
-  it('goes on after a step of an agent that ended in tool calls, and adds up its usage', () => {
+  it('continues after a step of an agent that ended in tool calls, and sums the usage', () => {
     const [started, message] = answerOf('ag-ui').events;
     const step = (finishReason: string) =>
       data({
@@ -210,7 +210,7 @@ it('continues with another response of the same answer', () => {
   expect(reader.state).toBe('ended');
 });
 
-/** In each recording, how the event begins whose end makes the answer whole, and what its usage is. */
+/** For each recording, the beginning of the event that completes the answer, and the expected usage. */
 const RECORDED: Readonly<Record<RecordingName, { end: string; usage: object }>> = {
   'openai-chat-text': {
     end: '"finish_reason":"stop"',
@@ -249,16 +249,16 @@ describe.runIf(hasRecordings).each(Object.entries(RECORDED))('the recording %s',
   const isCrLf = text.includes('\r\n\r\n');
   const blank = isCrLf ? '\r\n\r\n' : '\n\n';
   const boundaries = [...text.matchAll(new RegExp(blank, 'g'))].map(({ index }) => index + blank.length);
-  /** The answer is whole from here on. The last LF of CR LF is not needed. */
+  /** Position from which on the answer is complete. The last LF of CR LF is not needed. */
   const whole = text.indexOf(blank, text.lastIndexOf(end)) + blank.length - (isCrLf ? 1 : 0);
 
-  it('is whole, with its usage', () => {
+  it('is complete, with its usage', () => {
     const reader = read(bytes);
     expect(reader.state).toBe('ended');
     expect(reader.usage).toMatchObject(usage);
   });
 
-  it('is never whole when it is cut at an event or anywhere else', () => {
+  it('is never complete when it is cut at an event or anywhere else', () => {
     const random = seeded(18);
     const cuts = [...boundaries, ...Array.from({ length: 200 }, () => Math.floor(random() * bytes.length))];
     const stateAt = (cut: number) => read(bytes.subarray(0, cut), SSE, 4_099).state;

@@ -19,32 +19,34 @@ const ALL: readonly Format[] = [
   agUi,
 ];
 
-/** Events in which a format has to show itself. Azure OpenAI begins with one that only has filter results. */
+/**
+ * Number of events within which a format must be recognized. Azure OpenAI starts with one that has only filter results.
+ */
 const MAX_FIRST_EVENTS = 8;
 
 /**
- * Reads an answer as it arrives and knows what its own format says about it: whether it is over, whether the provider
- * reported an error, what it cost.
+ * Parses an answer while it arrives and reports its state by its own format: whether it has ended, whether the provider
+ * reported an error, and the usage.
  */
 export interface FormatReader {
-  /** Takes the next bytes of the answer, split anywhere. */
+  /** Processes the next bytes of the answer, split anywhere. */
   push(chunk: Uint8Array): void;
-  /** The format of the answer, undefined as long as no event has shown it. */
+  /** Format of the answer; undefined until it is recognized. */
   readonly format: FormatName | undefined;
   /**
-   * What the format says about the answer if its bytes ended here: `ended` if it is over, `open` if more has to
-   * follow, `unknown` if the format was not recognized or an event was too long to be read. Not meant to be asked for each chunk.
+   * State of the answer if its bytes ended here: `ended` if it is complete, `open` if more must follow, `unknown` if
+   * the format was not recognized or an event was too long to be parsed. Too expensive to be read for each chunk.
    */
   readonly state: 'unknown' | 'open' | 'ended';
-  /** True if nothing more belongs to the answer. Its connection may be closed. */
+  /** True if nothing can follow in this answer, so that its connection may be closed. */
   readonly isFinal: boolean;
   /** The error that the provider sent as an event, if it did. */
   readonly error: ReportedError | undefined;
-  /** What the provider has reported so far, undefined if the format was not recognized. */
+  /** Usage reported so far; undefined if the format was not recognized. */
   readonly usage: Usage | undefined;
-  /** Bytes at the end of what was pushed that belong to an event that has not ended. */
+  /** Number of bytes at the end of the pushed data that belong to an incomplete event. */
   readonly partialBytes: number;
-  /** Continues with the body of another response to the same answer. Drops an event that has not ended. */
+  /** Continues with the body of another response to the same answer. Drops an incomplete event. */
   restart(): void;
 }
 
@@ -98,7 +100,7 @@ class EventsReader implements FormatReader {
 
   get usage(): Usage | undefined {
     if (this.#format === undefined) return undefined;
-    this.#answer?.settle?.();
+    this.#answer?.parseDeferred?.();
     const known = Object.entries(this.#progress.usage).filter(([, value]) => value !== undefined);
     return { format: this.#format, ...Object.fromEntries(known) };
   }
@@ -113,7 +115,7 @@ class EventsReader implements FormatReader {
 
   #take(event: SseEvent): void {
     if (this.#answer === undefined) this.#recognize(event);
-    // What such an event said is lost, and with it, whether the answer is over.
+    // The content of such an event is not parsed, so it is unknown whether the answer has ended.
     if (event.data === undefined) this.#isUnsure = true;
     this.#answer?.take(event);
   }

@@ -13,7 +13,7 @@ function eventsOf(chunks: readonly (Uint8Array | string)[]): { name: string; dat
   }));
 }
 
-/** Splits at pseudo-random places that a list of small numbers gives. */
+/** Splits at pseudo-random positions derived from a list of small numbers. */
 function split(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const chunks: Buffer[] = [];
   for (let at = 0, i = 0; at < bytes.length; i += 1) {
@@ -65,7 +65,7 @@ it('leaves out an event without its empty line', () => {
   expect(eventsOf(['data: a\n\ndata: b\n'])).toEqual([{ name: '', data: 'a' }]);
 });
 
-it('skips the data of an event that is too long, keeps its name, and goes on with the next one', () => {
+it('skips the data of an event that is too long, keeps its name, and continues with the next one', () => {
   const megabyte = Buffer.alloc(1_048_576, 'a');
   const long = Array.from({ length: MAX_EVENT_BYTES / megabyte.length + 1 }, () => megabyte);
   expect(eventsOf(['event: big\ndata: ', ...long, '\ndata: more\n\ndata: b\n\n'])).toEqual([

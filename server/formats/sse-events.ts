@@ -1,4 +1,4 @@
-/** Most bytes of one event. Longer events are skipped: a line without an end must not fill the memory. */
+/** Maximum bytes of one event. Longer events are skipped, so that an endless line cannot fill the memory. */
 export const MAX_EVENT_BYTES = 4_194_304;
 
 /**
@@ -57,18 +57,18 @@ export class SseEvents {
     this.#partialBytes = boundary === -1 ? this.#partialBytes + text.length : text.length - boundary;
   }
 
-  /** Bytes at the end of what was pushed that belong to an event that has not ended. */
+  /** Number of bytes at the end of the pushed data that belong to an incomplete event. */
   get partialBytes(): number {
     return this.#partialBytes;
   }
 
-  /** The data of an event that has not ended, as far as it has arrived. */
+  /** The data of an incomplete event, as far as it has arrived. */
   get partialData(): string {
     const line = this.#line.startsWith('data:') ? valueOf(this.#line, 5) : '';
     return this.#data === undefined ? line : this.#data;
   }
 
-  /** Begins another response that continues these events. Drops an event that has not ended. */
+  /** Starts another response that continues these events. Drops an incomplete event. */
   restart(): void {
     this.#line = '';
     this.#skipLf = false;

@@ -3,23 +3,24 @@ import { ProxyError } from '../shared/errors.ts';
 import { consumedBody } from './consumed-body.ts';
 import { closeRequest } from './response.ts';
 
-/** How long an upload that was refused may go on, so that its sender comes to read the answer. */
+/** Milliseconds for which a rejected upload may continue, so that its sender can read the response. */
 export const LINGER_MS = 2_000;
 
-/** The times exist because Node's own `requestTimeout` may be 0, and does not exist under HTTP/2. */
+/** Own timeouts, because Node's `requestTimeout` may be 0 and does not exist for HTTP/2. */
 export interface BodyLimits {
   readonly maxBytes: number;
-  /** Milliseconds without a byte. */
+  /** Maximum milliseconds without a byte. */
   readonly silenceMs: number;
-  /** Milliseconds in all. */
+  /** Maximum milliseconds in total. */
   readonly totalMs: number;
 }
 
 /**
- * The request's body, whole: its fingerprint has to be known before the upstream is called.
- * Returns undefined for an empty body. Of a body that an earlier middleware has consumed it returns the exact bytes.
- * @throws ProxyError `REQUEST_TOO_LARGE` past the limit, `INVALID_REQUEST` if the sender broke off, fell silent or took too
- * long, or a body parser in front has lost the bytes.
+ * Reads the whole request body, whose fingerprint must be known before the upstream is called. If an earlier middleware
+ * has consumed the body, returns its exact bytes.
+ * @returns undefined for an empty body.
+ * @throws ProxyError `REQUEST_TOO_LARGE` over the limit; `INVALID_REQUEST` if the body is incomplete or too slow, or if
+ * an earlier body parser has lost the bytes.
  */
 export async function readBody(req: IncomingMessage, limits: BodyLimits): Promise<Buffer | undefined> {
   const limit = limits.maxBytes;
@@ -64,12 +65,14 @@ function receive(req: IncomingMessage, { maxBytes: limit, silenceMs, totalMs }: 
     const onCut = () =>
       settle(() => reject(new ProxyError('INVALID_REQUEST', 'The request ended before its body did')));
     req.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut);
-    // A socket that closed before we listened has no event left for us.
+    // A socket that has closed already emits no event.
     if (req.destroyed) onCut();
   });
 }
 
-/** Closing a socket with unread bytes resets it, and the answer is lost with it: read on for a while. */
+/**
+ * Reads and discards for a while: closing a socket with unread bytes resets it, and the client would lose the response.
+ */
 function discardRest(req: IncomingMessage): void {
   const timer = setTimeout(() => closeRequest(req), LINGER_MS);
   timer.unref();

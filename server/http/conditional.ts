@@ -1,4 +1,4 @@
-/** Weak comparison of If-None-Match (RFC 9110, section 13.1.2). Our tags hold no comma and no quote. */
+/** Compares If-None-Match weakly (RFC 9110, section 13.1.2). ETags of the proxy contain no comma and no quote. */
 export function matchesNone(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((part) => {
@@ -7,21 +7,21 @@ export function matchesNone(header: string | undefined, etag: string): boolean {
   });
 }
 
-/** Positions of the first and the last byte, both included. */
+/** Positions of the first and the last byte, both inclusive. */
 export interface ByteRange {
   readonly first: number;
   readonly last: number;
 }
 
-/** One range: `bytes=0-499`, `bytes=500-`, `bytes=-500` (RFC 9110, section 14.1.2). */
+/** A single range: `bytes=0-499`, `bytes=500-`, `bytes=-500` (RFC 9110, section 14.1.2). */
 const SINGLE_RANGE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i;
 
 /**
  * Evaluates `Range` and `If-Range` of a GET (RFC 9110, sections 13.1.5 and 14.2).
  * @param etag strong validator of the representation.
- * @param size its bytes.
- * @returns undefined if the whole representation is to be sent: no range, several ranges, another unit, a malformed
- * range, or an `If-Range` that names other bytes.
+ * @param size length of the representation in bytes.
+ * @returns undefined if the whole representation must be sent: no range, several ranges, another unit, a malformed
+ * range, or an `If-Range` with another ETag.
  */
 export function rangeOf(
   headers: { readonly range?: string | undefined; readonly 'if-range'?: string | string[] | undefined },
@@ -36,7 +36,7 @@ export function rangeOf(
   if (from === '') {
     const suffix = Number(to);
     if (suffix === 0) return 'unsatisfiable';
-    // A suffix of an empty representation is all of it, which Content-Range cannot express.
+    // The suffix of an empty representation is all of it, which Content-Range cannot express.
     return size === 0 ? undefined : { first: Math.max(0, size - suffix), last: size - 1 };
   }
   const first = Number(from);

@@ -4,11 +4,11 @@ import { ProxyError } from '../shared/errors.ts';
 /**
  * Returns the bytes of a body that an earlier middleware has consumed, exactly as the caller sent them.
  *
- * They can be had from `req.rawBody` (`express.json({ verify })`, and some platforms), from `express.raw()`, and
- * from `express.text()` if the text has the length that was announced and nothing in it was replaced. A parsed
- * object is never serialized again: numbers, escapes and white space would change, and signatures would break.
- * @returns undefined if nobody has consumed the body.
- * @throws ProxyError `INVALID_REQUEST` that says how to mount, if the bytes are lost.
+ * Sources are `req.rawBody` (`express.json({ verify })`, and some platforms), `express.raw()`, and `express.text()` if
+ * the text has the length of `Content-Length` and no replaced characters. A parsed object is never serialized again:
+ * numbers, escapes and white space would change, which breaks signatures.
+ * @returns undefined if the body has not been consumed.
+ * @throws ProxyError `INVALID_REQUEST` if the bytes are lost. The message explains how to mount the proxy.
  */
 export function consumedBody(
   req: IncomingMessage & { body?: unknown; rawBody?: unknown },
@@ -17,7 +17,7 @@ export function consumedBody(
   const length = Number(req.headers['content-length'] ?? 0);
   if (length === 0 && !hasUnknownLength(req)) return new Uint8Array();
   const { body, rawBody } = req;
-  // Body parsers decompress, and Content-Encoding would then be wrong.
+  // Body parsers decompress, so `Content-Encoding` would be wrong.
   const compressed = (req.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
   if (!compressed) {
     if (rawBody instanceof Uint8Array) return rawBody;
@@ -35,12 +35,15 @@ export function consumedBody(
   );
 }
 
-/** True if a body may have arrived without `Content-Length`: in chunks, or in the DATA frames of HTTP/2. */
+/** Returns true if a body may have arrived without `Content-Length`: in chunks, or in DATA frames of HTTP/2. */
 function hasUnknownLength(req: IncomingMessage & { stream?: { endAfterHeaders: boolean } }): boolean {
   return 'transfer-encoding' in req.headers || req.stream?.endAfterHeaders === false;
 }
 
-/** Decoding loses a byte order mark, invalid sequences (they become U+FFFD), and every other charset. */
+/**
+ * Returns true if decoding was lossless. It loses a byte order mark, invalid sequences (they become U+FFFD) and all
+ * other charsets.
+ */
 function isExact(text: string, length: number, type = ''): boolean {
   const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]?.toLowerCase() ?? 'utf-8';
   return (

@@ -31,7 +31,7 @@ export interface CorsOptions {
   credentials?: boolean;
   /** Seconds for which a browser may cache a preflight. @default 86400 */
   maxAge?: number;
-  /** Passes preflights on to the app instead of answering them. @default false */
+  /** Passes preflights to the app instead of responding to them. @default false */
   preflightContinue?: boolean;
   /** Status of a preflight response. @default 204 */
   optionsSuccessStatus?: number;

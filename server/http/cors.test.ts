@@ -26,7 +26,7 @@ describe("the operator's CORS options", () => {
     expect(exposed).toContain('x-trace-id');
   });
 
-  it('add methods and allowed headers, and keep what a preflight asks for', async () => {
+  it('add methods and allowed headers to those that a preflight asks for', async () => {
     const options = { methods: ['PUT'], allowedHeaders: 'X-Mine', origin: 'https://chat.example.com' };
     const response = await request(serverWith(options))
       .options('/')

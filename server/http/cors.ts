@@ -8,13 +8,13 @@ import {
 } from '../../protocol/headers.ts';
 import type { CorsOptions } from './cors-options.ts';
 
-/** A middleware of `node:http`, Express or connect. */
+/** Middleware for `node:http`, Express or connect. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void;
 
 /**
- * CORS for every route. A preflight allows whatever headers it asks for: SDKs add their own (`x-api-key`,
- * `anthropic-version`, `x-stainless-*`), and the proxy decides separately which of them an upstream receives.
- * Lists of the operator are added to those that the protocol needs, and never replace them.
+ * Creates the CORS middleware for all routes. A preflight allows all headers that it asks for: SDKs add their own
+ * (`x-api-key`, `anthropic-version`, `x-stainless-*`), and the proxy decides separately which of them it forwards. The
+ * lists of the operator are added to those that the protocol needs, and do not replace them.
  */
 export function corsMiddleware(options: CorsOptions | false): Middleware {
   if (options === false) return (_req, _res, next) => next();
@@ -45,7 +45,7 @@ export function corsMiddleware(options: CorsOptions | false): Middleware {
   };
 }
 
-/** The names of both lists, each once; header names compare without case (RFC 9110, section 5.1). */
+/** Merges two lists of names without duplicates. Header names are case-insensitive (RFC 9110, section 5.1). */
 function union(ours: readonly string[], more: string | readonly string[] = []): string[] {
   const byName = new Map([...ours, ...names(more)].map((name) => [name.toLowerCase(), name]));
   return [...byName.values()];

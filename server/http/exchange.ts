@@ -3,20 +3,20 @@ import type { Caller } from '../auth/service.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { headerValues } from '../shared/header-fields.ts';
 
-/** One request and its answer, as handlers see them. */
+/** One request and its response, as handlers see them. */
 export interface Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly query: URLSearchParams;
-  /** Path of the mount, or the public URL: what a `Location` begins with. */
+  /** Path of the mount, or the public URL. `Location` begins with it. */
   readonly base: string;
-  /** The stream in the path; empty where the route has none. */
+  /** Id of the stream in the path; empty for routes without one. */
   readonly streamId: string;
-  /** Who asks; undefined when a signed URL does. */
+  /** The authenticated caller; undefined for a request with a signed URL. */
   readonly caller: Caller | undefined;
 }
 
-/** Splits a request target, relative to the mount. The host of an absolute-form target says nothing to us. */
+/** Splits a request target below the mount into path and query. Ignores the host of an absolute-form target. */
 export function splitTarget(target: string): { path: string; query: URLSearchParams } {
   const origin = /^https?:\/\/[^/?#]*/i.exec(target)?.[0] ?? '';
   const [path = '', ...rest] = target.slice(origin.length).split('?');
@@ -24,8 +24,8 @@ export function splitTarget(target: string): { path: string; query: URLSearchPar
 }
 
 /**
- * The one value of a header, or undefined.
- * @throws ProxyError `INVALID_REQUEST` when it is there several times: none of them can be trusted to be meant.
+ * Returns the value of a header, or undefined.
+ * @throws ProxyError `INVALID_REQUEST` if the header is repeated, because another parser could use a different value.
  */
 export function singleHeader(req: IncomingMessage, name: string): string | undefined {
   const values = headerValues(req, name);
@@ -35,7 +35,10 @@ export function singleHeader(req: IncomingMessage, name: string): string | undef
   return values[0];
 }
 
-/** The one value of a query parameter, or undefined; several are refused as in `singleHeader`. */
+/**
+ * Returns the value of a query parameter, or undefined.
+ * @throws ProxyError `INVALID_REQUEST` if the parameter is repeated.
+ */
 export function singleParam(query: URLSearchParams, name: string): string | undefined {
   const values = query.getAll(name);
   if (values.length > 1) {

@@ -4,7 +4,7 @@ import { serverTimeouts } from './http-server.ts';
 
 describe('serverTimeouts', () => {
   it.each([1, 75_000, 3_600_000, 2 ** 31 - 1])(
-    'leaves a connection that never sent a request open longer than one that is idle for %i ms',
+    'keeps a connection without a request open longer than the keep-alive timeout of %i ms',
     (keepAliveTimeoutMs) => {
       const timeouts = serverTimeouts({ keepAliveTimeoutMs, requestBodyTimeoutMs: 1_000 });
       expect(timeouts.keepAliveTimeout).toBe(keepAliveTimeoutMs);
@@ -14,7 +14,7 @@ describe('serverTimeouts', () => {
     },
   );
 
-  it('leaves the refusal of a slow body to requestBodyTimeoutMs', () => {
+  it('lets requestBodyTimeoutMs reject a slow body', () => {
     const requestBodyTimeoutMs = 3_600_000;
     const timeouts = serverTimeouts({ keepAliveTimeoutMs: 75_000, requestBodyTimeoutMs });
     expect(timeouts.requestTimeout).toBeGreaterThan(requestBodyTimeoutMs);

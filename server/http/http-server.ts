@@ -6,7 +6,7 @@ import { HEADERS_TOO_LARGE, malformedResponder } from './malformed.ts';
 /** Node's default, in milliseconds. */
 const NODE_HEADERS_TIMEOUT_MS = 60_000;
 
-/** Milliseconds by which the time for a request's headers exceeds the time that a connection may be idle. */
+/** Milliseconds by which `headersTimeout` exceeds `keepAliveTimeout`. */
 const HEADERS_MARGIN_MS = 1_000;
 
 /**
@@ -14,8 +14,8 @@ const HEADERS_MARGIN_MS = 1_000;
  *
  * A balancer must close an idle connection before the server does; otherwise it sends a request into a connection
  * that the server is closing, and responds 502. Node also counts `headersTimeout` from the moment a connection opens,
- * so it has to be longer for connections that a balancer opens ahead of time. It cannot exceed `requestTimeout`, which
- * leaves the refusal of a slow body to the proxy.
+ * so it has to be longer for connections that a balancer opens ahead of time. It cannot exceed `requestTimeout`,
+ * which is long enough for the proxy to reject a slow body itself.
  */
 export function serverTimeouts({
   keepAliveTimeoutMs,
@@ -47,16 +47,16 @@ export interface HttpServerOptions {
 /** Creates the HTTP server of the standalone proxy. It does not listen yet. */
 export function createHttpServer(listener: RequestListener, options: HttpServerOptions): Server {
   const { maxHeaderSize, cors } = options;
-  // Node drops what it parsed of headers that are over its limit, `Origin` included. With room above the limit of the
-  // option, most requests that are over it get their 431 from `limitHeaders`, with the CORS headers of their origin.
+  // Node discards the parsed headers of a request over its limit, including `Origin`. Node's limit is twice that of the
+  // option, so that most requests over the option's limit get their 431 from `limitHeaders`, with CORS headers.
   const server = createServer({ ...serverTimeouts(options), maxHeaderSize: maxHeaderSize * 2 }, listener);
   server.on('clientError', malformedResponder(cors));
   return server;
 }
 
 /**
- * Makes a middleware that refuses requests whose target and headers have more than `maxHeaderSize` bytes.
- * @throws ProxyError `REQUEST_HEADERS_TOO_LARGE` (to `next`).
+ * Creates a middleware that rejects requests whose target and headers have more than `maxHeaderSize` bytes.
+ * @throws ProxyError `REQUEST_HEADERS_TOO_LARGE` (passed to `next`).
  */
 export function limitHeaders({ maxHeaderSize, cors }: HttpServerOptions): Middleware {
   return (req, res, next) => {
@@ -65,7 +65,7 @@ export function limitHeaders({ maxHeaderSize, cors }: HttpServerOptions): Middle
   };
 }
 
-/** Bytes of a request's target and headers, counted as Node counts them: without separators. */
+/** Returns the bytes of a request's target and headers, counted like Node: without separators. */
 function headerBytes({ url = '', rawHeaders }: IncomingMessage): number {
   return rawHeaders.reduce((sum, text) => sum + text.length, url.length);
 }

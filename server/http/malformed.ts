@@ -10,7 +10,7 @@ interface Refusal {
   readonly message: string;
 }
 
-/** The refusal of request headers over `maxHeaderSize`. */
+/** Response to request headers over `maxHeaderSize`. */
 export const HEADERS_TOO_LARGE = {
   status: ERROR_STATUS.REQUEST_HEADERS_TOO_LARGE,
   code: 'REQUEST_HEADERS_TOO_LARGE',
@@ -33,8 +33,8 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
 };
 
 /**
- * Makes the `clientError` listener of the HTTP server: responds to malformed HTTP with an error of the protocol, CORS
- * headers included, and closes the connection (RFC 9112, section 2.2).
+ * Creates the `clientError` listener of the HTTP server: responds to malformed HTTP with a protocol error, including
+ * CORS headers, and closes the connection (RFC 9112, section 2.2).
  */
 export function malformedResponder(cors: Middleware) {
   const answered = new WeakSet<Socket>();
@@ -48,18 +48,19 @@ export function malformedResponder(cors: Middleware) {
     }
     const { status, code, message } = REFUSALS[error.code ?? ''] ?? NOT_HTTP;
     const body = JSON.stringify({ error: { code, message } } satisfies ErrorBody);
-    // The request has no object of its own. Its origin is known if it stands in the bytes that were parsed last.
+    // Node provides no request object here. The origin is taken from the bytes that were parsed last, if it is in them.
     const req = new IncomingMessage(socket);
     const origin = /\r\norigin:[ \t]*([^\r\n]+)/i.exec(error.rawPacket?.toString('latin1') ?? '')?.[1];
     if (origin !== undefined) req.headers['origin'] = origin;
     const res = new ServerResponse(req);
-    // Also if the operator's `origin` function failed: without CORS headers then.
+    // Also called if the operator's `origin` function failed; the response then has no CORS headers.
     cors(req, res, () => {
       res.setHeader('Content-Type', 'application/json');
       res.setHeader('Content-Length', Buffer.byteLength(body));
       res.setHeader('Cache-Control', 'no-store');
       const fields = Object.entries(res.getHeaders()).map(([name, value]) => `${name}: ${String(value)}\r\n`);
-      // Closing a socket with unread bytes resets it, and the response is lost with it: read on for a while.
+      // Closing a socket with unread bytes resets it, and the client would lose the response. So it is read for a
+      // while.
       const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
       socket.once('close', () => clearTimeout(timer));
       socket.end(

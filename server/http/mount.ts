@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { splitTarget } from './exchange.ts';
 
 /**
- * Returns the path under which a framework has mounted the middleware, without a slash at its end; undefined if the
- * framework does not tell.
+ * Returns the path at which a framework has mounted the middleware, without a slash at its end, or undefined if the
+ * framework does not provide it.
  *
- * Express sets `baseUrl`. connect and `@fastify/middie` keep the whole target in `originalUrl` and take the mount off
- * `url`. Frameworks restore `url` and `baseUrl` when a middleware hands on, so this has to be called before anything
- * asynchronous.
+ * Express sets `baseUrl`. connect and `@fastify/middie` keep the whole target in `originalUrl` and remove the mount
+ * from `url`. Frameworks restore `url` and `baseUrl` when a middleware calls `next`, so call this before any
+ * asynchronous step.
  */
 export function mountOf(
   req: IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown },
@@ -20,7 +20,10 @@ export function mountOf(
   return whole.endsWith(path) ? normalized(whole.slice(0, -path.length)) : undefined;
 }
 
-/** One slash at the beginning: `//host` would be the URL of another host. None at the end. */
+/**
+ * Returns the path with exactly one slash at the beginning (`//host` would be the URL of another host) and none at the
+ * end.
+ */
 function normalized(path: string): string {
   return path.replace(/^\/+/, '/').replace(/\/+$/, '');
 }

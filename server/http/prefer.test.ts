@@ -24,7 +24,7 @@ describe('parsePrefer', () => {
     expect(parsed(...fields)).toEqual(preferences);
   });
 
-  it('finds every preference that was written, in one field or in several, and never throws', () => {
+  it('parses every preference, in one field or in several, and never throws', () => {
     const token = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/);
     const value = fc.string({ unit: 'grapheme-ascii', maxLength: 8 });
     const quoted = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`;

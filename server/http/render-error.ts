@@ -23,21 +23,24 @@ const FROM_STORE = {
     }),
 } as const satisfies Record<StoreErrorCode, (cause: StoreError) => ProxyError>;
 
-/** Any error as one of the table. What is not meant for callers becomes `INTERNAL_ERROR`, with its cause kept for the log. */
+/**
+ * Converts any error to a protocol error. Unexpected errors become `INTERNAL_ERROR`, with the original as `cause` for
+ * the log.
+ */
 export function toProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error;
   if (error instanceof StoreError) return FROM_STORE[error.code](error);
   return new ProxyError('INTERNAL_ERROR', 'The proxy failed. Its log contains the reason', { cause: error });
 }
 
-/** Answers with an error: an upstream's own answer as it came, anything else as `{"error": {code, message}}`. */
+/** Responds with an error: an upstream's own error unchanged, any other as `{"error": {code, message}}`. */
 export function renderError(
   req: IncomingMessage,
   res: ServerResponse,
   error: ProxyError | UpstreamFailure,
 ): void {
   if (res.headersSent) {
-    // Too late for a status: a cut is the only thing left that no reader takes for an end.
+    // The status was sent already. Cutting the response is the only way to signal that it is incomplete.
     cutResponse(res);
     return;
   }

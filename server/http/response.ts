@@ -10,7 +10,7 @@ export function isClosed(res: ServerResponse): boolean {
 }
 
 /**
- * Closes the connection of a request, of which the rest is not wanted; under HTTP/2 only its stream.
+ * Closes the connection of a request whose remaining bytes are not needed; with HTTP/2, only its stream.
  * `Http2ServerRequest#destroy` leaves the stream open.
  */
 export function closeRequest(req: IncomingMessage & { stream?: { destroy(): void } }): void {
@@ -18,8 +18,9 @@ export function closeRequest(req: IncomingMessage & { stream?: { destroy(): void
 }
 
 /**
- * Breaks off a response, so that no client takes it for complete: closes the connection, under HTTP/2 resets the stream
- * with an error code. `Http2ServerResponse#destroy` resets it with NO_ERROR, which Node's client reports as an end.
+ * Aborts a response so that no client treats it as complete: closes the connection or, with HTTP/2, resets the stream
+ * with an error code. `Http2ServerResponse#destroy` resets it with NO_ERROR, which Node's client reports as a normal
+ * end.
  */
 export function cutResponse(res: ServerResponse): void {
   const { stream } = res as { stream?: ServerHttp2Stream };
@@ -43,8 +44,8 @@ export function respond(
 }
 
 /**
- * Keeps an `error` event of the response from ending the process. Node emits one for a write after the end or
- * after the connection broke; `close` follows, and that is where reads are released.
+ * Prevents an `error` event of the response from ending the process. Node emits one for a write after the end or after
+ * the connection was lost. `close` follows, which releases reads.
  */
 export function ignoreErrors(res: ServerResponse): void {
   res.on('error', () => undefined);

@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { UPSTREAM_METHOD, UPSTREAM_URL } from '../../protocol/headers.ts';
 
-/** Headers whose values contain no space, so that one is where `Headers` has joined two fields. */
+/** Headers whose values contain no space: a space means that `Headers` has joined two fields. */
 const WITHOUT_SPACES = new Set([UPSTREAM_URL, UPSTREAM_METHOD].map((name) => name.toLowerCase()));
 
-/** A `Request` in the shape of `IncomingMessage`: what the handlers of the proxy use of one. */
+/** Adapts a `Request` to the parts of `IncomingMessage` that the handlers use. */
 export class WebRequest extends Readable {
   /** The request that the framework passed. */
   readonly request: Request;
@@ -29,7 +29,7 @@ export class WebRequest extends Readable {
     );
   }
 
-  /** The same object, typed as the middleware knows it. */
+  /** This object with the type that the middleware expects. */
   get incoming(): IncomingMessage {
     return this as unknown as IncomingMessage;
   }
@@ -43,7 +43,7 @@ export class WebRequest extends Readable {
       // Not before the first read: `authenticate` may clone the request.
       this.#reader ??= this.request.body?.getReader();
       const { value } = (await this.#reader?.read()) ?? {};
-      // An empty chunk would end no read of the stream, and Node would not ask again.
+      // An empty chunk does not complete a read, and Node would not read again.
       if (value?.byteLength === 0) await this.#pull();
       else this.push(value ?? null);
     } catch (error) {

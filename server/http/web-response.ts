@@ -2,20 +2,20 @@ import { EventEmitter } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { WebRequest } from './web-request.ts';
 
-/** Bytes that wait for the client from which on `write` returns false, as Node's `highWaterMark`. */
+/** Buffered bytes above which `write` returns false, like Node's `highWaterMark`. */
 const HIGH_WATER_BYTES = 65_536;
 
 /** Statuses whose responses cannot have a body (Fetch, section 2.2.3). */
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
-/** Sent to nobody: the client has disconnected, or the response was destroyed before it began. */
+/** Status that is never sent: the client has disconnected, or the response was destroyed before it began. */
 const CLIENT_CLOSED = 499;
 
 /**
- * A `Response` in the shape of `ServerResponse`: what the handlers of the proxy use of one.
+ * Adapts a `Response` to the parts of `ServerResponse` that the handlers use.
  *
- * Its body passes a chunk on when the server asks for one and keeps no queue of its own, so `drain`, `close` and
- * `writableLength` say what the client has taken, as with a socket.
+ * Its body produces a chunk only when the server pulls one, and has no queue of its own. So `drain`, `close` and
+ * `writableLength` reflect what the client has received, as with a socket.
  */
 export class WebResponse extends EventEmitter {
   readonly req: WebRequest;
@@ -26,7 +26,7 @@ export class WebResponse extends EventEmitter {
   headersSent = false;
   writableEnded = false;
   destroyed = false;
-  /** Bytes that wait for the client. */
+  /** Bytes that the client has not received yet. */
   writableLength = 0;
   readonly #headers = new Headers();
   readonly #waiting: Uint8Array<ArrayBuffer>[] = [];
@@ -46,7 +46,7 @@ export class WebResponse extends EventEmitter {
     else signal.addEventListener('abort', this.#leave, { once: true });
   }
 
-  /** The same object, typed as the middleware knows it. */
+  /** This object with the type that the middleware expects. */
   get outgoing(): ServerResponse {
     return this as unknown as ServerResponse;
   }
@@ -67,7 +67,7 @@ export class WebResponse extends EventEmitter {
     this.statusCode = status;
     this.headersSent = true;
     const hasBody = this.req.method !== 'HEAD' && !WITHOUT_BODY.has(status);
-    // `Response` has no status above 599, which an upstream may send.
+    // `Response` does not accept a status above 599, which an upstream may send.
     const init = { status: status > 599 ? 502 : status, headers: this.#headers };
     this.#resolve(new Response(hasBody ? this.#body() : null, init));
     return this;
@@ -100,14 +100,14 @@ export class WebResponse extends EventEmitter {
     return this;
   }
 
-  /** Breaks the response off: its body fails, which no client takes for an end. */
+  /** Aborts the response: its body fails, so no client treats it as complete. */
   destroy(): this {
-    if (!this.destroyed) this.#controller?.error(new Error('The proxy broke the response off'));
+    if (!this.destroyed) this.#controller?.error(new Error('The proxy aborted the response'));
     this.#leave();
     return this;
   }
 
-  /** Calls `onIdle` when nothing was written and the client has taken nothing for `ms` milliseconds. */
+  /** Calls `onIdle` when no bytes were written or received by the client for `ms` milliseconds. */
   setTimeout(ms: number, onIdle: () => void): this {
     clearTimeout(this.#idleTimer);
     if (!this.destroyed) this.#idleTimer = setTimeout(onIdle, ms).unref();
@@ -121,7 +121,7 @@ export class WebResponse extends EventEmitter {
         pull: () => this.#pull(),
         cancel: () => this.#leave(),
       },
-      // `pull` is then called for each read, and not ahead of it.
+      // With 0, `pull` is called for each read and not ahead of it.
       { highWaterMark: 0 },
     );
   }
@@ -148,7 +148,7 @@ export class WebResponse extends EventEmitter {
     this.#close();
   }
 
-  /** Runs when the client disconnects, in whichever way the framework tells it. */
+  /** Runs when the client disconnects, however the framework signals it. */
   readonly #leave = (): void => {
     if (!this.headersSent) this.#resolve(new Response(null, { status: CLIENT_CLOSED }));
     this.#waiting.length = 0;
@@ -161,12 +161,15 @@ export class WebResponse extends EventEmitter {
     this.destroyed = true;
     clearTimeout(this.#idleTimer);
     this.req.request.signal.removeEventListener('abort', this.#leave);
-    // Not before the handler has attached its listeners, as with a socket.
+    // Deferred until the handler has attached its listeners, as with a socket.
     process.nextTick(() => this.emit('close'));
   }
 }
 
-/** Copies into a buffer of its own: a server may transfer the chunk, and with it a shared pool or a frame of the store. */
+/**
+ * Copies the bytes into a separate buffer: a server may transfer the chunk, which would detach a shared pool or a frame
+ * of the store.
+ */
 function ownBytes(data: string | Uint8Array, encoding: BufferEncoding = 'utf8'): Uint8Array<ArrayBuffer> {
   if (typeof data !== 'string') return new Uint8Array(data);
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(data, encoding));

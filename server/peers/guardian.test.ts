@@ -29,7 +29,7 @@ async function watchOne() {
 
 const closes = () => store.calls.filter((call) => call === 'close stream').length;
 
-it('closes the stream of a dead process once, although its reader stays', async () => {
+it('closes the stream of a dead process once while a reader keeps waiting', async () => {
   const { guardian, release } = await watchOne();
   await vi.advanceTimersByTimeAsync(5_000);
   expect(closes()).toBe(1);

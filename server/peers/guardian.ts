@@ -5,7 +5,7 @@ import { metadataOf } from '../store/metadata.ts';
 import { StoreError, type StreamEnd, type StreamInfo, type StreamStore } from '../store/types.ts';
 
 /** Milliseconds between two checks of the processes whose streams are being read. With the lease: noticed within 6 s. */
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 
 export interface GuardianOptions {
   readonly store: StreamStore;
@@ -13,7 +13,7 @@ export interface GuardianOptions {
   readonly logger: Logger;
   /** Continues the stream of a dead process. Returns false if that is not possible, so that the stream is closed. */
   readonly adopt: (streamId: string, info: StreamInfo) => Promise<boolean>;
-  /** Whether this process pumps the stream itself. */
+  /** Returns true if this process pumps the stream itself. */
   readonly isRunning: (streamId: string) => boolean;
   /** Closes the stream of a dead process. */
   readonly close: (streamId: string, info: StreamInfo, end: StreamEnd) => Promise<unknown>;
@@ -25,10 +25,10 @@ interface Watched {
   waiting: number;
 }
 
-/** Closes streams of dead processes as `interrupted`, so that no reader waits for bytes that nobody writes. */
+/** Closes streams of dead processes as `interrupted`, so that their readers do not wait forever. */
 export class Guardian {
   readonly #options: GuardianOptions;
-  /** Streams of other processes that somebody here waits on. */
+  /** Streams of other processes that have readers in this process. */
   readonly #watched = new Map<string, Watched>();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
@@ -37,20 +37,23 @@ export class Guardian {
     this.#options = options;
   }
 
-  /** Returns the stream as it is, closed first if its process is dead. */
-  async settle(streamId: string, info: StreamInfo): Promise<StreamInfo> {
+  /** Returns the stream. Closes it first if its process is dead. */
+  async reconcile(streamId: string, info: StreamInfo): Promise<StreamInfo> {
     if (info.end || (await this.#isHeld(metadataOf(info).owner, streamId))) return info;
     await this.#close(streamId, info);
     return (await this.#options.store.head(streamId)) ?? info;
   }
 
-  /** Watches a stream for as long as somebody waits on it. Returns the function that ends it. */
+  /**
+   * Watches a stream while it has readers.
+   * @returns the function that ends the watch.
+   */
   watch(streamId: string, info: StreamInfo): () => void {
     if (info.end || this.#options.isRunning(streamId)) return () => undefined;
     const watched = this.#watched.get(streamId) ?? { owner: metadataOf(info).owner, waiting: 0 };
     this.#watched.set(streamId, watched);
     watched.waiting += 1;
-    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#timer ??= setInterval(() => void this.#check(), CHECK_MS).unref();
     let released = false;
     return () => {
       if (released) return;
@@ -71,30 +74,30 @@ export class Guardian {
   }
 
   /** Checks the processes of all watched streams. At most one pass runs at a time. */
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
     const alive = new Set<string>();
     try {
       for (const [streamId, watched] of [...this.#watched]) {
-        // One reply is true for all streams of another process.
+        // The result is valid for all streams of the same process.
         if (alive.has(watched.owner) || this.#watched.get(streamId) !== watched) continue;
-        if (await this.#lookAfter(streamId, watched)) alive.add(watched.owner);
+        if (await this.#isStillOwned(streamId, watched)) alive.add(watched.owner);
       }
     } finally {
       this.#isLooking = false;
     }
   }
 
-  /** Returns true if the process is another one, and lives or may live. */
-  async #lookAfter(streamId: string, watched: Watched): Promise<boolean> {
+  /** Returns true if another process runs the stream and may be alive. */
+  async #isStillOwned(streamId: string, watched: Watched): Promise<boolean> {
     const { store, processes, logger } = this.#options;
     const { owner } = watched;
     try {
       if (await this.#isHeld(owner, streamId)) return owner !== processes.id;
       const info = await store.head(streamId);
       const isAdopted = info && metadataOf(info).owner !== owner;
-      // An adopter is checked with the next pass.
+      // The next pass checks the process that adopted the stream.
       if (isAdopted) watched.owner = metadataOf(info).owner;
       else if (!info || info.end || (await this.#close(streamId, info))) this.#forget(streamId, watched);
       return false;
@@ -104,7 +107,7 @@ export class Guardian {
     }
   }
 
-  /** Has a stream continued, or closes it. Returns false if it was adopted. */
+  /** Adopts a stream, or closes it. Returns false if it was adopted. */
   async #close(streamId: string, info: StreamInfo): Promise<boolean> {
     const { close, adopt, logger } = this.#options;
     if (await adopt(streamId, info)) return false;

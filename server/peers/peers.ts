@@ -11,7 +11,7 @@ const UNREAD_CHECK = 'unread-check ';
 
 export interface PeersOptions {
   readonly processes: Processes;
-  /** Another process took the request to abort a stream or a create of this one. */
+  /** Another process received a request to abort a stream or a create of this process. */
   readonly onAbort: (streamId: string) => void;
   /** Another process has a caller that waits for the upstream's headers of this stream. */
   readonly onWaiting: (streamId: string) => void;
@@ -21,7 +21,7 @@ export interface PeersOptions {
   readonly onUnreadCheck: (streamId: string) => void;
 }
 
-/** What the proxies on one store tell each other. */
+/** Messages between the proxies on one store. */
 export class Peers {
   readonly #options: PeersOptions;
 
@@ -44,13 +44,13 @@ export class Peers {
     return this.#options.processes.notify(process, `${ABORT}${streamId}`);
   }
 
-  /** Tells a process that a caller waits here for its create. Returns false if the process is dead. */
-  tellWaiting(process: string, streamId: string): Promise<boolean> {
+  /** Notifies a process that a caller waits here for its create. Returns false if the process is dead. */
+  notifyWaiting(process: string, streamId: string): Promise<boolean> {
     return this.#options.processes.notify(process, `${WAITING}${streamId}`);
   }
 
-  /** Tells a process that its stream is read here. Returns false if the process is dead. */
-  tellReading(process: string, streamId: string): Promise<boolean> {
+  /** Notifies a process that its stream is read here. Returns false if the process is dead. */
+  notifyReading(process: string, streamId: string): Promise<boolean> {
     return this.#options.processes.notify(process, `${READING}${streamId}`);
   }
 

@@ -6,7 +6,7 @@ import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../sto
 import { classifyBodyError, discardBody } from '../upstream/client.ts';
 import { endOfBody, endOfFailure, withUsage } from './verdict.ts';
 
-/** Unwritten bytes above which the upstream is paused. It goes on when they are being written. */
+/** Unwritten bytes above which the upstream is paused. It is resumed when they are being written. */
 const HIGH_WATER_BYTES = 1_048_576;
 /** Milliseconds between attempts to close a stream whose store is down. */
 const CLOSE_PAUSES: Pauses = [250, 30_000];
@@ -27,39 +27,41 @@ const QUOTA_EXCEEDED: StreamEnd = {
 export interface PumpOptions {
   readonly streamId: string;
   readonly store: StreamStore;
-  /** `maxResponseBytes`: what goes past it is dropped, and the stream ends `too-large`. */
+  /** `maxResponseBytes`: bytes over the limit are dropped, and the stream is closed as `too-large`. */
   readonly maxBytes: number;
-  /** Bounds what is stored in all: what goes past it is dropped, and the stream ends `too-large`. */
+  /** Limits the stored bytes in total: bytes over the limit are dropped, and the stream is closed as `too-large`. */
   readonly meter: StorageMeter;
-  /** `upstreamLingerMs`: how long the connection may stay open after the end that the format has. */
+  /** `upstreamLingerMs`: milliseconds that the connection may stay open after the end of the answer by its format. */
   readonly lingerMs: number;
   readonly onFirstByte: () => void;
   /** Called with the milliseconds of each append that the store accepted. */
   readonly onAppend?: ((ms: number) => void) | undefined;
-  /** Called when the end is decided, before it is stored. */
+  /** Called when the outcome is decided, before it is stored. */
   readonly onEnd?: () => void;
   /** Stores the last bytes and the end. Called again if it throws `UNAVAILABLE`. */
   readonly close: (end: StreamEnd, last: Uint8Array | undefined) => Promise<StreamEnd>;
   /** Fence of this process: see `ByteStore`. */
   readonly fence: Fence;
-  /** Bytes that are stored already: another process began the stream. Default 0. */
+  /**
+   * Bytes that are stored already, if another process started the stream.
+   * @default 0
+   */
   readonly storedBytes?: number;
-  /** Gives up on closing a stream whose store is down: the process goes away. */
+  /** Aborted at shutdown. Ends the attempts to close a stream while the store is unavailable. */
   readonly giveUp: AbortSignal;
 }
 
 /**
- * Carries an upstream's body into the store. No timer: one append is in flight, and what arrives meanwhile
- * goes into the next, so the first bytes are never held and load batches by itself. The last bytes and the
- * closing are one write.
+ * Copies the upstream body into the store. At most one append is in flight; chunks that arrive meanwhile are batched
+ * into the next one, so latency stays low and batching grows with load. The last bytes and the closing are one write.
  */
 export class Pump {
-  /** Resolves when the stream is closed, or gone; never rejects. */
+  /** Resolves when the stream is closed or deleted. Never rejects. */
   readonly done: Promise<StreamEnd>;
-  /** Bytes of the stream so far: taken from the upstream here, or stored before. */
+  /** Bytes of the stream so far: received from the upstream by this process, or stored before. */
   bytes: number;
 
-  /** Leaves the stream open for another process. Undefined if no other process could continue it. */
+  /** Releases the stream for another process. Undefined if no other process could continue it. */
   handOver: (() => Promise<void>) | undefined;
 
   readonly #options: PumpOptions;
@@ -82,8 +84,8 @@ export class Pump {
   }
 
   /**
-   * Begins to read the upstream's body; to be called once. Discards it if the stream has ended meanwhile.
-   * @param reader knows the format of the answer, if it has one.
+   * Starts reading the upstream's body. Called at most once. Discards the body if the stream has ended meanwhile.
+   * @param reader parses the format of the answer.
    */
   attach(body: Readable, reader?: FormatReader): void {
     if (this.#end) return discardBody(body);
@@ -93,10 +95,10 @@ export class Pump {
       .on('data', (chunk: Buffer) => this.#take(chunk))
       .on('end', () => this.#endWith(endOfBody(reader)))
       .on('error', (error) => this.#fail(error))
-      // A body that is destroyed without an error says nothing else; after an end this changes nothing.
+      // A body that is destroyed without an error emits only `close`. After an end, this has no effect.
       .on('close', () => this.#fail(new Error('the connection closed before the body ended')));
-    // What failed before we listened has no event left for us.
-    if (body.destroyed) this.#fail(body.errored ?? new Error('the body is gone'));
+    // A body that has failed already emits no event.
+    if (body.destroyed) this.#fail(body.errored ?? new Error('the body was destroyed'));
   }
 
   /** Ends the stream with these bytes instead of a body: the upstream's error response. */
@@ -106,19 +108,22 @@ export class Pump {
     this.#endWith(end);
   }
 
-  /** Bytes came that no reader can have yet. */
+  /** True if received bytes have not been stored. */
   get isBehind(): boolean {
     return this.#appending || this.#pendingBytes > 0 || (this.#body?.readableLength ?? 0) > 0;
   }
 
-  /** Resolves when everything that came is stored. Does not resolve if the stream ends before. */
+  /** Resolves when all received bytes are stored. Does not resolve if the stream ends before. */
   flushed(): Promise<void> {
     return this.isBehind ? new Promise((resolve) => this.#onFlushed.push(resolve)) : Promise.resolve();
   }
 
-  /** Stops the upstream, flushes what was received, closes with this end. Idempotent: the first end stands. */
+  /**
+   * Cancels the upstream request, flushes the received bytes, and closes the stream with this end. Idempotent: the
+   * first end counts.
+   */
   stop(end: StreamEnd): Promise<StreamEnd> {
-    // What a full buffer had left in the body was received too.
+    // Bytes that backpressure had left in the body were received too.
     while (!this.#end && this.#body && this.#body.read() !== null);
     this.#endWith(end);
     return this.done;
@@ -128,14 +133,14 @@ export class Pump {
     return this.#options.fence;
   }
 
-  /** True if the stream was left to another process. */
+  /** True if the stream was released for another process. */
   get isReleased(): boolean {
     return this.#isReleased;
   }
 
   /**
-   * Stops the upstream and stores what was received, but leaves the stream open. Without effect if the end is decided.
-   * Resolves with `isReleased`.
+   * Closes the upstream connection and stores the received bytes, but leaves the stream open. No effect if the outcome
+   * is decided. Resolves with `isReleased`.
    */
   async release(): Promise<boolean> {
     while (!this.#end && this.#body && this.#body.read() !== null);
@@ -173,11 +178,11 @@ export class Pump {
     if (this.#reader?.isFinal) this.#linger();
   }
 
-  /** Gives the upstream time for bytes after the end that the format has, and to close its connection. */
+  /** Waits for bytes after the end by the format, and for the upstream to close its connection. */
   #linger(): void {
     clearTimeout(this.#lingering);
     this.#lingering = setTimeout(() => {
-      // Bytes may wait behind a body that is paused.
+      // A paused body may have more bytes.
       if (this.#body?.isPaused()) this.#linger();
       else void this.stop(endOfBody(this.#reader));
     }, this.#options.lingerMs);
@@ -191,7 +196,7 @@ export class Pump {
     if (this.#end) return;
     this.#end = end;
     clearTimeout(this.#lingering);
-    // Also after a complete answer: an upstream may keep its connection open.
+    // Also after a complete answer, because an upstream may keep its connection open.
     if (this.#body && !this.#body.readableEnded) discardBody(this.#body);
     this.#options.onEnd?.();
     if (!this.#appending) void this.#close();
@@ -217,11 +222,11 @@ export class Pump {
 
   readonly #onLost = (error: unknown): void => {
     this.#appending = false;
-    // Whether those bytes were written is unknown; writing them again could give them twice.
+    // It is unknown whether those bytes were written; retrying could store them twice.
     this.#drain();
     const end = lostStore(error);
     if (error instanceof StoreError && error.code === 'FENCED') {
-      // Another process continues the stream: it is no longer this one's to close.
+      // Another process continues the stream, so this process must not close it.
       this.#closing = this.#isReleased = true;
       this.#finish(end);
     }
@@ -254,7 +259,7 @@ export class Pump {
       }
     };
     try {
-      // As long as this process lives, others leave its streams alone, so it has to try again.
+      // Other processes do not close streams of a live process, so it must retry.
       this.#finish(await retry(attempt, { pauses: CLOSE_PAUSES, signal: giveUp, isTemporary }));
     } catch (error) {
       if (isTemporary(error)) return this.#finish(end);
@@ -310,7 +315,7 @@ function endOf(error: Error): StreamEnd {
       };
 }
 
-/** Returns the end of a stream whose store failed. */
+/** Returns the end of a stream after a failure of the store. */
 export function lostStore(error: unknown): StreamEnd {
   const reason = error instanceof StoreError && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
   return {

@@ -9,32 +9,32 @@ export interface RunningLimits {
   readonly maxConcurrentStreamsPerSubject: number;
 }
 
-/** One create, from before its request body is read until its stream is closed. */
+/** A create, from before its request body is read until its stream is closed. */
 export interface Slot {
   /**
    * Counts the create among the running streams instead of the uploads. Idempotent.
    * @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After.
    */
   start(): void;
-  /** From now on the slot is the pump's, and is given back when that is done. */
+  /** Transfers the slot to the pump. It is released when the pump is done. */
   occupy(streamId: string, pump: Pump): void;
-  /** Gives the slot back when nothing came of it. Idempotent. */
+  /** Releases the slot if no stream was created. Idempotent. */
   release(): void;
 }
 
-/** How long a shutdown waits for closings that a store does not take. */
+/** Milliseconds that a shutdown waits until the store has closed streams. */
 const CLOSE_GRACE_MS = 5_000;
 
-/** Seconds after which a caller over a limit may try again (RFC 9110, section 10.2.3). */
+/** Seconds after which a rejected caller should retry (RFC 9110, section 10.2.3). */
 const RETRY_AFTER_SECONDS = '2';
 
-/** The answers in flight in this process: what limits count, what an abort looks up, what a shutdown waits for. */
+/** The running streams and creates of this process, for limits, aborts and shutdown. */
 export class RunningStreams {
-  /** When a new one may begin. */
+  /** Limits how many streams start at the same time. */
   readonly turns = new Turns();
 
   readonly #pumps = new Map<string, Pump>();
-  /** Creates that have no stream yet, by the id that it will have. */
+  /** Creates without a stream yet, by the id of their future stream. */
   readonly #waiting = new Map<string, AbortController>();
   readonly #streams: Count;
   readonly #uploads: Count;
@@ -45,7 +45,7 @@ export class RunningStreams {
   constructor(limits: RunningLimits) {
     this.#streams = new Count(limits);
     this.#uploads = new Count(limits);
-    // While a store is down, each stream that waits to be closed listens to it.
+    // While a store is unavailable, each stream that waits to be closed listens to it.
     setMaxListeners(0, this.#gone.signal);
   }
 
@@ -53,7 +53,7 @@ export class RunningStreams {
     return this.#streams.total;
   }
 
-  /** Aborts when this process stops looking after its streams. */
+  /** Aborts when this process stops managing its streams. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
@@ -62,21 +62,20 @@ export class RunningStreams {
     return this.#pumps.get(streamId);
   }
 
-  /** Whether this process creates or pumps the stream. */
+  /** Returns true if this process creates or pumps the stream. */
   has(streamId: string): boolean {
     return this.#waiting.has(streamId) || this.#pumps.has(streamId);
   }
 
-  /** Cancels a create that has no stream yet. Does nothing if there is none with this id. */
+  /** Cancels a create without a stream. Does nothing if there is none with this id. */
   cancel(streamId: string, reason: ProxyError): void {
     this.#waiting.get(streamId)?.abort(reason);
   }
 
   /**
-   * Takes a place for an upload, before the request body is read, so that the limits bound memory. Uploads count
-   * apart from running streams: a repeated create must find its stream although that one took the last place.
-   *
-   * @param waiting is aborted if the proxy closes, or the create is canceled, before the stream exists.
+   * Takes a slot for an upload before the request body is read, so that the limits bound memory. Uploads count
+   * separately from running streams: a repeated create must find its stream although that stream took the last slot.
+   * @param waiting is aborted if the proxy closes or the create is canceled before the stream exists.
    * @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After.
    */
   take(subject: string | undefined, streamId: string, waiting: AbortController): Slot {
@@ -113,7 +112,7 @@ export class RunningStreams {
     return { start, occupy, release };
   }
 
-  /** Registers a stream of another process. No limit refuses it: it was running already. */
+  /** Registers a stream of another process, regardless of limits: it was running already. */
   adopt(subject: string | undefined, streamId: string, pump: Pump): void {
     const giveBack = this.#streams.force(subject);
     this.#pumps.set(streamId, pump);
@@ -125,8 +124,8 @@ export class RunningStreams {
   }
 
   /**
-   * Takes nothing new, leaves what another process can continue to it, waits for the rest, and stops with this end
-   * what still runs after `drainMs`.
+   * Rejects new streams, releases streams that another process can continue, waits for the rest, and stops with this
+   * end those that run after `drainMs`.
    */
   async close(drainMs: number, end: StreamEnd): Promise<void> {
     this.#closing = true;
@@ -154,7 +153,7 @@ export class RunningStreams {
   }
 }
 
-/** Counts what is in progress, in all and by subject. */
+/** Counts streams or uploads, in total and per subject. */
 class Count {
   readonly #limits: RunningLimits;
   readonly #bySubject = new Map<string, number>();
@@ -164,7 +163,10 @@ class Count {
     this.#limits = limits;
   }
 
-  /** Returns the function that gives the place back, to be called once. */
+  /**
+   * Takes a slot.
+   * @returns a function that releases the slot, to be called once.
+   */
   take(subject: string | undefined): () => void {
     const { maxConcurrentStreams, maxConcurrentStreamsPerSubject } = this.#limits;
     if (this.total >= maxConcurrentStreams) throw tooMany(maxConcurrentStreams, 'in all');
@@ -174,7 +176,7 @@ class Count {
     return this.force(subject);
   }
 
-  /** The same without limits. */
+  /** Takes a slot regardless of the limits. */
   force(subject: string | undefined): () => void {
     const ofSubject = subject === undefined ? 0 : (this.#bySubject.get(subject) ?? 0);
     this.total += 1;

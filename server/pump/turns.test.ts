@@ -3,7 +3,7 @@ import { Turns } from './turns.ts';
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-it('lets a burst in one by one, in their order, with the event loop turning meanwhile', async () => {
+it('admits a burst one by one, in order, with an event-loop turn in between', async () => {
   const turns = new Turns();
   const begun: number[] = [];
   const all = Array.from({ length: 30 }, async (_, i) => {
@@ -20,7 +20,7 @@ it('lets a burst in one by one, in their order, with the event loop turning mean
   expect(begun).toEqual(Array.from({ length: 30 }, (_, i) => i));
 });
 
-it('makes nobody wait who comes alone', async () => {
+it('does not delay a single stream', async () => {
   const turns = new Turns();
   for (let i = 0; i < 20; i += 1) {
     expect(turns.take()).toBeUndefined();
@@ -28,7 +28,7 @@ it('makes nobody wait who comes alone', async () => {
   }
 });
 
-it('lets newcomers in behind those who wait', async () => {
+it('admits new streams after those that wait', async () => {
   const turns = new Turns();
   const begun: string[] = [];
   const enter = async (name: string): Promise<void> => {

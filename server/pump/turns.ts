@@ -1,14 +1,16 @@
 /**
- * Lets a burst of new answers in one by one, a turn of the event loop each. Begun all at once, a few hundred of
- * them would keep the process busy for so long that every running answer stood still meanwhile: each takes
- * about a millisecond in all.
+ * Admits at most one new stream per event-loop turn, so that a burst of creates does not stall streams in progress
+ * (each costs about 1 ms).
  */
 export class Turns {
   readonly #queue: (() => void)[] = [];
-  /** Somebody had this turn of the event loop. */
+  /** True if a stream was admitted in this event-loop turn. */
   #isTaken = false;
 
-  /** Undefined when it is one's turn; otherwise a promise of it. First come, first served. */
+  /**
+   * Returns undefined if the stream may start now, otherwise a promise that resolves when it may. First come, first
+   * served.
+   */
   take(): Promise<void> | undefined {
     if (this.#isTaken) return new Promise((resolve) => this.#queue.push(resolve));
     this.#isTaken = true;

@@ -12,20 +12,23 @@ const TRUNCATED: StreamEnd = {
 };
 
 /**
- * Returns how an answer ended whose body came to its end.
- * @param reader undefined if nothing is judged by its format.
+ * Returns the end of a stream whose upstream's body ended.
+ * @param reader undefined if the format is not considered.
  */
 export function endOfBody(reader: FormatReader | undefined): StreamEnd {
   if (reader?.error) return reportedEnd(reader.error.code);
   return reader?.state === 'open' ? TRUNCATED : COMPLETE;
 }
 
-/** Returns how an answer ended whose body failed: a failure after the end that its format has takes nothing away. */
+/**
+ * Returns the end of a stream whose upstream's body failed. A failure after the end of the answer by its format is
+ * ignored.
+ */
 export function endOfFailure(failure: StreamEnd, reader: FormatReader | undefined): StreamEnd {
   return reader?.error || reader?.state === 'ended' ? endOfBody(reader) : failure;
 }
 
-/** Returns the end together with what the provider said about the answer. */
+/** Returns the end with the usage that the provider reported. */
 export function withUsage(end: StreamEnd, reader: FormatReader | undefined): StreamEnd {
   const usage = reader?.usage;
   return usage === undefined ? end : { ...end, usage };

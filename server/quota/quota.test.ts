@@ -8,7 +8,7 @@ const EXCHANGE_MS = 2_000;
 const TTL_SECONDS = 80;
 const BUCKET_MS = 10_000;
 const INIT = { contentType: '', ttlSeconds: TTL_SECONDS, metadata: {} };
-/** Milliseconds after which a record was checked for certain: a TTL, two logs, and the exchange. */
+/** Milliseconds after which a record has certainly been checked: a TTL, two logs, and the exchange. */
 const CHECKED_MS = TTL_SECONDS * 1_000 + 3 * BUCKET_MS + EXCHANGE_MS;
 
 let store: ManualStore;
@@ -24,7 +24,7 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-/** A process on the store. */
+/** Starts a process on the store. */
 const start = (limits: Partial<StorageLimits>): StorageQuota => {
   const all = {
     maxStoredBytes: Number.MAX_SAFE_INTEGER,
@@ -65,7 +65,7 @@ describe('the storage quota', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('[LIMIT-10] admits no stream past maxStoredBytes, whoever asks, and bounds running streams by what is left', async () => {
+  it('[LIMIT-10] rejects streams over maxStoredBytes for every caller, and bounds running streams by the rest', async () => {
     const quota = start({ maxStoredBytes: 10_000 });
     expect(await admits(quota)).toBe(true);
     const meter = quota.open('stream', 'ada');
@@ -75,10 +75,10 @@ describe('the storage quota', () => {
     expect([await admits(quota), await admits(quota, 'bob')]).toEqual([false, false]);
   });
 
-  it('[LIMIT-10] maxStoredBytesPerSubject bounds each subject apart, and not the plain secret', async () => {
+  it('[LIMIT-10] applies maxStoredBytesPerSubject to each subject separately, and not to the plain secret', async () => {
     const quota = start({ maxStoredBytesPerSubject: 5_000 });
     await keep(quota, 'of-ada', 4_000, 'ada');
-    await keep(quota, 'of-nobody', 1_000_000);
+    await keep(quota, 'of-the-operator', 1_000_000);
     expect(await Promise.all(['ada', 'bob', undefined].map((subject) => admits(quota, subject)))).toEqual([
       false,
       true,
@@ -101,7 +101,7 @@ describe('the storage quota', () => {
     expect(await admits(two)).toBe(false);
   });
 
-  it('tells other processes of a running stream by steps of 64 KiB, and at once of a mebibyte', async () => {
+  it('reports a running stream to other processes in steps of 64 KiB, and 1 MiB at once', async () => {
     const limits = { maxStoredBytes: 2_000_000 };
     const [one, two] = [start(limits), start(limits)];
     await exchange();
@@ -126,7 +126,7 @@ describe('the storage quota', () => {
     expect(probe.room).toBe(before - 1_170_001);
   });
 
-  it('[LIMIT-12] deleting frees the room at once here, elsewhere within two exchanges', async () => {
+  it('[LIMIT-12] frees the space of a deleted stream at once, in other processes within two exchanges', async () => {
     const [one, two] = [start({ maxStoredBytes: 10_000 }), start({ maxStoredBytes: 10_000 })];
     await keep(one, 'stream', 9_000);
     await exchange();
@@ -136,7 +136,7 @@ describe('the storage quota', () => {
     expect(await admits(one)).toBe(true);
   });
 
-  it('a record that arrives after the deletion does not count the stream again', async () => {
+  it('does not count a deleted stream again when a record arrives later', async () => {
     const [one, two] = [start({ maxStoredBytes: 10_000 }), start({ maxStoredBytes: 10_000 })];
     await exchange();
     const meter = one.open('stream', undefined);
@@ -150,13 +150,13 @@ describe('the storage quota', () => {
     expect(await Promise.all([one, two, late].map((quota) => admits(quota)))).toEqual([true, true, true]);
   });
 
-  it('[LIMIT-10] knows after a restart what earlier processes stored', async () => {
+  it('[LIMIT-10] counts what earlier processes stored after a restart', async () => {
     await keep(start({ maxStoredBytes: 10_000 }), 'stream', 9_000);
     await quotas.pop()!.stop();
     expect(await admits(start({ maxStoredBytes: 10_000 }))).toBe(false);
   });
 
-  it('[LIMIT-12] an expired stream frees its room: one process checks, all learn of it', async () => {
+  it('[LIMIT-12] frees the space of an expired stream in all processes, after one of them has checked it', async () => {
     const [one, two] = [start({ maxStoredBytes: 10_000 }), start({ maxStoredBytes: 10_000 })];
     await keep(one, 'stream', 9_000);
     await vi.advanceTimersByTimeAsync(TTL_SECONDS * 1_000);
@@ -167,7 +167,7 @@ describe('the storage quota', () => {
     expect(store.calls.filter((call) => call === 'head stream')).toHaveLength(1);
   });
 
-  it('a stream that is read beyond its TTL keeps counting, also for a process that starts later', async () => {
+  it('keeps counting a stream that is read after its TTL, also in a process that starts later', async () => {
     const quota = start({ maxStoredBytes: 10_000 });
     await keep(quota, 'stream', 9_000);
     for (let i = 0; i < 4; i += 1) {
@@ -180,7 +180,7 @@ describe('the storage quota', () => {
     expect(await admits(quota)).toBe(true);
   });
 
-  it('a check that failed is made again with the next log', async () => {
+  it('repeats a failed check with the next log', async () => {
     const quota = start({ maxStoredBytes: 10_000 });
     await keep(quota, 'stream', 9_000);
     await exchange();
@@ -188,13 +188,13 @@ describe('the storage quota', () => {
     store.holds = (name) => name === 'head';
     void store.nextHeld().then((head) => {
       store.holds = () => false;
-      head.fail(new Error('the store is away'));
+      head.fail(new Error('the store is unavailable'));
     });
     await vi.advanceTimersByTimeAsync(CHECKED_MS + BUCKET_MS);
     expect(await admits(quota)).toBe(true);
   });
 
-  it('its logs expire after their check: nothing that it writes stays', async () => {
+  it('lets its logs expire after their check', async () => {
     const quota = start({ maxStoredBytes: 1_000_000 });
     await keep(quota, 'stream', 100);
     await vi.advanceTimersByTimeAsync(2 * CHECKED_MS);
@@ -206,21 +206,21 @@ describe('the storage quota', () => {
     expect(Math.max(...ttls)).toBeLessThanOrEqual(TTL_SECONDS * 2.5);
   });
 
-  it('writes records again that the store did not take', async () => {
+  it('retries records that the store rejected', async () => {
     const [one, two] = [start({ maxStoredBytes: 10_000 }), start({ maxStoredBytes: 10_000 })];
     await exchange();
     store.holds = (name, id) => name === 'append' && id.startsWith('usage');
     await keep(one, 'stream', 9_000);
     void store.nextHeld().then((append) => {
       store.holds = () => false;
-      append.fail(new Error('the store is away'));
+      append.fail(new Error('the store is unavailable'));
     });
     await exchange();
     await exchange();
     expect(await admits(two)).toBe(false);
   });
 
-  it('a shutdown waits at most 5 s for a silent store', async () => {
+  it('waits at most 5 s for an unresponsive store on shutdown', async () => {
     const quota = start({ maxStoredBytes: 10_000 });
     await keep(quota, 'stream', 100);
     store.holds = () => true;
@@ -230,7 +230,7 @@ describe('the storage quota', () => {
     await stopping;
   });
 
-  it('[LIMIT-10] a create waits 5 s for what is stored, then fails', async () => {
+  it('[LIMIT-10] fails a create if the stored size is unknown after 5 s', async () => {
     store.holds = (name) => name === 'read';
     const quota = start({ maxStoredBytes: 10_000 });
     const admitted = expect(quota.admit(undefined)).rejects.toMatchObject({ code: 'UNAVAILABLE' });

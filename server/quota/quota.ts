@@ -5,7 +5,7 @@ import type { StreamStore } from '../store/types.ts';
 import { STREAM_OVERHEAD_BYTES, Usage, type UsageRecord } from './usage.ts';
 import { UsageLogs } from './usage-logs.ts';
 
-/** Milliseconds between two exchanges with the other processes. */
+/** Milliseconds between two exchanges of records with other processes. */
 const EXCHANGE_MS = 2_000;
 /** Growth of a running stream after which a record is written. Closing a stream always writes one. */
 const STEP_BYTES = 65_536;
@@ -16,32 +16,32 @@ const RECORDS_PER_APPEND = 1_000;
 
 /** Counts the bytes of one running stream. */
 export interface StorageMeter {
-  /** Bytes that may still be stored. Less than 0 if other streams took more than there was. */
+  /** Bytes that may still be stored. Negative if other streams exceeded the limit. */
   readonly room: number;
   add(bytes: number): void;
-  /** The stream is closed. */
+  /** Ends the counting: the stream is closed. */
   close(): void;
 }
 
-/** Bounds what is stored, in all and by subject. */
+/** Limits the stored bytes, in total and per subject. */
 export interface StorageQuota {
   start(): void;
   /**
    * Checks that another stream may be created.
-   * @throws ProxyError `STORAGE_QUOTA_EXCEEDED`; StoreError `UNAVAILABLE` if what is stored is not known within 5 s.
+   * @throws ProxyError `STORAGE_QUOTA_EXCEEDED`; StoreError `UNAVAILABLE` if the stored size is not known within 5 s.
    */
   admit(subject: string | undefined): Promise<void>;
   /** Counts a stream that was created. */
   open(streamId: string, subject: string | undefined): StorageMeter;
-  /** Frees the room of a stream that was deleted. */
+  /** Frees the space of a deleted stream. */
   deleted(streamId: string, subject: string | undefined): void;
   stop(): Promise<void>;
 }
 
 export interface StorageLimits {
-  /** Bytes of all streams. */
+  /** Maximum bytes of all streams. */
   readonly maxStoredBytes: number;
-  /** Bytes of one subject's streams. */
+  /** Maximum bytes of the streams of one subject. */
   readonly maxStoredBytesPerSubject: number;
   readonly streamTtlSeconds: number;
 }
@@ -60,15 +60,15 @@ const UNLIMITED: StorageQuota = Object.freeze({
   stop: () => Promise.resolve(),
 });
 
-/** Returns a quota that does nothing, without timers and writes, if both limits are off. */
+/** Creates the quota. If both limits are off, it does nothing: no timers and no writes. */
 export function createStorageQuota(limits: StorageLimits, store: StreamStore, logger: Logger): StorageQuota {
   const isOff = Math.min(limits.maxStoredBytes, limits.maxStoredBytesPerSubject) >= Number.MAX_SAFE_INTEGER;
   return isOff ? UNLIMITED : new SharedQuota(limits, store, logger);
 }
 
 /**
- * Knows the streams of this process exactly, and those of other processes from what they write into `UsageLogs`. A
- * stream counts until it is deleted, or until a check after its TTL finds that it has expired.
+ * Counts the streams of this process exactly, and those of other processes by the records that they write to
+ * `UsageLogs`. A stream counts until it is deleted, or until a check after its TTL finds that it has expired.
  */
 class SharedQuota implements StorageQuota {
   readonly #limits: StorageLimits;
@@ -157,7 +157,7 @@ class SharedQuota implements StorageQuota {
     return subject === undefined ? room : Math.min(room, maxStoredBytesPerSubject - this.#usage.of(subject));
   }
 
-  /** Resolves when the logs have been read once. */
+  /** Resolves after the logs have been read once. */
   #load(): Promise<void> {
     this.#loaded ??= this.#read().catch((error: unknown) => {
       this.#loaded = undefined;
@@ -189,7 +189,7 @@ class SharedQuota implements StorageQuota {
     });
   }
 
-  /** Writes what is pending. One write at a time, so that the records of a stream stay in order. */
+  /** Writes pending records. One write at a time, so that the records of a stream stay in order. */
   #write(): Promise<void> {
     const writing = this.#writing.then(() => this.#writeOnce());
     this.#writing = writing.catch(() => undefined);
@@ -204,7 +204,7 @@ class SharedQuota implements StorageQuota {
       try {
         await this.#logs.append(records.slice(at, at + RECORDS_PER_APPEND));
       } catch (error) {
-        // Written again with the next exchange, unless there is a newer record of the same stream.
+        // Retried with the next exchange, unless there is a newer record of the same stream.
         const unwritten = records.slice(at).map((record) => [record.streamId, record] as const);
         this.#pending = new Map([...unwritten, ...this.#pending]);
         throw error;
@@ -213,8 +213,8 @@ class SharedQuota implements StorageQuota {
   }
 
   /**
-   * Checks, in one process of all, which streams with an old record still exist. Writes their records again, then tells
-   * all processes to forget the others. If it fails, the next check includes the same streams.
+   * Checks, in only one process, which streams with an old record still exist. Writes new records for them, then a note
+   * with which all processes forget the others. If it fails, the next check includes the same streams.
    */
   async #review(): Promise<void> {
     const { due } = this.#logs;

@@ -25,12 +25,12 @@ export interface UsageReader {
 }
 
 /**
- * What all processes on one store write about the sizes of streams: one log for each eighth of a TTL. A process reads
- * the logs of one TTL when it starts, then what is added to the newest two. A log expires
- * when every record in it has been checked.
+ * Records of the sizes of streams, shared by all processes on a store: one log for each eighth of a TTL. When a process
+ * starts, it reads the logs of one TTL, then the additions to the newest two. A log expires when all its records have
+ * been checked.
  */
 export class UsageLogs {
-  /** Milliseconds that records go to the same log. */
+  /** Milliseconds covered by one log. */
   readonly bucketMs: number;
   readonly #store: StreamStore;
   readonly #ttlMs: number;
@@ -57,7 +57,10 @@ export class UsageLogs {
     return Math.floor((Date.now() - this.#ttlMs) / this.bucketMs) - 2;
   }
 
-  /** Appends records. Returns the number of their log. */
+  /**
+   * Appends records.
+   * @returns the number of their log.
+   */
   async append(lines: readonly Line[]): Promise<number> {
     const bucket = this.newest;
     const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
@@ -72,7 +75,10 @@ export class UsageLogs {
     return bucket;
   }
 
-  /** Reads what was appended since the last call, in the order of the logs. The first call reads the logs of one TTL. */
+  /**
+   * Reads the lines that were appended since the last call, in the order of the logs. The first call reads the logs of
+   * one TTL.
+   */
   async read(reader: UsageReader): Promise<void> {
     const { newest } = this;
     const first = this.#newestRead === undefined ? newest - BUCKETS_READ : this.#newestRead - 1;
@@ -81,7 +87,7 @@ export class UsageLogs {
     for (const bucket of this.#cursors.keys()) if (bucket < newest - 1) this.#cursors.delete(bucket);
   }
 
-  /** Returns true for one process of all. */
+  /** Returns true in exactly one process. */
   takeReview(bucket: number): Promise<boolean> {
     const ttlSeconds = Math.ceil((this.bucketMs * BUCKETS_READ) / 1_000);
     return this.#store.create(`${this.#idOf(bucket)}-review`, logInit(ttlSeconds));
@@ -132,7 +138,7 @@ function parseLine(text: string): Line | undefined {
   try {
     return JSON.parse(text) as Line;
   } catch {
-    // A line of another version.
+    // A line written by another version.
     return undefined;
   }
 }

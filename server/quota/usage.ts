@@ -1,17 +1,17 @@
 /**
- * Bytes that count for each stream beside its content: its record, and the logs of its keys. Without them, streams
- * without content would cost nothing.
+ * Bytes that count for each stream in addition to its content: its record and the logs of its keys. Without them,
+ * streams without content would not count.
  */
 export const STREAM_OVERHEAD_BYTES = 1_024;
 
-/** One record: how many bytes a stream has in all, its overhead included, or 0 after it was deleted. */
+/** One record: the total bytes of a stream including its overhead, or 0 after it was deleted. */
 export interface UsageRecord {
   readonly streamId: string;
   readonly subject: string | undefined;
   readonly bytes: number;
 }
 
-/** What is stored for one subject. */
+/** Stored bytes of one subject. */
 interface Tally {
   readonly subject: string | undefined;
   bytes: number;
@@ -26,7 +26,7 @@ interface Entry {
   bucket: number;
 }
 
-/** Sums up what is stored, in all and by subject. */
+/** Sums the stored bytes, in total and per subject. */
 export class Usage {
   readonly #entries = new Map<string, Entry>();
   readonly #tallies = new Map<string | undefined, Tally>();

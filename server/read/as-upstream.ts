@@ -11,15 +11,16 @@ import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STORED_CACHE_CONTROL 
 import { safeType } from './media-type.ts';
 
 /**
- * Whoever controls an upstream's answer controls what is at this URL, which may be of the app's own origin. If a
- * browser renders it as a document all the same, the document has an origin of its own and runs nothing.
+ * The upstream controls the bytes at this URL, which may be on the app's own origin. If a browser renders them as a
+ * document, that document gets an opaque origin and runs no scripts.
  */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
 
 /**
- * GET and HEAD with `as=upstream`: the whole answer as one representation, for `<audio>`, `<img>` and downloads. A closed
- * stream has a validator and ranges (RFC 9110, section 14); an open one is sent as far as it has come.
+ * Handles GET and HEAD with `as=upstream`: sends the whole body as one representation, for `<audio>`, `<img>` and
+ * downloads. A closed stream has an ETag and ranges (RFC 9110, section 14); of an open stream, the bytes received so
+ * far are sent.
  * @returns the number of bytes sent.
  */
 export async function sendAsUpstream(
@@ -71,7 +72,7 @@ export async function sendAsUpstream(
   return write(res, positions.read(streamId, first, length));
 }
 
-/** Writes with backpressure, until the client leaves. */
+/** Writes with backpressure, until the client disconnects. */
 async function write(res: ServerResponse, pieces: AsyncIterable<Uint8Array>): Promise<number> {
   const left = new AbortController();
   const leave = () => left.abort();

@@ -1,18 +1,18 @@
 import { OFFSET_START } from '../../protocol/query.ts';
 import { StoreError, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
 
-/** Sizes of closed streams that are remembered. */
+/** Maximum number of closed streams whose sizes are cached. */
 const MAX_REMEMBERED = 1_000;
-/** Bytes of one piece for a client: what a client that stalls holds, as with SSE. Of stores with cheap reads only. */
+/** Bytes of one piece, which is the memory that a stalled client occupies. For stores with cheap reads only. */
 const PIECE_BYTES = 65_536;
 
 /**
- * Translates between byte positions and offsets. Where the store's offsets are opaque, bytes are counted by reading,
- * and the size of a closed stream is remembered.
+ * Translates between byte positions and offsets. If the store's offsets are opaque, it counts bytes by reading, and
+ * caches the sizes of closed streams.
  */
 export class BytePositions {
   readonly #store: StreamStore;
-  /** Most bytes of one read that only counts, and of each read where offsets are opaque. */
+  /** Maximum bytes of one read that counts bytes, and of each read of a store with opaque offsets. */
   readonly #maxBytes: number;
   readonly #sizes = new Map<string, number>();
 
@@ -45,7 +45,7 @@ export class BytePositions {
     let offset = (position > 0 && store.offsetAt?.(position)) || OFFSET_START;
     let skip = offset === OFFSET_START ? position : 0;
     let left = length;
-    // Where offsets are opaque a read is a request to another server, which sends all that follows.
+    // With opaque offsets, each read is a request to another server, which sends all remaining bytes.
     const pieceBytes = store.offsetAt ? PIECE_BYTES : this.#maxBytes;
     while (left > 0) {
       const frame = await store.read(

@@ -16,7 +16,10 @@ import { infoAt } from './info-at.ts';
 import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
 
-/** Answers with what is there from an offset, up to a limit; gives the number of bytes. */
+/**
+ * Responds with the bytes from an offset, up to a limit.
+ * @returns the number of bytes sent.
+ */
 export async function catchUp(
   { req, res }: Exchange,
   store: StreamStore,
@@ -37,7 +40,8 @@ export async function catchUp(
   }
   const frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
   const known = await infoAt(store, streamId, info, frame);
-  // The closing and the upstream's head change what a read says without a new byte, so they are part of the tag.
+  // Closing the stream and the arrival of the upstream's head change the response without a new byte, so they are part
+  // of the ETag.
   const state = frame.end ? ':closed' : isPending(known.metadata) ? `:${PENDING}` : '';
   const etag = `"${streamId}:${offset}:${frame.next}${state}"`;
   const headers = {

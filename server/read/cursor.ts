@@ -1,11 +1,11 @@
-/** Cursors are numbers of 20 s intervals since this moment (base protocol, caching and collapsing). */
+/** Start of the first interval: cursors are numbers of 20-second intervals (base protocol, caching and collapsing). */
 const EPOCH_MS = Date.UTC(2024, 9, 9);
 const INTERVAL_MS = 20_000;
 const MAX_JITTER_SECONDS = 3_600;
 
 /**
- * The cursor of a live answer: the current interval, or, for a client that has seen that one or a later one,
- * strictly more than it had, so that no cache on the way answers it with what it has.
+ * Returns the cursor of a live response: the current interval, or a greater one if the client has sent the current
+ * interval or a later one. Otherwise a cache could respond with the same response again.
  */
 export function nextCursor(sent: string | undefined, nowMs = Date.now(), random = Math.random): string {
   const current = Math.floor((nowMs - EPOCH_MS) / INTERVAL_MS);

@@ -12,18 +12,18 @@ import { asciiJson } from '../shared/ascii.ts';
 import { recoveriesOf } from '../store/metadata.ts';
 import type { Frame, StreamEnd, StreamInfo } from '../store/types.ts';
 
-/** To the base protocol an answer is bytes; what they are stands in `Upstream-Content-Type`. */
+/** Type of all streams in the base protocol. `Upstream-Content-Type` contains the real one. */
 export const STREAM_CONTENT_TYPE = 'application/octet-stream';
 
 /**
- * Live data is one reader's and one moment's: no cache may keep it, and nothing on the way may compress it,
- * which would mean to hold it back (RFC 9111, sections 5.2.2.5 to 5.2.2.7).
+ * Live responses must not be cached, and must not be compressed, because compression delays chunks (RFC 9111, sections
+ * 5.2.2.5 to 5.2.2.7).
  */
 export const LIVE_CACHE_CONTROL = 'private, no-store, no-transform';
-/** Stored bytes may be kept by the reader, if asked about each time: the stream may be deleted. */
+/** Clients may cache stored bytes if they revalidate them, because the stream may be deleted. */
 export const STORED_CACHE_CONTROL = 'private, no-cache';
 
-/** Headers of every read: no sniffing of foreign bytes, and no page of another origin embeds them by a tag. */
+/** Headers of every read. They disable content sniffing and embedding by pages of other origins. */
 export function readHeaders(
   info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>,
 ): Record<string, string> {
@@ -44,7 +44,7 @@ export function endHeaders(end: StreamEnd | undefined): Record<string, string> {
   };
 }
 
-/** What a frame says of the place behind it. `Stream-Closed` only where nothing can come any more. */
+/** Headers for the position after a frame. `Stream-Closed` is sent only at the end of a closed stream. */
 export function positionHeaders({
   next,
   upToDate,
@@ -57,7 +57,7 @@ export function positionHeaders({
   };
 }
 
-/** Headers of HEAD: the tail, the TTL, and how it ended. */
+/** Headers of HEAD: the tail, the TTL, and the outcome. */
 export function headHeaders(info: StreamInfo): Record<string, string> {
   return {
     'Content-Type': STREAM_CONTENT_TYPE,

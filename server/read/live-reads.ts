@@ -1,14 +1,14 @@
 export interface LiveRead {
   readonly streamId: string;
-  /** Writes something that keeps a silent connection alive. */
+  /** Writes a comment that keeps an idle connection open. */
   beat(): void;
-  /** Ends the answer without a closing: its reader comes back, here or at another process. */
+  /** Ends the response without a closing event, so that the reader reconnects, to this process or another one. */
   end(): void;
-  /** Disconnects the reader, also one that does not take the last bytes. */
+  /** Disconnects the reader, also if it has not received the last bytes. */
   destroy(): void;
 }
 
-/** The SSE reads of a proxy: one interval keeps all of them alive, and a shutdown waits for them. */
+/** The SSE reads of a proxy. One interval sends keep-alive comments to all of them, and a shutdown waits for them. */
 export class LiveReads {
   readonly #reads = new Set<LiveRead>();
   readonly #intervalMs: number;
@@ -26,7 +26,7 @@ export class LiveReads {
     }, this.#intervalMs).unref();
   }
 
-  /** To be called when the last byte is on its way, or nobody is there to take it. */
+  /** Removes a read after its last byte was written, or when its client has disconnected. */
   remove(read: LiveRead): void {
     this.#reads.delete(read);
     if (this.#reads.size > 0) return;
@@ -40,7 +40,10 @@ export class LiveReads {
     for (const read of [...this.#reads]) if (read.streamId === streamId) read.end();
   }
 
-  /** Waits until every read is over, ends what still goes on after `graceMs`, and disconnects what stays after as long. */
+  /**
+   * Waits until all reads have ended. Ends the rest after `graceMs`, and disconnects those that remain after another
+   * `graceMs`.
+   */
   async close(graceMs: number): Promise<void> {
     await this.#idleWithin(graceMs);
     for (const read of [...this.#reads]) read.end();
@@ -60,7 +63,7 @@ export class LiveReads {
   }
 }
 
-/** One response that cannot be written is no other reader's trouble. */
+/** An exception while writing one response must not affect other readers. */
 function beat(read: LiveRead): void {
   try {
     read.beat();

@@ -8,7 +8,7 @@ import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
 import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
 
-/** Most bytes that are taken from the live tail. More are read at once. */
+/** Maximum bytes taken from the live tail. More bytes are read from the store at once. */
 const FRAME_BYTES = 65_536;
 
 export interface LongPollOptions {
@@ -18,8 +18,8 @@ export interface LongPollOptions {
 }
 
 /**
- * Answers with what comes after an offset, at once if there is any, or 204 when nothing came in time. The head of the
- * upstream's response, where it was not known, ends the wait too.
+ * Responds with the bytes after an offset as soon as there are any, or 204 at the timeout. The wait also ends when the
+ * upstream's head becomes known.
  */
 export async function longPoll(
   { res }: Exchange,
@@ -41,8 +41,8 @@ export async function longPoll(
       if (isClosed(res)) return 0;
       frame = follower.next();
     }
-    // After the time is up a plain read says where the reader is, which "-1" on an empty stream does not; and
-    // where more came than one frame holds, it gives that too.
+    // A catch-up read returns the position of the reader, which "-1" on an empty stream is not, and all bytes if there
+    // are more than one frame holds.
     if (!frame || (!frame.end && follower.next())) {
       frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
     }

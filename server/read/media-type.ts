@@ -1,12 +1,12 @@
 import { STREAM_CONTENT_TYPE } from './headers.ts';
 
-/** What `as=upstream` sends of a stored media type. */
+/** The headers that `as=upstream` sends for a stored media type. */
 export interface SafeType {
   readonly contentType: string;
   readonly disposition: 'inline' | 'attachment';
 }
 
-/** Types that no browser runs as a document, a script or a style sheet, with `nosniff`. */
+/** Types that browsers do not execute as a document, a script or a style sheet, with `nosniff`. */
 const SAFE_TYPES: ReadonlySet<string> = new Set([
   'image/png',
   'image/jpeg',
@@ -35,9 +35,9 @@ const PLAYLIST = /mpegurl/;
 const CONTENT_TYPE = /^([\w.+-]+\/[\w.+-]+)((?:[ \t]*;[ \t]*[\w.-]+=[\w.+-]+)*)[ \t]*$/;
 
 /**
- * Decides under which type foreign bytes may be sent from the proxy's own origin.
+ * Decides under which type bytes of an upstream may be sent from the proxy's origin.
  * @param stored `Content-Type` as the upstream sent it.
- * @returns the stored type if browsers cannot run it, else `application/octet-stream` as a download.
+ * @returns the stored type if browsers do not execute it, otherwise `application/octet-stream` as a download.
  */
 export function safeType(stored: string): SafeType {
   const [, type = '', parameters = ''] = CONTENT_TYPE.exec(stored) ?? [];

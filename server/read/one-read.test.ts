@@ -22,7 +22,7 @@ const budget = new ReadBudget({ maxReadBufferBytes: 10_000, maxReadBytes: 1_000 
 const POLL = { timeoutMs: 60_000, budget, cursor: undefined };
 const FRAME = { bytes: Buffer.from('late'), next: '4', upToDate: true };
 
-it('a catch-up read writes nothing if the client left while the store was asked', async () => {
+it('writes nothing on a catch-up read if the client disconnects during the read of the store', async () => {
   const { res, exchange, stream } = begin();
   const reading = catchUp(exchange, stream.store, stream.info, 'id', '0', budget);
   res.close();
@@ -31,7 +31,7 @@ it('a catch-up read writes nothing if the client left while the store was asked'
   expect(res.headersSent).toBe(false);
 });
 
-it('a long-poll writes nothing if the client left while it waited, and asks the store for nothing', async () => {
+it('writes and reads nothing on a long-poll if the client disconnects while it waits', async () => {
   const { res, exchange, stream } = begin();
   const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
   await vi.waitFor(() => expect(res.listenerCount('close')).toBe(1));
@@ -42,7 +42,7 @@ it('a long-poll writes nothing if the client left while it waited, and asks the 
   expect(stream.stopped).toBe(true);
 });
 
-it('a long-poll does not wait if the client left while the stream was opened', async () => {
+it('does not wait on a long-poll if the client disconnects while the stream is opened', async () => {
   const { res, exchange, stream } = begin();
   const letGo = stream.holdFollow();
   const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
@@ -53,7 +53,7 @@ it('a long-poll does not wait if the client left while the stream was opened', a
   expect(stream.stopped).toBe(true);
 });
 
-it('a long-poll writes nothing if the client left while the rest was read', async () => {
+it('writes nothing on a long-poll if the client disconnects while the rest is read', async () => {
   const { res, exchange, stream } = begin();
   const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
   await vi.waitFor(() => expect(res.listenerCount('close')).toBe(1));

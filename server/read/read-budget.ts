@@ -2,22 +2,22 @@ import type { ServerResponse } from 'node:http';
 import { isClosed } from '../http/response.ts';
 import type { Frame } from '../store/types.ts';
 
-/** Every read may return this much (READ-11), whatever is free. */
+/** Bytes that every read may return (READ-11), however few are free. */
 const MIN_READ_BYTES = 65_536;
-/** Part of the free bytes that one read may take. The rest is for others. */
+/** Part of the free bytes that one read may use. */
 const SHARE = 1 / 4;
 
 export interface ReadBudgetOptions {
-  /** Bytes of responses that are held for clients, in this process. */
+  /** Bytes of responses that are buffered for clients in this process. */
   readonly maxReadBufferBytes: number;
-  /** Most bytes of one response. */
+  /** Maximum bytes of one response. */
   readonly maxReadBytes: number;
 }
 
 /**
- * Bounds the memory of catch-up and long-poll responses. Their bytes are held until the client has taken them, or has
- * stalled for `readerStallTimeoutMs`. When little is free, responses get smaller, down to 64 KiB, so that no read waits
- * for another one.
+ * Limits the memory of catch-up and long-poll responses. Their bytes are buffered until the client has received them or
+ * has stalled for `readerStallTimeoutMs`. When few bytes are free, responses get smaller, down to 64 KiB, so that no
+ * read has to wait for another one.
  */
 export class ReadBudget {
   readonly #maxReadBytes: number;

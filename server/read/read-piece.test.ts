@@ -4,7 +4,7 @@ import { readPiece } from './read-piece.ts';
 
 const BYTES = Buffer.from('0123456789');
 
-/** A store that gives as little as it may. */
+/** A store whose reads return as few bytes as permitted. */
 const miser = {
   read: async (_id: string, offset: string, maxBytes: number): Promise<Frame> => {
     expect(maxBytes).toBeGreaterThan(0);
@@ -19,14 +19,14 @@ const miser = {
   },
 } as Pick<StreamStore, 'read'> as StreamStore;
 
-it('[READ-11] is everything up to the tail, with what its last part says', async () => {
+it('[READ-11] returns everything up to the tail, with the state of the last frame', async () => {
   const { bytes, ...rest } = await readPiece(miser, 'id', '-1', 100);
   expect(Buffer.from(bytes).toString()).toBe('0123456789');
   expect(rest).toEqual({ next: '10', upToDate: true, end: { outcome: 'complete' } });
   expect(await readPiece(miser, 'id', '10', 100)).toMatchObject({ next: '10', upToDate: true });
 });
 
-it('[READ-11] is as much as was asked for, and neither up to date nor the end', async () => {
+it('[READ-11] returns at most maxBytes, and then neither up to date nor the end', async () => {
   const { bytes, ...rest } = await readPiece(miser, 'id', '2', 5);
   expect(Buffer.from(bytes).toString()).toBe('23456');
   expect(rest).toEqual({ next: '7', upToDate: false });

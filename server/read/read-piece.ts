@@ -1,8 +1,8 @@
 import type { Frame, Offset, StreamStore } from '../store/types.ts';
 
 /**
- * Everything from an offset up to the tail, or `maxBytes` of it. A store gives what it has at hand, which on a
- * live stream may be a chunk at a time; who reads once wants the whole.
+ * Reads everything from an offset up to the tail, or up to `maxBytes`. A read of a store may return less, such as one
+ * chunk of a live stream.
  */
 export async function readPiece(
   store: StreamStore,

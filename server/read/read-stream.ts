@@ -23,10 +23,13 @@ import { longPoll } from './long-poll.ts';
 import { readSse } from './sse.ts';
 import { disconnectStalled } from './stalled.ts';
 
-/** Offsets are text that can stand in a query (base protocol): anything else is no store's business. */
+/** Form of offsets in the base protocol. Other values are rejected before they reach a store. */
 const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
 
-/** GET {base}/{id}: the base protocol's read, in its three modes, and the whole answer `as=upstream` (also HEAD). */
+/**
+ * Handles GET {base}/{id}: the read of the base protocol in its three modes, and the whole body with `as=upstream`
+ * (also HEAD).
+ */
 export async function readStream(exchange: Exchange, context: Context): Promise<void> {
   const { req, res, query, streamId, caller } = exchange;
   const { store, options, readBudget } = context;
@@ -48,7 +51,7 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   }
   const info = await visibleStream(exchange, context);
   const subject = caller?.subject;
-  // A catch-up read at `now` is answered from the head alone, so it keeps the word.
+  // A catch-up read at `now` needs only the metadata, so `now` is not resolved.
   const offset = asked === OFFSET_NOW && live !== undefined ? info.tail : asked;
   if (live === LIVE_SSE) {
     await liveRead(context, { res, streamId, offset, cursor, status: 200, headers: {}, subject });
@@ -85,13 +88,13 @@ export interface LiveReadOptions {
   readonly status: 200 | 201 | 202;
   readonly headers: Readonly<Record<string, string>>;
   readonly subject: string | undefined;
-  /** Bytes are on their way to the store. */
+  /** True if the first bytes are about to be stored. */
   readonly expecting?: boolean;
 }
 
 /**
- * An SSE read, told of as it begins and ends, whose stream's owner is looked after meanwhile.
- * @throws ProxyError `TOO_MANY_READERS`; what `readSse` throws.
+ * Performs an SSE read: emits its events, and watches the owner of the stream meanwhile.
+ * @throws ProxyError `TOO_MANY_READERS`; errors of `readSse`.
  */
 export async function liveRead(context: Context, options: LiveReadOptions): Promise<void> {
   const { store, encoder, liveReads, guardian, readerSlots, readership } = context;

@@ -4,7 +4,7 @@ import { ReaderSlots } from './reader-slots.ts';
 
 const REFUSED = { code: 'TOO_MANY_READERS', status: 429, headers: { 'Retry-After': '2' } };
 
-it('refuses a read over maxReadersPerStream until a response of that stream is closed', () => {
+it('rejects reads over maxReadersPerStream until a response of that stream is closed', () => {
   const slots = new ReaderSlots({ maxReaders: 10, maxReadersPerStream: 2 });
   const [first, second] = [new FakeResponse(), new FakeResponse()];
   slots.take('a', first.response);
@@ -17,7 +17,7 @@ it('refuses a read over maxReadersPerStream until a response of that stream is c
   expect(slots.hasRoom('a')).toBe(false);
 });
 
-it('refuses a read over maxReaders, of whichever stream', () => {
+it('rejects reads over maxReaders for all streams', () => {
   const slots = new ReaderSlots({ maxReaders: 2, maxReadersPerStream: 2 });
   const first = new FakeResponse();
   slots.take('a', first.response);
@@ -27,7 +27,7 @@ it('refuses a read over maxReaders, of whichever stream', () => {
   expect(slots.hasRoom('c')).toBe(true);
 });
 
-it('counts no client that has left already, whose response closes no more', () => {
+it('does not count a client that has already disconnected', () => {
   const slots = new ReaderSlots({ maxReaders: 1, maxReadersPerStream: 1 });
   const gone = new FakeResponse();
   gone.destroy();

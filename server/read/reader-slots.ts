@@ -2,13 +2,13 @@ import type { ServerResponse } from 'node:http';
 import { ProxyError } from '../shared/errors.ts';
 import { isClosed } from '../http/response.ts';
 
-/** Seconds after which a reader over a limit may try again (RFC 9110, section 10.2.3). */
+/** Seconds after which a rejected reader should retry (RFC 9110, section 10.2.3). */
 const RETRY_AFTER_SECONDS = '2';
 
 export interface ReaderLimits {
-  /** Reads in progress in this process. */
+  /** Maximum number of reads in progress in this process. */
   readonly maxReaders: number;
-  /** Reads in progress of one stream in this process. */
+  /** Maximum number of reads in progress of one stream in this process. */
   readonly maxReadersPerStream: number;
 }
 

@@ -11,21 +11,23 @@ import type { UpstreamHead as StoredHead } from '../store/upstream-head.ts';
 
 export const KEEP_ALIVE = ':\n\n';
 
-/** First line of every SSE read: names the encoding of `data` where an intermediary strips `Stream-SSE-Data-Encoding`. */
+/**
+ * First line of every SSE read. Indicates the encoding of `data` if an intermediary removes `Stream-SSE-Data-Encoding`.
+ */
 export const OPENING = ': base64\n\n';
 
 const CONTROL_HEAD = `event: ${CONTROL_EVENT}\ndata: `;
 const DATA_HEAD = `event: ${DATA_EVENT}\ndata: `;
 
 /**
- * A control event, which follows every data event and says where the reader is now. It is ASCII, as all of an
- * answer is: such text goes to a socket as it is.
+ * Returns a control event, which follows every data event and contains the reader's position. The whole response is
+ * ASCII, which sockets write without conversion.
  */
 export function controlEvent(
   { next, upToDate, end }: Pick<Frame, 'next' | 'upToDate' | 'end'>,
   cursor: string,
 ): string {
-  // By hand what is done for every frame; `next` is any store's text, a cursor is ours.
+  // Not `JSON.stringify`, because this runs for every frame. Only `next`, a string of the store, needs escaping.
   if (!end) {
     const rest = upToDate ? `"${cursor}","upToDate":true}` : `"${cursor}"}`;
     return `${CONTROL_HEAD}{"streamNextOffset":${JSON.stringify(next)},"streamCursor":${rest}\nid: ${next}\n\n`;
@@ -41,7 +43,7 @@ export function controlEvent(
   return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\nid: ${next}\n\n`;
 }
 
-/** The control event of a stream without the head of the upstream's response, or of one whose head is known now. */
+/** Returns the control event of a stream whose upstream's head is pending, or has just become known. */
 export function upstreamEvent(
   { next, upToDate }: Pick<Frame, 'next' | 'upToDate'>,
   cursor: string,
@@ -64,7 +66,10 @@ function toldHead({ status, contentType, headers }: StoredHead): UpstreamHead {
   };
 }
 
-/** Frames that an encoder remembers (a power of two): what one write holds, since readers of a tail come in turn. */
+/**
+ * Number of encoded frames that are cached (a power of two): as many as one write holds, because the readers of a tail
+ * follow each other closely.
+ */
 const KNOWN_FRAMES = 16;
 
 interface Encoded {
@@ -75,16 +80,19 @@ interface Encoded {
 }
 
 /**
- * Frames as SSE. Followers of a stream are given the same frames, one follower after the other: the last ones
- * are remembered, so that all readers share one encoding.
+ * Encodes frames as SSE. The followers of a stream get the same frames one after the other, so the encoder caches the
+ * last ones for all readers.
  */
 export class SseEncoder {
   readonly #known: Encoded[] = [];
   #next = 0;
 
-  /** @param upToDate whether nothing comes behind the frame now; its own word is of when it was made. */
+  /**
+   * @param upToDate true if no bytes follow the frame now. `frame.upToDate` refers to the time when the frame was
+   * created.
+   */
   encode(frame: Frame, cursor: string, upToDate: boolean): string {
-    // The newest first: as a rule the reader before has just had it.
+    // Starts with the newest frame: usually the previous reader has just encoded it.
     for (let back = 1; back <= KNOWN_FRAMES; back += 1) {
       const known = this.#known[(this.#next - back) & (KNOWN_FRAMES - 1)];
       if (known?.frame === frame && known.cursor === cursor && known.upToDate === upToDate) return known.text;
@@ -100,7 +108,9 @@ export class SseEncoder {
   }
 }
 
-/** Base64 is the one encoding in which SSE is exact: a text frame can carry neither CR nor half a character. */
+/**
+ * Encodes bytes as a data event. Only base64 is exact in SSE: text can contain neither CR nor an incomplete character.
+ */
 function dataEvent(bytes: Uint8Array): string {
   if (bytes.length === 0) return '';
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');

@@ -37,7 +37,7 @@ async function begin({ res = new FakeResponse(), stream = new FakeStream() } = {
   return { res, stream, liveReads, onEnded, reading, beat };
 }
 
-it('writes nothing after the end while the client has not taken the last bytes', async () => {
+it('writes nothing after the end while the client has not received the last bytes', async () => {
   const { res, stream, reading, beat, onEnded } = await begin();
   await reading;
   stream.add('first');
@@ -45,7 +45,7 @@ it('writes nothing after the end while the client has not taken the last bytes',
   stream.add('last', { outcome: 'complete' });
   expect(res.writableEnded).toBe(true);
   const { length } = res.written;
-  // `close` has not been emitted: it comes when the client takes the rest.
+  // `close` has not been emitted yet: it follows when the client has received the rest.
   beat();
   res.drain();
   beat();
@@ -55,7 +55,7 @@ it('writes nothing after the end while the client has not taken the last bytes',
   expect(onEnded).toHaveBeenCalledOnce();
 });
 
-it('writes nothing after the end when the stream is closed and the client takes everything', async () => {
+it('writes nothing after the end when the stream is closed and the client has received everything', async () => {
   const { res, stream, reading, beat } = await begin();
   await reading;
   stream.add('last', { outcome: 'complete' });
@@ -79,7 +79,7 @@ it('writes nothing after the end when the store fails or the stream is deleted',
   }
 });
 
-it('writes nothing and releases the follower if the client left before the stream was opened', async () => {
+it('writes nothing and releases the follower if the client disconnects before the stream is opened', async () => {
   const stream = new FakeStream();
   const letGo = stream.holdFollow();
   const { res, reading, onEnded, beat } = await begin({ stream });
@@ -92,7 +92,7 @@ it('writes nothing and releases the follower if the client left before the strea
   expect(onEnded).toHaveBeenCalledOnce();
 });
 
-it('releases the follower when the client leaves, and ignores a wake that comes late', async () => {
+it('releases the follower when the client disconnects, and ignores a late wake-up', async () => {
   const { res, stream, reading, beat, onEnded } = await begin();
   await reading;
   const { length } = res.written;
@@ -104,7 +104,7 @@ it('releases the follower when the client leaves, and ignores a wake that comes 
   expect(onEnded).toHaveBeenCalledOnce();
 });
 
-it('keeps a silent client alive, and not one that takes nothing', async () => {
+it('sends keep-alive comments to an idle client, but not to one that is not reading', async () => {
   const { res, stream, reading, beat } = await begin();
   await reading;
   const before = res.written.length;
@@ -117,7 +117,7 @@ it('keeps a silent client alive, and not one that takes nothing', async () => {
   expect(res.written).toHaveLength(length);
 });
 
-it('one response that cannot be written does not disturb the others at a keep-alive', async () => {
+it('sends keep-alive comments to the other clients if one response throws', async () => {
   const broken = await begin();
   await broken.reading;
   const { res } = broken;
@@ -139,7 +139,7 @@ it('ends the reads of a stream that another process continues at once, and no ot
   expect(stream.stopped).toBe(true);
 });
 
-it('a shutdown disconnects a client that does not take the last bytes', async () => {
+it('disconnects a client that does not receive the last bytes on shutdown', async () => {
   const { res, stream, reading, liveReads } = await begin();
   await reading;
   res.accepts = false;

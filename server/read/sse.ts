@@ -12,11 +12,11 @@ import type { LiveRead, LiveReads } from './live-reads.ts';
 import { controlEvent, KEEP_ALIVE, OPENING, upstreamEvent, type SseEncoder } from './sse-frames.ts';
 
 /**
- * Most bytes of the answer in one event. A reader can go on only behind a whole one, so on a line that breaks
- * after seconds a large event would never arrive; a smaller one would cost more control events than it saves.
+ * Maximum bytes of one event. A client can resume only after a complete event, so a large one would never arrive over a
+ * connection that breaks every few seconds. Smaller events would cost more in control events than they save.
  */
 const FRAME_BYTES = 8_192;
-/** Bytes on the wire from which on a write takes no further event: what a reader that stands still holds. */
+/** Bytes of one write after which no further event is added: the memory that a stalled client occupies. */
 const WRITE_BYTES = 65_536;
 
 export interface SseOptions {
@@ -24,24 +24,27 @@ export interface SseOptions {
   readonly store: StreamStore;
   readonly streamId: string;
   readonly offset: Offset;
-  /** What the reader's last control event said. */
+  /** `cursor` of the reader's last control event. */
   readonly cursor: string | undefined;
   readonly status: 200 | 201 | 202;
-  /** Bytes are on their way to the store: the first of them goes out with the headers. */
+  /** True if the first bytes are about to be stored. They are then sent together with the headers. */
   readonly expecting?: boolean;
-  /** Beside those of every SSE read. */
+  /** Headers in addition to those of every SSE read. */
   readonly headers: Readonly<Record<string, string>>;
   readonly encoder: SseEncoder;
   readonly liveReads: LiveReads;
   readonly logger: Logger;
-  /** Called before the first byte goes out; gives what is called when the read is over. */
+  /**
+   * Called before the first byte is sent.
+   * @returns a function that is called when the read has ended.
+   */
   readonly onBegun: (info: StreamInfo) => (bytes: number) => void;
 }
 
 /**
- * A reader is an offset and a loop: take the next frame, write, wait for drain or for more. One that reads
- * slowly holds its own frame and the next; one that is gone is forgotten at once.
- * @throws what `store.follow` throws, before anything was sent.
+ * Streams frames to one client, respecting backpressure. A slow client buffers at most two frames; a disconnected one
+ * is released immediately.
+ * @throws errors of `store.follow`, before anything was sent.
  */
 export async function readSse(options: SseOptions): Promise<void> {
   const { res, store, streamId, encoder, liveReads, logger } = options;
@@ -50,12 +53,15 @@ export async function readSse(options: SseOptions): Promise<void> {
   let silent = true;
   let over = false;
   let bytes = 0;
-  /** Precedes the first bytes in the same write, then empty. */
+  /** Sent in the same write as the first bytes, then empty. */
   let opening = OPENING;
-  /** Whether the reader knows the head of the upstream's response, or knows that there is none. */
+  /** True once the reader knows the head of the upstream's response, or knows that there is none. */
   let knowsHead = false;
   let isLooking = false;
-  /** Pulled, not written: a frame was the newest when it was made, and only the next one tells whether it still is. */
+  /**
+   * A frame that was read but not sent: whether the frame before it is the newest is known only once the next one has
+   * been requested.
+   */
   let ahead: Frame | undefined;
 
   const finish = (): void => {
@@ -67,7 +73,7 @@ export async function readSse(options: SseOptions): Promise<void> {
   const read: LiveRead = {
     streamId,
     beat: () => {
-      // A response that has ended stays open until its client has taken the last bytes.
+      // A response that has ended stays open until its client has received the last bytes.
       if (!over && !blocked) send(KEEP_ALIVE);
     },
     end: () => {
@@ -85,8 +91,8 @@ export async function readSse(options: SseOptions): Promise<void> {
     opening = '';
   };
   /**
-   * Writes what is at hand up to a limit: a few large writes cost less than many small ones. The closing goes
-   * alone: `bodyStream` of `@durable-streams/client` drops data that arrives together with it.
+   * Writes the available frames up to a limit, because a few large writes cost less than many small ones. The closing
+   * event is a separate write: `bodyStream` of `@durable-streams/client` drops data that arrives together with it.
    */
   const write = (first: Frame): void => {
     let frame = first;
@@ -106,14 +112,14 @@ export async function readSse(options: SseOptions): Promise<void> {
     try {
       if (blocked || over) return;
       ahead ??= follower.next();
-      if (!knowsHead) seeHead({ contentType: info.contentType, metadata: follower.metadata });
+      if (!knowsHead) sendHead({ contentType: info.contentType, metadata: follower.metadata });
       while (ahead && knowsHead && !blocked && !over) write(ahead);
     } catch (err) {
       fail(err);
     }
   };
-  /** Tells the reader the head of the upstream's response, which it has to know before the first byte. */
-  const seeHead = (known: Pick<StreamInfo, 'contentType' | 'metadata'>): void => {
+  /** Sends the head of the upstream's response, which must precede the first byte. */
+  const sendHead = (known: Pick<StreamInfo, 'contentType' | 'metadata'>): void => {
     if (!isPending(known.metadata)) {
       knowsHead = true;
       silent = false;
@@ -124,7 +130,7 @@ export async function readSse(options: SseOptions): Promise<void> {
         if (over) return;
         // Without a head, the stream was closed before the upstream responded.
         if (isPending(found.metadata)) knowsHead = true;
-        else seeHead(found);
+        else sendHead(found);
         step();
       }, fail);
     }
@@ -132,7 +138,8 @@ export async function readSse(options: SseOptions): Promise<void> {
   const fail = (err: unknown): void => {
     if (over) return;
     finish();
-    // An end without `streamClosed`, and after a failure a cut: no reader takes either for the end.
+    // Ends the response without `streamClosed` if the stream was deleted, and cuts it after a failure. Clients do not
+    // treat either as the end of the stream.
     if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
     else {
       cutResponse(res);
@@ -159,7 +166,7 @@ export async function readSse(options: SseOptions): Promise<void> {
     ...options.headers,
     'Content-Type': 'text/event-stream',
     'Cache-Control': LIVE_CACHE_CONTROL,
-    // nginx and its like hold a response back unless told not to.
+    // Without this, nginx and similar proxies buffer the response.
     'X-Accel-Buffering': 'no',
     [STREAM_SSE_DATA_ENCODING]: 'base64',
   });
@@ -168,7 +175,7 @@ export async function readSse(options: SseOptions): Promise<void> {
   step();
   if (!silent || over || blocked || options.expecting) return;
   if (isWaiting) return send(upstreamEvent({ next: info.tail, upToDate: true }, cursor, undefined));
-  // Nothing at hand: at the tail say so, elsewhere send a comment; both send the headers on their way.
+  // Without frames, sends a control event at the tail and a comment elsewhere. Both cause the headers to be sent.
   const atTail = options.offset === info.tail;
   send(atTail ? controlEvent({ next: info.tail, upToDate: true }, cursor) : KEEP_ALIVE);
 }

@@ -11,10 +11,10 @@ export function disconnectStalled(res: ServerResponse, timeoutMs: number): void 
   const { socket } = res;
   const previousMs = socket?.timeout ?? 0;
   res.setTimeout(timeoutMs, () => {
-    // Otherwise it is the stream that has nothing to send.
+    // Otherwise the stream has no bytes to send, and the client is not stalled.
     if (res.writableLength > 0) cutResponse(res);
   });
-  // An HTTP/1.1 connection outlives the response; its own timeout, if nobody changed it since, comes back.
+  // An HTTP/1.1 connection outlives the response, so its own timeout is restored, unless it was changed meanwhile.
   if (!socket || res.req.httpVersionMajor > 1) return;
   res.once('close', () => {
     if (!socket.destroyed && socket.timeout === timeoutMs) socket.setTimeout(previousMs);

@@ -3,8 +3,8 @@ const FIRST_MS = 250;
 const MAX_MS = 10_000;
 
 /**
- * Returns milliseconds to wait before an attempt, random, so that the streams of one upstream do not come back all at
- * once: up to 100 for the first attempt, then half to all of 250, 500, … 10,000.
+ * Returns milliseconds to wait before an attempt, random, so that the streams of one upstream do not reconnect at the
+ * same time: up to 100 for the first attempt, then half to all of 250, 500, … 10,000.
  * @param attempt 0 for the first.
  */
 export function pauseBefore(attempt: number, random: () => number = Math.random): number {
@@ -21,7 +21,7 @@ export function retryAfterMs(value: string | undefined, now = Date.now()): numbe
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
 }
 
-/** Returns true for a response that another attempt may follow: a 5xx, or a 4xx that is about this moment. */
+/** Returns true for a status that may be temporary: a 5xx, or 408, 409, 425, 429. */
 export function isWorthRetrying(status: number): boolean {
   return status >= 500 || [408, 409, 425, 429].includes(status);
 }

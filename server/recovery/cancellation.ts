@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { discardBody, type UpstreamAnswer } from '../upstream/client.ts';
 import { isWorthRetrying, pauseBefore, retryAfterMs } from './backoff.ts';
 
-/** Requests that are sent at most, within about eight seconds. */
+/** Maximum number of requests, within about eight seconds. */
 const MAX_ATTEMPTS = 6;
 /** Longest `Retry-After` that is honored, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 30_000;

@@ -23,7 +23,7 @@ function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   return at.slice(1).map((end, i) => bytes.subarray(at[i], end));
 }
 
-it('lets every whole event through, at once, and holds the rest, however the bytes are split', () => {
+it('passes complete events on at once and holds the rest, however the bytes are split', () => {
   fc.assert(
     fc.property(stream, ({ bom, events, rest, cuts }) => {
       const whole = Buffer.from((bom ? '\ufeff' : '') + events.join(''));

@@ -2,7 +2,7 @@ const LF = 10;
 const CR = 13;
 const NOTHING = new Uint8Array(0);
 
-/** Most bytes of an event that are held until it is whole. */
+/** Maximum bytes of an incomplete event that are held. */
 export const MAX_EVENT_BYTES = 8_388_608;
 
 /**
@@ -47,8 +47,8 @@ export class EventBoundaries {
 }
 
 /**
- * Lets whole server-sent events through and holds the beginning of the next one. Bytes are not changed. An event that
- * ends with a chunk leaves with it, also if an LF can still follow its CR.
+ * Passes complete server-sent events on and holds an incomplete one. Bytes are not changed. An event that ends with a
+ * chunk is passed on with it, also if an LF can still follow its CR.
  */
 export class EventCutter {
   readonly #maxBytes: number;
@@ -62,7 +62,7 @@ export class EventCutter {
     this.#maxBytes = maxBytes;
   }
 
-  /** True once an event was longer than the limit. From then on, all bytes pass as they come. */
+  /** True once an event was longer than the limit. From then on, all bytes pass unchanged. */
   get isOversized(): boolean {
     return this.#isOversized;
   }

@@ -4,13 +4,13 @@ import { compileAllowlist } from '../upstream/allowlist.ts';
 import { lastPosition } from './repeated-events.ts';
 import type { RecoveryRequest, UpstreamRecovery } from './types.ts';
 
-/** What `request` of `lastEventIdRecovery` sees. */
+/** The stream to continue, as passed to `request` of `lastEventIdRecovery`. */
 export interface LastEventIdStream {
   /** URL of the create. */
   readonly url: string;
   /** Headers of the create, with `Last-Event-ID` and without those about a body. */
   readonly headers: Headers;
-  /** Undefined if no stored event has an id: the stream begins anew. */
+  /** Undefined if no stored event has an id: the stream restarts from its beginning. */
   readonly lastEventId: string | undefined;
   /** Header fields of the upstream's first response, such as `x-run-id`. */
   readonly responseHeaders: Headers;

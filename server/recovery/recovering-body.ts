@@ -53,7 +53,7 @@ class RecoveringBody {
       resume: () => this.#current?.resume(),
       pause: () => this.#current?.pause(),
       cancel: () => {
-        this.#stopped.abort(new Error('nobody reads the body'));
+        this.#stopped.abort(new Error('the body was discarded'));
         if (this.#current) discardBody(this.#current);
       },
     });
@@ -151,7 +151,7 @@ class RecoveringBody {
         .on('end', () => resolve({ cause: 'truncated', error: undefined }))
         .on('error', fail)
         .on('close', () => fail(new Error('the connection closed before the body ended')));
-      if (body.destroyed) fail(body.errored ?? new Error('the body is gone'));
+      if (body.destroyed) fail(body.errored ?? new Error('the body was destroyed'));
     });
   }
 }

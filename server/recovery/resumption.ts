@@ -8,7 +8,7 @@ import { discardBody, readErrorBody, type UpstreamAnswer } from '../upstream/cli
 import { isWorthRetrying, pauseBefore, retryAfterMs } from './backoff.ts';
 import type { ResumeRequest, UpstreamEvent } from './types.ts';
 
-/** Requests for one stream in all. A stream that breaks more often is not worth its load. */
+/** Maximum number of requests for one stream in total. */
 export const MAX_ATTEMPTS = 200;
 /** Bytes of a refusal that a recovery sees. */
 const MAX_REFUSAL_BYTES = 65_536;
@@ -166,7 +166,7 @@ export class Resumption {
     if (/^text\/event-stream\b/i.test(headers['content-type'] ?? ''))
       return { resumed: { body, isRepeated } };
     discardBody(body);
-    // 204 tells an EventSource not to reconnect (WHATWG HTML, "Server-sent events"). Others are a gateway's page.
+    // 204 makes an EventSource stop reconnecting (WHATWG HTML, "Server-sent events"). Others are a gateway's page.
     return status === 204 ? undefined : { retryMs: 0 };
   }
 }

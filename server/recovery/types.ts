@@ -20,7 +20,9 @@ export interface StoredEvents {
 
 /** The request of a create, as its caller sent it. `prepareUpstream` has not changed it. */
 export interface RecoverableRequest {
+  /** URL of the create. */
   readonly url: string;
+  /** HTTP method of the create. */
   readonly method: string;
   /** With the value of `Upstream-Authorization` as `authorization`. */
   readonly headers: Headers;
@@ -28,25 +30,31 @@ export interface RecoverableRequest {
 
 /** A create and the head of the upstream's 2xx response. */
 export interface RecoverableExchange {
+  /** Request of the create. */
   readonly request: RecoverableRequest & { readonly body: Uint8Array | undefined };
+  /** Response of the upstream, without its body. */
   readonly response: { readonly status: number; readonly headers: Headers };
 }
 
 /** What a recovery knows about a stream that broke or is to be stopped. */
 export interface RecoverableStream {
+  /** Request of the create. */
   readonly request: RecoverableRequest;
   /** Header fields of the upstream's first response, without cookies. */
   readonly responseHeaders: Headers;
+  /** Reads the stored events from the beginning. */
   readonly events: StoredEvents;
 }
 
 /** A request of a recovery. It is checked against the allowlist and passes through `prepareUpstream`. */
 export interface RecoveryRequest {
+  /** URL of the request. The allowlist must cover it. */
   readonly url: string | URL;
   /** Default `GET` for `resume`, `POST` for `cancel`. */
   readonly method?: string;
   /** Default: the headers of the create without those about its body. */
   readonly headers?: HeadersInit;
+  /** Body of the request. */
   readonly body?: string | Uint8Array;
 }
 

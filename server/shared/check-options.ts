@@ -17,12 +17,11 @@ export type Checked<Table> = {
 };
 
 /**
- * Checks options against their table and fills in defaults. An option that is `undefined` counts as absent.
- * @param owner the function that takes the options; error messages begin with it.
- * @param example a call that works.
+ * Validates options against their table and fills in defaults. An option that is `undefined` counts as absent.
+ * @param owner name of the function that accepts the options; error messages begin with it.
+ * @param example a valid call.
  * @returns a frozen object with every name of the table.
- * @throws ConfigurationError for an unknown name, with the closest known one, and for a value of the wrong
- *   type.
+ * @throws ConfigurationError for an unknown name, with the closest known one, or a value of the wrong type.
  */
 export function checkOptions<Table extends OptionTable>(
   owner: string,

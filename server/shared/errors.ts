@@ -1,13 +1,16 @@
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/errors.ts';
 
-/** An answer that a handler gives by throwing: a code of the protocol's table and a sentence for people. */
+/** Thrown by handlers to send an error response: a code of the protocol's table and a message for people. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code: ErrorCode;
-  /** Headers that go with the answer, such as `Retry-After`. */
+  /** Headers of the response, such as `Retry-After`. */
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param message names the fix where there is one; it reaches the caller, so it never holds a credential. */
+  /**
+   * @param message states the problem and, if possible, the fix. It is sent to the caller, so it must not contain
+   * credentials.
+   */
   constructor(
     code: ErrorCode,
     message: string,
@@ -23,7 +26,7 @@ export class ProxyError extends Error {
   }
 }
 
-/** Thrown at construction for options that cannot work; the message shows a form that does. */
+/** Thrown at construction for invalid options. The message shows a valid example. */
 export class ConfigurationError extends TypeError {
   override readonly name = 'ConfigurationError';
 }

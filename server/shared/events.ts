@@ -5,28 +5,34 @@ import { callGuarded, type Logger } from './logger.ts';
 
 /** Fields of every event about one stream. */
 export interface StreamEvent {
+  /** Id of the stream. */
   readonly streamId: string;
-  /** Whose stream it is; undefined for the plain secret. */
+  /** Subject of the stream; undefined if it was created with the plain secret. */
   readonly subject?: string | undefined;
 }
 
-/** What an operator can count. Never holds a secret, a signature, a query string or a body. */
+/** Events for metrics and logs. They never contain a secret, a signature, a query string or a body. */
 export type ProxyEvent =
-  /** A stream was made: the upstream answered 2xx. `upstream` is its origin and path; `headersMs` what it took. */
+  /**
+   * A stream was created. `upstream` is the origin and path of the URL, `headersMs` the time until the upstream's
+   * headers.
+   */
   | ({ type: 'created'; upstream: string; headersMs: number } & StreamEvent)
-  /** An `Idempotency-Key` found its stream again: one upstream call saved. */
+  /** An `Idempotency-Key` matched an existing stream, so the upstream was not called. */
   | ({ type: 'replayed' } & StreamEvent)
   /** The first byte of the body arrived, `ms` after the upstream's headers. */
   | ({ type: 'first-byte'; ms: number } & StreamEvent)
-  /** The answer is over. `usage` is what the provider reported, if the format of the answer was recognized. */
+  /**
+   * The stream was closed. `usage` contains what the provider reported, if the format of the response was recognized.
+   */
   | ({ type: 'closed'; outcome: Outcome; bytes: number; durationMs: number; usage?: Usage } & StreamEvent)
   | ({ type: 'read-begun'; mode: ReadMode } & StreamEvent)
-  /** `bytes` of the answer (not of its framing) that were written. */
+  /** `bytes` counts the bytes of the stream (not of its framing) that were sent. */
   | ({ type: 'read-ended'; mode: ReadMode; bytes: number; durationMs: number } & StreamEvent)
   /**
-   * The upstream broke, and the answer continues: the first new event after it arrived. `attempt` counts requests,
-   * `cause` is about the outcome that the stream would have had, `gapMs` the time without an upstream. `adopted` is true
-   * if another process held the stream before.
+   * The stream continues after a failure of the upstream: the first new event has arrived. `attempt` counts requests,
+   * `cause` describes the outcome that the stream would have had, `gapMs` is the time without an upstream. `adopted` is
+   * true if another process ran the stream before.
    */
   | ({
       type: 'recovered';
@@ -35,13 +41,16 @@ export type ProxyEvent =
       gapMs: number;
       adopted: boolean;
     } & StreamEvent)
-  /** The upstream of a stream that was stopped could not be told to stop. `status` of its last response, if any. */
+  /** The upstream of a stopped stream could not be canceled. `status` is the status of its last response, if any. */
   | ({ type: 'cancel-failed'; status: number | undefined } & StreamEvent)
-  /** Somebody asked to stop it (PATCH or DELETE), or nobody has read it for `unreadTimeoutMs`. */
+  /** A client aborted (PATCH) or deleted (DELETE) the stream, or it had no reader for `unreadTimeoutMs`. */
   | ({ type: 'aborted'; by: 'patch' | 'delete' | 'unread' } & StreamEvent)
   /** The receiver of webhooks accepted the closing of a stream. */
   | ({ type: 'webhook-delivered'; attempts: number; status: number; durationMs: number } & StreamEvent)
-  /** An attempt failed. `reason` is a status or an error code. Without `willRetry` the webhook is given up. */
+  /**
+   * A delivery failed. `reason` is a status or an error code. If `willRetry` is false, there will be no further
+   * attempt.
+   */
   | ({
       type: 'webhook-failed';
       attempts: number;
@@ -49,16 +58,16 @@ export type ProxyEvent =
       willRetry: boolean;
       durationMs: number;
     } & StreamEvent)
-  /** A request was answered with an error. */
+  /** A request got an error response. */
   | { type: 'refused'; code: ErrorCode; status: number; method: string };
 
 /** How a stream is read. */
 export type ReadMode = 'catch-up' | 'long-poll' | 'sse';
 
-/** Receives the events of a proxy. What it throws is logged. */
+/** Receives the events of a proxy. Exceptions are logged. */
 export type OnEvent = (event: ProxyEvent) => void;
 
-/** Wraps the option so that an exception or a rejected promise in it is logged, and disturbs no stream. */
+/** Wraps the option so that exceptions and rejected promises are logged and do not affect streams. */
 export function safeEmitter(onEvent: OnEvent | undefined, logger: Logger): OnEvent {
   if (!onEvent) return () => undefined;
   return (event) =>

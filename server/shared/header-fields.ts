@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /**
- * Returns the header fields of `req.rawHeaders` as pairs of name and value. Repeated fields stay apart and in order.
+ * Returns the header fields of `req.rawHeaders` as pairs of name and value. Repeated fields are separate and in order.
  *
  * `headers` keeps only the first of several fields, and Node's HTTP/2 compatibility API has no `headersDistinct`.
  */

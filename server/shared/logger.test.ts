@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { faultLogger } from './logger.ts';
 
-it('prints refused upstream URLs, no other warning, and at most 20 a minute', () => {
+it('prints rejected upstream URLs, no other warning, and at most 20 per minute', () => {
   const printed: string[] = [];
   let now = 0;
   const logger = faultLogger(
@@ -19,7 +19,7 @@ it('prints refused upstream URLs, no other warning, and at most 20 a minute', ()
   expect(printed).toHaveLength(21);
 });
 
-it('prints a fault with its stack, the same one once a minute, and nothing of upstreams', () => {
+it('prints an error with its stack, the same one once per minute, and no errors of upstreams', () => {
   const printed: string[] = [];
   let now = 0;
   const logger = faultLogger(

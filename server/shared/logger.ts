@@ -1,8 +1,12 @@
-/** The part of pino's interface that we use: an object of fields first, then a sentence. */
+/** The part of pino's interface that the proxy uses: fields first, then a message. */
 export interface Logger {
+  /** Logs details for troubleshooting. */
   debug(fields: object, message: string): void;
+  /** Logs a normal event. */
   info(fields: object, message: string): void;
+  /** Logs a problem that the proxy has handled. */
   warn(fields: object, message: string): void;
+  /** Logs an error that needs attention. */
   error(fields: object, message: string): void;
 }
 
@@ -15,25 +19,25 @@ export const silentLogger: Logger = Object.freeze({
   error: nothing,
 });
 
-/** The same fault is printed once in this many milliseconds. */
+/** The same error is printed once in this many milliseconds. */
 const REPEAT_MS = 60_000;
-/** Faults that are remembered; beyond that the oldest is forgotten. */
+/** Maximum number of errors that are remembered. The oldest is evicted. */
 const MAX_REMEMBERED = 100;
-/** Most warnings that are printed in `REPEAT_MS`: their text depends on what callers send. */
+/** Maximum number of warnings printed in `REPEAT_MS`. A limit is needed because callers control their text. */
 const MAX_WARNINGS = 20;
-/** Errors of an upstream or of a shutdown are not faults of the operator's code or store. */
+/** Errors of an upstream or of a shutdown are not errors of the operator's code or store. */
 const NOT_A_FAULT = /^(?:UPSTREAM_|SHUTTING_DOWN)/;
-/** Refused for a reason that only the operator's configuration can change, and that the response does not tell. */
+/** An error that only the operator's configuration can fix, and that the response does not explain. */
 const WORTH_A_WARNING = 'UPSTREAM_NOT_ALLOWED';
 
 /**
- * Creates the logger of a proxy without one: prints errors and refused upstream URLs, and nothing else, as text. The
- * same fault (message and error) is printed once a minute, with the number of times that it was left out.
- * @param print default `console.error`.
- * @param now milliseconds; default `performance.now`.
+ * Creates the default logger: prints errors and rejected upstream URLs as text, and nothing else. The same error
+ * (message and cause) is printed once per minute, with the number of repetitions.
+ * @param print writes one entry. Default: `console.error`.
+ * @param now returns milliseconds. Default: `performance.now`.
  */
 export function faultLogger(
-  // eslint-disable-next-line no-console -- a fault that nobody listens for must be visible somewhere
+  // eslint-disable-next-line no-console -- errors must be visible without a logger
   print: (text: string) => void = (text) => console.error(text),
   now: () => number = () => performance.now(),
 ): Logger {
@@ -72,8 +76,8 @@ export function faultLogger(
 }
 
 /**
- * Wraps a logger so that an exception or a rejected promise in it changes nothing: it is reported to `fallback`.
- * @param fallback default: a `faultLogger`, so the fault is visible in `console.error`.
+ * Wraps a logger so that its exceptions and rejected promises are reported to `fallback`.
+ * @param fallback default: a `faultLogger`, so that the error is visible on the console.
  */
 export function guardedLogger(logger: Logger, fallback: Logger = faultLogger()): Logger {
   const report = (err: unknown): void => fallback.error({ err }, 'the logger threw');
@@ -90,8 +94,8 @@ export function guardedLogger(logger: Logger, fallback: Logger = faultLogger()):
 }
 
 /**
- * Calls a function of the operator. An exception, or the rejection of a promise that the function returns, goes to
- * `report` instead of to the caller or to `unhandledRejection`.
+ * Calls a function of the operator. Exceptions and rejections are passed to `report` instead of the caller or
+ * `unhandledRejection`.
  */
 export function callGuarded(call: () => unknown, report: (error: unknown) => void): void {
   try {

@@ -6,13 +6,13 @@ import { headerFields } from './header-fields.ts';
 const SENSITIVE = /auth|key|token|secret|cookie|password|signature|credential/i;
 /** Shorter values are no credentials, and would be found in words. */
 const MIN_LENGTH = 6;
-/** Causes and properties of an error are followed so deep. */
+/** Depth to which causes and properties of an error are searched. */
 const MAX_DEPTH = 5;
-/** Objects of one error that are looked at. */
+/** Maximum number of objects of one error that are searched. */
 const MAX_OBJECTS = 1_000;
 const REDACTED = '[redacted]';
 
-/** Returns the values of headers that are credentials: whole, and without their scheme or cookie name. */
+/** Returns the values of headers that contain credentials, with and without their scheme or cookie name. */
 export function secretsOfHeaders(headers: Iterable<readonly [name: string, value: string]>): string[] {
   const secrets: string[] = [];
   for (const [name, value] of headers) {
@@ -20,7 +20,7 @@ export function secretsOfHeaders(headers: Iterable<readonly [name: string, value
     secrets.push(value);
     if (/cookie/i.test(name)) for (const cookie of value.split(/;\s*/)) secrets.push(cookie);
   }
-  // "Bearer sk-…" and "session=…" hold the credential after the scheme and the name.
+  // Removes the scheme or the cookie name: "Bearer sk-…" and "session=…".
   return secrets.flatMap((secret) => [secret, secret.replace(/^[\w-]+(?:\s+|=)/, '')]);
 }
 
@@ -43,7 +43,7 @@ export function redact<T>(value: T, secrets: readonly string[]): T {
   const forms = secrets
     .filter((secret) => secret.length >= MIN_LENGTH)
     .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
-  // The longest first: what begins a longer one must not leave the rest of it.
+  // Longest first: otherwise, a secret that is a prefix of another would leave the rest of it.
   const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length);
   return longestFirst.length === 0
     ? value
@@ -52,7 +52,7 @@ export function redact<T>(value: T, secrets: readonly string[]): T {
 
 interface Search {
   readonly secrets: readonly string[];
-  /** Objects that may still be looked at: an HTTP client's error holds its sockets. */
+  /** Remaining number of objects to search: the error of an HTTP client may refer to its sockets. */
   left: number;
 }
 
@@ -60,7 +60,7 @@ function copyWithout(value: unknown, search: Search, depth: number): unknown {
   if (typeof value === 'string')
     return search.secrets.reduce((text, secret) => text.replaceAll(secret, REDACTED), value);
   if (typeof value !== 'object' || value === null) return value;
-  // What is not looked at is not passed on.
+  // Values that are not searched are replaced.
   if (depth === 0 || search.left === 0 || ArrayBuffer.isView(value)) return REDACTED;
   search.left -= 1;
   const names = Object.getOwnPropertyNames(value);
@@ -85,7 +85,7 @@ function propertyOf(value: object, name: string): unknown {
   try {
     return (value as Record<string, unknown>)[name];
   } catch {
-    // A getter that throws has nothing to log.
+    // A getter that throws has no value to log.
     return undefined;
   }
 }

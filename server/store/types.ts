@@ -11,7 +11,9 @@ export type Offset = string;
 
 /** How a stream ended, stored with its closing. `error` is there unless the outcome is `complete`. */
 export interface StreamEnd {
+  /** How the stream ended. */
   readonly outcome: Outcome;
+  /** Error to report to readers. Undefined for `complete`. */
   readonly error?: OutcomeError;
   /** What the provider said about the answer. Absent if its format was not recognized, or its process died. */
   readonly usage?: Usage;
@@ -171,6 +173,7 @@ export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'INVALID_OFFSET
 /** Thrown by stores, with a code that says what happened. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
+  /** Kind of the failure. */
   readonly code: StoreErrorCode;
 
   /**

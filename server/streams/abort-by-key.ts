@@ -8,9 +8,9 @@ import { metadataOf } from '../store/metadata.ts';
 import { abortHere, requireAbort, stopUpstream } from './abort-stream.ts';
 
 /**
- * PATCH {base}?action=abort: aborts what the caller created under an `Idempotency-Key` or a `Stream-Key`, also
- * before the upstream has answered. Responds 204, also if there is nothing to abort.
- * @throws ProxyError `INVALID_ACTION`, `INVALID_REQUEST` if neither header is there.
+ * Handles PATCH {base}?action=abort: aborts what the caller created under an `Idempotency-Key` or a `Stream-Key`, also
+ * before the upstream has responded. Responds 204, also if there is nothing to abort.
+ * @throws ProxyError `INVALID_ACTION`, or `INVALID_REQUEST` if both headers are missing.
  */
 export async function abortByKey({ req, res, query, caller }: Exchange, context: Context): Promise<void> {
   requireAbort(query);

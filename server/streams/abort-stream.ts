@@ -14,10 +14,10 @@ const ABORTED: StreamEnd = Object.freeze({
   error: Object.freeze({ code: 'ABORTED', message: 'The answer was stopped' }),
 });
 
-/** How long another process may take to flush and close before we close its stream ourselves. */
+/** Milliseconds to wait until another process has flushed and closed a stream. After that, this process closes it. */
 const OTHERS_CLOSE_MS = 1_000;
 
-/** PATCH {base}/{id}?action=abort: 204 when nothing runs any more, however often it is asked. */
+/** Handles PATCH {base}/{id}?action=abort. Idempotent: responds 204 when the stream is closed. */
 export async function abortStream({ res, query, streamId }: Exchange, context: Context): Promise<void> {
   requireAbort(query);
   const info = await context.store.head(streamId);
@@ -35,16 +35,16 @@ export function requireAbort(query: URLSearchParams): void {
 }
 
 /**
- * Ends a stream whichever process holds its upstream: here by its pump, elsewhere by that process's mailbox.
- * One that does not react in time finds its stream closed when it next writes; one that is gone left an
- * interrupted stream, not an aborted one.
+ * Ends a stream in the process that runs it: here by its pump, elsewhere by a message to that process. If that process
+ * does not react in time, it finds its stream closed at the next write. The stream of a dead process is closed as
+ * interrupted, not as aborted.
  */
 export async function stopUpstream(streamId: string, info: StreamInfo, context: Context): Promise<void> {
   const { running, processes, peers, closer } = context;
   const pump = running.get(streamId);
   if (pump) {
     await pump.stop(ABORTED);
-    // Its log may be deleted next, and names what to stop.
+    // Its log, which may be deleted next, contains the requests that stop the upstream.
     await context.recoveries.prepared(streamId);
     return;
   }
@@ -55,7 +55,7 @@ export async function stopUpstream(streamId: string, info: StreamInfo, context: 
     const recoverable = context.recoveries.find(streamId, info.metadata);
     if (recoverable) await context.recoveries.forget(streamId, ABORTED);
     await closer.closeFor(streamId, info, asked || recoverable ? ABORTED : INTERRUPTED);
-    // The process that held the upstream is dead or does not react.
+    // The process that ran the stream is dead or does not react.
     if (recoverable) context.recoveries.stopped(recoverable, ABORTED);
     await context.recoveries.prepared(streamId);
   } catch (error) {

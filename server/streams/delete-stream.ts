@@ -5,7 +5,10 @@ import { metadataOf } from '../store/metadata.ts';
 import { stopUpstream } from './abort-stream.ts';
 import { isVisible, streamNotFound } from '../access/visible.ts';
 
-/** DELETE {base}/{id}: stops what is in flight, deletes. 204 when it is gone, also when it was before. */
+/**
+ * Handles DELETE {base}/{id}. Idempotent: cancels the upstream request, deletes the stream, and responds 204, also if
+ * the stream does not exist.
+ */
 export async function deleteStream({ res, streamId, caller }: Exchange, context: Context): Promise<void> {
   const { store, claims, quota } = context;
   const info = await store.head(streamId);

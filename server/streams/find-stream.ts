@@ -9,8 +9,8 @@ import { locationHeaders } from '../access/location.ts';
 import { isVisible } from '../access/visible.ts';
 
 /**
- * GET {base}?key=name: responds with the caller's newest stream under a `Stream-Key` and a fresh URL. Responds 204
- * if there is none: pages ask at each mount, and browsers log every 404 as an error.
+ * Handles GET {base}?key=name: responds with the caller's newest stream under a `Stream-Key` and a fresh URL. Responds
+ * 204 if there is none, because pages ask at each mount, and browsers log every 404 as an error.
  */
 export async function findStream(exchange: Exchange, context: Context): Promise<void> {
   const { res, query, caller } = exchange;
@@ -36,7 +36,7 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
       respond(res, 204, { 'Cache-Control': 'no-store' });
       return;
     }
-    const info = await guardian.settle(streamId, found);
+    const info = await guardian.reconcile(streamId, found);
     respond(res, 200, {
       ...locationHeaders(exchange, context, { ...info, streamId }),
       [STREAM_NEXT_OFFSET]: info.tail,

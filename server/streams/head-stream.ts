@@ -4,7 +4,7 @@ import { respond } from '../http/response.ts';
 import { headHeaders } from '../read/headers.ts';
 import { visibleStream } from '../access/visible.ts';
 
-/** HEAD {base}/{id}: what the stream is, without its bytes. */
+/** Handles HEAD {base}/{id}: responds with the metadata of the stream. */
 export async function headStream(exchange: Exchange, context: Context): Promise<void> {
   const info = await visibleStream(exchange, context);
   respond(exchange.res, 200, headHeaders(info));

@@ -38,7 +38,7 @@ function contextOf(): Context {
   const claims = new Claims({
     claims: table,
     processes,
-    tellWaiting: (process, streamId) => peers.tellWaiting(process, streamId),
+    notifyWaiting: (process, streamId) => peers.notifyWaiting(process, streamId),
     streams: store,
     isHere: (id) => running.has(id),
   });
@@ -82,7 +82,7 @@ function exchangeOf(query: string, streamId = '', headers: Record<string, string
   };
 }
 
-/** Takes a key on a process whose mailbox exists only as long as `die` was not called. */
+/** Claims a key for a process that receives messages until `die` is called. */
 async function takeElsewhere() {
   const elsewhere = contextOf();
   const mailbox = `proxy-${elsewhere.processes.id}`;
@@ -92,7 +92,7 @@ async function takeElsewhere() {
   return { owner: elsewhere.processes.id, use, die: () => store.delete(mailbox) };
 }
 
-it('an abort by key succeeds if its owner dies before the message arrives, and the key stays aborted', async () => {
+it('aborts a key whose owner dies before the message arrives, and remembers the abort', async () => {
   const { use, die } = await takeElsewhere();
   const here = contextOf();
   store.holds = (name, id) => name === 'append' && id.startsWith('proxy-');
@@ -108,7 +108,7 @@ it('an abort by key succeeds if its owner dies before the message arrives, and t
   });
 });
 
-it('a deletion succeeds if the owner dies before the message arrives, and frees the key', async () => {
+it('deletes a stream whose owner dies before the message arrives, and releases the key', async () => {
   const { owner, use, die } = await takeElsewhere();
   const here = contextOf();
   const claim = here.claims.idOf(use);

@@ -21,7 +21,7 @@ interface Read {
 }
 
 /**
- * Tells the owners of streams with an unread timeout that this process has readers: at the first reader, and then at an
+ * Notifies the owners of streams with an unread timeout that this process has readers: at the first reader, and then at an
  * interval for as long as there are readers. However many readers there are and however often they come back, a stream
  * costs one notice in an interval.
  */

@@ -173,7 +173,7 @@ describe('a reader in another process', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('is told of after an outage of the store, before the answer is reported', async () => {
+  it('is notified after an outage of the store, before the answer is reported', async () => {
     watch();
     team.read(there);
     await pass(TIMEOUT_MS / 2);
@@ -185,7 +185,7 @@ describe('a reader in another process', () => {
     there.stop();
   });
 
-  it('is told of to the process that has adopted the stream, also if that is its own', async () => {
+  it('is notified to the process that has adopted the stream, also if that is its own', async () => {
     const res = team.read(there);
     for (const adopter of ['third', 'there']) {
       const onUnread = vi.fn();

@@ -62,7 +62,7 @@ describe('the timeout of a stream', () => {
     expect(unreadEntries(undefined, NEVER)).toEqual({});
   });
 
-  it('is told of four times, and every 30 s at least', () => {
+  it('is notified four times in a timeout, and at least every 30 s', () => {
     expect([noticeIntervalMs(1_000), noticeIntervalMs(3_600_000)]).toEqual([250, 30_000]);
   });
 });

@@ -22,7 +22,7 @@ interface Answer {
 /**
  * Watches the answers of this process for readers, and reports those that nobody reads in any process. Looks only when a
  * timeout is over. Readers in other processes are known by their notices, so before it reports an answer it makes sure that
- * notices arrive: it waits for a message to itself, and for the notices that may have been behind it. An outage of the store,
+ * notices arrive: it waits for a message to itself, and for notices that may arrive after it. An outage of the store,
  * or a process that was suspended, therefore cancels no answer.
  */
 export class UnreadAnswers {

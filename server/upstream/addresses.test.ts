@@ -42,7 +42,7 @@ describe('isPrivateAddress', () => {
     expect(isPrivateAddress(`::${ip}`)).toBe(true);
   });
 
-  it.each(PUBLIC_IPV4)('%s is public, also where a router turns IPv6 into it', (ip) => {
+  it.each(PUBLIC_IPV4)('%s is public, also embedded in IPv6', (ip) => {
     expect(isPrivateAddress(ip)).toBe(false);
     expect(isPrivateAddress(`::ffff:${ip}`)).toBe(false);
     expect(isPrivateAddress(`64:ff9b::${hex(ip)}`)).toBe(false);
@@ -88,13 +88,13 @@ describe('isPrivateAddress', () => {
   });
 
   it.each(['', 'localhost', '127.1', '0x7f.0.0.1', '010.0.0.1', '[::1]', '8.8.8.8 ', '8.8.8.8/32'])(
-    'counts %j, which is no address, as private',
+    'treats %j, which is not an address, as private',
     (text) => {
       expect(isPrivateAddress(text)).toBe(true);
     },
   );
 
-  it('judges every embedded IPv4 address as that address', () => {
+  it('treats every embedded IPv4 address like that address', () => {
     const rfc1918 = new BlockList();
     rfc1918.addSubnet('10.0.0.0', 8);
     rfc1918.addSubnet('172.16.0.0', 12);

@@ -1,11 +1,11 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * What the IANA special-purpose registry for IPv4 keeps from the public internet (RFC 6890 and its updates),
- * with multicast and reserved space.
+ * Ranges that are not public according to the IANA special-purpose registry for IPv4 (RFC 6890 and its updates),
+ * multicast, and reserved ranges.
  */
 const SPECIAL_IPV4 = [
-  ['0.0.0.0', 8], // this network; 0.0.0.0 reaches the own host
+  ['0.0.0.0', 8], // this network; 0.0.0.0 reaches the local host
   ['10.0.0.0', 8], // private
   ['100.64.0.0', 10], // carrier-grade NAT, and metadata services in some clouds
   ['127.0.0.0', 8], // loopback
@@ -20,7 +20,7 @@ const SPECIAL_IPV4 = [
   ['203.0.113.0', 24], // documentation
   ['224.0.0.0', 4], // multicast
   ['240.0.0.0', 4], // reserved, and limited broadcast
-  ['168.63.129.16', 32], // in no registry: the host of an Azure machine, which only that machine reaches
+  ['168.63.129.16', 32], // in no registry: the host of an Azure virtual machine
 ] as const;
 
 /** Parts of 2000::/3 that are not public. */
@@ -33,7 +33,7 @@ const SPECIAL_IPV6 = [
 const specialIpv4 = new BlockList();
 for (const [net, bits] of SPECIAL_IPV4) specialIpv4.addSubnet(net, bits, 'ipv4');
 
-/** All of IPv6 that is given out for public use, and the two ranges that stand for all of IPv4. */
+/** The public part of IPv6, and the two prefixes that embed all of IPv4. */
 const publicIpv6 = new BlockList();
 publicIpv6.addSubnet('2000::', 3, 'ipv6');
 publicIpv6.addSubnet('64:ff9b::', 96, 'ipv6');
@@ -41,7 +41,7 @@ publicIpv6.addSubnet('::ffff:0:0', 96, 'ipv6');
 
 const specialIpv6 = new BlockList();
 for (const [net, bits] of SPECIAL_IPV6) specialIpv6.addSubnet(net, bits, 'ipv6');
-// The same private IPv4 ranges, behind each prefix that a router or a stack turns back into IPv4.
+// The same private IPv4 ranges, with each prefix that routers or stacks translate to IPv4.
 for (const [net, bits] of SPECIAL_IPV4) {
   specialIpv6.addSubnet(`::ffff:${net}`, 96 + bits, 'ipv6'); // mapped (RFC 4291)
   specialIpv6.addSubnet(`64:ff9b::${net}`, 96 + bits, 'ipv6'); // NAT64 (RFC 6052)
@@ -49,9 +49,9 @@ for (const [net, bits] of SPECIAL_IPV4) {
 }
 
 /**
- * Whether an IP address is anything but a public one: private, loopback, link-local, shared, multicast,
- * reserved, for documentation, or IPv6 that leads to such an IPv4 address. What is no IP address counts as
- * private, and so does an address with a zone.
+ * Returns true for an IP address that is not public: private, loopback, link-local, shared, multicast, reserved, for
+ * documentation, or IPv6 that embeds such an IPv4 address. Text that is not an IP address, and an address with a zone,
+ * count as private.
  */
 export function isPrivateAddress(ip: string): boolean {
   switch (isIP(ip)) {

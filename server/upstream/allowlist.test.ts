@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileAllowlist } from './allowlist.ts';
 
-/** Each pattern with URLs that it lets through and URLs that it does not. */
+/** Each pattern with URLs that it allows and URLs that it rejects. */
 const TABLE: readonly (readonly [pattern: string, passes: readonly string[], refused: readonly string[]])[] =
   [
     // Paths
@@ -152,7 +152,7 @@ const TABLE: readonly (readonly [pattern: string, passes: readonly string[], ref
     ['https://h.example/%2A', ['https://h.example/%2A'], ['https://h.example/a', 'https://h.example/*']],
     ['https://h.example/ü', ['https://h.example/%C3%BC', 'https://h.example/ü'], ['https://h.example/u']],
 
-    // Encodings that an upstream could read as something else
+    // Encodings that an upstream could decode
     [
       'https://h.example/open/**',
       ['https://h.example/open/a%2Fb', 'https://h.example/open/a%252Fb', 'https://h.example/open/a;b=c/d'],
@@ -405,7 +405,7 @@ describe('[URL-6][URL-7][URL-8][URL-9] compileAllowlist', () => {
   describe.each(TABLE)('%s', (pattern, passes, refused) => {
     const allowlist = compileAllowlist([pattern]);
 
-    it.each(passes)('lets %j through', (url) => {
+    it.each(passes)('allows %j', (url) => {
       expect(allowlist.check(url)).toBeDefined();
     });
 
@@ -414,19 +414,19 @@ describe('[URL-6][URL-7][URL-8][URL-9] compileAllowlist', () => {
     });
   });
 
-  it('refuses everything when it is empty', () => {
+  it('rejects everything if it is empty', () => {
     expect(compileAllowlist([]).check('https://api.openai.com/v1')).toBeUndefined();
     expect(compileAllowlist([]).check('http://localhost/')).toBeUndefined();
   });
 
-  it('gives the URL as it was compared: dots resolved, no fragment, no final dot, the query kept', () => {
+  it('returns the normalized URL: dot segments resolved, no fragment, no final dot, with its query', () => {
     const allowlist = compileAllowlist(['https://h.example/v1/**']);
     expect(allowlist.check('HTTPS://H.example.:443/v1/x/../y?a=%2F..#z')?.url.href).toBe(
       'https://h.example/v1/y?a=%2F..',
     );
   });
 
-  it('tells whether any pattern that fits names the host literally', () => {
+  it('reports whether a matching pattern names the host literally', () => {
     const allowlist = compileAllowlist([
       'https://*.corp.example/**',
       'https://ai.corp.example/v1/**',
@@ -438,7 +438,7 @@ describe('[URL-6][URL-7][URL-8][URL-9] compileAllowlist', () => {
     expect(allowlist.check('http://localhost:1/')?.literalHost).toBe(false);
   });
 
-  it('refuses paths that are longer than any API has', () => {
+  it('rejects paths over the maximum length', () => {
     const allowlist = compileAllowlist(['https://h.example/**']);
     expect(allowlist.check(`https://h.example/${'a'.repeat(2_047)}`)).toBeDefined();
     expect(allowlist.check(`https://h.example/${'a'.repeat(2_048)}`)).toBeUndefined();

@@ -2,39 +2,38 @@ import { ConfigurationError } from '../shared/errors.ts';
 import { pathReadings } from './paths.ts';
 import { comparableHost, compilePattern } from './pattern.ts';
 
-/** A URL that passed. */
+/** A URL that the allowlist covers. */
 export interface AllowedUrl {
-  /** As it was parsed and compared, without a fragment; request this and nothing else. */
+  /** The URL as it was parsed and compared, without a fragment. Only this URL may be requested. */
   readonly url: URL;
-  /** A pattern that lets it through names its host without a wildcard: the operator means that very host. */
+  /** True if a matching pattern names the host without a wildcard. */
   readonly literalHost: boolean;
 }
 
 export interface Allowlist {
-  /** Undefined when the URL is not allowed, malformed, neither http nor https, or holds user info. */
+  /** Returns undefined if the URL is not covered, malformed, neither http nor https, or has user info. */
   check(url: string): AllowedUrl | undefined;
 }
 
-/** A path longer than this is refused: no API has one, and matching it takes time. */
+/** Maximum length of a path. Matching longer paths takes time, and APIs do not have them. */
 const MAX_PATH_LENGTH = 2_048;
 /** The longest name that DNS knows (RFC 1035, section 2.3.4). */
 const MAX_HOST_LENGTH = 253;
 
 /**
- * Makes the check of upstream URLs from patterns like `https://api.openai.com/v1/**`. An empty list lets
- * nothing through.
+ * Compiles patterns like `https://api.openai.com/v1/**` into the check of upstream URLs. An empty list allows no URL.
  *
- * - In a path `*` is one segment, or a part of one, and `**` any number of segments, also none; everything
- *   else is literal. Without a path, any path; `/` alone is the root.
- * - A port may be `*`. Without one, the scheme's default port only.
- * - Without a scheme, https only; for localhost and loopback addresses http too.
- * - `*.example.com` is any depth of subdomains and not example.com itself; any other `*` in a host stays
- *   within its label (`*-aiplatform.googleapis.com`). Wildcards never take IP addresses.
- * - `*` alone is refused: a list that lets everything through is a mistake more often than a wish.
+ * - In a path, `*` matches one segment or a part of one, and `**` any number of segments, including none. All other
+ *   characters are literal. A pattern without a path covers every path; `/` covers the root only.
+ * - A port may be `*`. A pattern without a port covers the scheme's default port only.
+ * - A pattern without a scheme covers https only; for localhost and loopback addresses also http.
+ * - `*.example.com` matches subdomains of any depth and not example.com itself. Any other `*` in a host matches within
+ *   its label (`*-aiplatform.googleapis.com`). Wildcards do not match IP addresses.
+ * - `*` alone is rejected, because a proxy that allows every URL is usually a mistake.
  * - Query and fragment are not compared; scheme and host are compared without case, the path with it.
- * - A path passes only if it would in every way that an upstream could decode it (see `paths.ts`).
+ * - A path is covered only if it is covered in every way that an upstream could decode it (see `paths.ts`).
  *
- * @throws ConfigurationError for a pattern that cannot work; the message shows one that does.
+ * @throws ConfigurationError for an invalid pattern. The message shows a valid one.
  */
 export function compileAllowlist(patterns: readonly string[]): Allowlist {
   if (!Array.isArray(patterns)) {
@@ -60,11 +59,11 @@ export function compileAllowlist(patterns: readonly string[]): Allowlist {
 }
 
 /**
- * Parses strictly what URL would repair: one way to write a URL is one way to read it. The final dot of a
- * host goes, so that the host which was compared is the one that is asked (and named in TLS).
+ * Parses strictly instead of relying on `URL`, which silently normalizes malformed input. Removes the final dot of the
+ * host, so that the host that was compared is the one that is resolved and named in TLS.
  */
 function parse(text: string): URL | undefined {
-  // User info, backslashes and white space are where parsers of URLs disagree.
+  // URL parsers disagree about user info, backslashes and white space.
   const authority = /^https?:\/\/(?<authority>[^/?#]+)/i.exec(text)?.groups?.['authority'];
   if (authority === undefined || authority.includes('@')) return undefined;
   if (/[\s\p{Cc}]/u.test(text) || /^[^?#]*\\/.test(text)) return undefined;

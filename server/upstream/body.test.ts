@@ -24,7 +24,7 @@ const answerOf = async (upstream: StandIn, options = {}) =>
 /** Unlike `once`, which rejects on errors. */
 const closed = (body: Readable) => new Promise<void>((resolve) => body.once('close', () => resolve()));
 
-/** Reads a body that fails: what came, and why it ended. */
+/** Reads a body that fails. Returns the received text and the error. */
 async function broken(body: Readable): Promise<{ got: string; error: NodeJS.ErrnoException }> {
   const chunks: Buffer[] = [];
   try {
@@ -35,7 +35,9 @@ async function broken(body: Readable): Promise<{ got: string; error: NodeJS.Errn
   return expect.fail('the body ended as if it were whole');
 }
 
-/** A body that nobody reads, in the time in which another of the same bytes was read to its end. */
+/**
+ * Returns how much of an unread body is buffered, measured when another body of the same size has been read to its end.
+ */
 async function heldBack(
   bytes: Buffer,
   head: OutgoingHttpHeaders,
@@ -57,13 +59,13 @@ async function heldBack(
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n';
 const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
 
-describe('a body that breaks off', () => {
+describe('a body that ends early', () => {
   it.each([
     ['is cut between chunks', `${CHUNKED}5\r\nfirst\r\n`],
     ['is cut in mid-chunk', `${CHUNKED}ff\r\nfirst`],
     ['is shorter than it said', `${HEAD}Content-Length: 100\r\n\r\nfirst`],
     ['is chunked wrongly', `${CHUNKED}5\r\nfirst\r\nZZ\r\n`],
-  ])('gives what came, then an error, when it %s', async (_, bytes) => {
+  ])('delivers the received bytes, then an error, when it %s', async (_, bytes) => {
     const upstream = closing(await rawStandIn((socket) => socket.end(bytes)));
     const { got, error } = await broken((await answerOf(upstream)).body);
     expect(got).toBe('first');
@@ -71,7 +73,7 @@ describe('a body that breaks off', () => {
     await upstream.idle();
   });
 
-  it('gives what came, then an error, when it is reset in mid-chunk', async () => {
+  it('delivers the received bytes, then an error, when it is reset within a chunk', async () => {
     let reset!: () => void;
     const upstream = closing(
       await rawStandIn((socket) => {
@@ -87,7 +89,7 @@ describe('a body that breaks off', () => {
     await upstream.idle();
   });
 
-  it('loses nothing when nobody reads until long after', async () => {
+  it('loses nothing if it is read long after it has ended', async () => {
     const upstream = closing(
       await rawStandIn((socket) => socket.end(`${CHUNKED}5\r\nfirst\r\n6\r\nsecond\r\n`)),
     );
@@ -101,7 +103,7 @@ describe('a body that breaks off', () => {
     expect(body.errored).toMatchObject({ code: 'UND_ERR_SOCKET' });
   });
 
-  it('tells its error also when nothing came and somebody listens late', async () => {
+  it('delivers its error to a late listener, also without a byte', async () => {
     const upstream = closing(await rawStandIn((socket) => socket.end(CHUNKED)));
     const { body } = await answerOf(upstream);
     await upstream.idle();
@@ -110,7 +112,7 @@ describe('a body that breaks off', () => {
     expect(await failed).toMatchObject({ code: 'UND_ERR_SOCKET' });
   });
 
-  it('loses nothing while its reader pauses', async () => {
+  it('loses nothing while it is paused', async () => {
     const upstream = closing(
       await rawStandIn((socket) => socket.end(`${CHUNKED}5\r\nfirst\r\n6\r\nsecond\r\n`)),
     );
@@ -124,7 +126,7 @@ describe('a body that breaks off', () => {
     expect(body.errored).toMatchObject({ code: 'UND_ERR_SOCKET' });
   });
 
-  it('is a timeout when the upstream falls silent, which ends the connection', async () => {
+  it('fails with a timeout and closes the connection if the upstream sends nothing', async () => {
     const upstream = closing(await standIn((_, res) => res.write('first')));
     const { got, error } = await broken((await answerOf(upstream, { inactivityTimeoutMs: 50 })).body);
     expect(got).toBe('first');
@@ -132,14 +134,14 @@ describe('a body that breaks off', () => {
     await upstream.idle();
   });
 
-  it('does not take for silence that its own reader pauses', async () => {
+  it('does not time out while it is paused', async () => {
     let res!: ServerResponse;
     const upstream = closing(
       await standIn((_, answer) => void (res = answer).write(Buffer.alloc(1_000_000))),
     );
     const client = closing(testClient({ inactivityTimeoutMs: 50 }));
     const { body } = await client.request(requestTo(upstream.url));
-    // Another request on the same clock falls silent at the same time, and is over first.
+    // Another request on the same timer times out first.
     const other = await client.request(requestTo(upstream.url));
     expect(classifyBodyError((await broken(other.body)).error)).toBe('timeout');
     expect(body.errored).toBeNull();
@@ -148,7 +150,7 @@ describe('a body that breaks off', () => {
     await upstream.idle();
   });
 
-  it('classifies whatever else it is given', () => {
+  it('classifies any other error', () => {
     for (const error of [undefined, null, 'x', new Error('x'), { code: 7 }]) {
       expect(classifyBodyError(error)).toBe('upstream-error');
     }
@@ -156,7 +158,7 @@ describe('a body that breaks off', () => {
 });
 
 describe('a body', () => {
-  it('holds the upstream back while nobody reads, and takes all of it later', async () => {
+  it('applies backpressure while it is not read, and delivers everything later', async () => {
     const whole = Buffer.alloc(32 * 1_048_576, 'x');
     const { body, res } = await heldBack(whole, {});
     expect(res.writableFinished).toBe(false);
@@ -164,7 +166,7 @@ describe('a body', () => {
     expect((await buffer(body)).equals(whole)).toBe(true);
   });
 
-  it('ends the connection when it is destroyed', async () => {
+  it('closes the connection when it is destroyed', async () => {
     let res!: ServerResponse;
     const upstream = closing(await standIn((_, answer) => void (res = answer).write('first')));
     const { body } = await answerOf(upstream);
@@ -192,7 +194,7 @@ const CODINGS = {
 describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, encode]) => {
   const head = { 'Content-Type': 'text/event-stream', 'Content-Encoding': coding.toUpperCase() };
 
-  it('is decoded, and its headers no longer say that it is encoded', async () => {
+  it('is decoded, and its headers have no content coding', async () => {
     const bytes = Buffer.from('data: {"ü":1}\n\n'.repeat(10_000));
     const encoded = encode(bytes);
     const upstream = closing(
@@ -207,7 +209,7 @@ describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, 
     expect((await buffer(body)).equals(bytes)).toBe(true);
   });
 
-  it('gives each piece when it comes', async () => {
+  it('delivers each chunk when it arrives', async () => {
     const encoder = createEncoder();
     const upstream = closing(await standIn((_, res) => encoder.pipe(res.writeHead(200, head))));
     const asked = answerOf(upstream);
@@ -228,7 +230,7 @@ describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, 
     await once(body, 'end');
   });
 
-  it('that ends before its coding does is broken, after what could be decoded', async () => {
+  it('fails after the decoded bytes if its coding is incomplete', async () => {
     const encoded = encode(Buffer.from('x'.repeat(100)));
     const upstream = closing(
       await standIn((_, res) => res.writeHead(200, head).end(encoded.subarray(0, -3))),
@@ -237,7 +239,7 @@ describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, 
     expect(classifyBodyError(error)).toBe('upstream-error');
   });
 
-  it('that is cut gives what came, then the connection’s error', async () => {
+  it('delivers the received bytes, then the error of the connection, if it is cut', async () => {
     const encoder = createEncoder();
     const upstream = closing(
       await standIn((_, res) => {
@@ -253,7 +255,7 @@ describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, 
     await upstream.idle();
   });
 
-  it('that is nonsense is broken, and ends the connection', async () => {
+  it('fails and closes the connection if it cannot be decoded', async () => {
     const upstream = closing(
       await standIn((_, res) => res.writeHead(200, head).write(Buffer.alloc(100_000, 0xf7))),
     );
@@ -263,7 +265,7 @@ describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, 
     expect(classifyBodyError(error)).toBe('upstream-error');
   });
 
-  it('holds the upstream back while nobody reads, and takes all of it later', async () => {
+  it('applies backpressure while it is not read, and delivers everything later', async () => {
     const whole = randomBytes(12 * 1_048_576);
     const fast = { level: 1, params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
     const { body, res } = await heldBack(encode(whole, fast), head);
@@ -272,15 +274,15 @@ describe.each(Object.entries(CODINGS))('a body in %s', (coding, [createEncoder, 
     expect((await buffer(body)).equals(whole)).toBe(true);
   });
 
-  it('is decoded no further than somebody reads, however small it was made', async () => {
+  it('is decoded only as far as it is read, whatever its compression ratio', async () => {
     const { body } = await heldBack(encode(Buffer.alloc(32 * 1_048_576)), head);
     expect(body.readableLength).toBeLessThan(1_048_576);
     discardBody(body);
   });
 });
 
-describe('a body in a coding that cannot be undone', () => {
-  it.each(['compress', 'gzip, br', 'snappy'])('is refused: %s', async (coding) => {
+describe('a body in an unsupported coding', () => {
+  it.each(['compress', 'gzip, br', 'snappy'])('is rejected: %s', async (coding) => {
     const upstream = closing(
       await standIn((_, res) => res.writeHead(200, { 'Content-Encoding': coding }).write('x')),
     );
@@ -288,7 +290,7 @@ describe('a body in a coding that cannot be undone', () => {
     await upstream.idle();
   });
 
-  it('is not what identity is', async () => {
+  it('is not rejected for identity', async () => {
     const upstream = closing(
       await standIn((_, res) => res.writeHead(200, { 'Content-Encoding': 'Identity' }).end('x')),
     );
@@ -297,7 +299,7 @@ describe('a body in a coding that cannot be undone', () => {
 });
 
 describe('readErrorBody', () => {
-  it('reads a short one whole, and leaves the connection for others', async () => {
+  it('reads a short body completely and keeps the connection open', async () => {
     const upstream = closing(await standIn((_, res) => res.writeHead(429).end('{"error":1}')));
     const client = closing(testClient());
     for (let i = 0; i < 10; i++) {
@@ -307,7 +309,7 @@ describe('readErrorBody', () => {
     expect(upstream.accepted()).toBeLessThanOrEqual(2);
   });
 
-  it.each([0, 1, 99_999, 100_000])('cuts at %i bytes and ends the connection', async (limit) => {
+  it.each([0, 1, 99_999, 100_000])('truncates at %i bytes and closes the connection', async (limit) => {
     const upstream = closing(
       await standIn((_, res) => res.writeHead(500).write(Buffer.alloc(1_000_000, 'x'))),
     );
@@ -316,7 +318,7 @@ describe('readErrorBody', () => {
     await upstream.idle();
   });
 
-  it('takes the limit after decoding', async () => {
+  it('applies the limit after decoding', async () => {
     const bomb = zlib.gzipSync(Buffer.alloc(50_000_000));
     const upstream = closing(
       await standIn((_, res) => res.writeHead(500, { 'Content-Encoding': 'gzip' }).end(bomb)),
@@ -324,12 +326,12 @@ describe('readErrorBody', () => {
     expect(await readErrorBody((await answerOf(upstream)).body, 1_000)).toHaveLength(1_000);
   });
 
-  it('gives what came when the body breaks off', async () => {
+  it('returns the received bytes if the body ends early', async () => {
     const upstream = closing(await rawStandIn((socket) => socket.end(`${CHUNKED}5\r\nfirst\r\n`)));
     expect(String(await readErrorBody((await answerOf(upstream)).body, 100))).toBe('first');
   });
 
-  it('gives what came when the body takes too long, and ends the connection', async () => {
+  it('returns the received bytes and closes the connection if the body takes too long', async () => {
     const upstream = closing(await standIn((_, res) => res.writeHead(500).write('first')));
     expect(String(await readErrorBody((await answerOf(upstream)).body, 100, 50))).toBe('first');
     await upstream.idle();

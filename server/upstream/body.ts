@@ -2,22 +2,22 @@ import { Readable, type Duplex } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { ProxyError } from '../shared/errors.ts';
 
-/** Bytes that a body holds before the upstream is paused, beyond what its reader holds. */
+/** Bytes that a body buffers before the upstream is paused, in addition to those that its reader buffers. */
 const HIGH_WATER_BYTES = 65_536;
 
-/** Where the bytes of a body come from. */
+/** Source of the bytes of a body. */
 export interface BodySource {
-  /** There is room for more. Called often, also when nothing was paused. */
+  /** Resumes the source. Called often, also if it was not paused. */
   resume(): void;
-  /** There is no room for more. */
+  /** Pauses the source. */
   pause(): void;
-  /** Nobody wants the rest. */
+  /** Cancels the source: the rest of the body is not needed. */
   cancel(): void;
 }
 
 /**
- * A body that loses nothing that arrived: a failure waits until every byte before it was read, and until
- * somebody reads at all. A plain Readable drops its buffer when it is destroyed with an error.
+ * A readable that delivers every received byte before its error, and not before it is read. A plain Readable drops its
+ * buffer when it is destroyed with an error.
  */
 export class UpstreamBody extends Readable {
   readonly #source: BodySource;
@@ -28,7 +28,7 @@ export class UpstreamBody extends Readable {
   constructor(source: BodySource) {
     super({ highWaterMark: HIGH_WATER_BYTES });
     this.#source = source;
-    // The network may fail between two listeners; that must not end the process.
+    // The network may fail while no listener is attached. That must not end the process.
     this.on('error', () => undefined);
   }
 
@@ -58,7 +58,7 @@ export class UpstreamBody extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    // Of what is complete there is no rest.
+    // A complete body has nothing to cancel.
     if (!this.#isComplete) this.#source.cancel();
     callback(error);
   }
@@ -69,13 +69,13 @@ export class UpstreamBody extends Readable {
 }
 
 /**
- * What decodes a body, by its Content-Encoding (RFC 9110, section 8.4): undefined for a body that is not
- * encoded. Nobody asked the upstream to encode, so more than one coding is not worth the code.
- * @throws ProxyError `UPSTREAM_ERROR` for a coding that we cannot undo; readers could not either.
+ * Returns the decoder for a Content-Encoding (RFC 9110, section 8.4), or undefined if the body is not encoded. The
+ * proxy does not ask upstreams to encode, so it does not support several codings at once.
+ * @throws ProxyError `UPSTREAM_ERROR` for an unsupported coding, which readers could not decode either.
  */
 export function decoderOf(contentEncoding: string | undefined): Duplex | undefined {
   const coding = (contentEncoding ?? '').trim().toLowerCase();
-  // Flushed at each chunk: a token must not wait for the decoder's block to fill.
+  // Flushes at each chunk: a token must not wait until a block of the decoder is full.
   switch (coding) {
     case '':
     case 'identity':
@@ -97,8 +97,8 @@ export function decoderOf(contentEncoding: string | undefined): Duplex | undefin
 }
 
 /**
- * Puts a decoder behind a body. A body that ends in mid-coding fails, and never looks complete; an empty one
- * (of a 204, say) has nothing to decode.
+ * Pipes a body through a decoder. A body that ends within its coding fails and never looks complete. An empty body
+ * (such as that of a 204) has nothing to decode.
  */
 export function decodeBody(encoded: UpstreamBody, decoder: Duplex): UpstreamBody {
   let empty = true;
@@ -129,7 +129,7 @@ export function decodeBody(encoded: UpstreamBody, decoder: Duplex): UpstreamBody
       decoded.complete();
     })
     .on('error', (error) => {
-      // An empty write comes back when all before it is decoded and taken.
+      // The callback of an empty write is called when all earlier bytes have been decoded and read.
       decoder.write('', () => {
         decoder.destroy();
         decoded.fail(error);
@@ -138,24 +138,24 @@ export function decodeBody(encoded: UpstreamBody, decoder: Duplex): UpstreamBody
   return decoded;
 }
 
-/** Why a body failed: the upstream was silent for too long, or was cut, reset or not decodable. */
+/** Classifies the failure of a body: a timeout, or any other failure. */
 export function classifyBodyError(error: unknown): 'timeout' | 'upstream-error' {
   return (error as { code?: unknown } | undefined)?.code === 'UND_ERR_BODY_TIMEOUT'
     ? 'timeout'
     : 'upstream-error';
 }
 
-/** Lets go of a body that nobody will read, and of its socket. */
+/** Discards a body that will not be read, and its socket. */
 export function discardBody(body: Readable): void {
   body.on('error', () => undefined).destroy();
 }
 
-/** Milliseconds that the body of an error may take. */
+/** Milliseconds within which the body of an error must arrive. */
 const ERROR_BODY_TIMEOUT_MS = 10_000;
 
 /**
- * Reads the body of an error: what came until its end, the limit, a failure, or ten seconds, whichever is
- * first. Never rejects; the connection is gone or reusable afterwards.
+ * Reads the body of an error until its end, the limit, a failure or ten seconds, whichever is first. Never rejects. The
+ * connection is closed or reusable afterwards.
  */
 export async function readErrorBody(
   body: Readable,
@@ -172,7 +172,7 @@ export async function readErrorBody(
       if (length >= limitBytes) break;
     }
   } catch {
-    // What came is more than nothing.
+    // A truncated body is better than none.
   } finally {
     clearTimeout(timer);
   }

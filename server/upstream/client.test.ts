@@ -28,7 +28,7 @@ const failure = (answer: Promise<UpstreamAnswer>): Promise<ProxyError> =>
     (error: unknown) => error as ProxyError,
   );
 
-/** A stand-in that says nothing until the test does. */
+/** An upstream that sends nothing until the test does. */
 async function silentStandIn() {
   let asked!: (exchange: { req: IncomingMessage; res: ServerResponse }) => void;
   const exchange = new Promise<{ req: IncomingMessage; res: ServerResponse }>((resolve) => (asked = resolve));
@@ -47,7 +47,7 @@ const resolvingTo =
   };
 
 describe('a request', () => {
-  it('goes out as it was given, and nothing is added but what HTTP needs', async () => {
+  it('is sent unchanged, with only the headers that HTTP requires', async () => {
     const { upstream, exchange } = await silentStandIn();
     const client = closing(testClient());
     const body = new TextEncoder().encode('padding{"a":"ü"}').subarray(7);
@@ -80,7 +80,7 @@ describe('a request', () => {
   });
 
   it.each([301, 302, 307, 308, 304, 400, 404, 500])(
-    'gives a %i as it is, and follows nothing',
+    'returns a %i unchanged and follows no redirect',
     async (status) => {
       let requests = 0;
       const upstream = closing(
@@ -96,7 +96,7 @@ describe('a request', () => {
     },
   );
 
-  it('passes over 1xx answers', async () => {
+  it('ignores 1xx responses', async () => {
     const upstream = closing(
       await standIn((_, res) => {
         res.writeEarlyHints({ link: '</x>; rel=preload' });
@@ -108,7 +108,7 @@ describe('a request', () => {
     expect([answer.status, await text(answer.body)]).toEqual([200, 'x']);
   });
 
-  it('keeps connections for the next, and opens as many as are wanted at once', async () => {
+  it('reuses connections, and opens as many as there are concurrent requests', async () => {
     const waiting: ServerResponse[] = [];
     let all!: () => void;
     const arrived = new Promise<void>((resolve) => (all = resolve));
@@ -123,7 +123,7 @@ describe('a request', () => {
       const { body } = await client.request(requestTo(new URL('/one', upstream.url)));
       await text(body);
     }
-    // A connection is free again one turn after its answer was read.
+    // A connection is free one event-loop turn after its response was read.
     expect(upstream.accepted()).toBeLessThanOrEqual(2);
 
     const answers = Array.from({ length: 100 }, () => client.request(requestTo(upstream.url)));
@@ -141,7 +141,7 @@ describe('private addresses', () => {
   const attempt = (client: UpstreamClient, url: string, options: Partial<UpstreamRequest> = {}) =>
     client.request(requestTo(new URL(url), { literalHost: false, ...options }));
 
-  it('[URL-10] are refused without a connection: as the name’s answer, one among others, or given as such', async () => {
+  it('[URL-10] are rejected without a connection: as the only or one of several addresses of a name, or given literally', async () => {
     const upstream = closing(await standIn((_, res) => res.end()));
     const { port } = upstream.url;
     for (const addresses of [
@@ -166,10 +166,10 @@ describe('private addresses', () => {
     expect(upstream.accepted()).toBe(0);
   });
 
-  it('[URL-10] are refused when the name’s answer turns private between one look-up and the connection', async () => {
+  it('[URL-10] are rejected if the address of a name becomes private between a lookup and the connection', async () => {
     const upstream = closing(await standIn((_, res) => res.end()));
     const lookup = resolvingTo(['93.184.216.34'], ['127.0.0.1']);
-    // Somebody checked the name, and was told a public address.
+    // An earlier lookup of the name returns a public address.
     const [, found] = await new Promise<unknown[]>((resolve) =>
       lookup('h', { all: true }, (...args) => resolve(args)),
     );
@@ -181,7 +181,7 @@ describe('private addresses', () => {
     expect(upstream.accepted()).toBe(0);
   });
 
-  it('[URL-10] are fine for a host that is named literally, or when the operator says so', async () => {
+  it('[URL-10] are allowed for a host that is named literally, or with allowPrivateNetworks', async () => {
     const upstream = closing(await standIn((_, res) => res.end('inside')));
     const named = `http://model.internal:${upstream.url.port}/`;
     const lookup = resolvingTo(['127.0.0.1']);
@@ -192,7 +192,7 @@ describe('private addresses', () => {
     expect(await text((await attempt(client, upstream.url.href)).body)).toBe('inside');
   });
 
-  it('are not reached over a connection that was made for a literal host', async () => {
+  it('are not reached over a connection that was opened for a literal host', async () => {
     const upstream = closing(await standIn((_, res) => res.end('inside')));
     const client = closing(testClient({ lookup: resolvingTo(['127.0.0.1']) }));
     const named = `http://model.internal:${upstream.url.port}/`;
@@ -202,7 +202,7 @@ describe('private addresses', () => {
   });
 });
 
-describe('no answer', () => {
+describe('a request without a response', () => {
   const secretive = (url: URL) =>
     requestTo(new URL('/secret-path?key=sk-1', url), { headers: [['Authorization', 'sk-2']] });
 
@@ -213,7 +213,7 @@ describe('no answer', () => {
     expect(inspect(error, { depth: 9 })).not.toMatch(/secret|sk-|SSH/);
   }
 
-  it('is UPSTREAM_ERROR with host and code when nobody listens', async () => {
+  it('fails with UPSTREAM_ERROR, host and code if the connection is refused', async () => {
     const upstream = await standIn(() => undefined);
     await upstream.close();
     await refusal(
@@ -223,7 +223,7 @@ describe('no answer', () => {
     );
   });
 
-  it('is UPSTREAM_ERROR when the name does not resolve', async () => {
+  it('fails with UPSTREAM_ERROR if the name does not resolve', async () => {
     const lookup: LookupFunction = (_, __, callback) =>
       callback(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }), []);
     for (const literalHost of [true, false]) {
@@ -269,7 +269,7 @@ describe('no answer', () => {
     await upstream.idle();
   });
 
-  it('is UPSTREAM_TIMEOUT when headers do not come in time, and the connection goes', async () => {
+  it('fails with UPSTREAM_TIMEOUT and closes the connection if the headers do not arrive in time', async () => {
     const { upstream, exchange } = await silentStandIn();
     const client = closing(testClient({ headersTimeoutMs: 50 }));
     const answer = refusal(
@@ -282,7 +282,7 @@ describe('no answer', () => {
     await upstream.idle();
   });
 
-  it('is UPSTREAM_TIMEOUT also while the name is being resolved, and leaves nothing on the signal', async () => {
+  it('fails with UPSTREAM_TIMEOUT while the name is being resolved, and removes its listener from the signal', async () => {
     const client = closing(testClient({ headersTimeoutMs: 50, lookup: () => undefined }));
     const { signal } = new AbortController();
     const request = { ...secretive(new URL('http://slow.example')), signal };
@@ -290,7 +290,7 @@ describe('no answer', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('is SHUTTING_DOWN once the client is closed, also for what is under way', async () => {
+  it('fails with SHUTTING_DOWN once the client is closed, also if it was in progress', async () => {
     const { upstream, exchange } = await silentStandIn();
     const client = testClient();
     const answer = failure(client.request(secretive(upstream.url)));
@@ -306,7 +306,7 @@ describe('no answer', () => {
     await client.close();
   });
 
-  it('leaves no connection under way once the client is closed', async () => {
+  it('opens no connection once the client is closed', async () => {
     const upstream = closing(await standIn((_, res) => res.end()));
     let connect!: () => void;
     let resolving!: () => void;
@@ -322,7 +322,7 @@ describe('no answer', () => {
     await client.close();
     expect(await answer).toMatchObject({ code: 'SHUTTING_DOWN' });
     connect();
-    // One that begins after it is there first only if there is no other.
+    // A connection opened after it would be accepted first.
     await text((await closing(testClient()).request(requestTo(upstream.url))).body);
     expect(upstream.accepted()).toBe(1);
   });
@@ -331,7 +331,7 @@ describe('no answer', () => {
 describe('the signal', () => {
   it('rejects with its reason before anything is sent', async () => {
     const upstream = closing(await standIn((_, res) => res.end()));
-    const reason = new Error('changed my mind');
+    const reason = new Error('not needed');
     const request = requestTo(upstream.url, { signal: AbortSignal.abort(reason) });
     await expect(closing(testClient()).request(request)).rejects.toBe(reason);
     expect(upstream.accepted()).toBe(0);
@@ -348,7 +348,7 @@ describe('the signal', () => {
     await expect(answer).rejects.toBe('a reason that is no error');
   });
 
-  it('sends nothing when it came before the connection', async () => {
+  it('sends nothing if it aborts before the connection is open', async () => {
     const requested: (string | undefined)[] = [];
     const upstream = closing(
       await standIn((req, res) => {
@@ -380,7 +380,7 @@ describe('the signal', () => {
     await upstream.idle();
   });
 
-  it('ends the connection while the headers are awaited', async () => {
+  it('closes the connection while waiting for the headers', async () => {
     const { upstream, exchange } = await silentStandIn();
     const stop = new AbortController();
     const answer = closing(testClient()).request(requestTo(upstream.url, { signal: stop.signal }));
@@ -391,7 +391,7 @@ describe('the signal', () => {
     await upstream.idle();
   });
 
-  it('fails the body with its reason, after what came before, and ends the connection', async () => {
+  it('fails the body with its reason after the received bytes, and closes the connection', async () => {
     const { upstream, exchange } = await silentStandIn();
     const stop = new AbortController();
     const asked = closing(testClient()).request(requestTo(upstream.url, { signal: stop.signal }));
@@ -410,7 +410,7 @@ describe('the signal', () => {
     await upstream.idle();
   });
 
-  it('is let go of when the answer is over, and when there is none', async () => {
+  it('has no listener left after a response has ended or a request has failed', async () => {
     const { upstream, exchange } = await silentStandIn();
     const client = closing(testClient());
     const { signal } = new AbortController();

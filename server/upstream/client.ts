@@ -14,11 +14,13 @@ import { comparableHost } from './pattern.ts';
 export { classifyBodyError, discardBody, readErrorBody } from './body.ts';
 
 export interface UpstreamClientOptions {
-  /** Let names and addresses be private although no pattern names the host literally. */
+  /** Allows private addresses also for hosts that no pattern names literally. */
   allowPrivateNetworks: boolean;
-  /** Milliseconds for everything before the answer's headers: DNS, connection, TLS, sending, waiting. */
+  /** Milliseconds until the response's headers, including DNS, connection, TLS and sending the request. */
   headersTimeoutMs: number;
-  /** Milliseconds of silence in a body, not counting time in which nobody reads. Kept to within a second. */
+  /**
+   * Maximum milliseconds between two chunks of a body, not counting time in which it is paused. Accurate to one second.
+   */
   inactivityTimeoutMs: number;
   /** Sends the requests instead of agents of the client. Its owner closes it. */
   dispatcher?: UpstreamDispatcher | undefined;
@@ -29,44 +31,46 @@ export interface UpstreamClientOptions {
 }
 
 export interface UpstreamRequest {
-  /** As the allowlist gave it. */
+  /** The URL as returned by the allowlist. */
   readonly url: URL;
-  /** As the allowlist gave it: private addresses are fine. */
+  /** True if the allowlist names the host literally: private addresses are then allowed. */
   readonly literalHost: boolean;
   readonly method: string;
   readonly headers: Iterable<readonly [string, string]>;
   readonly body: Uint8Array | undefined;
   /** Overrides `headersTimeoutMs` of the client for this request. */
   readonly headersTimeoutMs?: number;
-  /** Stops the request, and its body later. */
+  /** Cancels the request or, later, its body. */
   readonly signal: AbortSignal;
 }
 
 export interface UpstreamAnswer {
   readonly status: number;
-  /** Names in lower case; repeated fields joined (RFC 9110, section 5.3), of `content-type` the first. */
+  /**
+   * Names are in lower case. Repeated fields are joined (RFC 9110, section 5.3); of `content-type`, the first is used.
+   */
   readonly headers: Readonly<Record<string, string | undefined>>;
   /**
-   * The body, decoded. A failure comes as its error after every byte that arrived before, with the signal's
-   * reason when that was the cause; `classifyBodyError` tells silence from the rest. Whoever does not read it
-   * to the end destroys it, and the connection with it.
+   * The decoded body. Its error follows all bytes received before, and is the signal's reason if that was the cause.
+   * `classifyBodyError` distinguishes timeouts from other failures. A consumer that does not read the body to its end
+   * must destroy it, which closes the connection.
    */
   readonly body: Readable;
 }
 
 export interface UpstreamClient {
   /**
-   * Sends a request and gives the answer when its headers are there, whatever its status; redirects are not
-   * followed.
+   * Sends a request and resolves with the response once its headers have arrived, whatever its status. Does not follow
+   * redirects.
    * @throws ProxyError `UPSTREAM_NOT_ALLOWED` for a private address, without a connection; `UPSTREAM_TIMEOUT`;
-   * `UPSTREAM_ERROR` when there is no answer; `SHUTTING_DOWN` after `close`. Or the signal's reason.
+   * `UPSTREAM_ERROR` if there is no response; `SHUTTING_DOWN` after `close`. Or the signal's reason.
    */
   request(request: UpstreamRequest): Promise<UpstreamAnswer>;
-  /** Ends every request and connection. */
+  /** Cancels all requests and closes all connections. */
   close(): Promise<void>;
 }
 
-/** Milliseconds after which a host that takes no connection counts as gone. */
+/** Milliseconds after which an attempt to connect fails. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
@@ -89,7 +93,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       signal.throwIfAborted();
       const host = comparableHost(request.url.hostname);
       const anyAddress = request.literalHost || allowPrivateNetworks;
-      // No lookup is made for what is an address already.
+      // undici does not look up literal addresses, so they are checked here.
       if (!anyAddress && isIP(host) !== 0 && isPrivateAddress(host)) throw privateAddress(host);
       const send = anyAddress ? outbound.open : outbound.guarded;
       return decode(await exchange(send, { headersTimeoutMs, ...request, signal }));
@@ -122,7 +126,7 @@ function exchange(send: Send, request: UpstreamRequest & { headersTimeoutMs: num
     const stop = (reason: Error) => {
       settle();
       stopped = { reason };
-      // While undici connects there is no controller yet, and the caller does not wait for one.
+      // While undici connects, there is no controller yet, and the caller must not wait for one.
       controller?.abort(reason);
       reject(reason);
     };
@@ -155,7 +159,7 @@ function exchange(send: Send, request: UpstreamRequest & { headersTimeoutMs: num
           body = new UpstreamBody({
             resume: () => started.resume(),
             pause: () => started.pause(),
-            cancel: () => started.abort(new Error('nobody reads the body')),
+            cancel: () => started.abort(new Error('the body was discarded')),
           });
           resolve({ status, headers: joined(rawHeaders), body });
         },
@@ -209,11 +213,13 @@ function headersTimeout(url: URL, ms: number): ProxyError {
   return new ProxyError('UPSTREAM_TIMEOUT', `${url.host} sent no headers within ${ms} ms`);
 }
 
-/** What a caller is told: the host and a code, nothing of path, query or headers. */
+/**
+ * Returns the error shown to callers. It contains the host and an error code only, never the path, query or headers.
+ */
 function requestError(url: URL, error: Error): ProxyError {
   if (error instanceof ProxyError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? error.name;
-  // For the log, without what undici attaches: a parser's error holds bytes of the answer.
+  // For the log, without properties that undici adds: a parser error contains bytes of the response.
   const cause = Object.assign(new Error(error.message || code), { code });
   switch (code) {
     case 'UND_ERR_DESTROYED':

@@ -8,7 +8,7 @@ const upstreamRequestHeaders = requestHeaders(DEFAULT_DROP_REQUEST_HEADERS);
 const forwarded = (...fields: [string, string][]) => upstreamRequestHeaders(fields.flat(), undefined);
 
 describe('requestHeaders', () => {
-  it('hands on what belongs to the request, spelled and ordered as it came', () => {
+  it('forwards end-to-end fields with their spelling and order', () => {
     const fields: [string, string][] = [
       ['Content-Type', 'application/json'],
       ['x-api-key', 'sk-1'],
@@ -39,7 +39,7 @@ describe('requestHeaders', () => {
     expect(forwarded(...fields)).toEqual(fields);
   });
 
-  it('keeps repeated fields apart', () => {
+  it('keeps repeated fields separate', () => {
     const fields: [string, string][] = [
       ['X-Tag', 'a'],
       ['x-tag', 'b, c'],
@@ -93,11 +93,11 @@ describe('requestHeaders', () => {
   const own = Object.values(names)
     .filter((value) => typeof value === 'string')
     .filter((value) => !names.PREFERENCES.includes(value));
-  it.each(own)('drops our own %s', (name) => {
+  it.each(own)('drops the protocol header %s', (name) => {
     expect(forwarded([name, 'x'], [name.toLowerCase(), 'x'])).toEqual([]);
   });
 
-  it('drops what Connection names, in every one of its fields', () => {
+  it('drops the fields that all Connection fields name', () => {
     expect(
       forwarded(
         ['X-Hop', '1'],
@@ -109,7 +109,7 @@ describe('requestHeaders', () => {
     ).toEqual([['X-Kept', '1']]);
   });
 
-  it('puts the upstream authorization where the caller had none that goes on', () => {
+  it('sends the upstream authorization instead of the caller’s', () => {
     expect(upstreamRequestHeaders(['authorization', 'Bearer ours', 'Accept', '*/*'], 'Bearer sk-1')).toEqual([
       ['Accept', '*/*'],
       ['Authorization', 'Bearer sk-1'],
@@ -120,7 +120,7 @@ describe('requestHeaders', () => {
     ]);
   });
 
-  it('gives what fetch and undici take', () => {
+  it('returns pairs that fetch and undici accept', () => {
     const headers = new Headers(upstreamRequestHeaders(['X-Tag', 'a', 'x-tag', 'b'], 'Basic eA=='));
     expect([...headers]).toEqual([
       ['authorization', 'Basic eA=='],
@@ -141,7 +141,7 @@ describe('the list of dropRequestHeaders', () => {
     'Sec-Fetch-Site',
   ];
 
-  it('drops what a name or a beginning of it covers, in any case, and nothing else', () => {
+  it('drops fields by name or prefix, case-insensitively, and no others', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(token, fc.boolean())), fc.array(token), (patterns, names) => {
         const filter = requestHeaders(patterns.map(([name, prefix]) => (prefix ? `${name}*` : name)));
@@ -156,7 +156,7 @@ describe('the list of dropRequestHeaders', () => {
               ? name.toLowerCase().startsWith(pattern.toLowerCase())
               : name.toLowerCase() === pattern.toLowerCase(),
           );
-        // What goes upstream without any list is what the list decides about.
+        // Fields that are forwarded without a list are those that the list decides about.
         const fields = requestHeaders([])(
           all.flatMap((name) => [name, 'x']),
           undefined,
@@ -171,7 +171,7 @@ describe('the list of dropRequestHeaders', () => {
     );
   });
 
-  it('never lets cookies, credentials and fields of one hop through', () => {
+  it('never forwards cookies, credentials and hop-by-hop fields', () => {
     fc.assert(
       fc.property(fc.constantFrom(...NEVER), fc.array(token), (name, patterns) => {
         expect(requestHeaders(patterns)([name, 'x'], undefined)).toEqual([]);
@@ -183,13 +183,13 @@ describe('the list of dropRequestHeaders', () => {
     expect(requestHeaders([])(['X-Real-IP', '192.0.2.1'], undefined)).toEqual([['X-Real-IP', '192.0.2.1']]);
   });
 
-  it.each(['', '*', 'a b', 'x-*-y', 'x:'])('refuses %j', (pattern) => {
-    expect(() => requestHeaders([pattern])).toThrow(/dropRequestHeaders holds .* Example:/);
+  it.each(['', '*', 'a b', 'x-*-y', 'x:'])('rejects %j', (pattern) => {
+    expect(() => requestHeaders([pattern])).toThrow(/dropRequestHeaders contains .* Example:/);
   });
 });
 
 describe('upstreamErrorHeaders', () => {
-  it('keeps the type, when to try again, limits and request ids', () => {
+  it('keeps the type, Retry-After, rate limits and request ids', () => {
     const headers = {
       'content-type': 'application/problem+json;charset=weird',
       'retry-after': '7',
@@ -221,7 +221,7 @@ describe('upstreamErrorHeaders', () => {
     expect(upstreamErrorHeaders({ [name]: 'x' })).toEqual({});
   });
 
-  it('leaves out what is absent', () => {
+  it('omits absent fields', () => {
     expect(upstreamErrorHeaders({ 'content-type': undefined })).toEqual({});
   });
 });

@@ -6,11 +6,11 @@ const OWN_HEADERS = Object.values(protocol).filter(
   (name) => typeof name === 'string' && !protocol.PREFERENCES.includes(name),
 ) as string[];
 
-/** Names, in lower case, that never go upstream: they are for this connection, for this proxy, or about the user. */
+/** Names, in lower case, of headers that are never forwarded. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([
   ...OWN_HEADERS.map((name) => name.toLowerCase()),
 
-  // Of one hop only (RFC 9110, section 7.6.1; RFC 9113, section 3.2.1). `Connection` names more.
+  // Hop-by-hop (RFC 9110, section 7.6.1; RFC 9113, section 3.2.1). `Connection` names more.
   'connection',
   'expect',
   'http2-settings',
@@ -22,14 +22,14 @@ const NEVER_FORWARDED: ReadonlySet<string> = new Set([
   'upgrade',
   'via',
 
-  // Made anew for the upstream.
+  // Generated for the upstream request.
   'authorization',
   'content-length',
   'host',
-  // The upstream would compress what we then decode.
+  // The upstream would compress, and the proxy would have to decode.
   'accept-encoding',
 
-  // What a browser adds about the page and its user. `sec-*` and `proxy-*` go by their prefix.
+  // Added by browsers about the page and its user. `sec-*` and `proxy-*` are matched by prefix.
   'cookie',
   'cookie2',
   'origin',
@@ -38,9 +38,9 @@ const NEVER_FORWARDED: ReadonlySet<string> = new Set([
 const NEVER_FORWARDED_PREFIX = /^(?:sec-|proxy-)/;
 
 /**
- * What proxies, CDNs and platforms add: the user's address and identity, or another path to serve. Default of the
- * option `dropRequestHeaders`. Only headers that an intermediary sets are listed, so that those which a caller sends
- * to the same kind of platform (`cf-access-client-id`, `x-vercel-protection-bypass`, `fly-prefer-region`) go on.
+ * Default of the option `dropRequestHeaders`: headers that proxies, CDNs and platforms add, such as the user's address
+ * and identity, or another path to serve. Only headers that intermediaries set are listed. Headers that callers send to
+ * such platforms (`cf-access-client-id`, `x-vercel-protection-bypass`, `fly-prefer-region`) are forwarded.
  */
 export const DEFAULT_DROP_REQUEST_HEADERS: readonly string[] = Object.freeze([
   // Any reverse proxy, nginx's auth_request, oauth2-proxy, IIS.
@@ -121,7 +121,7 @@ export const DEFAULT_DROP_REQUEST_HEADERS: readonly string[] = Object.freeze([
 ]);
 
 /**
- * Returns the headers for the upstream, from `req.rawHeaders`. Repeated fields stay apart and in order.
+ * Returns the headers for the upstream, from `req.rawHeaders`. Repeated fields are separate and in order.
  * @param authorization the value of `Upstream-Authorization`, which becomes `Authorization`.
  */
 export type RequestHeaders = (
@@ -130,10 +130,10 @@ export type RequestHeaders = (
 ) => [string, string][];
 
 /**
- * Makes the filter of request headers: what the caller sent except fields of one hop and those that `Connection`
- * names, cookies and what else a browser adds, our own, and those that `dropped` names.
- * @param dropped names in any case; one that ends in `*` stands for every name that begins so.
- * @throws ConfigurationError for what is not a header name.
+ * Creates the filter of request headers. It removes hop-by-hop fields and those that `Connection` names, cookies and
+ * other fields that browsers add, protocol headers, and those that `dropped` names.
+ * @param dropped names in any case. A name that ends in `*` matches every name with this prefix.
+ * @throws ConfigurationError for an invalid header name.
  */
 export function requestHeaders(dropped: readonly string[]): RequestHeaders {
   const names = new Set<string>();
@@ -142,7 +142,7 @@ export function requestHeaders(dropped: readonly string[]): RequestHeaders {
     const [, name = '', star] = /^([!#$%&'+\-.^_`|~0-9a-z]+)(\*?)$/i.exec(pattern) ?? [];
     if (name === '') {
       throw new ConfigurationError(
-        `dropRequestHeaders holds ${JSON.stringify(pattern)}, which is not a header name. Example: dropRequestHeaders: ['x-internal-*', 'x-real-ip']`,
+        `dropRequestHeaders contains ${JSON.stringify(pattern)}, which is not a header name. Example: dropRequestHeaders: ['x-internal-*', 'x-real-ip']`,
       );
     }
     if (star === '*') prefixes.push(name.toLowerCase());
@@ -168,11 +168,11 @@ export function requestHeaders(dropped: readonly string[]): RequestHeaders {
   };
 }
 
-/** Of an upstream's error: what it is, when to try again, and what support will ask for. Nothing else. */
+/** Headers of an upstream's error that are sent to the caller: type, retry time, rate limits and request ids. */
 const ERROR_HEADERS =
   /^(?:content-type|retry-after|retry-after-ms|x-should-retry|request-id|x-request-id|(?:x-|anthropic-)?ratelimit(?:-.*)?)$/;
 
-/** The headers of an upstream's error that reach the caller, values unchanged. */
+/** Returns the headers of an upstream's error that are sent to the caller, with unchanged values. */
 export function upstreamErrorHeaders(
   headers: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {

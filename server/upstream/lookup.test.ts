@@ -8,7 +8,7 @@ const PUBLIC: LookupAddress[] = [
   { address: '2606:2800:220:1::1', family: 6 },
 ];
 
-/** Asks the guarded lookup once, and counts what it asks of the one behind it. */
+/** Calls the guarded lookup once, and counts its calls of the wrapped one. */
 async function ask(answer: Parameters<Parameters<LookupFunction>[2]>, options: LookupOptions) {
   let questions = 0;
   const guarded = guardLookup((_hostname, asked, callback) => {
@@ -24,7 +24,7 @@ async function ask(answer: Parameters<Parameters<LookupFunction>[2]>, options: L
 }
 
 describe('guardLookup', () => {
-  it('hands on all public addresses, or the first, as asked', async () => {
+  it('returns all public addresses, or the first, as requested', async () => {
     expect(await ask([null, PUBLIC], { all: true })).toMatchObject({ error: null, found: PUBLIC });
     expect(await ask([null, PUBLIC], {})).toMatchObject({ error: null, found: '93.184.216.34', family: 4 });
     expect(await ask([null, '93.184.216.34', 4], { all: true })).toMatchObject({ found: [PUBLIC[0]] });
@@ -51,7 +51,7 @@ describe('guardLookup', () => {
     expect((await ask([null, address, family], {})).error).toMatchObject({ code: 'UPSTREAM_NOT_ALLOWED' });
   });
 
-  it('hands on failures, and takes no address for one', async () => {
+  it('passes failures on, and treats an empty result as one', async () => {
     const failure = Object.assign(new Error('queryA ESERVFAIL'), { code: 'ESERVFAIL' });
     expect((await ask([failure, []], { all: true })).error).toBe(failure);
     expect((await ask([null, []], { all: true })).error).toMatchObject({ code: 'ENOTFOUND' });

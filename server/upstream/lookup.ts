@@ -5,9 +5,8 @@ import { isPrivateAddress } from './addresses.ts';
 import { comparableHost } from './pattern.ts';
 
 /**
- * Wraps a lookup so that a name with any private address fails with ProxyError `UPSTREAM_NOT_ALLOWED`. A
- * socket connects to just the addresses that came out of here, so a name that changes its mind between two
- * questions gains nothing.
+ * Wraps a lookup so that a name with any private address fails with ProxyError `UPSTREAM_NOT_ALLOWED`. Sockets connect
+ * to exactly the addresses that this lookup returns, which prevents DNS rebinding.
  */
 export function guardLookup(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
@@ -28,7 +27,7 @@ export function guardLookup(lookup: LookupFunction): LookupFunction {
 }
 
 /**
- * Resolves a host that somebody else will connect to, and returns one of its addresses. Returns an address as it is.
+ * Resolves a host that another program will connect to, and returns one of its addresses. Returns an address as it is.
  * @param host without the brackets of an IPv6 address, or with them.
  * @param guard a lookup that rejects what must not be reached: see `guardLookup`.
  * @throws what the guard rejects with; ProxyError `UPSTREAM_ERROR` if the name does not resolve here.
@@ -42,7 +41,7 @@ export async function checkedAddress(host: string, guard: LookupFunction): Promi
       else reject(error instanceof ProxyError ? error : unresolved(name, error));
     }),
   );
-  // IPv4 first: whoever connects may have no IPv6, and gets a single address.
+  // IPv4 first: the client that connects may have no IPv6, and gets a single address.
   return (addresses.find(({ family }) => family === 4) ?? addresses[0])?.address ?? '';
 }
 
@@ -55,7 +54,7 @@ function unresolved(name: string, cause: NodeJS.ErrnoException): ProxyError {
   );
 }
 
-/** What a caller is told; not the address, which would map the network behind the proxy. */
+/** Returns the error shown to callers. It does not contain the address, which would reveal the network of the proxy. */
 export function privateAddress(host: string): ProxyError {
   return new ProxyError(
     'UPSTREAM_NOT_ALLOWED',

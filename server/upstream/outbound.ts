@@ -13,13 +13,15 @@ export type Send = (
   fail: (error: Error) => void,
 ) => void;
 
-/** Two ways to upstreams, so that no request gets a connection that was made under the other's rule. */
+/** Two senders, so that no request uses a connection that was opened under the other rule. */
 export interface Outbound {
-  /** To any address. */
+  /** Sends to any address. */
   readonly open: Send;
-  /** To public addresses only: the others fail with ProxyError `UPSTREAM_NOT_ALLOWED`, without a connection. */
+  /**
+   * Sends to public addresses only. For others it fails with ProxyError `UPSTREAM_NOT_ALLOWED`, without a connection.
+   */
   readonly guarded: Send;
-  /** Ends every request and connection, except those of a dispatcher that was passed in. */
+  /** Cancels all requests and closes all connections, except those of a dispatcher that was passed in. */
   destroy(): Promise<void>;
 }
 
@@ -29,9 +31,9 @@ export interface OutboundOptions {
   readonly lookup: LookupFunction;
   /** Milliseconds to connect. */
   readonly connectTimeoutMs: number;
-  /** Milliseconds of silence in a body. */
+  /** Maximum milliseconds between two chunks of a body. */
   readonly bodyTimeoutMs: number;
-  /** Ends connections that are being made, which `destroy` of undici leaves to their timeout. */
+  /** Ends connections that are being opened, which `destroy` of undici leaves to their timeout. */
   readonly signal: AbortSignal;
 }
 
@@ -43,7 +45,7 @@ export interface OutboundOptions {
  */
 const ADDRESS_TIMEOUT_MS = 2_500;
 
-/** Makes the ways to upstreams: directly, through the forward proxies of the network, or through a given dispatcher. */
+/** Creates the senders: directly, through the forward proxies of the network, or through a given dispatcher. */
 export function createOutbound(options: OutboundOptions): Outbound {
   const { dispatcher, lookup, bodyTimeoutMs } = options;
   const guard = guardLookup(lookup);
@@ -73,7 +75,7 @@ function agentOf(options: OutboundOptions, guard: LookupFunction | undefined): D
     autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
     signal,
   };
-  // The timeout for headers begins with the call, where undici's begins with a connection.
+  // The timeout for headers begins with the call, undici's with a connection.
   const agent = { headersTimeout: 0, bodyTimeout: bodyTimeoutMs };
   if (!proxies) return new Agent({ ...agent, connect });
   return forwardAgent({ proxies, connect, timeoutMs: connectTimeoutMs, guard, agent });

@@ -1,19 +1,20 @@
-/** How often an upstream, with whatever stands before it, may be thought to decode a path. */
+/** Maximum number of times that an upstream and the proxies in front of it may decode a path. */
 export const MAX_DECODINGS = 2;
 
-/** A path as an upstream could understand it, after so many decodings. */
+/** A path after a number of decodings. */
 export interface PathReading {
   readonly decodings: number;
   readonly path: string;
 }
 
 /**
- * Every way in which an upstream could read the path of a parsed URL: as it is, decoded once and twice, with
- * `\` as `/`, with slashes merged, cut at a decoded `?` or `#`. A URL may pass an allowlist only when all
- * of them do, so that no encoding leads past it.
+ * Returns every path that an upstream could derive from the path of a parsed URL: unchanged, decoded once and twice,
+ * with `\` as `/`, with slashes merged, cut at a decoded `?` or `#`. The allowlist must cover all of them, so that no
+ * encoding bypasses it.
  *
- * Undefined for a path that no honest client sends: dot segments or control characters behind an encoding,
- * segments that path parameters empty (`..;`), broken escapes, text that is not UTF-8, deeper encodings.
+ * Returns undefined for a path that legitimate clients do not send: encoded dot segments or control characters,
+ * segments that are empty without their path parameters (`..;`), invalid escapes, text that is not UTF-8, deeper
+ * encodings.
  */
 export function pathReadings(pathname: string): readonly PathReading[] | undefined {
   if (/%(?![0-9a-f]{2})/i.test(pathname)) return undefined;
@@ -34,8 +35,7 @@ export function pathReadings(pathname: string): readonly PathReading[] | undefin
 }
 
 /**
- * Decodes the escapes of a text once, and leaves alone what is none.
- * Undefined when they stand for bytes that are not UTF-8, such as an overlong `/`.
+ * Decodes the percent escapes of a text once. Returns undefined if the bytes are not UTF-8, such as an overlong `/`.
  */
 export function decodeOnce(text: string): string | undefined {
   try {
@@ -45,7 +45,10 @@ export function decodeOnce(text: string): string | undefined {
   }
 }
 
-/** `.` and `..`, also with the path parameters that some servers strip; and what they would leave empty. */
+/**
+ * Returns true for `.` and `..`, also with path parameters, which some servers remove, and for segments that are empty
+ * without them.
+ */
 export function isTreacherous(segment: string): boolean {
   return /^(?:\.{1,2}$|\.{0,2};)/.test(segment);
 }

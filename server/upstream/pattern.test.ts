@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../shared/errors.ts';
 import { compileAllowlist } from './allowlist.ts';
 
-describe('patterns that cannot work', () => {
+describe('invalid patterns', () => {
   it.each<[unknown, RegExp]>([
-    ['*', /names no host/],
-    ['**', /names no host/],
-    ['', /names no host/],
-    ['https://', /names no host/],
-    ['/v1/**', /names no host/],
-    ['https:///v1', /names no host/],
+    ['*', /has no host/],
+    ['**', /has no host/],
+    ['', /has no host/],
+    ['https://', /has no host/],
+    ['/v1/**', /has no host/],
+    ['https:///v1', /has no host/],
     ['ftp://h.example', /scheme/],
     ['*://h.example', /no URL|host is not valid|port/],
     ['https://h.example:80*', /port/],
@@ -48,13 +48,13 @@ describe('patterns that cannot work', () => {
     expect(compile).toThrow('"https://api.openai.com/v1/**"');
   });
 
-  it('throws for what is no list', () => {
+  it('throws if the value is not a list', () => {
     expect(() => compileAllowlist('https://h.example' as never)).toThrow(ConfigurationError);
   });
 });
 
-describe('what patterns let through', () => {
-  it('takes everything but stars literally', () => {
+describe('valid patterns', () => {
+  it('treats all characters except stars literally', () => {
     const text = fc
       .stringMatching(/^[\w!"$&'()+,\-.:;<=>@[\]^`{|}~]{1,12}$/)
       .filter((s) => !/^\.{0,2}($|;)/.test(s));
@@ -68,7 +68,7 @@ describe('what patterns let through', () => {
     );
   });
 
-  it('lets no encoding of dots and slashes out of a prefix', () => {
+  it('does not allow an encoding of dots and slashes to leave a prefix', () => {
     const dot = fc.constantFrom('.', '%2e', '%2E', '%252e', '%25252e');
     const slash = fc.constantFrom('/', '\\', '%2f', '%5C', '%252F', '//', ';/', ';a/');
     const walk = fc.array(fc.oneof(dot, slash, fc.constantFrom('a', 'open')), { maxLength: 10 });
@@ -77,7 +77,7 @@ describe('what patterns let through', () => {
       fc.property(walk, (steps) => {
         const allowed = allowlist.check(`https://h.example/open/${steps.join('')}/secret`);
         if (allowed === undefined) return;
-        // The most lenient upstream: decodes until nothing changes, strips parameters, resolves again.
+        // The most lenient upstream: decodes until nothing changes, removes parameters, resolves dot segments again.
         let path = allowed.url.pathname;
         for (let i = 0; i < 5; i++)
           path = decodeURIComponent(path)

@@ -3,33 +3,39 @@ import micromatch from 'micromatch';
 import { ConfigurationError } from '../shared/errors.ts';
 import { decodeOnce, isTreacherous, MAX_DECODINGS, type PathReading } from './paths.ts';
 
-/** One pattern of an allowlist, made ready. */
+/** One compiled pattern of an allowlist. */
 export interface Pattern {
-  /** The host is named without a wildcard. */
+  /** True if the host is named without a wildcard. */
   readonly literalHost: boolean;
-  /** Whether scheme, host and port of a URL fit. The host comes without brackets and final dot. */
+  /**
+   * Returns true if scheme, host and port of a URL match.
+   * @param host without brackets and final dot.
+   */
   matchesOrigin(url: URL, host: string): boolean;
   matchesPath(readings: readonly PathReading[]): boolean;
 }
 
 const MAX_PATTERN_LENGTH = 2_048;
-/** More wildcards would let a long path keep the matching regular expression busy. */
+/** Maximum number of wildcards in a path segment sequence; more would make matching a long path slow. */
 const MAX_STARS = 2;
 const SHAPE =
   /^(?:(?<scheme>[a-z][a-z\d+.-]*):\/\/)?(?<host>\[[^\]]*\]|[^/:]*)(?::(?<port>[^/]*))?(?<path>\/.*)?$/i;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
-/** @throws ConfigurationError that says what is wrong and shows a pattern that works. */
+/**
+ * Compiles a pattern.
+ * @throws ConfigurationError for an invalid pattern. The message shows a valid one.
+ */
 export function compilePattern(pattern: unknown): Pattern {
   if (typeof pattern !== 'string') throw wrong(pattern, 'it is not a string');
   if (pattern.length > MAX_PATTERN_LENGTH)
     throw wrong(pattern, `it is over ${MAX_PATTERN_LENGTH} characters long`);
-  if (/^\**$/.test(pattern)) throw wrong(pattern, 'it names no host; an open proxy is never a wildcard away');
-  if (/[\s\p{Cc}]/u.test(pattern)) throw wrong(pattern, 'it holds white space or control characters');
+  if (/^\**$/.test(pattern)) throw wrong(pattern, 'it has no host');
+  if (/[\s\p{Cc}]/u.test(pattern)) throw wrong(pattern, 'it contains white space or control characters');
   if (/[\\?#]/.test(pattern))
     throw wrong(pattern, 'it holds "\\", "?" or "#"; query and fragment are never compared');
   const parts = SHAPE.exec(pattern)?.groups;
-  if (parts === undefined) throw wrong(pattern, 'it is no URL');
+  if (parts === undefined) throw wrong(pattern, 'it is not a URL');
 
   const host = hostOf(pattern, parts['host'] ?? '');
   const schemes = schemesOf(pattern, parts['scheme'], host);
@@ -42,7 +48,7 @@ export function compilePattern(pattern: unknown): Pattern {
       if (!schemes.includes(url.protocol)) return false;
       const defaultPort = DEFAULT_PORTS[url.protocol];
       if (port !== '*' && (url.port || defaultPort) !== (port ?? defaultPort)) return false;
-      // An address has no labels: a wildcard never stands for a part of one.
+      // Wildcards do not match parts of IP addresses.
       return hostExpression ? isIP(urlHost) === 0 && hostExpression.test(urlHost) : urlHost === host;
     },
     matchesPath(readings) {
@@ -52,7 +58,7 @@ export function compilePattern(pattern: unknown): Pattern {
   };
 }
 
-/** A URL's host as patterns compare it: no brackets, no final dot (RFC 1034, section 3.1). */
+/** Returns a URL's host as patterns compare it: without brackets and final dot (RFC 1034, section 3.1). */
 export function comparableHost(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }
@@ -68,7 +74,7 @@ function schemesOf(pattern: string, scheme: string | undefined, host: string): r
 
 function hostOf(pattern: string, host: string): string {
   if (host === '') throw wrong(pattern, 'it names no host');
-  if (/[@%]/.test(host)) throw wrong(pattern, 'its host holds "@" or "%"');
+  if (/[@%]/.test(host)) throw wrong(pattern, 'its host contains "@" or "%"');
   for (const label of host.split('.')) {
     if (label.includes('**')) throw wrong(pattern, '"**" stands for path segments; any subdomain is "*."');
     if (label.includes('*') && /[^\x21-\x7e]/.test(label)) {
@@ -94,7 +100,7 @@ function portOf(pattern: string, port: string | undefined): string | undefined {
   return String(Number(port));
 }
 
-/** A leading `*.` takes any depth of subdomains; any other `*` stays within its label. */
+/** A leading `*.` matches subdomains of any depth; any other `*` matches within its label. */
 function hostRegExp(host: string): RegExp {
   const [first, ...rest] = host.split('.');
   const anyDepth = first === '*' && rest.length > 0;
@@ -104,7 +110,7 @@ function hostRegExp(host: string): RegExp {
   return new RegExp(`^${anyDepth ? '(?:[^.]+\\.)+' : ''}${labels.join('\\.')}$`);
 }
 
-/** For each number of decodings the globs of which one must match. */
+/** Returns the expressions for each number of decodings. One expression of each list must match. */
 function pathRegExps(pattern: string, path: string): readonly (readonly RegExp[])[] {
   const segments = path.slice(1).split('/');
   const inner = segments.slice(0, -1);
@@ -121,11 +127,11 @@ function pathRegExps(pattern: string, path: string): readonly (readonly RegExp[]
   }
   if (/%(?![0-9a-f]{2})/i.test(path))
     throw wrong(pattern, 'its path has a "%" that begins no escape; write "%25"');
-  // As the parser of the URLs that will come writes it; "*" stays as it is.
+  // Normalized like the URLs that it is compared with; `URL` does not change "*".
   const written = new URL(`http://host${path}`).pathname;
   if (written.split('/').length !== segments.length + 1) throw wrong(pattern, 'its path has dot segments');
 
-  // Only what stands between wildcards is decoded: an escaped "*" is no wildcard.
+  // Only the text between wildcards is decoded: an escaped "*" is not a wildcard.
   let literals = written.split('*');
   const expressions = [globExpressions(literals)];
   while (expressions.length <= MAX_DECODINGS) {
@@ -151,14 +157,14 @@ const GLOB_OPTIONS: micromatch.Options = {
 };
 
 function globExpressions(literals: readonly string[]): readonly RegExp[] {
-  // The first segment keeps micromatch from its rules for what begins with a slash, a dot or a star.
+  // The prefix disables micromatch's special rules for a leading slash, dot or star.
   const glob = `_${literals.map((literal) => escape(literal.replaceAll('\\', '/'))).join('*')}`;
-  // micromatch lets a final "**" stand for no segment only after some kinds of segments.
+  // micromatch lets a final "**" match zero segments only after some kinds of segments.
   const globs = glob.endsWith('/**') ? [glob, glob.slice(0, -'/**'.length)] : [glob];
   return globs.map((each) => micromatch.makeRe(each, GLOB_OPTIONS));
 }
 
-/** Takes the special meaning from everything, for globs and regular expressions alike. */
+/** Escapes all special characters of globs and regular expressions. */
 function escape(literal: string): string {
   return literal.replace(/[!-.:-@[-^`{-~]/g, '\\$&');
 }

@@ -1,12 +1,12 @@
 import { closestName } from '../shared/closest-name.ts';
 
-/** Most characters of a URL, a host or a pattern that are logged and compared: they are a stranger's. */
+/** Maximum characters of a URL, a host or a pattern that are logged and compared, because callers control them. */
 const MAX_CHARS = 200;
 const MAX_HOST_CHARS = 100;
-/** Most patterns that are named. */
+/** Maximum number of patterns that are logged. */
 const MAX_PATTERNS = 3;
 
-/** Returns a refused URL for a log: without user info, query, fragment and control characters, and not too long. */
+/** Returns a rejected URL for the log: without user info, query, fragment and control characters, and shortened. */
 export function loggableUrl(url: string): string {
   const bare = url.replace(/[?#].*$/s, '').replace(/^((?:[a-z][a-z\d+.-]*:)?[\\/]+)?[^\\/]*@/i, '$1');
   const printable = bare.replace(/[^\x21-\x7e]/g, '\ufffd');
@@ -14,8 +14,8 @@ export function loggableUrl(url: string): string {
 }
 
 /**
- * Finds the allowlist patterns that a refused URL probably should have matched: those of its host, else the one whose
- * host is spelled most alike.
+ * Finds the allowlist patterns that a rejected URL was probably meant to match: those of its host, otherwise the one
+ * with the most similar host.
  */
 export function closePatterns(url: string, patterns: readonly string[]): string[] {
   const host = hostOf(loggableUrl(url));
@@ -29,7 +29,7 @@ export function closePatterns(url: string, patterns: readonly string[]): string[
     : patterns.filter((_, index) => hosts[index] === closest).slice(0, MAX_PATTERNS);
 }
 
-/** The host of a URL or a pattern, in lower case, without its port. */
+/** Returns the host of a URL or a pattern, in lower case, without its port. */
 function hostOf(text: string): string {
   const authority = text.replace(/^[a-z][a-z\d+.-]*:\/\//i, '').split('/')[0] ?? '';
   return authority

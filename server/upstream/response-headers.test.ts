@@ -20,7 +20,7 @@ const HEADERS = {
 };
 
 describe('responseHeaders', () => {
-  it('[RESP-3] leaves out what is about the connection, the encoding, the user or the origin', () => {
+  it('[RESP-3] omits headers about the connection, the encoding, the user or the origin', () => {
     expect(JSON.parse(responseHeaders('all')(200, HEADERS))).toEqual([
       ['x-request-id', 'req_1'],
       ['x-ratelimit-remaining-requests', '9'],
@@ -42,15 +42,15 @@ describe('responseHeaders', () => {
   });
 
   it('[RESP-2] is ASCII', () => {
-    const told = responseHeaders('all')(200, { 'x-name': 'zo\u00eb \ud83e\udd89 "\\\u007f' });
-    expect(told).toMatch(/^[\x20-\x7e]*$/);
-    expect(JSON.parse(told)).toEqual([['x-name', 'zo\u00eb \ud83e\udd89 "\\\u007f']]);
+    const value = responseHeaders('all')(200, { 'x-name': 'zo\u00eb \ud83e\udd89 "\\\u007f' });
+    expect(value).toMatch(/^[\x20-\x7e]*$/);
+    expect(JSON.parse(value)).toEqual([['x-name', 'zo\u00eb \ud83e\udd89 "\\\u007f']]);
   });
 
-  it('[RESP-5] leaves out the headers that do not fit, and keeps smaller ones that come after', () => {
-    const told = responseHeaders('all')(200, { a: 'x'.repeat(8_000), b: 'y'.repeat(8_000), c: 'z' });
-    expect(told.length).toBeLessThanOrEqual(8_192);
-    expect(JSON.parse(told)).toEqual([
+  it('[RESP-5] omits headers that do not fit, and keeps smaller ones after them', () => {
+    const value = responseHeaders('all')(200, { a: 'x'.repeat(8_000), b: 'y'.repeat(8_000), c: 'z' });
+    expect(value.length).toBeLessThanOrEqual(8_192);
+    expect(JSON.parse(value)).toEqual([
       ['a', 'x'.repeat(8_000)],
       ['c', 'z'],
     ]);
@@ -69,9 +69,9 @@ describe('responseHeaders', () => {
     expect(contentTypeIn({})).toBe('');
   });
 
-  it('throws for a list that holds what is not a header name', () => {
+  it('throws for a list with an invalid header name', () => {
     expect(() => responseHeaders(['x-request-id', 'not a name'])).toThrow(
-      /exposeUpstreamHeaders holds "not a name"/,
+      /exposeUpstreamHeaders contains "not a name"/,
     );
   });
 });

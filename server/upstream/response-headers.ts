@@ -27,22 +27,23 @@ export function contentTypeIn(headers: Readonly<Record<string, string | undefine
 }
 
 /**
- * Names, in lower case, that readers never see: they are about one connection (RFC 9110, section 7.6.1), about the bytes
- * on it, about the user, or about the origin of the upstream.
+ * Names, in lower case, of headers that are never sent to readers: about the connection (RFC 9110, section 7.6.1), the
+ * encoding, the user, or the upstream's origin.
  */
 const NEVER_EXPOSED =
   /^(?:connection|keep-alive|te|trailers?|transfer-encoding|upgrade|set-cookie2?|content-(?:encoding|length|type)|alt-svc|strict-transport-security|(?:proxy|access-control)-.*)$/;
 
 /**
- * Makes the filter of an upstream's response headers. What CREATE-7 names passes from an error response in any case.
- * @throws ConfigurationError for a list that holds what is not a header name.
+ * Creates the filter of an upstream's response headers. Of an error response, the headers that CREATE-7 names always
+ * pass.
+ * @throws ConfigurationError for a list with an invalid header name.
  */
 export function responseHeaders(exposed: ExposeUpstreamHeaders): ResponseHeaders {
   const names = new Set<string>();
   for (const name of typeof exposed === 'string' ? [] : exposed) {
     if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/i.test(name)) {
       throw new ConfigurationError(
-        `exposeUpstreamHeaders holds ${JSON.stringify(name)}, which is not a header name. Example: exposeUpstreamHeaders: ['x-request-id']`,
+        `exposeUpstreamHeaders contains ${JSON.stringify(name)}, which is not a header name. Example: exposeUpstreamHeaders: ['x-request-id']`,
       );
     }
     names.add(name.toLowerCase());

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createUpstreamClient, type UpstreamClientOptions, type UpstreamRequest } from './client.ts';
 
-/** A real server on a free port that stands in for a provider in tests, and knows its connections. */
+/** A real server on a free port that plays a provider in tests and tracks its connections. */
 export interface StandIn {
   readonly url: URL;
   /** Connections since the beginning. */

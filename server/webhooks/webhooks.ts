@@ -47,8 +47,8 @@ export interface Closing {
 }
 
 /**
- * Sends a webhook for every closing, at least once. The task is stored before the stream is closed, so no closing is
- * without one; whichever live process takes it sends it, and repeats it until the receiver responds 2xx.
+ * Sends a webhook for every closing, at least once. The task is stored before the stream is closed, so that
+ * every closing has one. One of the live processes takes the task, sends it, and retries until the receiver responds 2xx.
  */
 export class Webhooks {
   readonly #options: WebhooksOptions;
@@ -78,7 +78,7 @@ export class Webhooks {
 
   /**
    * Stores the webhook of a stream that is about to close.
-   * @throws StoreError if the outbox fails: whoever closes the stream tries again.
+   * @throws StoreError if the outbox fails. The caller has to retry.
    */
   async announce({ streamId, metadata, end, bytes }: Closing): Promise<void> {
     const origin = originOf(metadata);

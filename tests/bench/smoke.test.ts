@@ -58,7 +58,7 @@ describe('a round in which a chunk was lost', () => {
   };
   const good = (p50: number): Round => ({ peer: { values: { p50 } } });
 
-  it('counts for nothing, and is told of', () => {
+  it('is excluded from the figures, and reported', () => {
     const result = resultOf(work, [
       good(4),
       { peer: { values: { p50: 1 }, fault: 'lost' } },

@@ -1,4 +1,4 @@
-/** Paragraphs without markdown, so that what stands on the page is what was sent, letter by letter. */
+/** Paragraphs without markdown, so that the text on the page equals the text that was sent. */
 export const PARAGRAPHS = [
   'The first paragraph arrives before anything happens to the connection.',
   'The second one is where the cut falls: naïve façade, 世界は広い, 안녕하세요, 👩‍👩‍👧‍👦 and 🇳🇿 in one line.',

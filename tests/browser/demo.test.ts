@@ -7,7 +7,7 @@ import { describeDemo, inMidAnswer } from './describe-demo.ts';
 import { expectConversation, expectSurvived, openPage, said, seen, send, state, stop } from './page.ts';
 
 describeDemo('the demo in a browser', (parts) => {
-  it('goes on after a reload in mid-answer, and asks the model once', async () => {
+  it('continues after a reload within an answer, with one call of the model', async () => {
     const { model } = parts();
     const page = await inMidAnswer(parts());
     await page.reload();
@@ -25,7 +25,7 @@ describeDemo('the demo in a browser', (parts) => {
     expect(model.calls).toHaveLength(1);
   });
 
-  it('goes on when the button cuts the connection, again and again', async () => {
+  it('continues each time the button cuts the connection', async () => {
     const { context, demo, model } = parts();
     const page = await openPage(context, demo.url);
     model.holdAfter('The first');

@@ -6,7 +6,7 @@ import { startDemo, type DemoProcess } from './demo-process.ts';
 import { startModel, type HeldModel } from './held-model.ts';
 import { launchBrowser, openPage, seen, send } from './page.ts';
 
-/** What each test has to itself: a browser profile, a server in its own process, and the model behind it. */
+/** Separate for each test: a browser profile, a server process, and its model. */
 export interface DemoParts {
   readonly context: BrowserContext;
   readonly demo: DemoProcess;

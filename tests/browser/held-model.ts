@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { createScriptedModel, type ModelCall } from '../../demo/agent/scripted-model.ts';
 
-/** A model outside of the demo's process, that stops where a test says and goes on when it says so. */
+/** A model in another process than the demo. The test decides where it stops and when it continues. */
 export interface HeldModel {
   /** Base URL, for the demo's `MODEL_URL`. */
   readonly url: string;

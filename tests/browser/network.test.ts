@@ -12,7 +12,7 @@ async function cutFromOutside(context: BrowserContext, url: string): Promise<voi
 }
 
 describeDemo('a bad network', (parts) => {
-  it('goes on after being offline, with what was missed', async () => {
+  it('continues after being offline, with the missed bytes', async () => {
     const { context, demo, model } = parts();
     const page = await inMidAnswer(parts());
     await context.setOffline(true);
@@ -30,7 +30,7 @@ describeDemo('a bad network', (parts) => {
     expect(model.calls).toHaveLength(1);
   });
 
-  it('goes on after five seconds in which nothing comes through', async () => {
+  it('continues after five seconds without any packet', async () => {
     const { model } = parts();
     const page = await inMidAnswer(parts());
     await page.getByRole('button', { name: 'Go offline for 5 s' }).click();
@@ -107,7 +107,7 @@ describeDemo('a bad network', (parts) => {
 describeDemo(
   'an address that expires in mid-answer',
   (parts) => {
-    it('is renewed, and the answer goes on', async () => {
+    it('is renewed, and the answer continues', async () => {
       const { context, demo, model } = parts();
       const page = await openPage(context, demo.url);
       const addresses: string[] = [];

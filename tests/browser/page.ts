@@ -68,7 +68,7 @@ export async function state(page: Page, word: string): Promise<void> {
   );
 }
 
-/** What did not come is told with what did. */
+/** A timeout reports the missing text together with the received text. */
 async function explained(page: Page, what: string, wait: () => Promise<unknown>): Promise<void> {
   try {
     await wait();

@@ -18,7 +18,7 @@ describeDemo('the demo for everybody', (parts) => {
     await seen(page, 'The first');
     await page.getByRole('status').getByText('Answering').waitFor();
 
-    // Stop is the next thing behind the field, and gives the field back.
+    // Stop is the next control after the field, and returns the focus to the field.
     await keyboard.press('Tab');
     await keyboard.press('Enter');
     expect(await model.ended(0)).toMatchObject({ state: 'cut' });

@@ -23,12 +23,12 @@ interface Scene {
   readonly proxy: TestProxy;
   readonly relay: Relay;
   readonly upstream: Upstream;
-  /** Requests of the client, in their order. */
+  /** Requests of the client in order. */
   readonly requests: { readonly method: string; readonly url: URL }[];
   readonly durableFetch: ReturnType<typeof createDurableFetch>;
 }
 
-/** Our client, before a network that may cut, before our server, before an upstream. */
+/** Connects the client, a network that can cut connections, the server and an upstream. */
 async function scene(
   handler: (call: UpstreamCall) => void,
   cutAfter: () => number | undefined = () => undefined,
@@ -55,7 +55,7 @@ function clientOptions(proxyUrl: string, over: typeof fetch = fetch): DurableFet
   return { proxyUrl, proxyAuthorization: SECRET, storage: new MemoryStorage(), fetch: over };
 }
 
-/** What the server has from an offset on. */
+/** Returns the bytes of the server from an offset. */
 async function restOf(url: string, from: string): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for (let offset = from; ;) {
@@ -67,7 +67,7 @@ async function restOf(url: string, from: string): Promise<Buffer> {
   }
 }
 
-it('[CLIENT-1][CLIENT-2] goes on at offsets that it was given, until the stream is closed, and no further', async () => {
+it('[CLIENT-1][CLIENT-2] continues from received offsets until the stream is closed', async () => {
   const body = Buffer.from(Array.from({ length: 200_000 }, (_, i) => i % 251));
   const cuts = [undefined, 100_000, 100_000, 100_000];
   const { proxy, relay, upstream, requests, durableFetch } = await scene(
@@ -88,7 +88,7 @@ it('[CLIENT-1][CLIENT-2] goes on at offsets that it was given, until the stream 
   }
 });
 
-it('[CLIENT-3] ignores fields, events, comments and headers that it does not know', async () => {
+it('[CLIENT-3] ignores unknown fields, events, comments and headers', async () => {
   const data = (text: string) => `event: data\ndata: ${Buffer.from(text).toString('base64')}\n\n`;
   const control = (fields: object) =>
     `event: control\ndata: ${JSON.stringify({ later: { x: [1] }, ...fields })}\n\n`;
@@ -113,7 +113,7 @@ it('[CLIENT-3] ignores fields, events, comments and headers that it does not kno
   expect(await response.outcome).toBe('complete');
 });
 
-it('[CLIENT-4] hands out every byte, then tells of an end that is not complete', async () => {
+it('[CLIENT-4] delivers every byte, then reports an outcome other than complete', async () => {
   const { upstream, durableFetch } = await scene(({ res }) => {
     res.writeHead(200, { 'content-type': 'text/plain' });
     void write(res, 'half an ans').then(() => res.socket?.resetAndDestroy());
@@ -131,7 +131,7 @@ it('[CLIENT-4] hands out every byte, then tells of an end that is not complete',
   expect(await response.outcome).toBe('upstream-error');
 });
 
-it('[CLIENT-5] a lost answer to a create is asked for again, and paid once', async () => {
+it('[CLIENT-5] repeats a create whose response was lost, with one upstream call', async () => {
   const cuts = [undefined, 1];
   const { relay, upstream, requests, durableFetch } = await scene(
     ({ res }) => void res.end('paid once'),
@@ -144,7 +144,7 @@ it('[CLIENT-5] a lost answer to a create is asked for again, and paid once', asy
   expect(upstream.calls).toHaveLength(1);
 });
 
-it('[CLIENT-6] a URL whose time is over is renewed, and nothing is paid twice', async () => {
+it('[CLIENT-6] renews an expired URL without a second upstream call', async () => {
   const { relay, upstream, requests, durableFetch } = await scene(
     ({ res }) => void write(res, 'before '),
     undefined,

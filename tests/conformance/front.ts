@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, request, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** An answer on its way through a front; what is changed here is what a client sees. */
+/** A response that passes through the front. Changes to it are what the client receives. */
 export interface Passing {
   readonly method: string;
   /** Path and query of the request. */
@@ -16,7 +16,9 @@ export interface Front {
   close(): Promise<void>;
 }
 
-/** A server that says what another says, but for what `spoil` makes of it: a server with one fault. */
+/**
+ * Starts a server that forwards the responses of another one after `spoil` has changed them: a server with one fault.
+ */
 export async function startFront(
   origin: string,
   spoil: { request?: (headers: IncomingHttpHeaders) => void; answer?: (passing: Passing) => void },

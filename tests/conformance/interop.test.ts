@@ -26,7 +26,7 @@ const modes: [name: string, live: LiveMode][] = [
 
 let proxy: TestProxy;
 let upstream: Upstream;
-/** What the upstream does with its next call. */
+/** Handles the next call of the upstream. */
 let answer: (call: UpstreamCall) => void;
 
 beforeAll(async () => {
@@ -45,15 +45,15 @@ async function create(): Promise<string> {
 }
 
 /**
- * Everything from an offset to the end, as a client of the base protocol reads it. Without a live mode it makes
- * one request, so whoever wants all of a long stream asks again.
+ * Reads everything from an offset to the end with a client of the base protocol. Without a live mode the client makes
+ * one request, so a long stream takes several calls.
  */
 async function readAll(url: string, live: LiveMode, from?: string): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let offset = from;
   for (;;) {
     const response = await stream({ url, live, ...(offset !== undefined && { offset }) });
-    // Its `bodyStream` may drop the last piece when the closing comes with it; this does not.
+    // Its `bodyStream` may drop the last piece if the closing arrives with it; this does not.
     const isOver = await new Promise<boolean>((resolve) => {
       response.subscribeBytes(({ data, offset: next, streamClosed }) => {
         chunks.push(data);
@@ -68,7 +68,7 @@ async function readAll(url: string, live: LiveMode, from?: string): Promise<Buff
 
 describe.each(modes)('@durable-streams/client reads our streams by %s', (_, live) => {
   it.each(bodies)(
-    '%s that is over, from the beginning and from every offset on the way',
+    '%s that is closed, from the beginning and from every offset',
     async (_name, contentType, bytes) => {
       answer = ({ res }) => res.writeHead(200, { 'content-type': contentType }).end(bytes);
       const url = await create();
@@ -86,7 +86,7 @@ describe.each(modes)('@durable-streams/client reads our streams by %s', (_, live
     },
   );
 
-  it('an empty one', async () => {
+  it('an empty stream', async () => {
     answer = ({ res }) => res.writeHead(204).end();
     expect(await readAll(await create(), live)).toHaveLength(0);
   });
@@ -132,7 +132,7 @@ describe.each(modes.slice(1))('@durable-streams/client follows our streams by %s
   );
 });
 
-it('@durable-streams/client learns that a URL is no good, and that a stream is not there', async () => {
+it('@durable-streams/client reports an invalid URL and a missing stream', async () => {
   answer = ({ res }) => res.end('x');
   const url = await create();
   const forged = url.replace(/signature=[^&]*/, 'signature=x');

@@ -7,7 +7,7 @@ import {
 } from 'durable-proxy/conformance';
 import { CONFORMANCE_SECRET, servers, type RunningServer } from './servers.ts';
 
-/** One vitest test for each test of the suite; the suite itself runs once, in its own order. */
+/** Declares one vitest test for each test of the suite. The suite itself runs once, in its own order. */
 function declare(start: () => Promise<RunningServer>): void {
   const results = new Map<string, PromiseWithResolvers>();
   const key = (section: string, title: string) => `${section}: ${title}`;
@@ -28,7 +28,7 @@ function declare(start: () => Promise<RunningServer>): void {
     });
   });
   afterAll(async () => {
-    // Only when vitest ran some of the tests is there anything left to end.
+    // If vitest ran only some of the tests, this ends the others.
     ending.abort();
     await run;
     await server?.stop();
@@ -53,7 +53,7 @@ function withResolvers(): PromiseWithResolvers {
   let resolve!: (result: TestResult) => void;
   let reject!: (error: unknown) => void;
   const promise = new Promise<TestResult>((...settle) => ([resolve, reject] = settle));
-  // Each test asks for its own; one that vitest does not run asks for none.
+  // A test that vitest does not run does not handle its promise.
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }

@@ -11,7 +11,7 @@ import { startReferenceServer } from '../store/durable-streams/reference-server.
 import { startRedis } from '../store/redis/servers.ts';
 import { temporaryFolder } from '../support/proxy.ts';
 
-/** The secret of every server that `PROXY_CONFORMANCE_URL` names. */
+/** Secret of the servers that `PROXY_CONFORMANCE_URL` names. */
 export const CONFORMANCE_SECRET = 'test-secret-key-for-development';
 
 export interface RunningServer {
@@ -21,14 +21,14 @@ export interface RunningServer {
 
 interface Entry {
   readonly name: string;
-  /** The `describe` to use, where a program of the machine is needed. */
+  /** The `describe` to use if a program of the machine is required. */
   readonly suite?: (title: string, suite: () => void) => void;
   readonly start: () => Promise<RunningServer>;
 }
 
 type StoreOptions = Pick<ProxyServerOptions, 'store' | 'dataDir' | 'durability' | 'durableStreamsUrl'>;
 
-/** Times that a test can wait for, and a read limit that a test can reach. */
+/** Timeouts that a test can wait for, and a read limit that a test can reach. */
 const OPTIONS = {
   jwtSecret: CONFORMANCE_SECRET,
   allowlist: ['http://127.0.0.1:*/**', 'http://localhost:*/**'],
@@ -44,7 +44,7 @@ const targetOf = (url: string): ProxyTarget => ({
   signUrl: (urlOptions) => signStreamUrl({ jwtSecret: CONFORMANCE_SECRET, ...urlOptions }),
 });
 
-/** Our server. */
+/** Starts the server. */
 async function serve(
   options: StoreOptions,
   ...afterwards: (() => Promise<unknown>)[]
@@ -69,7 +69,7 @@ async function embedded(durability: 'disk' | 'process'): Promise<RunningServer> 
   return serve({ dataDir: folder.path, durability }, folder.remove);
 }
 
-/** The web handler, behind the server that Hono uses on Node. */
+/** Starts the web handler on the server that Hono uses on Node. */
 async function web(): Promise<RunningServer> {
   const folder = await temporaryFolder();
   const handler = createDurableHandler({ ...OPTIONS, basePath: '/v1/proxy', dataDir: folder.path });
@@ -85,7 +85,7 @@ async function web(): Promise<RunningServer> {
   };
 }
 
-/** Every store that our server may stand on. */
+/** The server on each of its stores. */
 export const servers: readonly Entry[] = [
   { name: 'the embedded store, flushed to disk', start: () => embedded('disk') },
   { name: 'the embedded store, safe with the process', start: () => embedded('process') },

@@ -58,7 +58,7 @@ function failed({ tests }: ConformanceResult): string[] {
 }
 
 describe('the suite', () => {
-  it('has tests in every section, each with a title of its own that names requirements', () => {
+  it('has tests in every section, each with a unique title that names requirements', () => {
     const tests = listProxyConformance();
     expect([...new Set(tests.map(({ section }) => section))]).toEqual(SECTION_NAMES);
     const titles = tests.map(({ section, title }) => `${section}: ${title}`);
@@ -66,7 +66,7 @@ describe('the suite', () => {
     for (const { title } of tests) expect(title).toMatch(/^(\[[A-Z]+-\d+\])+ \S/);
   });
 
-  it('passes through a front that spoils nothing', async () => {
+  it('passes through a front without a fault', async () => {
     const result = await run([
       'read',
       'sse',
@@ -83,13 +83,13 @@ describe('the suite', () => {
 
   it.each<[what: string, section: SectionName, spoil: Parameters<typeof startFront>[1], ids: string[]]>([
     [
-      'forgets to say that SSE data is base64',
+      'omits that SSE data is base64',
       'sse',
       { answer: ({ headers }) => without(headers, STREAM_SSE_DATA_ENCODING) },
       ['SSE-4'],
     ],
     [
-      'calls every end complete',
+      'reports every end as complete',
       'outcomes',
       {
         answer: ({ headers }) => {
@@ -128,7 +128,7 @@ describe('the suite', () => {
       ['POLL-6'],
     ],
     [
-      'does not tell a replay',
+      'does not report a replay',
       'idempotency',
       { answer: ({ headers }) => without(headers, IDEMPOTENCY_REPLAYED) },
       ['IDEM-1', 'IDEM-2', 'IDEM-6'],
@@ -255,7 +255,7 @@ describe('the suite', () => {
     expect(failed(await run(['recovery'], spoil))).toEqual(['RECOVER-7']);
   });
 
-  it('skips an extension that the server does not have, and says so', async () => {
+  it('skips and reports an extension that the server does not have', async () => {
     const spoil = {
       request: (headers: object) => without(headers, IDEMPOTENCY_KEY),
     };
@@ -287,7 +287,7 @@ describe('the suite', () => {
     }
   });
 
-  it('leaves nothing running when it is ended', async () => {
+  it('leaves nothing running after it was ended', async () => {
     const ending = new AbortController();
     const onResult = vi.fn(() => ending.abort());
     const result = await run(['read'], {}, { signal: ending.signal, concurrency: 1, onResult });
@@ -300,7 +300,7 @@ describe('the suite', () => {
     ['the secret is wrong', { secret: 'wrong' }, /refuses the secret/],
     ['its allowlist is another', { upstreamHost: 'localhost' }, /allowlist .*http:\/\/localhost:\*\/\*\*/],
     ['the path is another', { url: '/elsewhere' }, /no proxy under this path/],
-    ['the URL is none', { url: 'elsewhere' }, /is no URL/],
+    ['the URL is none', { url: 'elsewhere' }, /is not a URL/],
   ])('says what to change when %s', async (_, wrong, message) => {
     const target = { url: proxy.url, secret: SECRET, ...wrong };
     if (target.url.startsWith('/')) target.url = proxy.url + target.url;
@@ -319,7 +319,7 @@ describe('npx durable-proxy conformance', () => {
     return { code, ...printed };
   }
 
-  it('prints a report and ends with 0 when nothing failed', async () => {
+  it('prints a report and exits with 0 if no test failed', async () => {
     const { code, stdout } = await command('--url', proxy.base, '--secret', SECRET, '--only', 'head,delete');
     expect(code).toBe(0);
     expect(stdout).toContain('✓ [HEAD-4]');
@@ -327,19 +327,19 @@ describe('npx durable-proxy conformance', () => {
     expect(stdout).not.toContain(SECRET);
   });
 
-  it('ends with 1 when a test failed, and says why', async () => {
+  it('exits with 1 and prints the reason if a test failed', async () => {
     front = await startFront(proxy.url, { answer: foundByHead });
     const { code, stdout } = await command('--url', front.url, '--secret', SECRET, '--only', 'head');
     expect(code).toBe(1);
     expect(stdout).toMatch(/\n✗ \[HEAD-4\].*\n {4}.*200 !== 404/s);
   });
 
-  it('prints JSON when asked to', async () => {
+  it('prints JSON with --json', async () => {
     const { stdout } = await command('--url', proxy.base, '--secret', SECRET, '--only', 'head', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ url: proxy.base, passed: 4, failed: 0 });
   });
 
-  it('ends with 2 when there is nothing to test, or the arguments cannot be read', async () => {
+  it('exits with 2 if the target cannot be tested or the arguments are invalid', async () => {
     for (const argv of [
       ['--url', proxy.base, '--secret', 'wrong'],
       ['--url', proxy.base, '--secret', SECRET, '--only', 'everything'],

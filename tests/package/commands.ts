@@ -121,7 +121,7 @@ async function accepts(port: number): Promise<boolean> {
 }
 
 /**
- * Returns a free port for a program that cannot report its own. The system gives ports from 32768 on to servers that
+ * Returns a free port for a program that cannot report its own. The system assigns ports from 32768 on to servers that
  * ask for any, so a port below is not taken by another test in the meantime.
  */
 export async function freePort(): Promise<number> {

@@ -32,12 +32,12 @@ const BODY = JSON.stringify({
 
 /** What Next.js does by itself: other methods, malformed requests, and bodies, which it sends without Content-Length. */
 const LIMITATIONS = [
-  '[ERR-4] a method that a path does not have is a 405 that names those it has',
-  '[ERR-5] what is no HTTP gets a 400, and the server lives',
-  '[READ-20] a finished answer comes whole, under its own type',
-  '[READ-20][READ-23] an empty answer is an empty 200',
+  '[ERR-4] responds 405 with Allow to an unsupported method',
+  '[ERR-5] responds 400 to malformed HTTP and keeps running',
+  '[READ-20] sends the whole body of a closed stream with its own type',
+  '[READ-20][READ-23] sends an empty stream as an empty 200',
   '[READ-23] a single range is a 206 with exactly these bytes',
-  '[READ-25] HEAD takes the signed URL, and sends the headers of the whole',
+  '[READ-25] HEAD accepts the signed URL and sends the headers of the whole body',
 ];
 
 /** `next build`, `next start` and `next dev` of examples/nextjs-chat, with a second route. */

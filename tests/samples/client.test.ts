@@ -139,7 +139,7 @@ describe('[client/fetch.ts]', () => {
     await expect(ask(app(collect()))).rejects.toThrow(`The request failed with status ${behavior}`);
   });
 
-  it('throws an error when the model breaks off', async () => {
+  it('throws an error when the model closes its connection early', async () => {
     const { ask } = await open<Sample>('client/fetch.ts');
     model.behavior = 'breaks';
     await expect(ask(app(collect()))).rejects.toMatchObject({ outcome: 'upstream-error' });

@@ -62,9 +62,9 @@ describe.each([
     'Hono on Bun',
     // Bun's server parses requests itself, and sends bodies that are streams without Content-Length.
     [
-      '[ERR-5] what is no HTTP gets a 400, and the server lives',
-      '[LIMIT-1] a request that announces more than any limit is refused before it is sent',
-      '[READ-20] a finished answer comes whole, under its own type',
+      '[ERR-5] responds 400 to malformed HTTP and keeps running',
+      '[LIMIT-1] rejects a request by its Content-Length before it is sent',
+      '[READ-20] sends the whole body of a closed stream with its own type',
     ],
     () => onRuntime('server/bun.mjs', 'bun'),
   ],

@@ -32,7 +32,7 @@ it.each([
   [IDEMPOTENCY_KEY, key],
   [STREAM_KEY, name],
 ])(
-  '[ABORT-9][ABORT-12] an abort by %s cancels the upstream request and answers the pending create 409',
+  '[ABORT-9][ABORT-12] an abort by %s cancels the upstream request and responds 409 to the pending create',
   async (_title, headers) => {
     const url = await begin(() => undefined);
     const creating = post(proxy, url, { headers });
@@ -57,14 +57,14 @@ it('[ABORT-9][ABORT-10] closes a running stream as aborted, and is idempotent', 
   expect(upstream.calls).toHaveLength(1);
 });
 
-it('[ABORT-11] refuses a create that arrives after the abort of its key, without an upstream call', async () => {
+it('[ABORT-11] rejects a create that arrives after the abort of its key, without an upstream call', async () => {
   const url = await begin(({ res }) => res.end('paid'));
   expect((await abort(key)).status).toBe(204);
   expect(await codeOf(await post(proxy, url, { headers: key }))).toBe('REQUEST_ABORTED');
   expect(upstream.calls).toHaveLength(0);
 });
 
-it('[ABORT-13] refuses an abort without a key or action, and leaves other subjects alone', async () => {
+it('[ABORT-13] rejects an abort without a key or action, and does not affect other subjects', async () => {
   const url = await begin(({ res }) => res.end('mine'));
   expect(await codeOf(await abort({}))).toBe('INVALID_REQUEST');
   expect(await codeOf(await abort(key, '?action=pause'))).toBe('INVALID_ACTION');
@@ -84,7 +84,7 @@ it('[IDEM-11] a retry attaches to the upstream request that outlived its 504', a
   expect(upstream.calls).toHaveLength(1);
 });
 
-it('[IDEM-11] cancels the upstream request if nobody asks again, and frees the key', async () => {
+it('[IDEM-11] cancels the upstream request without a retry, and releases the key', async () => {
   const url = await begin(() => undefined, { upstreamHeadersTimeoutMs: 100 });
   expect((await post(proxy, url, { headers: key })).status).toBe(504);
   await (

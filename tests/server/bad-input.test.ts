@@ -9,7 +9,7 @@ import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { post } from '../support/wire.ts';
 
-/** Requests in all; the last part of them is no HTTP at all. */
+/** Number of requests; the rest are malformed HTTP. */
 const WELL_FORMED = 18_000;
 const MALFORMED = 2_000;
 const AT_ONCE = 32;
@@ -36,7 +36,7 @@ afterAll(async () => {
 
 const mostly = <T>(good: T, ...others: fc.Arbitrary<T>[]): fc.Arbitrary<T> =>
   fc.oneof({ arbitrary: fc.constant(good), weight: 3 }, ...others);
-/** What may stand in a header's value and still be HTTP (RFC 9110, section 5.5). */
+/** Characters of a valid header value (RFC 9110, section 5.5). */
 const fieldValue = fc.string({
   unit: fc
     .integer({ min: 0x20, max: 0xff })
@@ -151,7 +151,7 @@ const request = fc.oneof(
       body,
     }),
   },
-  // One in ten gets past the first checks, so that what lies behind them is met too.
+  // One in ten passes the first checks, so that later ones are tested too.
   {
     weight: 1,
     arbitrary: fc.record({
@@ -188,7 +188,7 @@ async function send(pool: Pool, { method, target, query, headers, body }: Case):
   return verdict(method, answer.statusCode, String(answer.headers['content-type'] ?? ''), content);
 }
 
-/** An empty text for an answer that the protocol documents, else what is wrong with it. */
+/** Returns an empty string for a documented response, otherwise what is wrong with it. */
 function verdict(method: string, status: number, type: string, content: string): string {
   if ([200, 201, 204, 304].includes(status)) return '';
   if (method === 'HEAD') return Object.values(ERROR_STATUS).includes(status as never) ? '' : `HEAD ${status}`;
@@ -214,15 +214,15 @@ async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void
   );
 }
 
-/** Sockets and timers of this process, server and test alike. */
+/** Counts sockets and timers of this process, for server and test. */
 function resources(): Record<string, number> {
   const counted: Record<string, number> = {};
   for (const name of process.getActiveResourcesInfo()) counted[name] = (counted[name] ?? 0) + 1;
   return { sockets: counted['TCPSocketWrap'] ?? 0, timers: counted['Timeout'] ?? 0 };
 }
 
-describe('whatever is sent', () => {
-  it(`${WELL_FORMED} odd requests get documented answers, and leave nothing behind`, async () => {
+describe('bad input', () => {
+  it(`${WELL_FORMED} unusual requests get documented responses and leave no resources behind`, async () => {
     await post(proxy, `${upstream.url}/warm-up`);
     const before = resources();
     const pool = new Pool(proxy.url, { connections: AT_ONCE });
@@ -243,7 +243,7 @@ describe('whatever is sent', () => {
     await expect.poll(() => resources().timers).toBeLessThanOrEqual(before['timers']! + 2);
   }, 300_000);
 
-  it(`${MALFORMED} messages that are no HTTP end their connection, and the process lives`, async () => {
+  it(`${MALFORMED} malformed messages end their connection, and the process keeps running`, async () => {
     const line = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       fc

@@ -17,7 +17,7 @@ import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
 
 const events: ProxyEvent[] = [];
 let proxy: TestProxy;
-/** Judges nothing. */
+/** A proxy with `completeness: 'off'`. */
 let indifferent: TestProxy;
 let upstream: Upstream | undefined;
 
@@ -71,7 +71,7 @@ describe.each(FORMAT_ANSWERS)('an answer in the format $format', (answer) => {
   const whole = answer.events.join('');
   const part = answer.events.slice(0, answer.whole - 1).join('');
 
-  it('[END-1][END-2] is complete when it is whole', async () => {
+  it('[END-1][END-2] is complete if no event is missing', async () => {
     const ending = await answerOf(send(answer, whole));
     expect(ending).toMatchObject({ outcome: 'complete', code: undefined, text: whole });
   });
@@ -101,7 +101,7 @@ describe.each(FORMAT_ANSWERS)('an answer in the format $format', (answer) => {
     ).closed;
   });
 
-  it('[USAGE-1][USAGE-2] tells its usage in the event closed, in HEAD, in reads and in the last control event', async () => {
+  it('[USAGE-1][USAGE-2] reports its usage in the event closed, in HEAD, in reads and in the last control event', async () => {
     const { url, usage } = await answerOf(send(answer, whole));
     expect(usage).toEqual(answer.usage);
     const head = await fetch(url.split('?')[0]!, {
@@ -128,7 +128,7 @@ describe('the end of an answer', () => {
     expect(await answerOf(send(head, text))).toMatchObject({ outcome: 'complete', usage: undefined });
   });
 
-  it('[END-5] is not judged with completeness off, and the usage is not read', async () => {
+  it('[END-5] is not detected with completeness off, and the usage is not read', async () => {
     const ending = await answerOf(send(chat, chat.events[0]!), indifferent);
     expect(ending).toMatchObject({ outcome: 'complete', usage: undefined });
   });
@@ -195,7 +195,7 @@ describe.runIf(hasRecordings).each(recordingNames)('the recording %s', (name) =>
   // The body of a skipped suite runs too.
   const bytes = hasRecordings ? recording(name) : Buffer.alloc(0);
 
-  it('[END-2] is complete when it is whole, and truncated at half', async () => {
+  it('[END-2] is complete as recorded, and truncated at half', async () => {
     expect(await answerOf(send(chat, bytes))).toMatchObject({
       outcome: 'complete',
       text: bytes.toString(),

@@ -33,7 +33,7 @@ async function serve(handler: (call: UpstreamCall) => void): Promise<string> {
 }
 
 describe('one key, one upstream call', () => {
-  it('50 concurrent creates under one key are one call and one stream', async () => {
+  it('makes one call and one stream for 50 concurrent creates with one key', async () => {
     const url = await serve(({ res }) => res.end('paid once'));
     const answers = await Promise.all(
       Array.from({ length: 50 }, () => post(proxy, url, { body: '{"n":1}', ...withKey('fifty') })),
@@ -44,7 +44,7 @@ describe('one key, one upstream call', () => {
     expect(upstream!.calls).toHaveLength(1);
   });
 
-  it('the same key later finds the same stream, with a fresh URL that reads', async () => {
+  it('returns the same stream with a fresh URL to a later create with the key', async () => {
     const url = await serve(({ res }) => res.end('still here'));
     const first = await post(proxy, url, { body: 'a', ...withKey('later') });
     const second = await post(proxy, url, { body: 'a', ...withKey('later') });
@@ -55,7 +55,7 @@ describe('one key, one upstream call', () => {
     expect(upstream!.calls).toHaveLength(1);
   });
 
-  it('another body under the same key is refused, and the first is untouched', async () => {
+  it('rejects another body with the same key, and keeps the first stream', async () => {
     const url = await serve(({ res }) => res.end('mine'));
     await post(proxy, url, { body: 'a', ...withKey('reused') });
     const other = await post(proxy, url, { body: 'b', ...withKey('reused') });
@@ -64,7 +64,7 @@ describe('one key, one upstream call', () => {
     expect(upstream!.calls).toHaveLength(1);
   });
 
-  it('while the first waits for the upstream, another body is refused and the same one waits with it', async () => {
+  it('rejects another body while the first create waits, and lets the same body wait with it', async () => {
     const url = await serve(() => undefined);
     const first = post(proxy, url, { body: 'a', ...withKey('waiting') });
     const call = await upstream!.call(0);
@@ -76,7 +76,7 @@ describe('one key, one upstream call', () => {
     expect(upstream!.calls).toHaveLength(1);
   });
 
-  it('[IDEM-5] a failed create frees the key, and those who waited with it got the same failure', async () => {
+  it('[IDEM-5] releases the key of a failed create, and returns its failure to the callers that waited', async () => {
     let answers = 0;
     const url = await serve(({ res }) => {
       answers += 1;
@@ -91,7 +91,7 @@ describe('one key, one upstream call', () => {
     expect((await post(proxy, url, { body: 'a', ...withKey('freed') })).status).toBe(201);
   });
 
-  it('a caller who leaves under a key finds the answer; without one the upstream is let go', async () => {
+  it('keeps the upstream request of a disconnected caller only if it has a key', async () => {
     const url = await serve(() => undefined);
     const leaving = new AbortController();
     const left = post(proxy, url, { body: 'a', signal: leaving.signal, ...withKey('left') });
@@ -112,7 +112,7 @@ describe('one key, one upstream call', () => {
     await dropped.closed;
   });
 
-  it('a key is its caller’s: two subjects under one key are two streams', async () => {
+  it('creates two streams for two subjects with the same key', async () => {
     const url = await serve(({ res }) => res.end('yours'));
     const as = async (subject: string) => {
       const token = await createServiceToken({ jwtSecret: SECRET, subject, expiresInSeconds: 60 });
@@ -122,7 +122,7 @@ describe('one key, one upstream call', () => {
     expect(upstream!.calls).toHaveLength(2);
   });
 
-  it('deleting the stream frees its key', async () => {
+  it('releases the key when the stream is deleted', async () => {
     const url = await serve(({ res }) => res.end('x'));
     const first = await post(proxy, url, withKey('deleted'));
     const authorization = `Bearer ${SECRET}`;
@@ -133,13 +133,13 @@ describe('one key, one upstream call', () => {
   });
 });
 
-describe('found again by its Stream-Key', () => {
+describe('find by Stream-Key', () => {
   const find = (key: string) =>
     fetch(withQuery(proxy.base, { key }), { headers: { authorization: `Bearer ${SECRET}` } });
 
-  it('the newest stream of a name, running or over', async () => {
+  it('returns the newest stream, open or closed', async () => {
     const url = await serve(({ res, body }) => {
-      if (body.toString() === 'open') void write(res, 'going on');
+      if (body.toString() === 'open') void write(res, 'more');
       else res.end('over');
     });
     const first = await post(proxy, url, { body: 'done', headers: { [STREAM_KEY]: 'chat-1' } });
@@ -153,7 +153,7 @@ describe('found again by its Stream-Key', () => {
     expect((await fetch(locationOf(proxy, foundSecond))).status).toBe(200);
   });
 
-  it('one that the upstream has not answered yet is waited for', async () => {
+  it('waits for a create whose upstream has not responded', async () => {
     const url = await serve(() => undefined);
     const created = post(proxy, url, { headers: { [STREAM_KEY]: 'early' } });
     const call = await upstream!.call(0);
@@ -162,7 +162,7 @@ describe('found again by its Stream-Key', () => {
     expect(idOf(await found)).toBe(idOf(await created));
   });
 
-  it('one that failed is none; the one before it is found', async () => {
+  it('ignores a failed create and returns the stream before it', async () => {
     const url = await serve(({ res, body }) => res.writeHead(body.toString() === 'bad' ? 500 : 200).end());
     expect((await find('unheard of')).status).toBe(204);
     await post(proxy, url, { body: 'bad', headers: { [STREAM_KEY]: 'flaky' } });
@@ -172,7 +172,7 @@ describe('found again by its Stream-Key', () => {
     expect(idOf(await find('flaky'))).toBe(idOf(good));
   });
 
-  it('names may be of any script', async () => {
+  it('accepts names in any script', async () => {
     const url = await serve(({ res }) => res.end());
     const name = 'お喋り 💬';
     const asBytes = Buffer.from(name).toString('latin1');

@@ -15,12 +15,12 @@ type Operation = 'annotate' | 'create' | 'append' | 'close' | 'read' | 'follow' 
 const ANSWERS = /^[0-9a-f]{8}-/;
 const NAMES = /^key-/;
 
-/** A real store whose operations on some of its logs can be made to fail; the others are left alone. */
+/** Wraps a store whose operations on some logs can be made to fail. */
 function troubled(store: StreamStore, logs: RegExp) {
   const failing = new Set<Operation>();
   const guarded = new Proxy(store, {
     get(target, name: keyof StreamStore) {
-      // Names and claims are logs of this store then, and fail like others.
+      // Without it, names and claims are logs of this store and fail too.
       if (name === 'coordinate') return undefined;
       const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
       return (...args: unknown[]) =>
@@ -59,7 +59,7 @@ async function begin(
 const authorization = `Bearer ${SECRET}`;
 
 describe('when the store fails', () => {
-  it('a create is a 502, its upstream is let go, and its key is free', async () => {
+  it('responds 502 to a create, cancels the upstream request and releases the key', async () => {
     const { proxy, upstream, url, failing } = await begin(({ res }) => void write(res, 'paid for'));
     failing.add('create');
     const headers = { [IDEMPOTENCY_KEY]: 'k', [STREAM_KEY]: 'chat' };
@@ -94,9 +94,9 @@ describe('when the store fails', () => {
   });
 
   it.each(['create', 'append'] as const)(
-    'a name that it does not take (%s) costs no upstream call',
+    'does not call the upstream if the name cannot be stored (%s)',
     async (operation) => {
-      // The store refuses before the hook is done.
+      // The store fails before the hook is done.
       const hook = vi.fn(() => new Promise<void>((resolve) => setImmediate(resolve)));
       const { proxy, upstream, url, failing } = await begin(({ res }) => res.end('paid for'), {
         logs: NAMES,
@@ -113,7 +113,7 @@ describe('when the store fails', () => {
     },
   );
 
-  it('in mid-answer: the upstream is let go, what was stored stays, and the end says “interrupted”', async () => {
+  it('cancels the upstream request, keeps the stored bytes and closes the stream as interrupted during a response', async () => {
     const { proxy, upstream, url, failing } = await begin(({ res }) => void write(res, 'safe'));
     const location = locationOf(proxy, await post(proxy, url));
     const live = await fetch(withQuery(location, { live: 'sse' }));
@@ -123,7 +123,7 @@ describe('when the store fails', () => {
     const { res, closed } = await upstream.call(0);
     await write(res, ' and lost');
     await closed;
-    // The stream is closed as soon as the store takes it.
+    // The stream is closed as soon as the store accepts it.
     failing.clear();
     const { bytes, controls } = await reading;
     expect(bytes.toString()).toBe('safe');
@@ -134,7 +134,7 @@ describe('when the store fails', () => {
     });
   });
 
-  it('a HEAD, a read and a DELETE do not pretend', async () => {
+  it('responds with an error to HEAD, reads and DELETE', async () => {
     const { proxy, url, failing } = await begin(({ res }) => res.end('x'));
     const location = locationOf(proxy, await post(proxy, url));
     await readSse(await fetch(withQuery(location, { live: 'sse' })));
@@ -153,11 +153,11 @@ describe('when the store fails', () => {
   });
 });
 
-it('the bodies of redirects and errors hold no socket', async () => {
+it('releases the sockets of redirects and errors', async () => {
   const { proxy, upstream, url } = await begin(({ req, res }) => {
     const status = Number(req.url!.slice('/x'.length));
     res.writeHead(status, { location: '/elsewhere' });
-    res.write('a body that goes on');
+    res.write('a body that continues');
     if (status === 500) res.end();
   });
   expect(await codeOf(await post(proxy, `${url}302`))).toBe('REDIRECT_NOT_ALLOWED');

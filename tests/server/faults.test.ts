@@ -21,7 +21,9 @@ afterEach(async () => {
 const PROVIDER_KEY = 'sk-the-provider-key-of-the-operator';
 const CALLER_KEY = 'sk-the-key-that-the-caller-sent';
 
-/** A fault of each kind, whose text holds the credentials that the function has seen, as HTTP clients write them. */
+/**
+ * One fault of each kind. Its text contains the credentials that the function received, as errors of HTTP clients do.
+ */
 const FAULTS: Record<string, () => Promise<Partial<ProxyServerOptions>>> = {
   prepareUpstream: async () => ({
     prepareUpstream({ headers, req }) {
@@ -43,7 +45,7 @@ const FAULTS: Record<string, () => Promise<Partial<ProxyServerOptions>>> = {
     const store = embeddedStore({ dataDir: path });
     cleanups.push(remove, () => store.dispose());
     const create = store.create.bind(store);
-    // Of answers only: the proxy's own logs have other ids.
+    // For streams of responses only: the proxy's own logs have other ids.
     store.create = (id, init) =>
       /^[0-9a-f]{8}-/.test(id)
         ? Promise.reject(new StoreError('UNAVAILABLE', `the disk is on fire (${SECRET})`))
@@ -84,7 +86,7 @@ describe.each(Object.keys(FAULTS))('a fault of %s', (fault) => {
     expectNoCredential(await response.text());
   });
 
-  it('goes to a logger instead, without credentials in any of its fields', async () => {
+  it('is passed to a logger if there is one, without credentials in any field', async () => {
     const print = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const logged: unknown[][] = [];
     const log = (...entry: unknown[]) => void logged.push(entry);
@@ -108,7 +110,7 @@ describe('an upstream URL that is not allowed', () => {
     return response;
   }
 
-  it('is printed with the patterns that come close, without user info and query', async () => {
+  it('is printed with similar patterns, without user info and query', async () => {
     const print = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const response = await refuse('https://api.example.com/v2/chat?key=sk-in-the-query');
     expect(await codeOf(response)).toBe('UPSTREAM_NOT_ALLOWED');
@@ -121,7 +123,7 @@ describe('an upstream URL that is not allowed', () => {
     expect(printed).not.toContain('sk-in-the');
   });
 
-  it('goes to a logger as a warning, and the response names neither URL nor patterns', async () => {
+  it('is logged as a warning, and the response contains neither URL nor patterns', async () => {
     const print = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const warn = vi.fn();
     const nothing = () => undefined;
@@ -135,7 +137,7 @@ describe('an upstream URL that is not allowed', () => {
     expect(print).not.toHaveBeenCalled();
   });
 
-  it('names the token if its "allow" is what refuses', async () => {
+  it('is logged with a reference to the token if its "allow" does not cover it', async () => {
     const print = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     const token = await createServiceToken({
       jwtSecret: SECRET,

@@ -27,7 +27,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** A proxy on Node's HTTP/2 server (its compatibility API), with a client session. */
+/** Starts a proxy on Node's HTTP/2 server (its compatibility API) and a client session. */
 async function begin(
   options: Partial<DurableProxyOptions>,
   handler: (call: UpstreamCall) => void,
@@ -119,7 +119,7 @@ describe('under HTTP/2', () => {
     expect((await upstream.call(0)).req.headers).toMatchObject({ 'x-key': 'server' });
   });
 
-  it('responds to HEAD, to an abort, and to requests that it refuses', async () => {
+  it('responds to HEAD, to an abort, and to rejected requests', async () => {
     const { upstream, session, create } = await begin({}, ({ res }) => void write(res, 'first'));
     const location = (await create()).headers['location']!;
     const [path] = location.split('?');
@@ -147,7 +147,7 @@ describe('under HTTP/2', () => {
     ).toBe(204);
   });
 
-  it('refuses a body over maxRequestBytes', async () => {
+  it('rejects a body over maxRequestBytes', async () => {
     const { session, create, upstream } = await begin({ maxRequestBytes: 10 }, ({ res }) => res.end());
     expect(await create({}, '0123456789a')).toMatchObject({ status: 413 });
     const stream = open(
@@ -169,7 +169,7 @@ describe('under HTTP/2', () => {
     await once(stream, 'close');
   });
 
-  it('[FWD-8] refuses a body without Content-Length of which a parser in front has lost the bytes', async () => {
+  it('[FWD-8] rejects a body without Content-Length whose bytes an earlier parser has lost', async () => {
     const { create, upstream } = await begin({}, ({ res }) => res.end(), text);
     const refused = await create({}, '{"a":1}');
     expect(refused.status).toBe(400);

@@ -21,7 +21,7 @@ async function open(): Promise<{ proxy: TestProxy; upstream: Upstream; url: stri
 }
 
 describe('close', () => {
-  it('[LIFE-2] lets a running answer finish, and its reader with it, while nothing new is taken', async () => {
+  it('[LIFE-2] lets a running stream and its reader finish, and rejects new creates', async () => {
     const { proxy, upstream, url } = await open();
     const created = await post(proxy, url);
     const live = await fetch(withQuery(locationOf(proxy, created), { live: 'sse' }));
@@ -38,7 +38,7 @@ describe('close', () => {
     await expect(fetch(proxy.url)).rejects.toThrow();
   });
 
-  it('[LIFE-3] closes as interrupted what runs past the time, readers are told, and the upstream is let go', async () => {
+  it('[LIFE-3] closes streams as interrupted at the drain timeout, for readers too, and cancels their upstream requests', async () => {
     const { proxy, upstream, url } = await open();
     const created = await post(proxy, url);
     const live = await fetch(withQuery(locationOf(proxy, created), { live: 'sse' }));
@@ -55,7 +55,7 @@ describe('close', () => {
     ).closed;
   });
 
-  it('ends a create that still waits for its upstream', async () => {
+  it('ends a create that waits for its upstream', async () => {
     const upstream = await startUpstream(() => undefined);
     const proxy = await startProxy();
     cleanups.push(() => upstream.close());
@@ -68,7 +68,7 @@ describe('close', () => {
 });
 
 describe('a restart on the same dataDir', () => {
-  it('[LIFE-4] keeps what was closed, whole, with its outcome, and its URL reads', async () => {
+  it('[LIFE-4] keeps closed streams with their bytes, outcomes and URLs', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const upstream = await startUpstream(({ res }) =>
@@ -91,7 +91,7 @@ describe('a restart on the same dataDir', () => {
     expect(again.headers.get(UPSTREAM_OUTCOME)).toBe('complete');
   });
 
-  it('[LIFE-4] after kill -9: all acknowledged bytes are there, and the open stream is closed as interrupted', async () => {
+  it('[LIFE-4] keeps all acknowledged bytes after kill -9, and closes the open stream as interrupted', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const upstream = await startUpstream(({ res }) => void write(res, 'acknowledged'));
@@ -115,7 +115,7 @@ describe('a restart on the same dataDir', () => {
     expect(controls.at(-1)).toMatchObject({ streamClosed: true, upstreamOutcome: 'interrupted' });
   });
 
-  it('[LIFE-4] after kill -9: a key leads to its stream, and one whose create was pending can be used again', async () => {
+  it('[LIFE-4] keeps keys after kill -9, and releases the key of a pending create', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const upstream = await startUpstream(({ res, body }) => {
@@ -142,7 +142,7 @@ describe('a restart on the same dataDir', () => {
     expect(upstream.calls).toHaveLength(3);
   });
 
-  it('a second process on the same dataDir is refused with what to do', async () => {
+  it('rejects a second process on the same dataDir and says what to do', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const child = await startProxyProcess({ dataDir: folder.path });

@@ -34,7 +34,7 @@ const hold = ({ res }: UpstreamCall): void => void write(res, 'held');
 const echo = ({ res, body }: UpstreamCall): void => void res.end(body);
 
 describe('maxRequestBytes', () => {
-  it('[LIMIT-1] takes a body of exactly that size, and refuses one byte more, of which nothing is sent', async () => {
+  it('[LIMIT-1] accepts a body of exactly that size, and rejects one more byte without calling the upstream', async () => {
     const { proxy, upstream, url } = await begin({ maxRequestBytes: 10 }, echo);
     expect((await post(proxy, url, { body: '0123456789' })).status).toBe(201);
     const over = await post(proxy, url, { body: '0123456789a' });
@@ -43,7 +43,7 @@ describe('maxRequestBytes', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('[LIMIT-1] counts what arrives, whatever the sender did not say', async () => {
+  it('[LIMIT-1] counts the received bytes if Content-Length is missing', async () => {
     const { proxy, upstream, url } = await begin({ maxRequestBytes: 1_000 }, echo);
     const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(300)) });
     const over = await post(proxy, url, { body: endless, duplex: 'half' });
@@ -52,7 +52,7 @@ describe('maxRequestBytes', () => {
   });
 });
 
-/** Sends the head of a create and nothing of its body. Returns the socket. */
+/** Sends the headers of a create without its body. Returns the socket. */
 function startUpload(proxy: TestProxy, url: string, contentLength: number) {
   const { hostname, port, pathname } = new URL(proxy.base);
   const socket = connect(Number(port), hostname);
@@ -71,7 +71,7 @@ function startUpload(proxy: TestProxy, url: string, contentLength: number) {
 }
 
 describe('an upload', () => {
-  it('[LIMIT-1] is refused before a byte of it arrives if its Content-Length is over the limit', async () => {
+  it('[LIMIT-1] is rejected before its first byte if its Content-Length is over the limit', async () => {
     const { proxy, url } = await begin({ maxRequestBytes: 10 }, echo);
     const socket = startUpload(proxy, url, 11);
     const [head] = (await once(socket, 'data')) as [Buffer];
@@ -79,7 +79,7 @@ describe('an upload', () => {
     socket.destroy();
   });
 
-  it('is refused if no byte arrives for upstreamInactivityTimeoutMs', async () => {
+  it('is rejected if no byte arrives for upstreamInactivityTimeoutMs', async () => {
     const { proxy, url } = await begin({ upstreamInactivityTimeoutMs: 200 }, echo);
     const socket = startUpload(proxy, url, 10);
     socket.write('01234');
@@ -88,7 +88,7 @@ describe('an upload', () => {
     socket.destroy();
   });
 
-  it('[LIMIT-9] is refused if it does not end within requestBodyTimeoutMs, however steadily bytes arrive', async () => {
+  it('[LIMIT-9] is rejected if it does not end within requestBodyTimeoutMs, even if bytes keep arriving', async () => {
     const { proxy, upstream, url } = await begin({ requestBodyTimeoutMs: 500 }, echo);
     const socket = startUpload(proxy, url, 1_000_000);
     const trickle = setInterval(() => socket.write('0'), 20);
@@ -99,7 +99,7 @@ describe('an upload', () => {
     socket.destroy();
   });
 
-  it.each([undefined, 'key'])('gives its place back on every failure (Idempotency-Key: %s)', async (key) => {
+  it.each([undefined, 'key'])('releases its slot on every failure (Idempotency-Key: %s)', async (key) => {
     const { proxy, upstream, url } = await begin(
       { maxConcurrentStreams: 1, maxRequestBytes: 10, upstreamInactivityTimeoutMs: 200 },
       ({ req, res }) => {
@@ -128,7 +128,7 @@ describe('an upload', () => {
 });
 
 describe('maxConcurrentStreams', () => {
-  it('[LIMIT-4] refuses the next one with Retry-After, and takes it when one has ended', async () => {
+  it('[LIMIT-4] rejects the next create with Retry-After until one has ended', async () => {
     const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 2 }, hold);
     const first = await post(proxy, url);
     await post(proxy, url);
@@ -142,7 +142,7 @@ describe('maxConcurrentStreams', () => {
     expect((await post(proxy, url)).status).toBe(201);
   });
 
-  it('[LIMIT-4] counts creates that still wait for their upstream, and frees those that fail', async () => {
+  it('[LIMIT-4] counts creates that wait for their upstream, until they fail', async () => {
     const { proxy, upstream, url } = await begin({ maxConcurrentStreams: 1 }, () => undefined);
     const waiting = post(proxy, url);
     const call = await upstream.call(0);
@@ -154,14 +154,14 @@ describe('maxConcurrentStreams', () => {
     expect((await next).status).toBe(201);
   });
 
-  it('does not count one whose key finds its stream', async () => {
+  it('does not count a create whose key has a stream', async () => {
     const { proxy, url } = await begin({ maxConcurrentStreams: 1 }, hold);
     const headers = { [IDEMPOTENCY_KEY]: 'one' };
     expect((await post(proxy, url, { headers })).status).toBe(201);
     expect((await post(proxy, url, { headers })).status).toBe(200);
   });
 
-  it('[LIMIT-4] per subject: one subject over its limit leaves the others theirs', async () => {
+  it('[LIMIT-4] applies the limit per subject to each subject separately', async () => {
     const { proxy, url } = await begin({ maxConcurrentStreamsPerSubject: 1 }, hold);
     const as = async (subject: string) => {
       const token = await createServiceToken({ jwtSecret: SECRET, subject, expiresInSeconds: 60 });
@@ -172,7 +172,7 @@ describe('maxConcurrentStreams', () => {
 });
 
 describe('other limits', () => {
-  it('[LIMIT-2] maxErrorBytes cuts an upstream’s error and lets its connection go', async () => {
+  it('[LIMIT-2] maxErrorBytes truncates an upstream’s error and closes its connection', async () => {
     const { proxy, upstream, url } = await begin({ maxErrorBytes: 5 }, ({ res }) => {
       res.writeHead(500);
       void write(res, 'x'.repeat(100_000));
@@ -185,7 +185,7 @@ describe('other limits', () => {
     ).closed;
   });
 
-  it('[LIMIT-5] upstreamHeadersTimeoutMs: 504, and the upstream is let go', async () => {
+  it('[LIMIT-5] upstreamHeadersTimeoutMs leads to 504 and cancels the upstream request', async () => {
     const { proxy, upstream, url } = await begin({ upstreamHeadersTimeoutMs: 100 }, () => undefined);
     const late = await post(proxy, url);
     expect(late.status).toBe(504);
@@ -195,7 +195,7 @@ describe('other limits', () => {
     ).closed;
   });
 
-  it('[READ-11] maxReadBytes: reads go on where the last one ended, and only the last is up to date', async () => {
+  it('[READ-11] maxReadBytes splits reads, of which only the last is up to date', async () => {
     const { proxy, url } = await begin({ maxReadBytes: 4 }, ({ res }) => res.end('0123456789'));
     const location = locationOf(proxy, await post(proxy, url));
     await readSse(await fetch(withQuery(location, { live: 'sse' })));
@@ -215,7 +215,7 @@ describe('other limits', () => {
     ]);
   });
 
-  it('[POLL-3] longPollTimeoutMs: 204 that says where the reader is', async () => {
+  it('[POLL-3] longPollTimeoutMs leads to 204 with the offset', async () => {
     const { proxy, url } = await begin({ longPollTimeoutMs: 50 }, ({ res }) =>
       res.writeHead(200).flushHeaders(),
     );
@@ -227,7 +227,7 @@ describe('other limits', () => {
     expect(waited.headers.get('stream-cursor')).toMatch(/^\d+$/);
   });
 
-  it('[SSE-10] keepAliveMs: a silent live read gets comments', async () => {
+  it('[SSE-10] keepAliveMs sends comments to an idle live read', async () => {
     const { proxy, url } = await begin({ keepAliveMs: 20 }, ({ res }) => res.writeHead(200).flushHeaders());
     const location = locationOf(proxy, await post(proxy, url));
     const live = await fetch(withQuery(location, { live: 'sse' }));
@@ -237,7 +237,7 @@ describe('other limits', () => {
     await reader.cancel();
   });
 
-  it('[LIMIT-7][AUTH-6] urlExpirationSeconds: afterwards the URL is no good', async () => {
+  it('[LIMIT-7][AUTH-6] urlExpirationSeconds expires the URL', async () => {
     const { proxy, url } = await begin({ urlExpirationSeconds: 5 }, echo);
     const location = locationOf(proxy, await post(proxy, url));
     expect((await fetch(location)).status).toBe(200);
@@ -294,7 +294,7 @@ describe('other limits', () => {
   });
 });
 
-describe('options that cannot work say what would', () => {
+describe('invalid options throw an error with a valid example', () => {
   const good: DurableProxyOptions = { jwtSecret: SECRET };
   it.each([
     [{ jwtSecret: '' }, /jwtSecret/],

@@ -57,7 +57,7 @@ async function upstreamOf(...[handler]: Parameters<typeof startUpstream>): Promi
   return upstream;
 }
 
-/** Creates, reads by the Location that came, and gives what was read. */
+/** Creates a stream and returns what was read from its Location. */
 async function roundTrip(origin: string, mount: string, body?: string, headers: Record<string, string> = {}) {
   const upstream = await upstreamOf(({ res, body: got }) => res.end(`got ${got.toString()}`));
   const at = { base: origin + mount, url: origin };
@@ -71,7 +71,7 @@ describe.each([
   ['Express 5', express5],
   ['Express 4', express4 as unknown as typeof express5],
 ])('%s', (_name, express) => {
-  it('mounts under any prefix, and Location has it', async () => {
+  it('mounts under any prefix, which Location contains', async () => {
     const app = express();
     app.use('/deep/down/ai', await proxyOf());
     expect(await roundTrip(await listen(app), '/deep/down/ai', 'it')).toBe('got it');
@@ -98,14 +98,14 @@ describe.each([
     raw: 'application/octet-stream',
     other: 'application/other',
   };
-  /** Bodies that change when they are parsed and serialized again. */
+  /** Bodies that change if they are parsed and serialized again. */
   const EXACT: [string, string][] = [
     [TYPES.json, '{ "id": 9007199254740993, "x": "\\u00fc", "x": 1.0 }'],
     [TYPES.json, '[1e3,-0]'],
     [TYPES.form, 'a=%20&a=+&b[c]=%C3%BC'],
   ];
 
-  it('[FWD-8] passes the exact bytes on behind express.text(), express.raw() and parsers that keep rawBody', async () => {
+  it('[FWD-8] forwards the exact bytes after express.text(), express.raw() and parsers with rawBody', async () => {
     const verify = (req: object, _res: object, bytes: Buffer): void => {
       Object.assign(req, { rawBody: bytes });
     };
@@ -131,7 +131,7 @@ describe.each([
     }
   });
 
-  it('[FWD-8] refuses a body of which a parser in front has lost the bytes, and says how to mount', async () => {
+  it('[FWD-8] rejects a body whose bytes an earlier parser has lost, and explains how to mount', async () => {
     const app = express();
     app.use(
       express.json({ strict: false }),
@@ -164,7 +164,7 @@ describe.each([
     expect(upstream.calls).toHaveLength(0);
   });
 
-  it('before express.json()', async () => {
+  it('works before express.json()', async () => {
     const app = express();
     app.use('/p', await proxyOf());
     app.use(express.json());
@@ -173,7 +173,7 @@ describe.each([
     );
   });
 
-  it('behind compression() and helmet(): a live read is neither held back nor compressed', async () => {
+  it('neither buffers nor compresses a live read after compression() and helmet()', async () => {
     const app = express();
     app.use(compression({ threshold: 0 }), helmet());
     app.use('/p', await proxyOf());
@@ -185,12 +185,12 @@ describe.each([
       headers: { 'accept-encoding': 'gzip' },
     });
     expect(live.headers.get('content-encoding')).toBeNull();
-    // The upstream never ends, so this returns only because the first bytes were not held back.
+    // The upstream never ends, so this returns only if the first bytes are not buffered.
     const { bytes } = await readSse(live, (read) => read.bytes.length > 0);
     expect(bytes.toString()).toBe('first');
   });
 
-  it('[CREATE-14] behind trust proxy: Location comes from the mount, never from Host or X-Forwarded headers', async () => {
+  it('[CREATE-14] builds Location from the mount with trust proxy, never from Host or X-Forwarded headers', async () => {
     const app = express();
     app.set('trust proxy', true);
     app.use('/p', await proxyOf());
@@ -249,7 +249,7 @@ describe('without Express', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('node:http without basePath: says once that Location lacks the path of the mount', async () => {
+  it('node:http without basePath: warns once that Location lacks the path of the mount', async () => {
     const origin = await listen(routed(await proxyOf({ logger }), '/v1/proxy'));
     const upstream = await upstreamOf(({ res }) => res.end());
     for (let n = 0; n < 2; n++) {
@@ -259,7 +259,7 @@ describe('without Express', () => {
     expect(warnings).toEqual([expect.stringContaining('Set basePath to the path')]);
   });
 
-  it('a CORS function that throws or fails is a 500 that is logged', async () => {
+  it('responds 500 and logs if a CORS function throws or fails', async () => {
     const cause = new Error('no origins today');
     for (const origin of [
       () => {
@@ -274,7 +274,7 @@ describe('without Express', () => {
   });
 });
 
-it('basePath is what Location begins with, also in an app that knows its mount', async () => {
+it('starts Location with basePath, also in an app that provides its mount', async () => {
   const app = express5();
   app.use('/p', await proxyOf({ basePath: '/chat/p' }));
   const origin = await listen(app);
@@ -284,13 +284,13 @@ it('basePath is what Location begins with, also in an app that knows its mount',
 });
 
 it.each(['v1/proxy', '//evil.example', '/p?x', 'https://chat.example.com/p', ''])(
-  'refuses %j as basePath',
+  'rejects %j as basePath',
   async (basePath) => {
     expect(() => durableProxy({ jwtSecret: SECRET, basePath })).toThrow(/basePath must be the path/);
   },
 );
 
-it('publicUrl is what Location begins with', async () => {
+it('starts Location with publicUrl', async () => {
   const app = express5();
   app.use('/p', await proxyOf({ publicUrl: 'https://chat.example.com/ai/' }));
   const origin = await listen(app);
@@ -299,7 +299,7 @@ it('publicUrl is what Location begins with', async () => {
   expect(created.headers.get('location')).toMatch(/^https:\/\/chat\.example\.com\/ai\/[0-9a-f-]{36}\?/);
 });
 
-it('two proxies in one app know nothing of each other, and one store may serve both', async () => {
+it('keeps two proxies in one app separate, also on one store', async () => {
   const folder = await temporaryFolder();
   const store = embeddedStore({ dataDir: folder.path });
   cleanups.push(

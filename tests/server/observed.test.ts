@@ -35,7 +35,7 @@ async function begin(
 }
 
 describe('onEvent', () => {
-  it('tells a stream’s life in order, with what an operator counts', async () => {
+  it('emits the events of a stream in order, with their measurements', async () => {
     const events: ProxyEvent[] = [];
     const { proxy, url } = await begin({ onEvent: (event) => events.push(event) }, ({ res }) =>
       res.end('five!'),
@@ -61,7 +61,7 @@ describe('onEvent', () => {
     ]);
   });
 
-  it('tells refusals by code, and who stopped a stream', async () => {
+  it('emits refusals with their code, and how a stream was stopped', async () => {
     const events: ProxyEvent[] = [];
     const { proxy, url } = await begin(
       { onEvent: (event) => events.push(event) },
@@ -74,11 +74,11 @@ describe('onEvent', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'aborted', by: 'patch' }));
   });
 
-  it('breaks nothing when it throws', async () => {
+  it('does not affect streams if it throws', async () => {
     const { proxy, url } = await begin(
       {
         onEvent: () => {
-          throw new Error('an observer’s own bug');
+          throw new Error('an exception of the listener');
         },
       },
       ({ res }) => res.end('fine'),
@@ -89,7 +89,7 @@ describe('onEvent', () => {
 });
 
 describe('a logger and an onEvent that fail', () => {
-  const bug = new Error('the bug of an operator');
+  const bug = new Error('an exception of the logger');
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
   beforeEach(() => {
@@ -135,14 +135,14 @@ describe('a logger and an onEvent that fail', () => {
   });
 });
 
-it('no secret, token, signature, provider key, query or body is ever logged, told or answered in an error', async () => {
-  const told: unknown[] = [];
-  const log = (fields: object, message: string): void => void told.push(inspect(fields), message);
+it('no secret, token, signature, provider key, query or body is logged, emitted or part of an error', async () => {
+  const output: unknown[] = [];
+  const log = (fields: object, message: string): void => void output.push(inspect(fields), message);
   const logger: Logger = { debug: log, info: log, warn: log, error: log };
   const { proxy, upstream, url } = await begin(
     {
       logger,
-      onEvent: (event) => told.push(inspect(event)),
+      onEvent: (event) => output.push(inspect(event)),
       upstreamHeadersTimeoutMs: 200,
       allowlist: ['http://127.0.0.1:*/**', 'http://localhost:1/**'],
     },
@@ -175,12 +175,12 @@ it('no secret, token, signature, provider key, query or body is ever logged, tol
   await attempt(`${proxy.base}?secret=${SECRET}x`, request);
   await attempt(`${proxy.base}/${crypto.randomUUID()}?expires=1&signature=a-signature`, {});
   expect(upstream.calls.length).toBeGreaterThanOrEqual(3);
-  const everything = [...told, ...bodies].join('\n');
+  const everything = [...output, ...bodies].join('\n');
   expect(everything).toMatch(/UPSTREAM_TIMEOUT/);
   for (const secret of [...secrets, token.slice(0, 40)]) expect(everything).not.toContain(secret);
 });
 
-/** Errors too, with their causes, as a logger would write them. */
+/** Formats values, including errors with their causes, like a logger. */
 function inspect(value: unknown): string {
   return JSON.stringify(value, (_key, each: unknown) =>
     each instanceof Error ? { ...each, text: each.message, stack: each.stack, reason: each.cause } : each,
@@ -192,7 +192,7 @@ describe('a subject and its streams', () => {
     authorization: `Bearer ${await createServiceToken({ jwtSecret: SECRET, subject, expiresInSeconds: 60, ...(allow && { allow }) })}`,
   });
 
-  it('reads, heads, deletes and finds its own; another’s is not found; the secret may do all', async () => {
+  it('has access to its own streams only, and the secret to all', async () => {
     const { proxy, url } = await begin({}, ({ res }) => res.end('mine'));
     const ann = await bearer('ann');
     const ben = await bearer('ben');
@@ -212,7 +212,7 @@ describe('a subject and its streams', () => {
     expect((await fetch(path, { headers: operator })).status).toBe(404);
   });
 
-  it('a token’s own list narrows the server’s', async () => {
+  it('restricts a token to its own list of the server’s allowlist', async () => {
     const { proxy, upstream, url } = await begin({}, ({ res }) => res.end());
     const narrowed = await bearer('ann', [`${upstream.url}/v1/*`]);
     expect((await post(proxy, url, { headers: narrowed })).status).toBe(201);
@@ -220,7 +220,7 @@ describe('a subject and its streams', () => {
     expect(await codeOf(refused)).toBe('UPSTREAM_NOT_ALLOWED');
   });
 
-  it('authenticate puts the app’s session in place of the secret, and prepareUpstream the provider’s key', async () => {
+  it('authenticates by the app’s session, and gets the provider’s key from prepareUpstream', async () => {
     const { proxy, upstream, url } = await begin(
       {
         authenticate: (req) => (req.headers.cookie === 'session=ann' ? { subject: 'ann' } : null),
@@ -238,7 +238,7 @@ describe('a subject and its streams', () => {
     ).toBe('INVALID_SECRET');
   });
 
-  it('what prepareUpstream makes of the URL is checked again', async () => {
+  it('checks the URL again after prepareUpstream', async () => {
     const { proxy, upstream, url } = await begin(
       { prepareUpstream: ({ url }) => void (url.hostname = 'localhost') },
       ({ res }) => res.end(),

@@ -23,7 +23,7 @@ async function begin(handler: (call: UpstreamCall) => void): Promise<string> {
   return locationOf(proxy, created);
 }
 
-/** Reads to the end and checks that GET, HEAD and the last control event tell the same. */
+/** Reads to the end and checks that GET, HEAD and the last control event agree. */
 async function endOf(url: string): Promise<{ outcome: string; text: string; code: string | undefined }> {
   const { bytes, controls } = await readSse(await fetch(withQuery(url, { live: 'sse' })));
   const last = controls.at(-1);
@@ -39,8 +39,8 @@ async function endOf(url: string): Promise<{ outcome: string; text: string; code
   return { outcome: last!.upstreamOutcome!, text: bytes.toString(), code: last?.upstreamError?.code };
 }
 
-describe('a stream says how it ended', () => {
-  it('complete: the body came to its end', async () => {
+describe('the outcome of a stream', () => {
+  it('is complete if the body is complete', async () => {
     const url = await begin(({ res }) => res.end('whole'));
     expect(await endOf(url)).toEqual({ outcome: 'complete', text: 'whole', code: undefined });
   });
@@ -50,7 +50,7 @@ describe('a stream says how it ended', () => {
     expect(await endOf(url)).toEqual({ outcome: 'complete', text: '', code: undefined });
   });
 
-  it('upstream-error: cut in mid-chunk', async () => {
+  it('is upstream-error if the body is cut within a chunk', async () => {
     const url = await begin(({ res }) => {
       res.writeHead(200, { 'transfer-encoding': 'chunked' });
       void write(res, 'half a').then(() => res.socket!.end('5\r\nab'));
@@ -65,7 +65,7 @@ describe('a stream says how it ended', () => {
     expect((await endOf(url)).outcome).toBe('upstream-error');
   });
 
-  it('upstream-error: fewer bytes than Content-Length said', async () => {
+  it('is upstream-error if the body is shorter than its Content-Length', async () => {
     const url = await begin(({ res }) => {
       res.writeHead(200, { 'content-length': 100 });
       void write(res, 'short').then(() => res.socket!.end());
@@ -73,7 +73,7 @@ describe('a stream says how it ended', () => {
     expect(await endOf(url)).toMatchObject({ outcome: 'upstream-error', text: 'short' });
   });
 
-  it('[LIMIT-6] timeout: silent for longer than upstreamInactivityTimeoutMs, and the upstream is let go', async () => {
+  it('[LIMIT-6] is timeout after upstreamInactivityTimeoutMs without a byte, and the upstream request is canceled', async () => {
     const url = await begin(({ res }) => void write(res, 'then nothing'));
     expect(await endOf(url)).toEqual({ outcome: 'timeout', text: 'then nothing', code: 'UPSTREAM_TIMEOUT' });
     await (
@@ -81,7 +81,7 @@ describe('a stream says how it ended', () => {
     ).closed;
   });
 
-  it('[LIMIT-3] too-large: what fits is kept, and the upstream is let go', async () => {
+  it('[LIMIT-3] is too-large over maxResponseBytes, the bytes within it are kept, and the upstream request is canceled', async () => {
     const url = await begin(({ res }) => void write(res, 'x'.repeat(1_001)));
     expect(await endOf(url)).toEqual({
       outcome: 'too-large',
@@ -93,12 +93,12 @@ describe('a stream says how it ended', () => {
     ).closed;
   });
 
-  it('[LIMIT-3] complete at exactly maxResponseBytes', async () => {
+  it('[LIMIT-3] is complete at exactly maxResponseBytes', async () => {
     const url = await begin(({ res }) => res.end('x'.repeat(1_000)));
     expect(await endOf(url)).toMatchObject({ outcome: 'complete', text: 'x'.repeat(1_000) });
   });
 
-  it('aborted: what was received stays readable, and the upstream is let go while it is silent', async () => {
+  it('is aborted after an abort, the received bytes are kept, and the upstream request is canceled while the upstream sends nothing', async () => {
     const url = await begin(({ res }) => void write(res, 'so far'));
     const live = await fetch(withQuery(url, { live: 'sse' }));
     const stop = await fetch(withQuery(url, { action: 'abort' }), { method: 'PATCH' });
@@ -112,7 +112,7 @@ describe('a stream says how it ended', () => {
     expect(again.status).toBe(204);
   });
 
-  it('[SSE-12] deleted in mid-answer: the upstream is let go, readers end without a closing, and it is gone', async () => {
+  it('[SSE-12] is none after a deletion: the upstream request is canceled, and reads end without a closing event', async () => {
     const url = await begin(({ res }) => void write(res, 'never mind'));
     const live = await fetch(withQuery(url, { live: 'sse' }));
     const path = url.split('?')[0]!;

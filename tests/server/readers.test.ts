@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** More than any socket buffers: a reader that does not read is stuck in it. */
+/** More than all socket buffers hold, so that a client that does not read stalls. */
 const LARGE = 32 * 1_048_576;
 
 async function begin(handler: (call: UpstreamCall) => void) {
@@ -30,7 +30,7 @@ async function begin(handler: (call: UpstreamCall) => void) {
   return { upstream, location, ended };
 }
 
-/** A reader that asks for a live read and then reads nothing. */
+/** Starts a live read and reads nothing. */
 async function stuckReader(location: string): Promise<Socket> {
   const url = new URL(withQuery(location, { live: 'sse' }));
   const socket = connect(Number(url.port), url.hostname);
@@ -40,7 +40,7 @@ async function stuckReader(location: string): Promise<Socket> {
 }
 
 describe('readers', () => {
-  it('get the first bytes while the upstream says no more', async () => {
+  it('get the first bytes before the upstream sends more', async () => {
     const { location } = await begin(({ res }) => void write(res, 'first'));
     const { bytes } = await readSse(
       await fetch(withQuery(location, { live: 'sse' })),
@@ -49,7 +49,7 @@ describe('readers', () => {
     expect(bytes.toString()).toBe('first');
   });
 
-  it('of one stream all get the same, whenever they come', async () => {
+  it('get the same bytes whenever they start', async () => {
     const { upstream, location } = await begin(({ res }) => void write(res, 'early, '));
     const read = () => fetch(withQuery(location, { live: 'sse' })).then((response) => readSse(response));
     const early = Array.from({ length: 10 }, read);
@@ -63,18 +63,18 @@ describe('readers', () => {
     }
   });
 
-  it('that are stuck hold back neither the upstream nor other readers, and hold no memory', async () => {
+  it('that are stalled delay neither the upstream nor other readers, and use bounded memory', async () => {
     const { location } = await begin(({ res }) => res.end(Buffer.alloc(LARGE, 'x')));
     const stuck = await Promise.all(Array.from({ length: 20 }, () => stuckReader(location)));
     const before = process.memoryUsage().arrayBuffers;
     const { bytes } = await readSse(await fetch(withQuery(location, { live: 'sse' })));
     expect(bytes.length).toBe(LARGE);
-    // Twenty copies of the answer would be 640 MB.
+    // Twenty copies of the response would be 640 MB.
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * LARGE);
     for (const socket of stuck) socket.destroy();
   });
 
-  it('that leave are forgotten at once, also while they are stuck', async () => {
+  it('are released at once when they disconnect, also while they are stalled', async () => {
     const { location, ended } = await begin(({ res }) => void write(res, Buffer.alloc(LARGE, 'x')));
     const leaving = new AbortController();
     const live = await fetch(withQuery(location, { live: 'sse' }), { signal: leaving.signal });

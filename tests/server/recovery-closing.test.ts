@@ -24,7 +24,7 @@ afterEach(async () => {
   provider = undefined;
 });
 
-/** Starts a proxy on a store whose operations the test can hold back. */
+/** Starts a proxy on a store whose operations are controlled by the test. */
 async function start(store: ManualStore): Promise<TestProxy> {
   const proxy = await startProxy({ store });
   proxies.push({ store, proxy });
@@ -46,7 +46,7 @@ async function suspendAt(name: 'annotate' | 'close', options: Partial<ProviderOp
   return { store, url, id };
 }
 
-/** Runs the held operations of a stream one by one, as they come, until its process is done with it. */
+/** Runs the held operations of a stream one by one until its process is done with it. */
 async function resume(store: ManualStore, id: string, count: number): Promise<string[]> {
   const ran: string[] = [];
   while (ran.length < count) {
@@ -57,7 +57,7 @@ async function resume(store: ManualStore, id: string, count: number): Promise<st
   return ran;
 }
 
-it('[RECOVER-9] a process that was suspended while it closed a stream changes nothing once another one has it', async () => {
+it('[RECOVER-9] a process that was suspended while closing a stream cannot change it after another one has adopted it', async () => {
   // The provider breaks, and refuses to continue: the process is about to close the stream as broken.
   const { store, id } = await suspendAt('annotate', {
     cut: () => ({ after: 600, how: 'reset' }),
@@ -73,7 +73,7 @@ it('[RECOVER-9] a process that was suspended while it closed a stream changes no
   expect({ fence, ...init.metadata }).toMatchObject({ fence: 1, owner: 'adopter', [RECOVERY]: sealed });
 });
 
-it('[RECOVER-9] a stream ends as its process had decided that died while it closed it', async () => {
+it('[RECOVER-9] a stream gets the outcome that its process had decided when it died while closing it', async () => {
   const { store, url, id } = await suspendAt('close');
   // The lease of the process expires.
   store.logs.delete(`proxy-${store.logs.get(id)!.init.metadata['owner']}`);

@@ -75,12 +75,12 @@ const durableFetch = () =>
 
 const recovered = () => events.flatMap((event) => (event.type === 'recovered' ? [event] : []));
 
-/** Cuts an answer at random bytes, and often where it hurts. Most providers name an answer in its first event. */
+/** Cuts a response at random bytes, often at critical ones. Most providers send the id of a response in its first event. */
 function randomCut(kind: ProviderKind, seed: number, connection: number): Cut | undefined {
   if (connection >= CUTS_EACH) return undefined;
   const random = seeded(seed * 7_919 + connection);
   const how = (['reset', 'close', 'end'] as const)[Math.floor(random() * 3)]!;
-  // Without an end of its own format, a clean end of a generic stream is its end.
+  // A generic stream has no end marker, so a clean end of the body is its end.
   const isGeneric = kind === 'last-event-id';
   const least = connection === 0 && !isGeneric ? 250 : 0;
   const to = PLACES[Math.floor(random() * PLACES.length)]!;
@@ -149,7 +149,7 @@ describe('a stream whose upstream breaks', () => {
     expect(provider!.calls.length).toBe(1 + CUTS_EACH);
   });
 
-  it('[RECOVER-7] tells readers and listeners how often it was continued', async () => {
+  it('[RECOVER-7] reports to readers and listeners how often it was continued', async () => {
     await start({ kind: 'openai', cut: (_, n) => (n < 2 ? { after: 400, how: 'reset' } : undefined) });
     const url = await create(1);
     expect((await read(url)).outcome).toBe('complete');
@@ -165,13 +165,13 @@ describe('a stream whose upstream breaks', () => {
     ]);
   });
 
-  it('without a break says nothing of recoveries, and a break after the end changes nothing', async () => {
+  it('has no Upstream-Recoveries without a failure, and ignores a failure after the end', async () => {
     await start({ kind: 'gemini' });
     expect((await fetch(await create(1))).headers.get(UPSTREAM_RECOVERIES)).toBeNull();
     expect(provider!.calls).toHaveLength(1);
   });
 
-  it('[RECOVER-3] honors Retry-After, and tries again after a 5xx', async () => {
+  it('[RECOVER-3] honors Retry-After, and retries after a 5xx', async () => {
     await start({
       kind: 'openai',
       cut: (_, n) => (n === 0 ? { after: 400, how: 'close' } : undefined),
@@ -242,7 +242,7 @@ describe('a stream whose upstream breaks', () => {
     expect(recovered()).toEqual([]);
   });
 
-  it('[RECOVER-4] ends if isRepeated() of a recovery throws, and the process goes on', async () => {
+  it('[RECOVER-4] ends if isRepeated() of a recovery throws, and the process keeps running', async () => {
     const generic = lastEventIdRecovery({ match: 'http://127.0.0.1:*/**' });
     const isRepeated = (): boolean => {
       throw new Error('a fault of the recovery');
@@ -291,7 +291,7 @@ describe('a stream whose upstream breaks', () => {
     expect(bytes.toString().endsWith(`id: last\ndata: ${long}\n\n`)).toBe(true);
   });
 
-  it('[RECOVER-3] continues after a silence of the upstream', async () => {
+  it('[RECOVER-3] continues after a timeout of the upstream', async () => {
     await start(
       {
         kind: 'openai',

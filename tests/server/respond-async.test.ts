@@ -53,7 +53,7 @@ const abort = (url: string) => fetch(withQuery(url, { action: 'abort' }), { meth
 /** Waits until the head is known, and returns the response of the long-poll. */
 const poll = (url: string) => fetch(withQuery(url, { live: 'long-poll', offset: '-1' }));
 
-it('[ASYNC-1] responds 202 before the upstream does, and the caller may leave', async () => {
+it('[ASYNC-1] responds 202 before the upstream does, and continues without the caller', async () => {
   const url = await begin(() => undefined);
   const created = await create(url);
   expect(created.status).toBe(202);
@@ -118,7 +118,7 @@ it('[ASYNC-3][ASYNC-5] streams in the same response: pending, then the head, the
   expect(controls.filter(({ upstreamHead }) => upstreamHead)).toHaveLength(1);
 });
 
-it('[ASYNC-5] sends the head before the body to a reader that comes when both are there', async () => {
+it('[ASYNC-5] sends the head before the body to a reader that starts when both are stored', async () => {
   const url = await begin(({ res }) => res.end('both'));
   const location = locationOf(proxy, await create(url));
   await live(location);
@@ -177,7 +177,7 @@ it('[ASYNC-4][ASYNC-8] ends a stream without a head if the upstream redirects, c
   await upstream!.calls.at(-1)!.closed;
 });
 
-it('[ASYNC-2] refuses what it would refuse without the preference, and calls no upstream', async () => {
+it('[ASYNC-2] rejects the same requests as without the preference, and calls no upstream', async () => {
   const url = await begin(() => undefined, {
     maxConcurrentStreams: 1,
     allowlist: ['http://127.0.0.1:*/answer'],
@@ -191,7 +191,7 @@ it('[ASYNC-2] refuses what it would refuse without the preference, and calls no 
   expect(upstream!.calls).toHaveLength(1);
 });
 
-it('[ASYNC-9] an abort by URL or by key cancels the upstream request, and the stream is aborted', async () => {
+it('[ASYNC-9] cancels the upstream request and closes the stream as aborted on an abort by URL or key', async () => {
   const url = await begin(() => undefined);
   const byUrl = locationOf(proxy, await create(url));
   const first = await upstream!.call(0);
@@ -211,7 +211,7 @@ it('[ASYNC-9] an abort by URL or by key cancels the upstream request, and the st
   expect((await fetch(byKey)).headers.get(UPSTREAM_OUTCOME)).toBe('aborted');
 });
 
-it('[ASYNC-10] the same key while pending is the same stream, and one upstream call', async () => {
+it('[ASYNC-10] returns the pending stream for the same key, with one upstream call', async () => {
   const url = await begin(() => undefined);
   const created = await create(url, key);
   const again = await create(url, key);
@@ -236,7 +236,7 @@ it('[ASYNC-10] the same key while pending is the same stream, and one upstream c
   expect(upstream!.calls).toHaveLength(1);
 });
 
-it('[ASYNC-10] a create without the preference under the key of a pending one gets its refusal or 504', async () => {
+it('[ASYNC-10] returns the error of a pending stream, or 504, to a create with its key and without the preference', async () => {
   const url = await begin(() => undefined, { upstreamHeadersTimeoutMs: 200 });
   await create(url, key);
   const { res } = await upstream!.call(0);
@@ -255,7 +255,7 @@ it('[ASYNC-10] a create without the preference under the key of a pending one ge
   expect(await (await refused).text()).toBe('slow down');
 });
 
-it('[ASYNC-11] a refused create frees its key, and leaves the name to the stream before it', async () => {
+it('[ASYNC-11] releases the key of a refused create, and its name leads to the stream before it', async () => {
   let calls = 0;
   const url = await begin(({ res }) =>
     (calls += 1) === 2 ? res.writeHead(429).end('no') : res.end(`${calls}`),
@@ -277,7 +277,7 @@ it('[ASYNC-11] a refused create frees its key, and leaves the name to the stream
   expect(await (await fetch(second)).text()).toBe('no');
 });
 
-it('[ASYNC-12] a shutdown closes pending streams as interrupted, and cancels their upstream requests', async () => {
+it('[ASYNC-12] closes pending streams as interrupted and cancels their upstream requests on shutdown', async () => {
   const url = await begin(() => undefined);
   const location = locationOf(proxy, await create(url));
   const { closed } = await upstream!.call(0);
@@ -297,7 +297,7 @@ it('deletes a pending stream, and cancels its upstream request', async () => {
   expect((await fetch(location)).status).toBe(404);
 });
 
-it('counts a pending stream until it is over, and tells listeners of the stream from the response on', async () => {
+it('counts a pending stream until it is closed, and emits its events from the response on', async () => {
   const url = await begin(() => undefined, { maxConcurrentStreamsPerSubject: 1 });
   const location = locationOf(proxy, await create(url));
   const { res } = await upstream!.call(0);
@@ -311,7 +311,7 @@ it('counts a pending stream until it is over, and tells listeners of the stream 
   expect(types).toEqual(['created', 'first-byte', 'closed']);
 });
 
-it('ignores preferences that it does not know beside respond-async', async () => {
+it('ignores unknown preferences next to respond-async', async () => {
   const url = await begin(({ res }) => res.end());
   const created = await create(url, { [PREFER]: 'respond-async, wait=10, handling=lenient' });
   expect([created.status, created.headers.get(PREFERENCE_APPLIED)]).toEqual([202, 'respond-async']);

@@ -20,7 +20,7 @@ it('works as soon as the process that held the data directory has ended', { time
   cleanups.push(() => folder.remove());
   const holder = new Child(['hold', folder.path]);
   cleanups.push(() => holder.kill());
-  await holder.told('open');
+  await holder.printed('open');
   const upstream = await startUpstream(({ res }) => void write(res, 'hello').then(() => res.end()));
   cleanups.push(() => upstream.close());
   const errors: unknown[] = [];

@@ -18,7 +18,7 @@ afterEach(async () => {
 const STREAM = /^[0-9a-f]{8}-/;
 const elapsed = (since: number) => performance.now() - since;
 
-it('[LIFE-8] a create whose store does not answer is a 502 within 5 s, and a late stream is deleted', async () => {
+it('[LIFE-8] responds 502 within 5 s if the store does not respond to a create, and deletes a late stream', async () => {
   const store = new ManualStore();
   let canceled!: () => void;
   const isCanceled = new Promise<void>((resolve) => (canceled = resolve));

@@ -21,11 +21,11 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** More than any socket buffers. */
+/** More than all socket buffers hold. */
 const LARGE = 32 * 1_048_576;
 const STALL_MS = 300;
 
-/** A proxy in an app whose connections the test can see from the server's side. */
+/** Starts a proxy in an app whose server-side connections are visible to the test. */
 async function begin(options: Partial<DurableProxyOptions>, handler: (call: UpstreamCall) => void) {
   const upstream = await startUpstream(handler);
   const folder = await temporaryFolder();
@@ -54,7 +54,7 @@ async function begin(options: Partial<DurableProxyOptions>, handler: (call: Upst
   const target = { url, base: `${url}/v1/proxy` };
   const create = async () => locationOf(target, await post(target, `${upstream.url}/x`));
 
-  /** A client that sends a GET and reads nothing; with the server's end of its connection. */
+  /** Sends a GET and reads nothing. Returns the server's end of the connection too. */
   async function stalled(address: string) {
     const { pathname, search, port, hostname } = new URL(address);
     const before = sockets.length;
@@ -66,14 +66,14 @@ async function begin(options: Partial<DurableProxyOptions>, handler: (call: Upst
     const served = sockets[before]!;
     return { client, closed: once(served, 'close') };
   }
-  /** Bytes that the server holds for clients that have not taken them. */
+  /** Bytes that the server buffers for clients. */
   const heldBytes = (): number => sockets.reduce((sum, socket) => sum + socket.writableLength, 0);
   return { upstream, target, create, stalled, heldBytes };
 }
 
 describe('readerStallTimeoutMs', () => {
   it.each([['live=sse'], ['live=long-poll'], ['offset=-1']])(
-    '[READ-19] disconnects a client of %s that accepts no bytes for so long',
+    '[READ-19] disconnects a stalled client of %s',
     async (query) => {
       const options = { readerStallTimeoutMs: STALL_MS, maxReadBytes: LARGE };
       const { create, stalled } = await begin(options, ({ res }) => res.end(Buffer.alloc(LARGE, 'x')));
@@ -98,7 +98,7 @@ describe('readerStallTimeoutMs', () => {
     ).closed;
   });
 
-  it('[READ-19] leaves a slow client, which takes a part of a large write now and then', async () => {
+  it('[READ-19] does not disconnect a slow client that reads parts of a large write', async () => {
     const options = { readerStallTimeoutMs: STALL_MS, maxReadBytes: LARGE };
     const { create, stalled } = await begin(options, ({ res }) => res.end(Buffer.alloc(LARGE, 'x')));
     const location = await create();
@@ -117,7 +117,7 @@ describe('readerStallTimeoutMs', () => {
     await expect.poll(() => bytes > LARGE, { timeout: 20_000 }).toBe(true);
   });
 
-  it('leaves a reader that waits for the upstream longer than that', async () => {
+  it('does not disconnect a reader that waits longer for the upstream', async () => {
     const options = { readerStallTimeoutMs: 50, keepAliveMs: 60_000 };
     const { create, upstream } = await begin(options, ({ res }) => void write(res, 'a'));
     const reading = fetch(withQuery(await create(), { live: 'sse' })).then((response) => readSse(response));
@@ -128,7 +128,7 @@ describe('readerStallTimeoutMs', () => {
 });
 
 describe('limits on readers', () => {
-  it('[READ-18] maxReadersPerStream refuses the next read of that stream with Retry-After', async () => {
+  it('[READ-18] maxReadersPerStream rejects the next read of that stream with Retry-After', async () => {
     const { create } = await begin({ maxReadersPerStream: 1 }, ({ res }) => void write(res, 'a'));
     const [location, other] = [await create(), await create()];
     const leaving = new AbortController();
@@ -147,7 +147,7 @@ describe('limits on readers', () => {
     await expect.poll(async () => (await fetch(location)).status).toBe(200);
   });
 
-  it('[READ-18] maxReaders withholds the body of a create, not the stream', async () => {
+  it('[READ-18] maxReaders omits the body of a create, but creates the stream', async () => {
     const { create, target, upstream } = await begin({ maxReaders: 1 }, ({ res }) => void write(res, 'a'));
     await fetch(withQuery(await create(), { live: 'sse' }));
     const headers = { [PREFER]: RETURN_REPRESENTATION };
@@ -158,7 +158,7 @@ describe('limits on readers', () => {
     expect((await fetch(locationOf(target, created))).status).toBe(429);
   });
 
-  it('a finished read frees its place, also on a connection that is kept alive', async () => {
+  it('a finished read releases its slot, also on a keep-alive connection', async () => {
     const { create } = await begin({ maxReaders: 1 }, ({ res }) => res.end('a'));
     const location = await create();
     for (let i = 0; i < 5; i += 1) {
@@ -174,7 +174,7 @@ describe('limits on readers', () => {
 
 describe('maxReadBufferBytes', () => {
   it.each([['offset=-1'], ['live=long-poll']])(
-    '[READ-11] 200 stalled readers (%s) hold bounded memory, and others still read',
+    '[READ-11] 200 stalled readers (%s) use bounded memory and do not affect others',
     { timeout: 60_000 },
     async (query) => {
       const [maxReadBufferBytes, readers] = [LARGE, 200];
@@ -202,7 +202,7 @@ describe('maxReadBufferBytes', () => {
       });
       cleanups.push(async () => clients.forEach((client) => client.destroy()));
       await expect.poll(() => ended - others, { timeout: 40_000 }).toBe(readers);
-      // The rest is in buffers of the system.
+      // The rest is in buffers of the operating system.
       expect(heldBytes()).toBeLessThanOrEqual(maxReadBufferBytes + readers * 65_536);
 
       let read = 0;

@@ -13,7 +13,7 @@ let proxy: TestProxy;
 const lines: string[] = [];
 
 beforeAll(async () => {
-  // A real pino is what `logger` is made for; that it type-checks is half of the test.
+  // Uses a real pino: that this type-checks is part of the test.
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
       lines.push(chunk.toString());
@@ -25,23 +25,23 @@ beforeAll(async () => {
 afterAll(() => proxy.stop({ drainMs: 0 }));
 
 describe('the standalone server', () => {
-  it('[LIFE-1] tells its health', async () => {
+  it('[LIFE-1] responds to GET /health', async () => {
     await request(proxy.url).get('/health').expect(200, { status: 'ok' });
   });
 
-  it('has the headers of helmet, and does not say what it is made of', async () => {
+  it('sends the headers of helmet, and no X-Powered-By', async () => {
     const answer = await request(proxy.url).get('/health');
     expect(answer.headers['x-content-type-options']).toBe('nosniff');
     expect(answer.headers['content-security-policy']).toBeDefined();
     expect(answer.headers['x-powered-by']).toBeUndefined();
   });
 
-  it.each(['/', '/v1', '/v1/proxy/a/b', '/v1/proxy-not'])('[ERR-3] knows nothing under %s', async (path) => {
+  it.each(['/', '/v1', '/v1/proxy/a/b', '/v1/proxy-not'])('[ERR-3] responds 404 under %s', async (path) => {
     const answer = await request(proxy.url).get(path).expect(404);
     expect(answer.body).toMatchObject({ error: { code: 'NOT_FOUND' } });
   });
 
-  it('says by Allow what a path takes', async () => {
+  it('sends the methods of a path in Allow', async () => {
     const answer = await request(proxy.url).put('/v1/proxy').expect(405);
     expect(answer.headers['allow']).toBe('POST, GET, PATCH, OPTIONS');
     expect(answer.body).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
@@ -52,18 +52,18 @@ describe('the standalone server', () => {
     expect(lines.join('')).toContain('"code":"MISSING_SECRET"');
   });
 
-  it('refuses a port that is taken, and lets go of what it had opened', async () => {
+  it('rejects a port in use, and releases its resources', async () => {
     const folder = await temporaryFolder();
     const options = { jwtSecret: SECRET, host: '127.0.0.1', dataDir: folder.path };
     const port = Number(new URL(proxy.url).port);
     await expect(createProxyServer({ ...options, port })).rejects.toThrow(/EADDRINUSE/);
-    // The folder is free again.
+    // The data directory is available again.
     const other = await createProxyServer({ ...options, port: 0 });
     await other.stop();
     await folder.remove();
   });
 
-  it('keeps an idle connection for 75 s by default, longer than load balancers do', async () => {
+  it('keeps an idle connection for 75 s by default, longer than load balancers', async () => {
     const { headers } = await request(proxy.url).get('/health').set('connection', 'keep-alive');
     expect(headers['keep-alive']).toBe('timeout=75');
   });
@@ -88,7 +88,7 @@ describe('the standalone server', () => {
     await Promise.all([other.stop(), upstream.close()]);
   });
 
-  it.each([-1, 65_536, 1.5, '80' as unknown as number])('refuses %s as a port', async (port) => {
+  it.each([-1, 65_536, 1.5, '80' as unknown as number])('rejects %s as a port', async (port) => {
     await expect(createProxyServer({ jwtSecret: SECRET, port })).rejects.toThrow(/port must be/);
   });
 });

@@ -39,7 +39,7 @@ const remove = (location: string): Promise<Response> =>
   fetch(location.split('?')[0]!, { method: 'DELETE', headers: { authorization: `Bearer ${SECRET}` } });
 
 describe('maxStoredBytes', () => {
-  it('[LIMIT-10] refuses a create when it is reached, without an upstream call; stored streams stay readable', async () => {
+  it('[LIMIT-10] rejects a create when it is reached, without an upstream call, and keeps stored streams readable', async () => {
     const { proxy, upstream, url } = await begin({ maxStoredBytes: 5_000 });
     const location = await store(proxy, url, 'x'.repeat(3_000));
     const refused = await post(proxy, url, { body: 'y' });
@@ -49,7 +49,7 @@ describe('maxStoredBytes', () => {
     expect([await read.text(), read.headers.get(UPSTREAM_OUTCOME)]).toEqual(['x'.repeat(3_000), 'complete']);
   });
 
-  it('[LIMIT-10] a refused create frees its Idempotency-Key, and a known key still finds its stream', async () => {
+  it('[LIMIT-10] releases the Idempotency-Key of a rejected create, and still returns the stream of a known key', async () => {
     const { proxy, upstream, url } = await begin({ maxStoredBytes: 5_000 });
     const [known, refused] = ['known', 'refused'].map((key) => ({ [IDEMPOTENCY_KEY]: key }));
     const body = 'x'.repeat(3_000);
@@ -62,7 +62,7 @@ describe('maxStoredBytes', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  it('[LIMIT-11] closes a running stream that reaches it as too-large, keeps what fits, and cancels the upstream', async () => {
+  it('[LIMIT-11] closes a running stream that reaches it as too-large, keeps the bytes within it, and cancels the upstream request', async () => {
     const events: ProxyEvent[] = [];
     const { proxy, upstream, url } = await begin(
       { maxStoredBytes: 5_000, onEvent: (event) => events.push(event) },
@@ -83,7 +83,7 @@ describe('maxStoredBytes', () => {
     );
   });
 
-  it('[LIMIT-11] running streams share what is left', async () => {
+  it('[LIMIT-11] shares the remaining space among running streams', async () => {
     const { proxy, upstream, url } = await begin({ maxStoredBytes: 50_000 }, ({ res }) => res.flushHeaders());
     const created = await Promise.all(Array.from({ length: 4 }, () => post(proxy, url)));
     for (const { res } of upstream.calls) res.end('x'.repeat(20_000));
@@ -95,7 +95,7 @@ describe('maxStoredBytes', () => {
     expect(outcomes).toEqual(['complete', 'complete', 'too-large', 'too-large']);
   });
 
-  it('[LIMIT-12] a deleted stream frees its room', async () => {
+  it('[LIMIT-12] frees the space of a deleted stream', async () => {
     const { proxy, url } = await begin({ maxStoredBytes: 5_000 });
     for (let i = 0; i < 3; i += 1) {
       const location = await store(proxy, url, 'x'.repeat(3_000));
@@ -104,7 +104,7 @@ describe('maxStoredBytes', () => {
     }
   });
 
-  it('[LIMIT-10] counts what was stored before a restart', async () => {
+  it('[LIMIT-10] counts bytes that were stored before a restart', async () => {
     const folder = await temporaryFolder();
     cleanups.push(() => folder.remove());
     const options = { maxStoredBytes: 5_000, dataDir: folder.path };
@@ -117,7 +117,7 @@ describe('maxStoredBytes', () => {
 });
 
 describe('maxStoredBytesPerSubject', () => {
-  it('[LIMIT-10] bounds each subject apart, and not the plain secret', async () => {
+  it('[LIMIT-10] limits each subject separately, and not the plain secret', async () => {
     const { proxy, url } = await begin({ maxStoredBytesPerSubject: 5_000 });
     await store(proxy, url, 'x'.repeat(3_000), await as('ada'));
     const refused = await post(proxy, url, { headers: await as('ada') });
@@ -126,7 +126,7 @@ describe('maxStoredBytesPerSubject', () => {
     for (let i = 0; i < 3; i += 1) await store(proxy, url, 'x'.repeat(3_000));
   });
 
-  it('[LIMIT-10] bounds a subject that stores small answers in a loop', async () => {
+  it('[LIMIT-10] limits a subject that stores small responses in a loop', async () => {
     const { proxy, upstream, url } = await begin({ maxStoredBytesPerSubject: 20 * OVERHEAD });
     const headers = await as('ada');
     const statuses: number[] = [];

@@ -7,7 +7,7 @@ import { hasRecordings, recording, recordingNames } from '../support/recordings.
 import { startRelay } from '../support/relay.ts';
 import { startUpstream, writeInPieces } from '../support/upstream.ts';
 
-/** Fewer cuts than this in one answer would show too little. */
+/** Minimum number of cuts in one response for a meaningful test. */
 const LEAST_CUTS = 50;
 
 let proxy: TestProxy;
@@ -17,16 +17,16 @@ beforeAll(async () => {
 afterAll(() => proxy.stop({ drainMs: 0 }));
 
 /**
- * Streams `body` in random pieces, through a network that resets each connection somewhere within `largest`
- * bytes, and reads it with the client.
+ * Streams `body` in random pieces through a network that resets each connection within `largest` bytes, and reads it
+ * with the client.
  */
 async function survive(body: Buffer, seed: number, largest: number, largestPiece = 700) {
   const random = seeded(seed);
   const upstream = await startUpstream(({ res }) => {
     void writeInPieces(res, body, random, largestPiece).then(() => res.end());
   });
-  // The create is let through: what follows is about reading. A connection that never carries one whole event
-  // could not get on at all.
+  // The connection of the create is not cut: this is about reading. Each connection carries at least one whole event,
+  // because otherwise no progress is possible.
   let connections = 0;
   const relay = await startRelay(proxy.url, () => {
     connections += 1;
@@ -47,7 +47,7 @@ async function survive(body: Buffer, seed: number, largest: number, largestPiece
   }
 }
 
-describe('an answer survives its reader', () => {
+describe('a response survives its reader', () => {
   it.skipIf(!hasRecordings).each(recordingNames)(
     '%s: byte for byte through random cuts, one upstream call',
     async (name) => {
@@ -58,7 +58,7 @@ describe('an answer survives its reader', () => {
     },
   );
 
-  it(`any bytes at all, cut at least ${LEAST_CUTS} times`, async () => {
+  it(`arbitrary bytes, cut at least ${LEAST_CUTS} times`, async () => {
     const body = randomBytes(1_500_000);
     const { read, cuts, calls, outcome } = await survive(body, 11, 60_000, 8_000);
     expect(read.equals(body)).toBe(true);
@@ -66,7 +66,7 @@ describe('an answer survives its reader', () => {
     expect({ calls, outcome }).toEqual({ calls: 1, outcome: 'complete' });
   });
 
-  it('text of several bytes a character, split inside of them', async () => {
+  it('text with characters of several bytes, split within characters', async () => {
     const body = Buffer.from('data: 東京 👩‍👩‍👧 naïve\r\n\r\n'.repeat(800));
     const { read, calls } = await survive(body, 13, 30_000);
     expect(read.toString()).toBe(body.toString());

@@ -41,7 +41,7 @@ const respond = ({ res }: UpstreamCall): void => {
 const authorization = { authorization: `Bearer ${SECRET}` };
 const names = { [IDEMPOTENCY_KEY]: 'a key', [STREAM_KEY]: 'a name' };
 
-/** All responses that are about a stream. */
+/** Returns all responses about a stream. */
 async function responsesOf(proxy: TestProxy, upstreamUrl: string): Promise<Response[]> {
   const created = await post(proxy, upstreamUrl, { headers: names });
   const location = locationOf(proxy, created);
@@ -64,21 +64,21 @@ it('[RESP-1][RESP-6] every response about a stream has the status and headers of
   const upstream = await serve(respond);
   const responses = await responsesOf(proxy, upstream.url);
   expect(responses.map(({ status }) => status)).toEqual([201, 200, 200, 200, 200, 200, 200, 200, 200]);
-  const told = responses.map(({ headers }) => headers.get(UPSTREAM_HEADERS));
-  expect(new Set(told).size).toBe(1);
+  const values = responses.map(({ headers }) => headers.get(UPSTREAM_HEADERS));
+  expect(new Set(values).size).toBe(1);
   for (const { headers } of responses) {
     expect(headers.get(UPSTREAM_STATUS)).toBe('202');
     expect(headers.get(UPSTREAM_CONTENT_TYPE)).toBe('text/plain');
     expect(headers.get('access-control-expose-headers')).toContain(`${UPSTREAM_STATUS},${UPSTREAM_HEADERS}`);
   }
-  const pairs = JSON.parse(told[0]!) as [string, string][];
+  const pairs = JSON.parse(values[0]!) as [string, string][];
   expect(pairs).toContainEqual(['x-request-id', 'req_1']);
   expect(pairs).toContainEqual(['x-ratelimit-remaining-tokens', '12']);
   expect(pairs.map(([name]) => name)).not.toContain('set-cookie');
   expect(pairs.map(([name]) => name)).not.toContain('content-type');
 });
 
-it('[RESP-6] keeps the status and headers over a restart', async () => {
+it('[RESP-6] keeps the status and headers after a restart', async () => {
   const folder = await temporaryFolder();
   cleanups.push(() => folder.remove());
   const upstream = await serve(respond);
@@ -100,7 +100,7 @@ it('[RESP-4] exposes what the operator lists', async () => {
   expect(created.headers.get(UPSTREAM_HEADERS)).toBe('[["x-request-id","req_1"]]');
 });
 
-it('throws for a value of exposeUpstreamHeaders that is neither a list nor a word that it knows', async () => {
+it('throws for an invalid value of exposeUpstreamHeaders', async () => {
   const wrong = { exposeUpstreamHeaders: 'some' as 'all' };
   await expect(start(wrong)).rejects.toThrow("exposeUpstreamHeaders must be 'all', 'none' or a list");
 });

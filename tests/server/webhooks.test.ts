@@ -31,7 +31,7 @@ interface Closed {
   };
 }
 
-/** A receiver that responds with these statuses, then with 204. */
+/** Starts a receiver that responds with these statuses, then with 204. */
 async function startReceiver(...statuses: number[]) {
   const receiver = await startUpstream(({ res }) => {
     const status = statuses.shift() ?? 204;
@@ -41,7 +41,7 @@ async function startReceiver(...statuses: number[]) {
   return receiver;
 }
 
-/** Returns what a receiver got, verified as its owner would. */
+/** Returns the webhook that a receiver got, after verifying its signature. */
 function verified({ req, body }: UpstreamCall): Closed {
   return new Webhook(secret).verify(body, req.headers as Record<string, string>) as Closed;
 }
@@ -77,7 +77,7 @@ async function start(receiver: Upstream, events: ProxyEvent[] = []) {
 }
 
 describe('a webhook', () => {
-  it('reports a closing once it is stored, signed, with a URL that only reads [WEBHOOK-1] [WEBHOOK-2]', async () => {
+  it('reports a closing after it is stored, signed and with a read-only URL [WEBHOOK-1] [WEBHOOK-2]', async () => {
     const receiver = await startReceiver();
     const model = await startModel('hello');
     const proxy = await start(receiver);
@@ -153,7 +153,7 @@ describe('a webhook', () => {
     },
   );
 
-  it('is given up, and no other one is sent, after a 410 [WEBHOOK-5]', async () => {
+  it('is not retried after a 410, and no further webhook is sent [WEBHOOK-5]', async () => {
     const receiver = await startReceiver(410);
     const model = await startModel();
     const events: ProxyEvent[] = [];
@@ -170,7 +170,7 @@ describe('a webhook', () => {
     'is sent by the next process if its own was killed after the closing [WEBHOOK-6]',
     { timeout: 120_000 },
     async () => {
-      // Whichever process sends it first, the receiver is down.
+      // The first attempt of any process fails.
       const receiver = await startReceiver(503);
       const model = await startModel();
       const folder = await temporaryFolder();

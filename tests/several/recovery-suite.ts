@@ -30,7 +30,7 @@ async function duration(action: () => Promise<unknown>): Promise<number> {
 
 /**
  * What becomes of an answer whose process is killed, suspended or shut down.
- * @param count processes on the store. With one, it is started again; with more, the others go on.
+ * @param count processes on the store. A single one is restarted; with more, the others continue.
  */
 export function describeRecovery(count: number, startBackend: () => Promise<RecoveryBackend>): void {
   let backend: RecoveryBackend;

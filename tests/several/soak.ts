@@ -18,7 +18,7 @@ import { startBalancer } from './balancer.ts';
  *     npm run soak -- --seconds 600 --streams 200 --kill-every 20 --seed 1
  *
  * With `--recoverable`, the upstream can continue its streams, and every answer has to be whole and `complete`. Counted apart
- * are answers that nobody can continue: their process was killed before the first event, which names the answer to the
+are answers that cannot be continued: their process was killed before the first event, which names the answer to the
  * provider, was stored (`unnamed`), or before the create was answered (`failed`, `INTERRUPTED`).
  */
 const { values } = parseArgs({
@@ -49,7 +49,7 @@ const failures: Record<string, number> = {};
 const faults: string[] = [];
 let upstreamsRunning = 0;
 
-/** What the upstream says to a seed: the reader knows it without having been told. */
+/** Returns the upstream's response for a seed, so that a reader can compute the expected bytes. */
 function expected(seed: number): Buffer {
   const bytes = seeded(seed);
   return Buffer.from(
@@ -135,7 +135,7 @@ async function readOne(): Promise<void> {
       ? `${textsIn(await storedBytes(streamUrl)).length} events are stored`
       : 'no response';
     faults.push(`seed ${seed} hung after ${bytes.length} bytes: ${stage}`);
-    // Otherwise it would go on beside the next one.
+    // Otherwise it would run at the same time as the next one.
     abandoned.abort();
   } else if (result === 'failed') {
     tally.failed += 1;
@@ -255,11 +255,11 @@ while (performance.now() < end) {
   inUse.push(now);
   console.log(
     `${Math.round((performance.now() - end) / 1_000 + seconds)} s: killed one; ${tally.streams} streams; ` +
-      `the one that lives on holds ${now.megabytes} MB, ${now.sockets} sockets`,
+      `the remaining process holds ${now.megabytes} MB, ${now.sockets} sockets`,
   );
 }
 await Promise.all(readers);
-// What nobody reads any more runs out by itself; what runs on after that would run for ever. So with sockets.
+// Streams without readers end by themselves. Any that remain, and their sockets, would be leaks.
 const upstreamsLeft = async () => (provider ? await provider.connections() : upstreamsRunning);
 const isQuiet = async (): Promise<boolean> =>
   (await upstreamsLeft()) === 0 && footprint(survivor).sockets <= atRest.sockets;

@@ -90,7 +90,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
   });
 
-  it('[LIFE-6] stopped at a third, with the upstream silent: ended within a second, and the reader is told', async () => {
+  it('[LIFE-6] an abort at a third process ends the stream within a second, also for its reader, while the upstream sends nothing', async () => {
     const url = await serve(({ res }) => void write(res, 'and then silence'));
     const location = locationOf(at(0), await post(at(0), url));
     const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
@@ -316,7 +316,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     await replace(0);
   });
 
-  it('told to stop: its answers are drained, and readers elsewhere get them whole', async () => {
+  it('drains its streams on shutdown, and readers of other processes get them completely', async () => {
     const url = await serve(({ res }) => void write(res, 'nearly '));
     const location = locationOf(at(0), await post(at(0), url));
     const live = await fetch(via(at(1), withQuery(location, { live: 'sse' })));
@@ -339,7 +339,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     const { res, closed } = await upstream!.call(0);
     res.write(' and after it');
     process.kill(at(0).pid, 'SIGCONT');
-    // It learns from its own append that the stream is closed, and lets the upstream go.
+    // Its next append fails because the stream is closed, and it cancels the upstream request.
     await closed;
     const after = await fetch(via(at(2), location));
     expect(await after.text()).toBe(bytes.toString());

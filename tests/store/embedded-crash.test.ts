@@ -32,33 +32,33 @@ function toldBy(child: Child): Map<string, Told> {
       isDeleting: false,
       isDeleted: false,
     };
-    const told: Told = streams.get(id) ?? fresh;
-    if (id) streams.set(id, told);
-    if (word === 'sent' || word === 'closing') told.sent = Number(size);
-    if (word === 'acknowledged' || word === 'closed') told.acknowledged = Number(size);
-    if (word === 'closing') told.closing = Number(size);
-    if (word === 'closed') told.isClosed = true;
-    if (word === 'deleting') told.isDeleting = true;
-    if (word === 'deleted') told.isDeleted = true;
+    const printed: Told = streams.get(id) ?? fresh;
+    if (id) streams.set(id, printed);
+    if (word === 'sent' || word === 'closing') printed.sent = Number(size);
+    if (word === 'acknowledged' || word === 'closed') printed.acknowledged = Number(size);
+    if (word === 'closing') printed.closing = Number(size);
+    if (word === 'closed') printed.isClosed = true;
+    if (word === 'deleting') printed.isDeleting = true;
+    if (word === 'deleted') printed.isDeleted = true;
   }
   return streams;
 }
 
-async function verify(store: StreamStore, id: string, told: Told): Promise<void> {
+async function verify(store: StreamStore, id: string, printed: Told): Promise<void> {
   const info = await store.head(id);
-  if (told.isDeleted) return expect(info, `${id} was deleted`).toBeUndefined();
+  if (printed.isDeleted) return expect(info, `${id} was deleted`).toBeUndefined();
   // It was being deleted, or nothing of it had been acknowledged: both answers are true.
-  if (!info && (told.isDeleting || told.acknowledged === 0)) return;
+  if (!info && (printed.isDeleting || printed.acknowledged === 0)) return;
   const { bytes, end, next } = await readAll(store, id);
   const size = bytes.length;
-  expect(size, `${id}: what was acknowledged is there`).toBeGreaterThanOrEqual(told.acknowledged);
-  expect(size, `${id}: nothing is there that was not sent`).toBeLessThanOrEqual(told.sent);
+  expect(size, `${id}: what was acknowledged is there`).toBeGreaterThanOrEqual(printed.acknowledged);
+  expect(size, `${id}: nothing is there that was not sent`).toBeLessThanOrEqual(printed.sent);
   expect(bytes.equals(contentOf(id, 0, size)), `${id}: what is there is a prefix of what was sent`).toBe(
     true,
   );
   expect(info?.tail).toBe(next);
-  if (told.isClosed) expect(end).toEqual({ outcome: 'complete' });
-  else if (end?.outcome === 'complete') expect(size, 'complete only when whole').toBe(told.closing);
+  if (printed.isClosed) expect(end).toEqual({ outcome: 'complete' });
+  else if (end?.outcome === 'complete') expect(size, 'complete only when whole').toBe(printed.closing);
   else expect(end).toMatchObject({ outcome: 'interrupted', error: { code: 'INTERRUPTED' } });
 }
 
@@ -71,14 +71,14 @@ describe.each(['disk', 'process'] as const)("kill -9 under load, durability '%s'
       let registry = '';
       for (let round = 0; round < ROUNDS; round += 1) {
         const child = new Child(['load', dataDir, durability, String(round)]);
-        await child.told('acknowledged', 1 + Math.floor(Math.random() * 600));
+        await child.printed('acknowledged', 1 + Math.floor(Math.random() * 600));
         await child.kill();
         const streams = toldBy(child);
         const store = embeddedStore({ dataDir, durability });
         await store.open();
-        for (const [id, told] of streams) {
-          await verify(store, id, told);
-          all.set(id, told);
+        for (const [id, printed] of streams) {
+          await verify(store, id, printed);
+          all.set(id, printed);
         }
         // Offsets go on behind the last byte.
         const before = (await store.head('key-registry'))!;
@@ -88,7 +88,7 @@ describe.each(['disk', 'process'] as const)("kill -9 under load, durability '%s'
         expect(await textOf(store, 'key-registry', before.tail)).toBe(`${round} `);
         expect(await textOf(store, 'key-registry')).toBe(registry);
         // Later rounds must leave the streams of earlier ones alone.
-        if (round === ROUNDS - 1) for (const [id, told] of all) await verify(store, id, told);
+        if (round === ROUNDS - 1) for (const [id, printed] of all) await verify(store, id, printed);
         await store.dispose();
       }
       expect(all.size).toBeGreaterThan(ROUNDS);

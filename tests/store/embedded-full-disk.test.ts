@@ -26,7 +26,7 @@ describe.skipIf(!canMount)(title, () => {
     async (durability) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-full-'));
       const child = new Child(['fill', dataDir, durability], smallDisk(dataDir));
-      await child.told('done');
+      await child.printed('done');
       await child.end();
       expect(child.all('unhandled')).toEqual([]);
       expect(child.all('order')).toEqual(['rejected', 'rejected', 'rejected', 'later']);

@@ -28,7 +28,7 @@ describe('the lock of a data directory', () => {
   const hold = async (dir = dataDir): Promise<Child> => {
     const child = new Child(['hold', dir]);
     children.push(child);
-    await child.told('open');
+    await child.printed('open');
     return child;
   };
 
@@ -101,7 +101,7 @@ describe('the lock of a data directory', () => {
     await (await hold()).kill();
     const rivals = Array.from({ length: 3 }, () => new Child(['hold', dataDir]));
     children.push(...rivals);
-    await Promise.all(rivals.map((rival) => rival.told('open error')));
+    await Promise.all(rivals.map((rival) => rival.printed('open error')));
     expect(rivals.filter((rival) => rival.all('open').length === 1)).toHaveLength(1);
   });
 

@@ -39,11 +39,11 @@ export class Child {
   }
 
   /** Resolves when so many lines that begin with one of these words have come; rejects when it ends before. */
-  async told(words: string, count = 1): Promise<void> {
-    const told = (): number => words.split(' ').reduce((sum, word) => sum + this.all(word).length, 0);
+  async printed(words: string, count = 1): Promise<void> {
+    const printed = (): number => words.split(' ').reduce((sum, word) => sum + this.all(word).length, 0);
     await new Promise<void>((resolve, reject) => {
       this.#onLine = () => {
-        if (told() >= count) resolve();
+        if (printed() >= count) resolve();
         else if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
           reject(new Error(`ended without "${words}": ${this.lines.join('\n')}`));
         }

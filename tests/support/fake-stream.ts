@@ -13,7 +13,10 @@ export class FakeStream {
   /** Calls of `read` that wait for the test. */
   readonly reads: ((frame: Frame) => void)[] = [];
 
-  /** `follow` waits from now on; the function that is returned lets it go on. */
+  /**
+   * Makes `follow` wait.
+   * @returns a function that lets it continue.
+   */
   holdFollow(): () => void {
     this.#followed = new Promise((resolve) => (this.#onFollowed = resolve));
     return () => this.#onFollowed();

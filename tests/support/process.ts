@@ -10,7 +10,7 @@ export interface ProxyProcess {
   readonly url: string;
   readonly base: string;
   readonly pid: number;
-  /** Sends a signal; resolves with the exit code (null after SIGKILL) when the process is gone. */
+  /** Sends a signal. Resolves with the exit code (null after SIGKILL) when the process has exited. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 

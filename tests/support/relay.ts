@@ -12,7 +12,7 @@ export interface Relay {
 }
 
 /**
- * A TCP relay, the network on a bad day. `cutAfter` gives for each new connection the number of bytes from
+ * A TCP relay, which simulates a bad network. `cutAfter` returns for each new connection the number of bytes from
  * the target after which it is reset, or undefined to let it be.
  */
 export async function startRelay(targetUrl: string, cutAfter: () => number | undefined): Promise<Relay> {

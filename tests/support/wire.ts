@@ -40,7 +40,7 @@ export interface SseRead {
   readonly controls: ControlEvent[];
 }
 
-/** Reads an SSE answer to its end, or until `enough` of what came so far. */
+/** Reads an SSE response to its end, or until `enough` returns true for the received events. */
 export async function readSse(response: Response, enough?: (read: SseRead) => boolean): Promise<SseRead> {
   const chunks: Buffer[] = [];
   const controls: ControlEvent[] = [];

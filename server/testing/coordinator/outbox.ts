@@ -26,7 +26,7 @@ export function describeOutbox({ it, expect, section, exclusive }: Suite): void 
       expect(await s.a.outbox.take()).toBeUndefined();
     });
 
-    it('gives a task of one process to another', async () => {
+    it('passes a task of one process to another', async () => {
       const one = task({ payload: 'x'.repeat(16_384) });
       await s.a.outbox.add(one);
       const taken = await s.b.outbox.take();
@@ -36,7 +36,7 @@ export function describeOutbox({ it, expect, section, exclusive }: Suite): void 
       expect(await s.a.outbox.take()).toBeUndefined();
     });
 
-    it('gives the task first that is due longest, and none before its time', async () => {
+    it('returns the task that has been due longest first, and none before its time', async () => {
       const now = Date.now();
       const tasks = [300, 100, 200].map((ago) => task({ dueAt: now - ago }));
       const later = task({ dueAt: now + 60_000 });
@@ -52,7 +52,7 @@ export function describeOutbox({ it, expect, section, exclusive }: Suite): void 
       expect((await takeAll(s.a.outbox)).map(({ payload }) => payload)).toEqual([one.payload]);
     });
 
-    it('gives each of 10 tasks to one of two processes that take at the same time', async () => {
+    it('passes each of 10 tasks to exactly one of two concurrent processes', async () => {
       const tasks = Array.from({ length: 10 }, () => task());
       for (const one of tasks) await s.a.outbox.add(one);
       const taken = await Promise.all([s.a, s.b, s.a, s.b].map(({ outbox }) => takeAll(outbox)));
@@ -60,7 +60,7 @@ export function describeOutbox({ it, expect, section, exclusive }: Suite): void 
       expect(ids.sort()).toEqual(tasks.map(({ id }) => id).sort());
     });
 
-    it('gives a task again when it was given back, at the time that was asked for', async () => {
+    it('returns a task again at the requested time', async () => {
       const one = task();
       await s.a.outbox.add(one);
       expect(await (await s.a.outbox.take())!.retry(Date.now() + 60_000)).toBe(true);
@@ -97,7 +97,7 @@ export function describeOutbox({ it, expect, section, exclusive }: Suite): void 
 
     if (!exclusive) {
       it(
-        'gives a task to another process when the first one died with it',
+        'passes a task to another process after the first one died with it',
         async () => {
           const one = task();
           await s.a.outbox.add(one);

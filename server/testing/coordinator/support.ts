@@ -5,7 +5,7 @@ import type { Expect, TestApi } from '../test-api.ts';
 /** One process with a coordinator, on an open store. */
 export interface ProcessUnderTest {
   readonly coordinator: Coordinator;
-  /** Ends the process as a crash does: it renews nothing and gives nothing up. */
+  /** Ends the process like a crash: it renews nothing and releases nothing. */
   kill(): Promise<void>;
 }
 

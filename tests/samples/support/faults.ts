@@ -11,7 +11,7 @@ export const FAULTS: readonly Fault[] = [
   { behavior: 401, title: 'answers 401' },
   { behavior: 429, title: 'answers 429' },
   { behavior: 500, title: 'answers 500' },
-  { behavior: 'breaks', title: 'breaks off in mid-answer' },
+  { behavior: 'breaks', title: 'closes the connection within the answer' },
   { behavior: 'short', title: 'ends its answer cleanly, but too early' },
 ];
 

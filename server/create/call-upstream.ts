@@ -11,9 +11,9 @@ import { upstreamErrorHeaders } from '../upstream/headers.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 
 /**
- * Calls the upstream and gives its answer when that is a 2xx; its body is untouched.
+ * Calls the upstream and resolves with its response if that is a 2xx. The body is not read.
  * @throws ProxyError `REDIRECT_NOT_ALLOWED`, `UPSTREAM_TIMEOUT`, `UPSTREAM_ERROR`, `UPSTREAM_NOT_ALLOWED`;
- * UpstreamFailure for a 4xx or 5xx, with what the upstream said.
+ * UpstreamFailure for a 4xx or 5xx, with the upstream's error.
  */
 export async function callUpstream(
   upstream: UpstreamClient,

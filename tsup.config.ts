@@ -26,6 +26,7 @@ export default defineConfig([
       'redis',
       'durable-streams',
       'opentelemetry',
+      'testing',
       'conformance',
     ),
     format: ['esm', 'cjs'],

@@ -9,6 +9,7 @@ export const ENTRIES = {
   redis: 'server/store/redis/index.ts',
   opentelemetry: 'server/telemetry/opentelemetry.ts',
   'durable-streams': 'server/store/durable-streams/index.ts',
+  testing: 'server/testing/index.ts',
   conformance: 'conformance/index.ts',
   client: 'core-client/index.ts',
   sessions: 'core-client/session.ts',

@@ -89,7 +89,7 @@ export const LAYERS = [
   {
     path: 'server/testing/',
     holds: 'the contract suites of stores and coordinators, for any test runner',
-    imports: ['protocol/', 'server/coordination/', 'server/store/'],
+    imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/'],
   },
   {
     path: 'server/quota/',

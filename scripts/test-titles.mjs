@@ -7,11 +7,11 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', 'coverage']);
 
 /**
- * The first argument of `it`, `test`, `describe…` or `suite`, of `it.each(…)` and the like, or of the
+ * The first argument of `it`, `test`, `together`, `describe…` or `suite`, of `it.each(…)` and the like, or of the
  * conformance suite's own `test`.
  */
 const TITLE =
-  /(?:\b(?:it|test|describe\w*|suite)(?<modifiers>(?:\.\w+)*)|\))\(\s*(?:'(?<single>(?:[^'\\\n]|\\.)*)'|"(?<double>(?:[^"\\\n]|\\.)*)"|`(?<template>(?:[^`\\]|\\.)*)`)\s*,/g;
+  /(?:\b(?:it|test|together|describe\w*|suite)(?<modifiers>(?:\.\w+)*)|\))\(\s*(?:'(?<single>(?:[^'\\\n]|\\.)*)'|"(?<double>(?:[^"\\\n]|\\.)*)"|`(?<template>(?:[^`\\]|\\.)*)`)\s*,/g;
 
 /** Files that contain tests: unit tests anywhere, the suites that they run, and the conformance suite. */
 function* testFiles(folder = ROOT) {
@@ -22,7 +22,8 @@ function* testFiles(folder = ROOT) {
       continue;
     }
     const name = relative(ROOT, path).replaceAll('\\', '/');
-    if (/\.test\.tsx?$/.test(name) || /^(conformance|tests)\/.*\.tsx?$/.test(name)) yield [name, path];
+    if (/\.test\.tsx?$/.test(name) || /^(conformance|server\/testing|tests)\/.*\.tsx?$/.test(name))
+      yield [name, path];
   }
 }
 

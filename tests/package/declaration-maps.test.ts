@@ -15,6 +15,7 @@ const FUNCTIONS: Readonly<Record<Entry, string>> = {
   redis: 'redisStore',
   opentelemetry: 'openTelemetry',
   'durable-streams': 'durableStreamsStore',
+  testing: 'describeByteStore',
   conformance: 'runProxyConformance',
   client: 'createDurableFetch',
   sessions: 'createSessionStore',

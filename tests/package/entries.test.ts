@@ -14,6 +14,7 @@ const LOADS: Readonly<Record<Entry, readonly string[]>> = {
   redis: [],
   opentelemetry: ['@opentelemetry/api'],
   'durable-streams': ['eventsource-parser', 'undici'],
+  testing: [],
   client: [],
   sessions: [],
   transports: ['eventsource-parser'],

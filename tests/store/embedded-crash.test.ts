@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { embeddedStore } from '../../server/store/embedded/index.ts';
 import type { StreamStore } from '../../server/store/types.ts';
-import { readAll, textOf } from './contract/support.ts';
+import { readAll, textOf } from '../../server/testing/byte-store/support.ts';
 import { Child, contentOf } from './embedded-support.ts';
 
 /** `CRASH_ROUNDS=100` is the long form. */

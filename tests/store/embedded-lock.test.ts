@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { embeddedStore } from '../../server/store/embedded/index.ts';
 import { lockDirectory, privateDirectory } from '../../server/store/embedded/lock.ts';
 import type { StreamStore } from '../../server/store/types.ts';
-import { COMPLETE, init, storeError, textOf } from './contract/support.ts';
+import { COMPLETE, init, storeError, textOf } from '../../server/testing/byte-store/support.ts';
 import { Child } from './embedded-support.ts';
 
 describe('the lock of a data directory', () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { embeddedStore } from '../../server/store/embedded/index.ts';
 import { temporaryFolder } from '../support/proxy.ts';
-import { init, newId } from './contract/support.ts';
+import { init, newId } from '../../server/testing/byte-store/support.ts';
 
 const MAPS = '/proc/self/maps';
 const MB = 1_000_000;

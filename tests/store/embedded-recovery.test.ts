@@ -16,7 +16,7 @@ import {
   readAll,
   storeError,
   textOf,
-} from './contract/support.ts';
+} from '../../server/testing/byte-store/support.ts';
 
 type Durability = 'disk' | 'process';
 

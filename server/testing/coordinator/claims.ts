@@ -1,6 +1,7 @@
+import { expect } from '../expect.ts';
 import { claimOf, expectAborted, forever, newKey, until, type Suite } from './support.ts';
 
-export function describeClaims({ it, expect, section }: Suite): void {
+export function describeClaims({ it, section }: Suite): void {
   section('claims', (s) => {
     it('give a new key to the first taker, in all processes', async () => {
       const [key, first] = [newKey(), claimOf(s.a)];
@@ -124,7 +125,7 @@ export function describeClaims({ it, expect, section }: Suite): void {
     it('end a watch when its signal aborts', async () => {
       const [key, first] = [newKey(), claimOf(s.a)];
       await s.a.claims.take(key, first);
-      await expectAborted(expect, (signal) => s.b.claims.watch(key, first, signal));
+      await expectAborted((signal) => s.b.claims.watch(key, first, signal));
     });
 
     it('survive a restart', async () => {

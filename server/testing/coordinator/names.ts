@@ -1,9 +1,10 @@
+import { expect } from '../expect.ts';
 import { randomUUID } from 'node:crypto';
 import { entryOf, expectAborted, forever, type Started, type Suite } from './support.ts';
 
 const newName = (): string => `key-${randomUUID()}`;
 
-export function describeNames({ it, expect, section }: Suite): void {
+export function describeNames({ it, section }: Suite): void {
   section('names', (s) => {
     const add = async (process: Started, name: string, ...states: ('answered' | 'failed')[]) => {
       const entry = entryOf(process);
@@ -71,9 +72,9 @@ export function describeNames({ it, expect, section }: Suite): void {
       expect(await s.a.names.get(name)).toEqual(known);
     });
 
-    it('find each of 1,000 creates of two processes', async () => {
+    it('find each of 200 creates of two processes', async () => {
       const name = newName();
-      for (let i = 0; i < 1_000; i += 1) {
+      for (let i = 0; i < 200; i += 1) {
         const [writer, reader] = i % 2 ? [s.a, s.b] : [s.b, s.a];
         const { streamId } = await add(writer, name, i % 3 === 2 ? 'failed' : 'answered');
         if (i % 50 === 0 && i % 3 !== 2) expect((await reader.names.get(name))?.streamId).toBe(streamId);
@@ -92,7 +93,7 @@ export function describeNames({ it, expect, section }: Suite): void {
     it('end a watch when its signal aborts', async () => {
       const name = newName();
       const entry = await add(s.a, name);
-      await expectAborted(expect, (signal) => s.b.names.watch(name, entry, signal));
+      await expectAborted((signal) => s.b.names.watch(name, entry, signal));
     });
 
     it('survive a restart', async () => {

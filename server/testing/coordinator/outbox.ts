@@ -1,9 +1,10 @@
+import { expect } from '../expect.ts';
 import { randomUUID } from 'node:crypto';
 import type { Outbox, TakenTask, Task } from '../../coordination/types.ts';
 import { TAKEN_MS } from '../../coordination/times.ts';
 import { until, type Suite } from './support.ts';
 
-export function describeOutbox({ it, expect, section, exclusive }: Suite): void {
+export function describeOutbox({ it, section, exclusive }: Suite): void {
   const task = (changes: Partial<Task> = {}): Task => ({
     id: randomUUID(),
     payload: `what to do, with "quotes" and zoë 🦉 ${randomUUID()}`,

@@ -1,10 +1,11 @@
+import { expect } from '../expect.ts';
 import { randomUUID } from 'node:crypto';
 import { until, type Suite } from './support.ts';
 
 /** Milliseconds in which a dead process must be noticed: one lease, and time for a slow machine. */
 const DEATH_MS = 20_000;
 
-export function describeProcesses({ it, expect, section, exclusive }: Suite): void {
+export function describeProcesses({ it, section, exclusive }: Suite): void {
   section('processes', (s) => {
     it('are alive from start to stop', async () => {
       const other = await s.start();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Claim, Coordinator, NameEntry } from '../../coordination/types.ts';
-import type { Expect, TestApi } from '../test-api.ts';
+import { expect } from '../expect.ts';
+import type { TestApi } from '../test-api.ts';
 
 /** One process with a coordinator, on an open store. */
 export interface ProcessUnderTest {
@@ -28,7 +29,7 @@ export interface CoordinationOptions {
 export type CoordinationFactory = (ttlSeconds: number) => Promise<CoordinationUnderTest>;
 
 /** What the sections of the suite share. */
-export interface Suite extends Omit<TestApi, 'beforeAll' | 'afterAll'>, CoordinationOptions {
+export interface Suite extends Pick<TestApi, 'it'>, CoordinationOptions {
   /** Adds a group of tests that share one store; each test takes keys of its own. */
   section(title: string, tests: (section: Section) => void, ttlSeconds?: number): void;
 }
@@ -54,7 +55,7 @@ export interface Started extends ProcessUnderTest, Coordinator {
 const LONG_SECONDS = 3_600;
 
 export function suiteOf(api: TestApi, factory: CoordinationFactory, options: CoordinationOptions): Suite {
-  const { describe, it, expect, beforeAll, afterAll } = api;
+  const { describe, it, beforeAll, afterAll } = api;
   const section: Suite['section'] = (title, tests, ttlSeconds = LONG_SECONDS) =>
     void describe(title, () => {
       let under: CoordinationUnderTest;
@@ -91,7 +92,7 @@ export function suiteOf(api: TestApi, factory: CoordinationFactory, options: Coo
         },
       });
     });
-  return { ...options, describe, it, expect, section };
+  return { ...options, it, section };
 }
 
 async function startOn(process: ProcessUnderTest): Promise<Started> {
@@ -144,10 +145,7 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
 }
 
 /** Checks that a call rejects with the signal's reason. */
-export async function expectAborted(
-  expect: Expect,
-  call: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
+export async function expectAborted(call: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const pending = call(controller.signal);
   const reason = new Error('enough');

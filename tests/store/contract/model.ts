@@ -1,8 +1,17 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import * as vitest from 'vitest';
+import { expect } from 'vitest';
 import type { Offset, StreamEnd, StreamStore } from '../../../server/store/types.ts';
-import { section } from './section.ts';
-import { init, newId, noise, readAll, storeError, Tail, type StoreFactory } from './support.ts';
+import { suiteOf } from '../../../server/testing/byte-store/suite.ts';
+import {
+  init,
+  newId,
+  noise,
+  readAll,
+  storeError,
+  Tail,
+  type StoreFactory,
+} from '../../../server/testing/byte-store/support.ts';
 
 /** The log as anybody would write it who had no disk: what a store must be indistinguishable from. */
 class ModelStream {
@@ -138,8 +147,9 @@ async function run(store: StreamStore, models: Map<string, ModelStream>, id: str
   }
 }
 
-export function describeModel(factory: StoreFactory): void {
-  section('any order of calls', factory, (s) => {
+export function describeModel(name: string, factory: StoreFactory): void {
+  const { it, section } = suiteOf(vitest, factory);
+  section(`${name}: any order of calls`, (s) => {
     it('gives what a log in memory would give', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { durableStreamsStore } from '../../../server/store/durable-streams/index.ts';
-import type { StoreFactory } from '../contract/index.ts';
+import type { StoreFactory } from '../../../server/testing/byte-store/support.ts';
 import {
   startReferenceServer,
   type ReferenceServer,

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { COMPLETE, init, newId, noise, readAll, storeError, Tail } from '../contract/support.ts';
+import {
+  COMPLETE,
+  init,
+  newId,
+  noise,
+  readAll,
+  storeError,
+  Tail,
+} from '../../../server/testing/byte-store/support.ts';
 import type { Fault } from './relay.ts';
 import { requests, useTroubled } from './troubled.ts';
 

@@ -1,6 +1,14 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { COMPLETE, eventually, expectSame, init, newId, noise, Tail } from '../contract/support.ts';
+import {
+  COMPLETE,
+  eventually,
+  expectSame,
+  init,
+  newId,
+  noise,
+  Tail,
+} from '../../../server/testing/byte-store/support.ts';
 import { requests, useTroubled } from './troubled.ts';
 
 describe('live reads at the backend', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { startProxy } from '../../support/proxy.ts';
 import { startUpstream, write } from '../../support/upstream.ts';
 import { locationOf, post, readSse, withQuery } from '../../support/wire.ts';
-import { COMPLETE, expectSame, init, newId, readAll } from '../contract/support.ts';
+import { COMPLETE, expectSame, init, newId, readAll } from '../../../server/testing/byte-store/support.ts';
 import type { Fault } from './relay.ts';
 import { useTroubled } from './troubled.ts';
 

@@ -1,6 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { StreamEnd } from '../../../server/store/types.ts';
-import { COMPLETE, init, newId, noise, readAll, storeError, Tail } from '../contract/support.ts';
+import {
+  COMPLETE,
+  init,
+  newId,
+  noise,
+  readAll,
+  storeError,
+  Tail,
+} from '../../../server/testing/byte-store/support.ts';
 import { requests, useTroubled } from './troubled.ts';
 
 const by = (name: string): StreamEnd => ({ outcome: 'aborted', error: { code: name, message: name } });

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { durableStreamsStore } from '../../../server/store/durable-streams/index.ts';
-import { COMPLETE, init, newId, pause, readAll, storeError, streamOf } from '../contract/support.ts';
+import {
+  COMPLETE,
+  init,
+  newId,
+  pause,
+  readAll,
+  storeError,
+  streamOf,
+} from '../../../server/testing/byte-store/support.ts';
 import { useTroubled } from './troubled.ts';
 
 describe('what goes to the backend', () => {

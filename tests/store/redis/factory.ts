@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
 import { redisStore, type RedisStoreOptions } from '../../../server/store/redis/index.ts';
-import type { StoreFactory } from '../contract/index.ts';
+import type { StoreFactory } from '../../../server/testing/byte-store/support.ts';
 
 interface Running {
   readonly url: string;

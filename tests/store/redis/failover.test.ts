@@ -13,7 +13,7 @@ import {
   storeError,
   streamOf,
   Tail,
-} from '../contract/support.ts';
+} from '../../../server/testing/byte-store/support.ts';
 import { isInSync, startCluster, type RedisCluster } from './cluster.ts';
 import { startRedis, startSentinel, until, type RedisServer } from './servers.ts';
 import { positionOf, scoped, writeOn, type OpenStore } from './stores.ts';

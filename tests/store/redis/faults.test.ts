@@ -10,7 +10,7 @@ import {
   streamOf,
   Tail,
   textOf,
-} from '../contract/support.ts';
+} from '../../../server/testing/byte-store/support.ts';
 import { startRedis, type RedisServer } from './servers.ts';
 import { openStores, positionOf, writeOn } from './stores.ts';
 

@@ -5,7 +5,15 @@ import { describe, expect, it } from 'vitest';
 import { checkOptions } from '../../../server/store/redis/options.ts';
 import { redisStore } from '../../../server/store/redis/index.ts';
 import { needs } from '../../requirements.ts';
-import { COMPLETE, expectSame, init, newId, readAll, streamOf, Tail } from '../contract/support.ts';
+import {
+  COMPLETE,
+  expectSame,
+  init,
+  newId,
+  readAll,
+  streamOf,
+  Tail,
+} from '../../../server/testing/byte-store/support.ts';
 import { isInSync, startCluster } from './cluster.ts';
 import { ignoringErrors } from './factory.ts';
 import { startRedis, startSentinel, until } from './servers.ts';

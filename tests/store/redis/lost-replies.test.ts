@@ -13,7 +13,7 @@ import {
   streamOf,
   Tail,
   textOf,
-} from '../contract/support.ts';
+} from '../../../server/testing/byte-store/support.ts';
 import { startRelay, type Relay } from './relay.ts';
 import { isInSync } from './cluster.ts';
 import { startRedis, until, type RedisServer } from './servers.ts';

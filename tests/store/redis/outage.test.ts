@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { setTimeout as delay } from 'node:timers/promises';
 import { needs } from '../../requirements.ts';
-import { COMPLETE, expectSame, readAll, streamOf } from '../contract/support.ts';
+import { COMPLETE, expectSame, readAll, streamOf } from '../../../server/testing/byte-store/support.ts';
 import { startRelay, type Relay } from './relay.ts';
 import { startRedis, type RedisServer } from './servers.ts';
 import { openStores } from './stores.ts';

@@ -2,7 +2,15 @@ import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { redisStore } from '../../../server/store/redis/index.ts';
 import { needs } from '../../requirements.ts';
-import { COMPLETE, init, newId, storeError, streamOf, Tail, textOf } from '../contract/support.ts';
+import {
+  COMPLETE,
+  init,
+  newId,
+  storeError,
+  streamOf,
+  Tail,
+  textOf,
+} from '../../../server/testing/byte-store/support.ts';
 import { startRedis, until, type RedisServer } from './servers.ts';
 import { openStores } from './stores.ts';
 

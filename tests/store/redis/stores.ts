@@ -1,7 +1,7 @@
 import { afterEach } from 'vitest';
 import { redisStore, type RedisStoreOptions } from '../../../server/store/redis/index.ts';
 import type { StreamStore } from '../../../server/store/types.ts';
-import { noise, pause, type Tail } from '../contract/support.ts';
+import { noise, pause, type Tail } from '../../../server/testing/byte-store/support.ts';
 
 export type OpenStore = (options: RedisStoreOptions) => Promise<StreamStore>;
 

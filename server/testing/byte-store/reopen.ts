@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect } from '../expect.ts';
 import { OUTCOMES } from '../../../protocol/outcomes.ts';
-import type { StreamEnd } from '../../../server/store/types.ts';
-import { section } from './section.ts';
+import type { StreamEnd } from '../../store/types.ts';
+import type { Suite } from './suite.ts';
 import {
   COMPLETE,
   expectSame,
@@ -13,11 +13,10 @@ import {
   streamOf,
   Tail,
   textOf,
-  type StoreFactory,
 } from './support.ts';
 
-export function describeReopen(factory: StoreFactory): void {
-  section('reopening', factory, (s) => {
+export function describeReopen({ it, section }: Suite): void {
+  section('reopening', (s) => {
     it('finds bytes, metadata, outcomes and offsets as they were', async () => {
       const kept = await Promise.all(
         OUTCOMES.map(async (outcome, i) => {

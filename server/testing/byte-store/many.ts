@@ -1,9 +1,9 @@
-import { expect, it } from 'vitest';
-import { section } from './section.ts';
-import { COMPLETE, expectSame, init, newId, noise, readAll, Tail, type StoreFactory } from './support.ts';
+import { expect } from '../expect.ts';
+import type { Suite } from './suite.ts';
+import { COMPLETE, expectSame, init, newId, noise, readAll, Tail } from './support.ts';
 
-export function describeMany(factory: StoreFactory): void {
-  section('many streams', factory, (s) => {
+export function describeMany({ it, section }: Suite): void {
+  section('many streams', (s) => {
     it('keeps 1,000 that are written and followed at the same time apart', async () => {
       const streams = Array.from({ length: 1000 }, (_, i) => ({ id: newId(), bytes: noise(200 + i, i + 1) }));
       const read = await Promise.all(

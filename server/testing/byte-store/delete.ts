@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { section } from './section.ts';
+import { expect } from '../expect.ts';
+import type { Suite } from './suite.ts';
 import {
   COMPLETE,
   init,
@@ -11,11 +11,10 @@ import {
   Tail,
   textOf,
   turn,
-  type StoreFactory,
 } from './support.ts';
 
-export function describeDelete(factory: StoreFactory): void {
-  section('delete', factory, (s) => {
+export function describeDelete({ it, section }: Suite): void {
+  section('delete', (s) => {
     it('takes a stream away, once', async () => {
       const id = await streamOf(s.store, 'bytes');
       expect(await s.store.delete(id)).toBe(true);

@@ -1,32 +1,34 @@
-import { expect, it } from 'vitest';
+import { expect } from '../expect.ts';
 import { OUTCOMES } from '../../../protocol/outcomes.ts';
 import type { Usage } from '../../../protocol/usage.ts';
-import type { StreamEnd } from '../../../server/store/types.ts';
-import { section } from './section.ts';
-import { COMPLETE, readAll, storeError, streamOf, Tail, textOf, turn, type StoreFactory } from './support.ts';
+import type { StreamEnd } from '../../store/types.ts';
+import type { Suite } from './suite.ts';
+import { COMPLETE, readAll, storeError, streamOf, Tail, textOf, turn } from './support.ts';
 
 const ABORTED: StreamEnd = {
   outcome: 'aborted',
   error: { code: 'ABORTED', message: 'stopped – 中断 "by" \\hand' },
 };
 
-export function describeEnd(factory: StoreFactory): void {
-  section('close', factory, (s) => {
-    it.each(OUTCOMES)('keeps the outcome %s with its reason and usage', async (outcome) => {
-      const usage: Usage = { format: 'gemini', model: 'modèle "x"', outputTokens: 3 };
-      const end: StreamEnd =
-        outcome === 'complete'
-          ? { outcome, usage }
-          : { outcome, error: { code: 'SOME_CODE', message: `why ${outcome}` }, usage };
-      const id = await streamOf(s.store, 'body');
-      expect(await s.store.close(id, end)).toEqual(end);
-      expect((await s.store.head(id))?.end).toEqual(end);
-      expect((await readAll(s.store, id)).end).toEqual(end);
-      const tail = await Tail.open(s.store, id);
-      expect((await tail.toEnd()).toString()).toBe('body');
-      expect(tail.end).toEqual(end);
-      tail.stop();
-    });
+export function describeEnd({ it, section }: Suite): void {
+  section('close', (s) => {
+    for (const outcome of OUTCOMES) {
+      it(`keeps the outcome ${outcome} with its reason and usage`, async () => {
+        const usage: Usage = { format: 'gemini', model: 'modèle "x"', outputTokens: 3 };
+        const end: StreamEnd =
+          outcome === 'complete'
+            ? { outcome, usage }
+            : { outcome, error: { code: 'SOME_CODE', message: `why ${outcome}` }, usage };
+        const id = await streamOf(s.store, 'body');
+        expect(await s.store.close(id, end)).toEqual(end);
+        expect((await s.store.head(id))?.end).toEqual(end);
+        expect((await readAll(s.store, id)).end).toEqual(end);
+        const tail = await Tail.open(s.store, id);
+        expect((await tail.toEnd()).toString()).toBe('body');
+        expect(tail.end).toEqual(end);
+        tail.stop();
+      });
+    }
 
     it('adds the last bytes', async () => {
       const id = await streamOf(s.store, 'first ');

@@ -1,19 +1,9 @@
-import { expect, it } from 'vitest';
-import { section } from './section.ts';
-import {
-  COMPLETE,
-  expectSame,
-  init,
-  newId,
-  noise,
-  storeError,
-  streamOf,
-  Tail,
-  type StoreFactory,
-} from './support.ts';
+import { expect } from '../expect.ts';
+import type { Suite } from './suite.ts';
+import { COMPLETE, expectSame, init, newId, noise, storeError, streamOf, Tail } from './support.ts';
 
-export function describeFollow(factory: StoreFactory): void {
-  section('follow', factory, (s) => {
+export function describeFollow({ it, section }: Suite): void {
+  section('follow', (s) => {
     it('gives what is there, then what comes, then the end', async () => {
       const id = await streamOf(s.store, 'past ');
       const tail = await Tail.open(s.store, id);

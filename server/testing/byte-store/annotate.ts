@@ -1,13 +1,13 @@
-import { expect, it } from 'vitest';
-import { section } from './section.ts';
-import { COMPLETE, init, newId, storeError, Tail, textOf, type StoreFactory } from './support.ts';
+import { expect } from '../expect.ts';
+import type { Suite } from './suite.ts';
+import { COMPLETE, init, newId, storeError, Tail, textOf } from './support.ts';
 
 /** Metadata of a stream to which the head of a response is added. */
 const PENDING = init({ contentType: '', metadata: { owner: 'a process', pending: '1' } });
 const HEAD = { status: '200', headers: '[["x-name","zo\\u00eb 🦉"]]' };
 
-export function describeAnnotate(factory: StoreFactory): void {
-  section('annotate', factory, (s) => {
+export function describeAnnotate({ it, section }: Suite): void {
+  section('annotate', (s) => {
     it('adds entries to the metadata', async () => {
       const id = newId();
       await s.store.create(id, PENDING);

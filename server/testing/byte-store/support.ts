@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { expect } from 'vitest';
-import type { StreamEnd } from '../../../server/store/types.ts';
-import type { Follower, Frame, Offset, StreamInit, StreamStore } from '../../../server/store/types.ts';
+import { expect, objectContaining } from '../expect.ts';
+import type { StreamEnd } from '../../store/types.ts';
+import type { Follower, Frame, Offset, StreamInit, StreamStore } from '../../store/types.ts';
 
 /** What a factory gives: a store that is open, and what the suite needs to know of it. */
 export interface StoreUnderTest {
@@ -157,7 +157,7 @@ export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(r
 /** Lets time pass where time itself is under test (TTLs), and nowhere else. */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export const storeError = (code: string): unknown => expect.objectContaining({ name: 'StoreError', code });
+export const storeError = (code: string): unknown => objectContaining({ name: 'StoreError', code });
 
 /** Bytes that differ everywhere, from a seed: a shift or a repetition by the store shows. */
 export function noise(length: number, seed = 1): Buffer {

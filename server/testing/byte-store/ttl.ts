@@ -1,17 +1,7 @@
-import { expect, it } from 'vitest';
-import type { StreamStore } from '../../../server/store/types.ts';
-import { section, type Section } from './section.ts';
-import {
-  COMPLETE,
-  eventually,
-  init,
-  newId,
-  pause,
-  readAll,
-  storeError,
-  Tail,
-  type StoreFactory,
-} from './support.ts';
+import { expect } from '../expect.ts';
+import type { StreamStore } from '../../store/types.ts';
+import type { Section, Suite } from './suite.ts';
+import { COMPLETE, eventually, init, newId, pause, readAll, storeError, Tail } from './support.ts';
 
 /** Does something to a stream four times per TTL for more than two TTLs; the stream must be there all the time. */
 async function keepAlive(
@@ -35,11 +25,11 @@ async function expiry(s: Section, id: string): Promise<void> {
   await eventually(async () => (await s.store.head(id)) === undefined, ttlMs * 3 + 2000);
 }
 
-export function describeTtl(factory: StoreFactory): void {
-  section('time to live', factory, (s) => {
+export function describeTtl({ together, section }: Suite): void {
+  section('time to live', (s) => {
     const short = (): { ttlSeconds: number } => ({ ttlSeconds: s.options.smallestTtlSeconds ?? 1 });
 
-    it.concurrent(
+    together(
       '[LIMIT-8] ends a stream that nobody touches, not before its time, and head does not count',
       async () => {
         const id = newId();
@@ -56,7 +46,7 @@ export function describeTtl(factory: StoreFactory): void {
       },
     );
 
-    it.concurrent('ends a closed stream', async () => {
+    together('ends a closed stream', async () => {
       const id = newId();
       await s.store.create(id, init(short()));
       await s.store.close(id, COMPLETE, Buffer.from('x'));
@@ -64,7 +54,7 @@ export function describeTtl(factory: StoreFactory): void {
       await expect(s.store.read(id, '-1', 10)).rejects.toEqual(storeError('NOT_FOUND'));
     });
 
-    it.concurrent('frees the id', async () => {
+    together('frees the id', async () => {
       const id = newId();
       await s.store.create(id, init(short()));
       await s.store.append(id, Buffer.from('old'));
@@ -76,11 +66,11 @@ export function describeTtl(factory: StoreFactory): void {
       expect((await readAll(s.store, id)).bytes.toString()).toBe('new');
     });
 
-    it.concurrent('[LIMIT-8] is restarted by appends', async () => {
+    together('[LIMIT-8] is restarted by appends', async () => {
       await keepAlive(s, (store, id) => store.append(id, Buffer.from('x')));
     });
 
-    it.concurrent('[LIMIT-8] is restarted by reads, of open and closed streams', async () => {
+    together('[LIMIT-8] is restarted by reads, of open and closed streams', async () => {
       await Promise.all([
         keepAlive(s, (store, id) => store.read(id, '-1', 10)),
         keepAlive(s, async (store, id) => {
@@ -90,16 +80,16 @@ export function describeTtl(factory: StoreFactory): void {
       ]);
     });
 
-    it.concurrent('[LIMIT-8] is restarted by followers when they begin', async () => {
+    together('[LIMIT-8] is restarted by followers when they begin', async () => {
       await keepAlive(s, async (store, id) => (await Tail.open(store, id)).stop());
     });
 
-    it.concurrent('begins anew with the last touch', async () => {
+    together('begins anew with the last touch', async () => {
       const id = await keepAlive(s, (store, id) => store.read(id, '-1', 10));
       await expiry(s, id);
     });
 
-    it.concurrent('ends followers too', async () => {
+    together('ends followers too', async () => {
       const id = newId();
       await s.store.create(id, init(short()));
       const tail = await Tail.open(s.store, id);
@@ -107,7 +97,7 @@ export function describeTtl(factory: StoreFactory): void {
       tail.stop();
     });
 
-    it.concurrent('of one stream is not that of another', async () => {
+    together('of one stream is not that of another', async () => {
       const ids = await Promise.all(
         Array.from({ length: 20 }, async (_, i) => {
           const id = newId();

@@ -1,9 +1,9 @@
-import { expect, it } from 'vitest';
-import { section } from './section.ts';
-import { COMPLETE, init, newId, readAll, storeError, textOf, type StoreFactory } from './support.ts';
+import { expect } from '../expect.ts';
+import type { Suite } from './suite.ts';
+import { COMPLETE, init, newId, readAll, storeError, textOf } from './support.ts';
 
-export function describeCreate(factory: StoreFactory): void {
-  section('create and head', factory, (s) => {
+export function describeCreate({ it, section }: Suite): void {
+  section('create and head', (s) => {
     it('takes an id once', async () => {
       const id = newId();
       expect(await s.store.create(id, init({ contentType: 'text/plain' }))).toBe(true);

@@ -1,9 +1,9 @@
-import { expect, it } from 'vitest';
-import { section } from './section.ts';
-import { COMPLETE, init, newId, storeError, streamOf, textOf, type StoreFactory } from './support.ts';
+import { expect } from '../expect.ts';
+import type { Suite } from './suite.ts';
+import { COMPLETE, init, newId, storeError, streamOf, textOf } from './support.ts';
 
-export function describeFence(factory: StoreFactory): void {
-  section('fencing', factory, (s) => {
+export function describeFence({ it, section }: Suite): void {
+  section('fencing', (s) => {
     const adopt = (id: string, fence: number, metadata = {}) => s.store.adopt!(id, fence, metadata);
 
     it('begins with 0, and lets its holder append and close', async () => {

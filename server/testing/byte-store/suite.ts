@@ -1,0 +1,46 @@
+import type { StreamStore } from '../../store/types.ts';
+import type { TestApi, TestFunction } from '../test-api.ts';
+import type { StoreFactory, StoreOptions, StoreUnderTest } from './support.ts';
+
+export interface Section {
+  /** The store that is open now. */
+  readonly store: StreamStore;
+  readonly options: StoreOptions;
+  reopen(): Promise<StreamStore>;
+}
+
+/** What the parts of the suite share. */
+export interface Suite extends Pick<TestApi, 'it'> {
+  /** Adds a test that runs at the same time as the others of its group, if the runner can do that. */
+  readonly together: TestFunction;
+  /** Adds a group of tests that share one store; each test takes ids of its own. */
+  readonly section: (title: string, tests: (section: Section) => void) => void;
+}
+
+export function suiteOf({ describe, it, beforeAll, afterAll }: TestApi, factory: StoreFactory): Suite {
+  const section: Suite['section'] = (title, tests) =>
+    void describe(title, () => {
+      let under: StoreUnderTest | undefined;
+      let store: StreamStore | undefined;
+      beforeAll(async () => {
+        under = await factory();
+        store = under.store;
+      });
+      afterAll(async () => {
+        await under?.dispose();
+      });
+      tests({
+        get store() {
+          return store!;
+        },
+        get options() {
+          return under?.options ?? {};
+        },
+        async reopen() {
+          store = await under!.reopen();
+          return store;
+        },
+      });
+    });
+  return { it, together: it.concurrent ?? it, section };
+}

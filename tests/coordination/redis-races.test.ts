@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { silentLogger } from '../../server/shared/logger.ts';
+import type { Claim, Coordinator } from '../../server/coordination/types.ts';
+import { connect } from '../../server/store/redis/connect.ts';
+import type { Connection } from '../../server/store/redis/connection.ts';
+import { Access } from '../../server/store/redis/coordination/access.ts';
+import { coordinateOnRedis } from '../../server/store/redis/coordination/index.ts';
+import { checkOptions } from '../../server/store/redis/options.ts';
+import { Requests } from '../../server/store/redis/requests.ts';
+import { needs } from '../requirements.ts';
+import { startRedis, type RedisServer } from '../store/redis/servers.ts';
+
+/** Requests to Redis that a test lets through one by one, in the order that it chooses. */
+class Gate {
+  isClosed = false;
+  readonly #held: (() => void)[] = [];
+  readonly #requests: Requests;
+  #onHeld: () => void = () => undefined;
+
+  constructor(connection: Connection) {
+    this.#requests = new Requests(connection, { requestTimeoutMs: 5_000, appendTimeoutMs: 5_000 });
+  }
+
+  readonly run: Requests['run'] = async (...request) => {
+    if (this.isClosed) {
+      await new Promise<void>((resolve) => {
+        this.#held.push(resolve);
+        this.#onHeld();
+      });
+    }
+    return this.#requests.run(...request);
+  };
+
+  /** Resolves with the function that lets the oldest request through. */
+  async next(): Promise<() => void> {
+    while (this.#held.length === 0) await new Promise<void>((resolve) => (this.#onHeld = resolve));
+    return this.#held.shift()!;
+  }
+}
+
+interface Process extends Coordinator {
+  readonly gate: Gate;
+  readonly messages: string[];
+}
+
+needs('redis-server')('the Redis coordinator, one request at a time', () => {
+  let redis: RedisServer;
+  let connections: Connection[] = [];
+  let prefix: string;
+  beforeAll(async () => void (redis = await startRedis()));
+  afterAll(() => redis.stop());
+  beforeEach(() => void (prefix = `test-${randomUUID()}:`));
+  afterEach(async () => {
+    vi.useRealTimers();
+    for (const connection of connections) await connection.close();
+    connections = [];
+  });
+
+  async function join(): Promise<Process> {
+    const connection = await connect(checkOptions({ url: redis.url }), () => undefined);
+    connections.push(connection);
+    const gate = new Gate(connection);
+    const access = new Access({ connection, requests: gate, prefix });
+    const coordinator = coordinateOnRedis(() => access, { logger: silentLogger, ttlSeconds: 60 });
+    const messages: string[] = [];
+    await coordinator.processes.start((message) => messages.push(message));
+    return { ...coordinator, gate, messages };
+  }
+  const claimOf = ({ processes }: Process): Claim => ({
+    token: randomUUID(),
+    process: processes.id,
+    fingerprint: 'request',
+    state: 'open',
+    abortedAt: 0,
+  });
+
+  it('gives the claim of a dead process to the first of two takers that both saw it', async () => {
+    const [dead, a, b] = [await join(), await join(), await join()];
+    const lost = claimOf(dead);
+    await dead.claims.take('key', lost);
+    a.gate.isClosed = b.gate.isClosed = true;
+    const [ofA, ofB] = [claimOf(a), claimOf(b)];
+    const taking = [a.claims.take('key', ofA, lost), b.claims.take('key', ofB, lost)];
+    const [first, second] = [await b.gate.next(), await a.gate.next()];
+    first();
+    expect(await taking[1]).toEqual(ofB);
+    second();
+    expect(await taking[0]).toEqual(ofB);
+  });
+
+  it.each(['kept', 'freed', 'aborted'] as const)(
+    'ignores the mark "%s" of a sleeper that arrives after its claim was replaced',
+    async (state) => {
+      const [sleeper, other] = [await join(), await join()];
+      const lost = claimOf(sleeper);
+      await sleeper.claims.take('key', lost);
+      sleeper.gate.isClosed = true;
+      const marking = sleeper.claims.mark('key', lost.token, state);
+      const late = await sleeper.gate.next();
+      const holder = claimOf(other);
+      await other.claims.take('key', holder, lost);
+      late();
+      await marking;
+      expect(await other.claims.take('key', claimOf(other))).toEqual(holder);
+    },
+  );
+
+  it('leaves a key free whose stream was deleted before its create could note that it is kept', async () => {
+    const [owner, other] = [await join(), await join()];
+    const claim = claimOf(owner);
+    await owner.claims.take('key', claim);
+    owner.gate.isClosed = true;
+    const keeping = owner.claims.mark('key', claim.token, 'kept');
+    const late = await owner.gate.next();
+    await other.claims.mark('key', claim.token, 'freed');
+    late();
+    await keeping;
+    expect((await other.claims.take('key', claimOf(other))).state).toBe('freed');
+  });
+
+  it('does not bring a lease back by a renewal that arrives after the process stopped', async () => {
+    const [stopping, other] = [await join(), await join()];
+    stopping.gate.isClosed = true;
+    // A message makes it renew its lease and look into its mailbox.
+    await other.processes.notify(stopping.processes.id, 'hello');
+    const renewal = await stopping.gate.next();
+    stopping.gate.isClosed = false;
+    await redis.command('DEL', `${prefix}{proxy-${stopping.processes.id}}:meta`);
+    const stopped = stopping.processes.stop();
+    renewal();
+    await stopped;
+    expect(await other.processes.isAlive(stopping.processes.id)).toBe(false);
+  });
+
+  it('refuses a message that arrives after its receiver died, and one that was first arrives', async () => {
+    const [sender, dying] = [await join(), await join()];
+    sender.gate.isClosed = true;
+    const sending = [1, 2].map((n) => sender.processes.notify(dying.processes.id, `message ${n}`));
+    (await sender.gate.next())();
+    expect(await sending[0]).toBe(true);
+    await vi.waitUntil(() => dying.messages.length === 1, { timeout: 20_000 });
+    const late = await sender.gate.next();
+    await dying.processes.stop();
+    late();
+    expect(await sending[1]).toBe(false);
+    expect(dying.messages).toEqual(['message 1']);
+  });
+
+  it('gives a task to one of two takers, and ignores what the other one does with it later', async () => {
+    const [a, b] = [await join(), await join()];
+    await a.outbox.add({ id: 'task', payload: 'work', dueAt: 0 });
+    const slow = (await a.outbox.take())!;
+    a.gate.isClosed = true;
+    const finishing = slow.done();
+    const late = await a.gate.next();
+    // Its process died with the task: it is due again.
+    await redis.command('ZADD', `${prefix}{outbox}:due`, '0', 'task');
+    b.gate.isClosed = true;
+    const taking = [b.outbox.take(), b.outbox.take()];
+    (await b.gate.next())();
+    const taken = await taking[0];
+    (await b.gate.next())();
+    expect(await taking[1]).toBeUndefined();
+    b.gate.isClosed = false;
+    late();
+    expect(await finishing).toBe(false);
+    expect(taken).toMatchObject({ id: 'task', attempts: 2 });
+    expect(await taken!.done()).toBe(true);
+  });
+
+  it('refuses a claim that a newer version wrote', async () => {
+    const here = await join();
+    await here.claims.take('key', claimOf(here));
+    await redis.command('HSET', `${prefix}{key}:claim`, 'v', '2');
+    await expect(here.claims.take('key', claimOf(here))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('newer version') as string,
+    });
+  });
+
+  it('keeps the shadow of a name short, and its newest create in it', async () => {
+    const here = await join();
+    for (let i = 0; i < 600; i += 1) {
+      const entry = { streamId: `stream-${i}`, process: 'p', state: 'accepted' } as const;
+      await here.names.set('name', entry);
+      await here.names.set('name', { ...entry, state: 'answered' });
+    }
+    const log = JSON.stringify(await redis.command('XRANGE', `${prefix}{name}:log`, '-', '+'));
+    expect(log.length).toBeLessThan(200_000);
+    expect(log).toContain('stream-599');
+    expect(await here.names.get('name')).toMatchObject({ streamId: 'stream-599', state: 'answered' });
+  });
+});

@@ -21,6 +21,12 @@ const config: KnipConfig = {
     // Of examples, which have packages of their own.
     '@tanstack/ai-openai',
     'next',
+    '@react-native-async-storage/async-storage',
+    '@react-native-community/netinfo',
+    'expo',
+    'expo-crypto',
+    'react-native',
+    'web-streams-polyfill',
     // Imported by components, which knip does not read.
     '@ai-sdk/svelte',
     '@ai-sdk/vue',

@@ -119,18 +119,22 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     expect((await other.claims.take('key', claimOf(other))).state).toBe('freed');
   });
 
-  it('does not bring a lease back by a renewal that arrives after the process stopped', async () => {
-    const [stopping, other] = [await join(), await join()];
-    stopping.gate.isClosed = true;
+  it('does not bring a lease back by a renewal that arrives after the lease has expired', async () => {
+    const [late, other] = [await join(), await join()];
+    late.gate.isClosed = true;
     // A message makes it renew its lease and look into its mailbox.
-    await other.processes.notify(stopping.processes.id, 'hello');
-    const renewal = await stopping.gate.next();
-    stopping.gate.isClosed = false;
-    await redis.command('DEL', `${prefix}{proxy-${stopping.processes.id}}:meta`);
-    const stopped = stopping.processes.stop();
+    await other.processes.notify(late.processes.id, 'hello');
+    const renewal = await late.gate.next();
+    await redis.command('DEL', `${prefix}{proxy-${late.processes.id}}:meta`);
     renewal();
+    // It knows now that it has to take a new lease, which has not reached Redis yet.
+    const joining = await late.gate.next();
+    expect(await other.processes.isAlive(late.processes.id)).toBe(false);
+    late.gate.isClosed = false;
+    const stopped = late.processes.stop();
+    joining();
     await stopped;
-    expect(await other.processes.isAlive(stopping.processes.id)).toBe(false);
+    expect(await other.processes.isAlive(late.processes.id)).toBe(false);
   });
 
   it('refuses a message that arrives after its receiver died, and one that was first arrives', async () => {

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError } from '../expect.ts';
 
-/** Starts an answer that sends four bytes, and then what the test tells it to. */
+/** Starts an answer that sends four bytes, then whatever the test sends. */
 async function begin(t: Context, timeout: string) {
   const feed = t.feed();
   const stream = await t.start(feed, { headers: { [UNREAD_TIMEOUT]: timeout } });

@@ -73,7 +73,7 @@ function schemesOf(pattern: string, scheme: string | undefined, host: string): r
 }
 
 function hostOf(pattern: string, host: string): string {
-  if (host === '') throw wrong(pattern, 'it names no host');
+  if (host === '') throw wrong(pattern, 'it has no host');
   if (/[@%]/.test(host)) throw wrong(pattern, 'its host contains "@" or "%"');
   for (const label of host.split('.')) {
     if (label.includes('**')) throw wrong(pattern, '"**" stands for path segments; any subdomain is "*."');

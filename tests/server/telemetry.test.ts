@@ -123,8 +123,8 @@ describe('telemetry', () => {
     });
     expect(span?.attributes['gen_ai.usage.output_tokens']).toBe(MODEL.usage.outputTokens);
     expect(span?.attributes['gen_ai.usage.input_tokens']).toBe(MODEL.usage.inputTokens);
-    const told = spans.getFinishedSpans().map(({ name, attributes }) => ({ name, attributes }));
-    expect(JSON.stringify(told)).not.toMatch(/sk-|key=/);
+    const values = spans.getFinishedSpans().map(({ name, attributes }) => ({ name, attributes }));
+    expect(JSON.stringify(values)).not.toMatch(/sk-|key=/);
   });
 
   it('marks what fails, with a code', async () => {

@@ -12,7 +12,7 @@ const begin = async (init = {}, options = {}) => {
 };
 
 describe('response.abort', () => {
-  it('stops the upstream; the body ends with an AbortError after its last byte', async () => {
+  it('stops the upstream and ends the body with an AbortError after its last byte', async () => {
     const { response, stream } = await begin();
     const [{ text, error }] = await Promise.all([drain(response), response.abort(), response.abort()]);
     expect(text).toBe('some ');
@@ -24,7 +24,7 @@ describe('response.abort', () => {
     expect(rig.standIn.count('abort')).toBe(1);
   });
 
-  it('gives up the read first, which is no lost connection', async () => {
+  it('cancels the read without reporting a lost connection', async () => {
     const { response } = await begin();
     const reading = drain(response);
     await rig.standIn.until(() => rig.standIn.readers === 1);
@@ -34,7 +34,7 @@ describe('response.abort', () => {
     expect(rig.standIn.count('read')).toBe(1);
   });
 
-  it('gives up a read that has no response yet, which is no failed attempt', async () => {
+  it('cancels a read without a response, and does not count it as a failed attempt', async () => {
     rig.standIn.faults.create.push('clean-end');
     rig.standIn.faults.read.push('no-answer');
     const { response } = await begin({ maxReconnectAttempts: 0 });
@@ -44,7 +44,7 @@ describe('response.abort', () => {
     expect((await reading).error).toMatchObject({ name: 'AbortError' });
   });
 
-  it('leaves nothing to resume, even when nobody reads to the end', async () => {
+  it('leaves nothing to resume, even if the body is not read to its end', async () => {
     const storage = new MemoryStorage();
     const { response } = await begin({ requestId: 'id' }, { storage });
     await response.body?.cancel();
@@ -55,7 +55,7 @@ describe('response.abort', () => {
   });
 
   it.each<Fault>(['before-request', 'before-answer', 'mid-headers', { status: 503 }])(
-    'is tried again when it fails: %j',
+    'is retried if it fails: %j',
     async (fault) => {
       const { response, stream } = await begin();
       rig.standIn.faults.abort.push(fault, fault);
@@ -64,7 +64,7 @@ describe('response.abort', () => {
     },
   );
 
-  it('rejects when it cannot be done, and may be asked again', async () => {
+  it('rejects if the stop fails, and can be called again', async () => {
     const { response, stream } = await begin({ retryTimeoutMs: 100 });
     rig.standIn.faults.abort.push(...Array<Fault>(5_000).fill('before-request'));
     await expect(response.abort()).rejects.toMatchObject({ name: 'DurableNetworkError', method: 'POST' });
@@ -82,7 +82,7 @@ describe('response.abort', () => {
     [404, '<html>not found</html>'],
     [401, '{"error":"log in"}'],
     [200, '<html>welcome</html>'],
-  ])('rejects when another server than the proxy responds %i', async (status, body) => {
+  ])('rejects if a server other than the proxy responds %i', async (status, body) => {
     const { response, stream } = await begin({ retryTimeoutMs: 100 });
     rig.standIn.faults.abort.push(...Array<Fault>(5_000).fill({ status, body }));
     await expect(response.abort()).rejects.toMatchObject({
@@ -101,7 +101,7 @@ describe('response.abort', () => {
     expect(rig.standIn.count('find')).toBe(1);
   });
 
-  it('of somebody else is an error that says so', async () => {
+  it('by another client ends the body with an ABORTED error', async () => {
     const { response, stream } = await begin();
     stream.close('aborted', { code: 'ABORTED', message: 'The answer was stopped' });
     expect((await drain(response)).error).toMatchObject({
@@ -113,7 +113,7 @@ describe('response.abort', () => {
 });
 
 describe('abortUpstream', () => {
-  it('makes a signal stop the upstream', async () => {
+  it('stops the upstream if the signal is aborted', async () => {
     const controller = new AbortController();
     const { response, stream } = await begin({ signal: controller.signal, abortUpstream: true });
     controller.abort();
@@ -122,13 +122,13 @@ describe('abortUpstream', () => {
     expect(rig.states.at(-1)?.status).toBe('aborted');
   });
 
-  it('makes a cancelled body stop the upstream', async () => {
+  it('stops the upstream if the body is canceled', async () => {
     const { response, stream } = await begin({}, { abortUpstream: true });
     await response.body?.cancel();
     await rig.standIn.until(() => stream.end?.outcome === 'aborted');
   });
 
-  it('stops an upstream that had not answered yet, while the caller hears of its signal at once', async () => {
+  it('stops an upstream that has not responded yet, and rejects immediately', async () => {
     const controller = new AbortController();
     let answer: (() => void) | undefined;
     rig.standIn.upstream = async (stream) => {
@@ -145,7 +145,7 @@ describe('abortUpstream', () => {
     await rig.standIn.until(() => rig.standIn.readers === 0);
   });
 
-  it('holds on to no error that comes after its caller has left', async () => {
+  it('frees the connection of an error response that arrives after the signal was aborted', async () => {
     const controller = new AbortController();
     let arrive!: (response: Response) => void;
     const late = new Promise<Response>((resolve) => (arrive = resolve));
@@ -161,11 +161,11 @@ describe('abortUpstream', () => {
     const call = rig.client({ abortUpstream: true, fetch: own })(UPSTREAM, { signal: controller.signal });
     await expect(call).rejects.toMatchObject({ name: 'AbortError' });
     const response = await late;
-    // The client reads the body of an error whole, which frees the connection.
+    // The client reads the complete body of an error, which frees the connection.
     await vi.waitFor(() => expect(response.bodyUsed).toBe(true));
   });
 
-  it('does nothing to an answer that is over, unless it is told to', async () => {
+  it('does not send a stop for a finished answer, except by abort()', async () => {
     const controller = new AbortController();
     const call = rig.client({ abortUpstream: true });
     const response = await call(UPSTREAM, { body: 'x', signal: controller.signal });
@@ -176,7 +176,7 @@ describe('abortUpstream', () => {
     expect(rig.states.at(-1)?.status).toBe('complete');
   });
 
-  it('warns when it could not be done', async () => {
+  it('warns if the stop failed', async () => {
     const warned = new Promise<Error>((resolve) => {
       const options = { abortUpstream: true, onWarning: resolve, retryTimeoutMs: 100 };
       void begin({}, options).then(({ response }) => {
@@ -189,7 +189,7 @@ describe('abortUpstream', () => {
 });
 
 describe('createAbortFn', () => {
-  it('stops the upstream from wherever the URL is known, as often as it is asked', async () => {
+  it('stops the upstream by its URL alone, and can be called repeatedly', async () => {
     const { response, stream } = await begin();
     const abort = createAbortFn(response.streamUrl!);
     await Promise.all([abort(), abort()]);
@@ -199,7 +199,7 @@ describe('createAbortFn', () => {
     expect(rig.standIn.seen.at(-1)?.url.search).toBe('?expires=1&signature=s&action=abort');
   });
 
-  it('goes over a given fetch, and is done when there is no such stream', async () => {
+  it('uses the given fetch, and resolves if the stream does not exist', async () => {
     const { response } = await begin();
     rig.standIn.streams.clear();
     const given = vi.fn(fetch);
@@ -207,7 +207,7 @@ describe('createAbortFn', () => {
     expect(given).toHaveBeenCalledTimes(1);
   });
 
-  it('rejects without the signature in its error', async () => {
+  it('rejects with an error that does not contain the signature', async () => {
     const { response } = await begin();
     rig.standIn.epoch = 2;
     const failure = await createAbortFn(response.streamUrl!)().catch((error: unknown) => error as Error);

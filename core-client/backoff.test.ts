@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { backoff, retryAfter } from './backoff.ts';
 
 describe('backoff', () => {
-  it('has full jitter: anything from nothing to the doubled base', () => {
+  it('has full jitter: a delay between zero and the doubled base', () => {
     const random = vi.spyOn(Math, 'random');
     random.mockReturnValue(0);
     expect([1, 2, 5].map((attempt) => backoff(attempt))).toEqual([0, 0, 0]);
@@ -13,7 +13,7 @@ describe('backoff', () => {
     random.mockRestore();
   });
 
-  it('is capped at ten seconds, whatever the attempt', () => {
+  it('is at most ten seconds for any attempt', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5000 }), (attempt) => {
         const ms = backoff(attempt);
@@ -28,7 +28,7 @@ describe('Retry-After', () => {
   const read = (value?: string) =>
     retryAfter(new Headers(value === undefined ? {} : { 'retry-after': value }));
 
-  it('is seconds or a date', () => {
+  it('is read as seconds or as a date', () => {
     expect(read('3')).toBe(3000);
     expect(read(' 0.5 ')).toBe(500);
     const date = new Date(Date.now() + 60_000).toUTCString();
@@ -36,13 +36,13 @@ describe('Retry-After', () => {
     expect(read(date)).toBeLessThanOrEqual(60_000);
   });
 
-  it('compares a date with the Date of the response, not with the clock of the client', () => {
+  it('is compared as a date with the Date of the response, not with the clock of the client', () => {
     const date = (ms: number) => new Date(ms).toUTCString();
     const headers = new Headers({ 'retry-after': date(60_000), date: date(50_000) });
     expect(retryAfter(headers)).toBe(10_000);
   });
 
-  it('is nothing when it is absent, past or nonsense', () => {
+  it('is ignored if it is absent, in the past or malformed', () => {
     for (const value of [undefined, '', '0', '-5', 'soon', new Date(0).toUTCString()])
       expect(read(value)).toBe(0);
   });

@@ -5,18 +5,18 @@ import { DurableStreamError } from './errors.ts';
 
 const rig = useRig();
 
-describe('how a body ends', () => {
+describe('the end of a body', () => {
   it.each(OUTCOMES.filter((outcome) => outcome !== 'complete'))(
-    'with an error after the last byte: %s',
+    'is an error after the last byte if the outcome is %s',
     async (outcome) => {
-      const told = { code: `CODE_${outcome}`, message: 'because' };
-      rig.standIn.upstream = (stream) => void stream.push('some ', 'bytes').close(outcome, told);
+      const reported = { code: `CODE_${outcome}`, message: 'because' };
+      rig.standIn.upstream = (stream) => void stream.push('some ', 'bytes').close(outcome, reported);
       const response = await rig.client()(UPSTREAM, { body: 'x' });
       const { text, error } = await drain(response);
       expect(text).toBe('some bytes');
       expect(error).toBeInstanceOf(DurableStreamError);
       expect(error).toMatchObject({
-        ...told,
+        ...reported,
         outcome,
         method: 'POST',
         url: 'https://api.example.com/v1/chat',
@@ -27,13 +27,13 @@ describe('how a body ends', () => {
     },
   );
 
-  it('with an error of its own code where the server gives none', async () => {
+  it('is an error with a code of the client if the server sends no code', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some').close('too-large');
     const { error } = await drain(await rig.client()(UPSTREAM));
     expect(error).toMatchObject({ code: 'TOO_LARGE', outcome: 'too-large' });
   });
 
-  it('after the last byte also where the bytes and the end come at once, and for a clone', async () => {
+  it('comes after the last byte even if both arrive together, also for a clone', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some').close('timeout');
     const response = await rig.client()(UPSTREAM);
     const copy = response.clone();
@@ -41,7 +41,7 @@ describe('how a body ends', () => {
     await expect(copy.text()).rejects.toMatchObject({ outcome: 'timeout' });
   });
 
-  it('after all that a pipe made of the last byte', async () => {
+  it('comes after all output of a pipe', async () => {
     rig.standIn.upstream = (stream) => void stream.push('abc'.repeat(500)).close('timeout');
     const letters = new TransformStream<Uint8Array, number>({
       transform: (chunk, controller) => chunk.forEach((byte) => controller.enqueue(byte)),
@@ -55,13 +55,13 @@ describe('how a body ends', () => {
     expect(Buffer.from(read).toString()).toBe('abc'.repeat(500));
   });
 
-  it('whole, when it is empty', async () => {
+  it('is complete for an empty body', async () => {
     rig.standIn.upstream = (stream) => void stream.close();
     expect(await (await rig.client()(UPSTREAM)).text()).toBe('');
     expect(rig.states.at(-1)?.status).toBe('complete');
   });
 
-  it('whole, on a server of the plain protocol, which tells no outcome', async () => {
+  it('is complete on a server of the plain protocol, which sends no outcome', async () => {
     rig.standIn.extensions = false;
     rig.standIn.base64 = false;
     rig.standIn.upstream = (stream) => void stream.push('größe\n', '€').close();
@@ -71,8 +71,8 @@ describe('how a body ends', () => {
   });
 });
 
-describe('reading', () => {
-  it('takes nothing before it is asked, and one frame when it is', async () => {
+describe('reading a body', () => {
+  it('fetches nothing before the first read, and one frame for it', async () => {
     const parts = Array.from({ length: 400 }, () => 'x'.repeat(60_000));
     rig.standIn.upstream = (stream) => void stream.push(...parts).close();
     const response = await rig.client()(UPSTREAM);
@@ -82,12 +82,12 @@ describe('reading', () => {
     expect(response.offset).toBe('o00000001');
     await reader.read();
     expect(response.offset).toBe('o00000002');
-    // The rest stays with the server, as far as the socket's own buffers do not take it.
+    // The rest stays on the server, except for what fits into the socket buffers.
     expect(rig.standIn.unsent).toBeGreaterThan(parts.length / 2);
     await reader.cancel();
   });
 
-  it('hands out the first bytes before more come', async () => {
+  it('returns the first bytes before more arrive', async () => {
     let stream: Parameters<typeof rig.standIn.upstream>[0] | undefined;
     rig.standIn.upstream = (made) => void (stream = made.push('first'));
     const reader = (await rig.client()(UPSTREAM)).body!.getReader();
@@ -100,8 +100,8 @@ describe('reading', () => {
   });
 });
 
-describe('leaving', () => {
-  it('by cancel frees everything, and leaves the upstream running', async () => {
+describe('a reader that stops', () => {
+  it('releases all resources by cancel, and the upstream continues', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some ');
     const response = await rig.client()(UPSTREAM, { requestId: 'id' });
     const reader = response.body!.getReader();
@@ -115,7 +115,7 @@ describe('leaving', () => {
     expect(await response.outcome).toBe('aborted');
   });
 
-  it('by a signal while reading errors the body with its reason', async () => {
+  it('errors the body with the reason of its signal while reading', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some ');
     const controller = new AbortController();
     const remove = vi.spyOn(controller.signal, 'removeEventListener');
@@ -130,7 +130,7 @@ describe('leaving', () => {
     expect(rig.states.at(-1)?.status).toBe('idle');
   });
 
-  it('by a signal with a reason of its own gives that reason, before, during and after the POST', async () => {
+  it('gets the custom reason of its signal before, during and after the POST', async () => {
     const reason = new Error('mine');
     await expect(rig.client()(UPSTREAM, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(rig.standIn.seen).toHaveLength(0);
@@ -149,8 +149,8 @@ describe('leaving', () => {
     await expect(response.text()).rejects.toBe(reason);
   });
 
-  it('while it waits for another attempt ends the wait within the turn', async () => {
-    // Minutes, which no test waits for.
+  it('ends the wait for the next attempt in the same turn', async () => {
+    // Minutes: the test would time out if it waited for them.
     vi.spyOn(Math, 'random').mockReturnValue(1_000);
     const controller = new AbortController();
     rig.standIn.faults.create.push('after-headers');
@@ -165,7 +165,7 @@ describe('leaving', () => {
     await ended;
   });
 
-  it('when it is complete changes nothing, not even from within a listener', async () => {
+  it('changes nothing after the body is complete, not even in a listener', async () => {
     const controller = new AbortController();
     const call = rig.client({
       onResumption: ({ status }) => {
@@ -175,7 +175,7 @@ describe('leaving', () => {
     expect(await (await call(UPSTREAM, { signal: controller.signal })).text()).toBe('hello');
   });
 
-  it('is for the one who left: a second reader of the same answer goes on', async () => {
+  it('does not affect a second reader of the same answer', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some ');
     const call = rig.client();
     const [first, second] = await Promise.all(

@@ -45,7 +45,7 @@ async function createStream(
       call.progress();
       return { stream, reader, wasThere: isFirst && headers.has(IDEMPOTENCY_REPLAYED) };
     }
-    // A body that breaks off does not change what the status says.
+    // A truncated body does not change the meaning of the status.
     const body = ok ? new ArrayBuffer() : await response.arrayBuffer().catch(() => new ArrayBuffer());
     proxy.release(response);
     if (!ok && isUpstreamError(response)) return { status, headers, body, isFinal: true };

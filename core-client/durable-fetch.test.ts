@@ -6,15 +6,15 @@ import type { DurableFetch, DurableResponse } from './types.ts';
 
 const rig = useRig();
 
-describe('a durable fetch stands where fetch stands', () => {
-  it('by its type', () => {
+describe('a durable fetch', () => {
+  it('has the type of fetch', () => {
     expectTypeOf<DurableFetch>().toExtend<typeof fetch>();
     expectTypeOf<DurableResponse>().toExtend<Response>();
     const take = (given: typeof fetch) => given;
     expect(take(rig.client())).toBeTypeOf('function');
   });
 
-  it('gives a Response that looks as if it came from the upstream', async () => {
+  it('returns a Response that looks as if it came from the upstream', async () => {
     rig.standIn.upstream = (stream) => void stream.push('{"a":', '"é€"}').close();
     const response = await rig.client()(`${UPSTREAM}#part`, { body: '{}' });
     expect(response).toBeInstanceOf(Response);
@@ -32,7 +32,7 @@ describe('a durable fetch stands where fetch stands', () => {
     expect(response.bodyUsed).toBe(true);
   });
 
-  it('tells where its body comes from, and its clone does too', async () => {
+  it('exposes the stream of its body on the response and on a clone', async () => {
     const response = await rig.client()(UPSTREAM, { body: 'hi' });
     const [stream] = rig.standIn.streams.values();
     expect(response).toMatchObject({
@@ -62,7 +62,7 @@ describe('a durable fetch stands where fetch stands', () => {
     });
   });
 
-  it('hands on what it was given, relabelled', async () => {
+  it('forwards method, headers and body to the proxy', async () => {
     rig.standIn.secret = 'service';
     const call = rig.client({ proxyAuthorization: 'service' });
     await call(UPSTREAM, {
@@ -86,13 +86,13 @@ describe('a durable fetch stands where fetch stands', () => {
     expect(Buffer.from(String(headers['stream-key']), 'latin1').toString()).toBe('größe ☂');
   });
 
-  it('sends no authorization of the caller’s to the proxy as its own', async () => {
+  it('does not use the Authorization of the caller to authenticate with the proxy', async () => {
     await rig.client()(UPSTREAM, { headers: [['authorization', 'Bearer provider']] });
     expect(rig.standIn.seen[0]?.headers.authorization).toBeUndefined();
     expect(rig.standIn.seen[0]?.headers['upstream-method']).toBe('GET');
   });
 
-  it('keeps every byte of a large body, both ways', async () => {
+  it('transfers a large body unchanged in both directions', async () => {
     const bytes = new Uint8Array(1_000_000).map((_, at) => (at * 7919) >> 3);
     let sent = 0;
     rig.standIn.upstream = (stream, { body }) => {
@@ -105,7 +105,7 @@ describe('a durable fetch stands where fetch stands', () => {
     expect(sent).toBe(3_000_000);
   });
 
-  it('needs one round trip when the proxy sends the bytes along, else two', async () => {
+  it('needs one round trip if the proxy sends the bytes in its response to the POST, otherwise two', async () => {
     const call = rig.client();
     expect(await (await call(UPSTREAM, { body: 'a' })).text()).toBe('hello');
     expect([rig.standIn.count('create'), rig.standIn.count('read')]).toEqual([1, 0]);
@@ -115,7 +115,7 @@ describe('a durable fetch stands where fetch stands', () => {
     expect(rig.standIn.seen.at(-1)?.url.search).toContain('offset=-1&live=sse');
   });
 
-  it('refuses what fetch refuses', async () => {
+  it('rejects the arguments that fetch rejects', async () => {
     const call = rig.client();
     await expect(call(UPSTREAM, { method: 'GET', body: 'x' })).rejects.toThrow(TypeError);
     await expect(call('/relative')).rejects.toThrow(TypeError);
@@ -124,7 +124,7 @@ describe('a durable fetch stands where fetch stands', () => {
     expect(rig.standIn.seen).toHaveLength(0);
   });
 
-  it('looks up the global fetch at each call, and calls a given one without a this', async () => {
+  it('looks up the global fetch at each call, and calls a given fetch without a this value', async () => {
     const call = rig.client();
     const own = fetch;
     const global = vi.fn(own);
@@ -139,13 +139,13 @@ describe('a durable fetch stands where fetch stands', () => {
     expect(given.mock.calls[0]?.[1]).toMatchObject({ credentials: 'include' });
   });
 
-  it('takes options for one call, over those of the client', async () => {
+  it('prefers the options of a call to those of the client', async () => {
     rig.standIn.secret = 'right';
     const call = rig.client({ proxyAuthorization: 'wrong', onResumption: undefined });
     expect((await call(UPSTREAM, { proxyAuthorization: undefined })).status).toBe(401);
-    const told = vi.fn();
-    expect((await call(UPSTREAM, { proxyAuthorization: 'right', onResumption: told })).status).toBe(200);
-    expect(told).toHaveBeenCalled();
+    const listener = vi.fn();
+    expect((await call(UPSTREAM, { proxyAuthorization: 'right', onResumption: listener })).status).toBe(200);
+    expect(listener).toHaveBeenCalled();
   });
 });
 
@@ -160,7 +160,7 @@ describe('a fetch that a tracing tool wraps', () => {
     return response;
   };
 
-  it.each(['create', 'read'])('leaks no connection of a %s that is left', async (kind) => {
+  it.each(['create', 'read'])('does not leak the connection of a canceled %s', async (kind) => {
     rig.standIn.upstream = (stream) => void stream.push('some ', 'more ');
     if (kind === 'read') rig.standIn.faults.create.push('after-control');
     const response = await rig.client({ fetch: traced })(UPSTREAM, { body: 'x' });
@@ -174,7 +174,7 @@ describe('a fetch that a tracing tool wraps', () => {
 });
 
 describe('authorization', () => {
-  it('asks a function again after a 401, once', async () => {
+  it('is requested from its function once more after a 401', async () => {
     rig.standIn.secret = 'fresh';
     const ask = vi.fn<() => Promise<string>>().mockResolvedValueOnce('old').mockResolvedValueOnce('fresh');
     expect(await (await rig.client({ proxyAuthorization: ask })(UPSTREAM, { body: 'x' })).text()).toBe(
@@ -187,7 +187,7 @@ describe('authorization', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
-  it('goes into the query where it is told to, and only to the proxy’s own operations', async () => {
+  it('is sent in the query with authorizationInQuery, and only to operations of the proxy', async () => {
     rig.standIn.secret = 'service';
     rig.standIn.faults.create.push('after-control');
     const call = rig.client({ proxyAuthorization: () => 'service', authorizationInQuery: true });
@@ -199,12 +199,12 @@ describe('authorization', () => {
   });
 });
 
-describe('errors are Responses, as with fetch', () => {
+describe('an error response', () => {
   it.each([
     [401, {}],
     [429, { 'retry-after': '7', 'x-ratelimit-remaining-tokens': '0' }],
     [500, { 'x-should-retry': 'false' }],
-  ])('a %i of the provider reaches the caller as it was sent', async (status, headers) => {
+  ])('with the status %i of the provider is returned unchanged', async (status, headers) => {
     const body = '{"error":{"message":"from the provider"}}';
     rig.standIn.upstream = () => ({
       status: 502,
@@ -231,15 +231,12 @@ describe('errors are Responses, as with fetch', () => {
     expect(rig.standIn.seen).toHaveLength(1);
   });
 
-  it.each(['', '7', '200', '999', 'nonsense'])(
-    'a 502 with the Upstream-Status "%s" is a 502',
-    async (status) => {
-      rig.standIn.upstream = () => ({ status: 502, headers: { 'upstream-status': status }, body: 'x' });
-      expect((await rig.client()(UPSTREAM)).status).toBe(502);
-    },
-  );
+  it.each(['', '7', '200', '999', 'nonsense'])('is a 502 if its Upstream-Status is "%s"', async (status) => {
+    rig.standIn.upstream = () => ({ status: 502, headers: { 'upstream-status': status }, body: 'x' });
+    expect((await rig.client()(UPSTREAM)).status).toBe(502);
+  });
 
-  it('an error of the proxy itself has the proxy’s status and body', async () => {
+  it('of the proxy has the status and body of the proxy', async () => {
     const body = '{"error":{"code":"UPSTREAM_NOT_ALLOWED","message":"no"}}';
     rig.standIn.upstream = () => ({ status: 403, body });
     const response = await rig.client()(UPSTREAM);
@@ -247,7 +244,7 @@ describe('errors are Responses, as with fetch', () => {
     expect(await response.text()).toBe(body);
   });
 
-  it('frees the requestId: the next try is a new one', async () => {
+  it('releases the requestId, so that the next call sends a new request', async () => {
     rig.standIn.upstream = () => ({ status: 502, headers: { 'upstream-status': '500' } });
     const call = rig.client();
     expect((await call(UPSTREAM, { body: 'x', requestId: 'id' })).status).toBe(500);
@@ -256,7 +253,7 @@ describe('errors are Responses, as with fetch', () => {
     expect([await response.text(), response.wasResumed]).toEqual(['now', false]);
   });
 
-  it('what is no proxy at all is told from an answer', async () => {
+  it('of a server other than the proxy is not mistaken for an answer', async () => {
     rig.standIn.faults.create.push({ status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' });
     const failure = await rig
       .client({ maxReconnectAttempts: 0 })(UPSTREAM)
@@ -268,8 +265,8 @@ describe('errors are Responses, as with fetch', () => {
   });
 });
 
-describe('listeners', () => {
-  it('that throw do not harm the answer', async () => {
+describe('a listener', () => {
+  it('does not affect the answer if it throws', async () => {
     const thrown: unknown[] = [];
     vi.stubGlobal('queueMicrotask', (run: () => void) => {
       try {

@@ -26,12 +26,12 @@ describe('readErrorResponse', () => {
     ['an app', '{"error":"not allowed"}', undefined],
     ['an app with a message', '{"message":"not allowed"}', undefined],
     ['plain text', ' not allowed\n', undefined],
-  ])('returns the sentence of %s', (_, body, code) => {
+  ])('returns the message of %s', (_, body, code) => {
     expect(read(body, 403)).toEqual({ message: 'not allowed', code, status: 403, retryAfterMs: undefined });
   });
 
   it.each(['', '<html>502</html>', '{"broken', '[]', 'null', '{}', '7', 'x'.repeat(501)])(
-    'names the status when the body has no sentence: %j',
+    'names the status if the body has no message: %j',
     (body) => {
       expect(read(body, 502).message).toBe('The request failed with status 502');
     },

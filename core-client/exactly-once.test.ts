@@ -15,7 +15,7 @@ const POINTS: Fault[] = [
   'before-control',
 ];
 
-/** The same storage behind promises. */
+/** Wraps a storage in an asynchronous one. */
 function asAsync(storage: MemoryStorage): StorageLike {
   return {
     getItem: async (key) => storage.getItem(key),
@@ -24,8 +24,8 @@ function asAsync(storage: MemoryStorage): StorageLike {
   };
 }
 
-describe('one upstream call, wherever the exchange is cut', () => {
-  it.each(POINTS)('within a call: %s', async (point) => {
+describe('the upstream is called once', () => {
+  it.each(POINTS)('if the connection of a call is cut: %s', async (point) => {
     rig.standIn.faults.create.push(point, point, point);
     const response = await rig.client()(UPSTREAM, { body: 'x' });
     expect(await drain(response)).toEqual({ text: 'hello', error: undefined });
@@ -33,12 +33,12 @@ describe('one upstream call, wherever the exchange is cut', () => {
     expect(response.wasResumed).toBe(false);
   });
 
-  it.each(POINTS)('by a page that died at that point, and another after it: %s', async (point) => {
+  it.each(POINTS)('if a page crashes and the next page sends the same request: %s', async (point) => {
     const storage = new MemoryStorage();
     const death = new AbortController();
     rig.standIn.faults.create.push(point);
     rig.standIn.upstream = (stream) => void stream.push('hello').close();
-    // A page that dies runs no more code: its requests end, and nothing is tidied up.
+    // A crashed page runs no more code: its requests end without any clean-up.
     const dying = rig.client({
       storage,
       fetch: (url, init) => (death.signal.aborted ? new Promise(() => {}) : fetch(url, init)),
@@ -57,7 +57,7 @@ describe('one upstream call, wherever the exchange is cut', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
-  it('by calls at once, in one tab and in two, with a storage of any kind', async () => {
+  it('by simultaneous calls in one tab and in two, with any kind of storage', async () => {
     rig.standIn.upstream = async (stream) => {
       await rig.standIn.until(() => rig.standIn.count('create') >= 3);
       stream.push('hello').close();
@@ -74,7 +74,7 @@ describe('one upstream call, wherever the exchange is cut', () => {
     expect(rig.standIn.upstreamCalls).toBe(2);
   });
 
-  it('not again by a POST whose answer got lost on a server that knows no keys', async () => {
+  it('if the response to a POST is lost on a server that ignores keys', async () => {
     rig.standIn.extensions = false;
     const call = rig.client();
     await (await call(UPSTREAM, { body: 'learns' })).text();
@@ -84,8 +84,8 @@ describe('one upstream call, wherever the exchange is cut', () => {
   });
 });
 
-describe('which answer a requestId gives', () => {
-  it('to another body: a new one', async () => {
+describe('the answer for a requestId', () => {
+  it('is a new one for another body', async () => {
     rig.standIn.upstream = (stream, { body }) => void stream.push(`answer to ${body} `);
     const call = rig.client();
     const first = await call(UPSTREAM, { body: 'a', requestId: 'id' });
@@ -95,7 +95,7 @@ describe('which answer a requestId gives', () => {
     expect(await Promise.all([first.text(), second.text()])).toEqual(['answer to a ', 'answer to b ']);
   });
 
-  it('to the same body while it is unfinished: the same one, from its beginning, wherever the page was', async () => {
+  it('is the unfinished one for the same body, replayed from its beginning', async () => {
     rig.standIn.upstream = (stream) => void stream.push('one ', 'two ');
     const storage = new MemoryStorage();
     const first = await rig.client({ storage })(UPSTREAM, CALL);
@@ -109,7 +109,7 @@ describe('which answer a requestId gives', () => {
     expect([rig.standIn.upstreamCalls, rig.standIn.count('create')]).toEqual([1, 1]);
   });
 
-  it('to the same body, with resumeFrom "offset": the rest, exactly', async () => {
+  it('is the exact rest for the same body with resumeFrom "offset"', async () => {
     rig.standIn.upstream = (stream) => void stream.push('one ', 'two ');
     const storage = new MemoryStorage();
     const reader = (await rig.client({ storage })(UPSTREAM, CALL)).body!.getReader();
@@ -119,19 +119,22 @@ describe('which answer a requestId gives', () => {
     expect(await rest.text()).toBe('two three');
   });
 
-  it.each(['sync', 'async'])('to the same body once it was read to its end: a new one (%s)', async (kind) => {
-    const memory = new MemoryStorage();
-    const storage = kind === 'sync' ? memory : asAsync(memory);
-    let count = 0;
-    rig.standIn.upstream = (stream) => void stream.push(`answer ${++count}`).close();
-    for (const expected of ['answer 1', 'answer 2', 'answer 3']) {
-      const response = await rig.client({ storage })(UPSTREAM, CALL);
-      expect([await response.text(), response.wasResumed]).toEqual([expected, false]);
-      expect([...memory.keys()].map((key) => memory.getItem(key)).join()).not.toContain('signature');
-    }
-  });
+  it.each(['sync', 'async'])(
+    'is a new one for the same body after the first was read to its end (%s)',
+    async (kind) => {
+      const memory = new MemoryStorage();
+      const storage = kind === 'sync' ? memory : asAsync(memory);
+      let count = 0;
+      rig.standIn.upstream = (stream) => void stream.push(`answer ${++count}`).close();
+      for (const expected of ['answer 1', 'answer 2', 'answer 3']) {
+        const response = await rig.client({ storage })(UPSTREAM, CALL);
+        expect([await response.text(), response.wasResumed]).toEqual([expected, false]);
+        expect([...memory.keys()].map((key) => memory.getItem(key)).join()).not.toContain('signature');
+      }
+    },
+  );
 
-  it('with autoResume off: a new one each time', async () => {
+  it('is a new one for each call without autoResume', async () => {
     rig.standIn.upstream = (stream) => void stream.push('x');
     const call = rig.client({ autoResume: false });
     const responses = [await call(UPSTREAM, CALL), await call(UPSTREAM, CALL)];
@@ -139,7 +142,7 @@ describe('which answer a requestId gives', () => {
     expect(rig.standIn.upstreamCalls).toBe(2);
   });
 
-  it('when the stream is gone: a new one, once for all who ask', async () => {
+  it('is one new answer for all callers if the stream was deleted', async () => {
     rig.standIn.upstream = (stream) => void stream.push('new').close();
     const storage = new MemoryStorage();
     await rig.client({ storage })(UPSTREAM, CALL);
@@ -150,7 +153,7 @@ describe('which answer a requestId gives', () => {
     expect(rig.standIn.upstreamCalls).toBe(2);
   });
 
-  it('when the URL has expired: the same one, by its name or by its key', async () => {
+  it('is the same one after its URL has expired, found by its name or its key', async () => {
     rig.standIn.upstream = (stream) => void stream.push('same').close();
     const storage = new MemoryStorage();
     const first = await rig.client({ storage })(UPSTREAM, CALL);
@@ -165,7 +168,7 @@ describe('which answer a requestId gives', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
-  it('with a key of the caller’s own: the one under that key', async () => {
+  it('is the one under the Idempotency-Key of the caller, if the caller sends one', async () => {
     const headers = { 'Idempotency-Key': 'order-7' };
     const call = rig.client();
     const [first, second] = [
@@ -179,7 +182,7 @@ describe('which answer a requestId gives', () => {
     ]);
   });
 
-  it('stays the same when only the caller’s token was renewed', async () => {
+  it('is the same one if only the token of the caller was renewed', async () => {
     rig.standIn.upstream = (stream) => void stream.push('x');
     const call = rig.client();
     for (const authorization of ['Bearer a', 'Bearer b'])
@@ -189,12 +192,12 @@ describe('which answer a requestId gives', () => {
 });
 
 describe('resume', () => {
-  it('gives null where nothing is known, without a POST', async () => {
-    expect(await rig.client().resume('nobody')).toBeNull();
+  it('returns null without a POST if nothing is known', async () => {
+    expect(await rig.client().resume('unknown')).toBeNull();
     rig.standIn.noneStatus = 404;
-    expect(await rig.client().resume('nobody')).toBeNull();
+    expect(await rig.client().resume('unknown')).toBeNull();
     rig.standIn.extensions = false;
-    expect(await rig.client().resume('nobody')).toBeNull();
+    expect(await rig.client().resume('unknown')).toBeNull();
     expect(rig.standIn.count('create')).toBe(0);
     expect(rig.states.every(({ status }) => status === 'idle')).toBe(true);
   });
@@ -210,7 +213,7 @@ describe('resume', () => {
     expect(rig.standIn.count('create')).toBe(1);
   });
 
-  it('finds by its name what a page began that died before the answer', async () => {
+  it('finds the answer of a page that crashed before the response, by its name', async () => {
     const storage = new MemoryStorage();
     rig.standIn.faults.create.push('before-answer');
     const dying = rig.client({ storage, maxReconnectAttempts: 0 })(UPSTREAM, CALL);
@@ -219,7 +222,7 @@ describe('resume', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
-  it('does not take an older answer for one whose POST never reached the proxy', async () => {
+  it('does not return an older answer if the POST of the newest never reached the proxy', async () => {
     const storage = new MemoryStorage();
     rig.standIn.upstream = (stream) => void stream.push('older');
     await rig.client({ storage })(UPSTREAM, { ...CALL, body: 'older' });
@@ -231,7 +234,7 @@ describe('resume', () => {
     expect(await (await rig.client({ storage })(UPSTREAM, CALL)).text()).toBe('newer');
   });
 
-  it('joins what another device began while it runs, and leaves alone what is over', async () => {
+  it('joins the answer of another device while it is in progress, and not after its end', async () => {
     rig.standIn.upstream = (stream) => void stream.push('one ');
     await rig.client()(UPSTREAM, CALL);
     const joined = await rig.client().resume('chat-1');
@@ -242,7 +245,7 @@ describe('resume', () => {
     expect(await rig.client().resume('chat-1')).toBeNull();
   });
 
-  it('gives what is over to who asks for that very stream, and no other', async () => {
+  it('replays a finished answer for its streamId only', async () => {
     const storage = new MemoryStorage();
     const first = await rig.client({ storage })(UPSTREAM, CALL);
     expect(await first.text()).toBe('hello');
@@ -253,7 +256,7 @@ describe('resume', () => {
     }
   });
 
-  it('gives null for a stream that is gone, and forgets it', async () => {
+  it('returns null for a deleted stream, and removes its record', async () => {
     const storage = new MemoryStorage();
     await rig.client({ storage })(UPSTREAM, CALL);
     rig.standIn.streams.clear();
@@ -262,7 +265,7 @@ describe('resume', () => {
     expect([...storage.keys()]).toEqual([]);
   });
 
-  it('waits for the network like every other call, and says so when it gives up', async () => {
+  it('retries while the network is down, and rejects when the time is over', async () => {
     rig.standIn.faults.find.push('before-request', { status: 503 }, 'mid-headers');
     expect(await rig.client().resume('chat-1')).toBeNull();
     rig.standIn.faults.find.push(...Array<Fault>(5_000).fill('before-request'));
@@ -271,7 +274,7 @@ describe('resume', () => {
     });
   });
 
-  it('is left by its signal', async () => {
+  it('rejects if its signal is aborted', async () => {
     const controller = new AbortController();
     rig.standIn.faults.find.push('no-answer');
     const resuming = rig.client().resume('chat-1', { signal: controller.signal });

@@ -20,7 +20,7 @@ function setUp() {
   };
 }
 
-it('pauses the other reads only if the stop has no answer after 500 ms', async () => {
+it('pauses the other reads only if the stop has no response after 500 ms', async () => {
   const { pauses, resume } = setUp();
   await vi.advanceTimersByTimeAsync(499);
   expect(pauses).toEqual(['own']);
@@ -32,7 +32,7 @@ it('pauses the other reads only if the stop has no answer after 500 ms', async (
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('pauses no read for longer than 5 seconds, though the stop hangs', async () => {
+it('pauses reads for at most 5 seconds, even if the stop hangs', async () => {
   const { pauses } = setUp();
   await vi.advanceTimersByTimeAsync(5_000);
   expect(pauses).toContain('own continues');

@@ -37,7 +37,7 @@ function losing(replacement: () => Response): typeof fetch {
   };
 }
 
-describe('a create that another server answers', () => {
+describe('a create to which another server responds', () => {
   it.each(FOREIGN)('[CLIENT-7] is repeated under the same key: %s', async (_, { status, headers, body }) => {
     const call = rig.client({ fetch: losing(() => new Response(body, { status, headers: headers ?? {} })) });
     expect(await (await call(UPSTREAM, { body: 'x', requestId: 'id' })).text()).toBe('hello');
@@ -52,7 +52,7 @@ describe('a create that another server answers', () => {
   });
 
   it.each(['id', undefined])(
-    'is reported as what it is in the end, and keeps its key (%s)',
+    'rejects with the last response when the time is over, and keeps its key (%s)',
     async (requestId) => {
       rig.standIn.faults.create.push(...Array<Fault>(5_000).fill({ status: 503, ...HTML }));
       const call = rig.client({ retryTimeoutMs: 100 });
@@ -73,13 +73,13 @@ describe('a create that another server answers', () => {
     [413, /express\.json: 100 kB/],
     [414, /414/],
     [431, /431/],
-  ])('is not repeated when the request is too large: %i', async (status, message) => {
+  ])('is not repeated if the request is too large: %i', async (status, message) => {
     rig.standIn.faults.create.push({ status, ...HTML });
     await expect(rig.client()(UPSTREAM, { body: 'x' })).rejects.toThrow(message);
     expect(rig.standIn.count('create')).toBe(1);
   });
 
-  it('[ERR-9] is not repeated when the proxy refuses the headers', async () => {
+  it('[ERR-9] is not repeated if the proxy refuses the headers', async () => {
     const code = 'REQUEST_HEADERS_TOO_LARGE';
     const body = JSON.stringify({ error: { code, message: 'too large' } });
     rig.standIn.faults.create.push({ status: 431, headers: { 'content-type': 'application/json' }, body });
@@ -102,7 +102,7 @@ describe('a create that another server answers', () => {
   });
 });
 
-describe('a read that another server answers', () => {
+describe('a read to which another server responds', () => {
   it.each(FOREIGN)('[CLIENT-8] is a lost connection: %s', async (_, fault) => {
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push(fault, fault);
@@ -123,7 +123,7 @@ describe('a read that another server answers', () => {
   });
 });
 
-it('a read with 404 NOT_FOUND is an error and leads to no second create: it is about the path', async () => {
+it('a read with 404 NOT_FOUND fails and does not lead to a second create', async () => {
   const storage = new MemoryStorage();
   await rig.client({ storage })(UPSTREAM, { body: 'x', requestId: 'id' });
   rig.standIn.faults.read.push(ours(404, 'NOT_FOUND'));
@@ -132,18 +132,18 @@ it('a read with 404 NOT_FOUND is an error and leads to no second create: it is a
   expect(rig.standIn.upstreamCalls).toBe(1);
 });
 
-describe('an answer of the proxy that asks to try again', () => {
+describe('a response of the proxy with Retry-After', () => {
   it.each([
     ['SHUTTING_DOWN', 503],
     ['STORAGE_ERROR', 502],
     ['UPSTREAM_TIMEOUT', 504],
-  ])('[CLIENT-9] is followed from the first attempt on: %s', async (code, status) => {
+  ])('[CLIENT-9] is retried from the first attempt on: %s', async (code, status) => {
     rig.standIn.faults.create.push(ours(status, code, '0.01'), ours(status, code, '0.01'));
     expect(await (await rig.client()(UPSTREAM, { body: 'x' })).text()).toBe('hello');
     expect([rig.standIn.count('create'), keys().length]).toEqual([3, 1]);
   });
 
-  it('is followed for as long as the upstream is at work', async () => {
+  it('is retried for as long as the upstream is working', async () => {
     rig.standIn.faults.create.push(...Array<Fault>(10).fill(ours(504, 'UPSTREAM_TIMEOUT', '0.04')));
     expect(await (await rig.client({ retryTimeoutMs: 100 })(UPSTREAM, { body: 'x' })).text()).toBe('hello');
     expect([rig.standIn.count('create'), keys().length]).toEqual([11, 1]);
@@ -168,15 +168,15 @@ describe('an answer of the proxy that asks to try again', () => {
     ['UPSTREAM_TIMEOUT', 504, undefined],
     ['UPSTREAM_ERROR', 502, undefined],
     ['INTERNAL_ERROR', 500, undefined],
-  ])('is the caller’s to handle otherwise: %s', async (code, status, after) => {
+  ])('is otherwise returned to the caller: %s', async (code, status, after) => {
     rig.standIn.faults.create.push(ours(status, code, after));
     expect((await rig.client()(UPSTREAM, { body: 'x' })).status).toBe(status);
     expect(rig.standIn.count('create')).toBe(1);
   });
 });
 
-describe('the time to repeat a create', () => {
-  it('is bounded by time, not by the number of attempts', async () => {
+describe('the retry time of a create', () => {
+  it('is a time limit, not a number of attempts', async () => {
     rig.standIn.faults.create.push(...Array<Fault>(60).fill('before-request'));
     expect(await (await rig.client()(UPSTREAM, { body: 'x' })).text()).toBe('hello');
     expect(rig.states.some(({ attempt, status }) => status === 'reconnecting' && attempt === 60)).toBe(true);
@@ -188,7 +188,7 @@ describe('the time to repeat a create', () => {
     return page;
   };
 
-  it('does not run while the browser is offline; `online` sends at once', async () => {
+  it('does not run while the browser is offline, and `online` sends immediately', async () => {
     const page = usePage();
     const navigator = { onLine: false };
     vi.stubGlobal('navigator', navigator);
@@ -216,7 +216,7 @@ describe('the time to repeat a create', () => {
   it('does not run while the machine sleeps', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const hour = () => vi.setSystemTime(Date.now() + 3_600_000);
-    // Asleep during a wait, then during an attempt.
+    // The machine sleeps during a wait, then during an attempt.
     const sleepy: typeof fetch = async (input, init) => {
       if (rig.states.at(-1)?.attempt === 2) hour();
       return fetch(input, init);
@@ -235,22 +235,19 @@ describe('the time to repeat a create', () => {
   });
 });
 
-describe('two calls of one client for the same request at once', () => {
+describe('two simultaneous calls of one client for the same request', () => {
   const both = async () => {
     const call = rig.client();
     const init = { body: 'x', requestId: 'id' };
     return Promise.all([call(UPSTREAM, init), call(UPSTREAM, init)]);
   };
 
-  it.each([true, false])(
-    'share one create, whatever the server supports (extensions: %s)',
-    async (extensions) => {
-      rig.standIn.extensions = extensions;
-      const responses = await both();
-      expect(await Promise.all(responses.map((response) => response.text()))).toEqual(['hello', 'hello']);
-      expect([rig.standIn.upstreamCalls, rig.standIn.count('create')]).toEqual([1, 1]);
-    },
-  );
+  it.each([true, false])('share one create (server with extensions: %s)', async (extensions) => {
+    rig.standIn.extensions = extensions;
+    const responses = await both();
+    expect(await Promise.all(responses.map((response) => response.text()))).toEqual(['hello', 'hello']);
+    expect([rig.standIn.upstreamCalls, rig.standIn.count('create')]).toEqual([1, 1]);
+  });
 
   it('share a lost create on a server that ignores keys', async () => {
     rig.standIn.extensions = false;
@@ -302,7 +299,7 @@ describe('two calls of one client for the same request at once', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
-  it('go on without each other when the first one leaves', async () => {
+  it('are independent: the second continues if the first is aborted', async () => {
     const call = rig.client();
     const controller = new AbortController();
     let release = (): void => undefined;
@@ -324,7 +321,7 @@ describe('two calls of one client for the same request at once', () => {
   });
 });
 
-it('what one client learned about a server is known to another with the same memory', async () => {
+it('clients with the same memory share what they learned about a server', async () => {
   rig.standIn.extensions = false;
   const memory = createClientMemory();
   const client = () => createClient({ proxyUrl: rig.standIn.url }, memory);

@@ -3,7 +3,7 @@ import { STREAM_KEY, UNREAD_TIMEOUT } from '../protocol/headers.ts';
 import { createProxyClient } from './proxy-client.ts';
 import type { Settings } from './settings.ts';
 
-it('sends a streamKey as UTF-8, and leaves it to the server to refuse one of 200,000 characters', async () => {
+it('sends a streamKey as UTF-8, even one of 200,000 characters, which the server may refuse', async () => {
   const fetch = vi.fn<typeof globalThis.fetch>(async () => new Response());
   const send = async (streamKey: string) => {
     const settings = { proxyUrl: 'http://localhost/v1/proxy', streamKey } as Settings;

@@ -150,7 +150,7 @@ function utf8Header(text: string): string {
   return value;
 }
 
-/** Cancels a body that nobody reads. */
+/** Cancels a body that is not read. */
 export function discard(response: Response): undefined {
   response.body?.cancel().catch(() => {});
 }

@@ -16,8 +16,8 @@ const POINTS: Fault[] = [
   'clean-end',
 ];
 
-describe('a body that is cut goes on at the exact offset', () => {
-  it.each(POINTS)('when a read is cut %s', async (point) => {
+describe('a body whose connection is cut continues at the exact offset', () => {
+  it.each(POINTS)('if a read is cut %s', async (point) => {
     rig.standIn.upstream = (stream) => void stream.push('one ', 'twö ', 'three').close();
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push(point);
@@ -29,7 +29,7 @@ describe('a body that is cut goes on at the exact offset', () => {
     expect(rig.states.map(({ status }) => status)).toContain('reconnecting');
   });
 
-  it('when it is cut a hundred times', async () => {
+  it('after a hundred cuts', async () => {
     const parts = Array.from({ length: 100 }, (_, at) => `${at} `);
     rig.standIn.upstream = (stream) => void stream.push(...parts).close();
     rig.standIn.faults.create.push('after-control');
@@ -44,14 +44,14 @@ describe('a body that is cut goes on at the exact offset', () => {
     expect(rig.standIn.count('read')).toBeGreaterThan(190);
   });
 
-  it('with the cursor that the server gave', async () => {
+  it('with the cursor that the server sent', async () => {
     rig.standIn.faults.create.push('after-control');
     await drain(await rig.client()(UPSTREAM));
     const { searchParams } = rig.standIn.seen.at(-1)!.url;
     expect(Object.fromEntries(searchParams)).toMatchObject({ offset: 'o00000001', live: 'sse', cursor: '7' });
   });
 
-  it('at once and without counting an attempt when the server ended a read that had brought something', async () => {
+  it('immediately and without counting an attempt if the server ended a read with data', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);
     rig.standIn.upstream = (stream) => void stream.push(...'abcdefgh').close();
     rig.standIn.faults.create.push('clean-end');
@@ -62,8 +62,8 @@ describe('a body that is cut goes on at the exact offset', () => {
   });
 });
 
-describe('a server in between', () => {
-  it('that cuts every connection with an error costs no attempt while bytes arrive', async () => {
+describe('an intermediary', () => {
+  it('that cuts every connection with an error uses no attempts while bytes arrive', async () => {
     rig.standIn.upstream = (stream) => void stream.push(...'abcdefgh').close();
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push(...Array<Fault>(7).fill('after-control'));
@@ -93,7 +93,7 @@ describe('a server in between', () => {
     expect((await reader.read()).done).toBe(true);
     expect(rig.states.at(-1)).toMatchObject({ status: 'complete', outcome: 'complete' });
 
-    // The next answer of this client begins with long-poll; later SSE is tried again.
+    // The next answer of this client starts with long-poll. SSE is tried again later.
     const before = rig.standIn.seen.length;
     rig.standIn.upstream = (next) => void next.push('more').close();
     expect(await (await call(UPSTREAM, { body: 'y' })).text()).toBe('more');
@@ -107,7 +107,7 @@ describe('a server in between', () => {
   });
 });
 
-describe('giving up', () => {
+describe('a body fails', () => {
   it('after maxReconnectAttempts without progress, with the bytes so far and a typed error', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some ');
     rig.standIn.faults.create.push('after-control');
@@ -128,7 +128,7 @@ describe('giving up', () => {
     expect(await response.outcome).toBe('interrupted');
   });
 
-  it('on a server that answers and never brings anything, after the same number of attempts', async () => {
+  it('after the same number of attempts on a server that responds without data', async () => {
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push(...Array<Fault>(100).fill('empty-end'));
     const { error } = await drain(await rig.client({ maxReconnectAttempts: 4 })(UPSTREAM));
@@ -146,7 +146,7 @@ describe('giving up', () => {
     expect(Date.now() - start).toBeLessThan(3000);
   });
 
-  it('after retryTimeoutMs where no proxy is, in seconds and not in minutes', async () => {
+  it('after retryTimeoutMs if the proxy cannot be reached', async () => {
     const { url } = rig.standIn;
     await rig.standIn.stop();
     const failure = await rig
@@ -164,7 +164,7 @@ describe('giving up', () => {
   it.each([
     [403, 'UPSTREAM_NOT_ALLOWED'],
     [400, 'INVALID_OFFSET'],
-  ])('at once when the proxy refuses for good: %i', async (status, code) => {
+  ])('immediately if the proxy refuses permanently: %i', async (status, code) => {
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push({ status, body: JSON.stringify({ error: { code, message: 'no' } }) });
     const { text, error } = await drain(await rig.client()(UPSTREAM));
@@ -173,7 +173,7 @@ describe('giving up', () => {
     expect(rig.states.at(-1)?.status).toBe('failed');
   });
 
-  it('as expired when the stream is gone', async () => {
+  it('as expired if the stream was deleted', async () => {
     rig.standIn.faults.create.push('after-control');
     const response = await rig.client()(UPSTREAM, { requestId: 'id' });
     rig.standIn.streams.clear();
@@ -183,8 +183,8 @@ describe('giving up', () => {
   });
 });
 
-describe('waiting', () => {
-  it('keeps to Retry-After, and goes on', async () => {
+describe('the wait before an attempt', () => {
+  it('is as long as Retry-After, then the body continues', async () => {
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push({ status: 503, headers: { 'retry-after': '1' } });
     const start = Date.now();
@@ -193,7 +193,7 @@ describe('waiting', () => {
     expect(rig.standIn.count('read')).toBe(2);
   });
 
-  it('gives up when Retry-After is longer than its patience', async () => {
+  it('does not start if Retry-After is longer than the remaining time', async () => {
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push({ status: 429, headers: { 'retry-after': '900' } });
     const { error } = await drain(await rig.client()(UPSTREAM));
@@ -208,9 +208,9 @@ describe('waiting', () => {
     return () => setTimeout(() => page.dispatchEvent(new Event('online')));
   };
 
-  it('ends at once when the network comes back', async () => {
+  it('ends immediately when the network is back', async () => {
     const comeBack = usePage();
-    // Minutes, from the first attempt on.
+    // Delays of minutes, from the first attempt on.
     vi.spyOn(Math, 'random').mockReturnValue(1_000);
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push(...Array<Fault>(5).fill('before-request'));
@@ -221,7 +221,7 @@ describe('waiting', () => {
     expect(rig.standIn.faults.read).toHaveLength(0);
   });
 
-  it('ends at once when the option wake reports an event', async () => {
+  it('ends immediately when the option wake reports an event', async () => {
     const listeners = new Set<() => void>();
     vi.spyOn(Math, 'random').mockReturnValue(1_000);
     rig.standIn.faults.create.push('after-headers');
@@ -243,7 +243,7 @@ describe('waiting', () => {
     expect(listeners.size).toBe(0);
   });
 
-  it('is not cut short where the proxy named a time', async () => {
+  it('is not shortened if the proxy sent Retry-After', async () => {
     const comeBack = usePage();
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push({ status: 503, headers: { 'retry-after': '1' } });
@@ -255,7 +255,7 @@ describe('waiting', () => {
     expect(Date.now() - start).toBeGreaterThanOrEqual(1000);
   });
 
-  it('does not outlive a sleep of the page: a connection that died meanwhile is opened again', async () => {
+  it('ends when the page wakes: a connection that died during its sleep is reopened', async () => {
     const comeBack = usePage();
     vi.useFakeTimers({ toFake: ['Date'] });
     rig.standIn.faults.create.push('silence');
@@ -267,7 +267,7 @@ describe('waiting', () => {
     vi.useRealTimers();
   });
 
-  it('notices a connection that is silent', async () => {
+  it('follows a connection that is silent for heartbeatTimeoutMs', async () => {
     rig.standIn.faults.create.push('silence');
     rig.standIn.faults.read.push('no-answer', 'silence');
     const response = await rig.client({ heartbeatTimeoutMs: 60 })(UPSTREAM);
@@ -285,28 +285,28 @@ describe('an expired URL', () => {
     return response;
   };
 
-  it('is renewed by the stream’s name', async () => {
+  it('is renewed by the name of the stream', async () => {
     const response = await cutAndExpire({ requestId: 'id' });
     expect(await drain(response)).toEqual({ text: 'one two', error: undefined });
     expect([rig.standIn.count('find'), rig.standIn.count('create')]).toEqual([1, 1]);
     expect(response.streamUrl).toContain('expires=2');
   });
 
-  it('is renewed by the same POST where there is no name', async () => {
+  it('is renewed by the same POST if the stream has no name', async () => {
     const response = await cutAndExpire({});
     expect(await drain(response)).toEqual({ text: 'one two', error: undefined });
     expect([rig.standIn.count('create'), rig.standIn.upstreamCalls]).toEqual([2, 1]);
     expect(rig.standIn.seen.at(-2)?.headers.prefer).toBe('respond-async');
   });
 
-  it('is renewed by the same POST where the name went to a newer answer', async () => {
+  it('is renewed by the same POST if a newer answer has the name', async () => {
     const response = await cutAndExpire({ streamKey: 'chat' });
     await drain(await rig.client()(UPSTREAM, { body: 'y', streamKey: 'chat' }));
     expect((await drain(response)).text).toBe('one two');
     expect(rig.standIn.upstreamCalls).toBe(2);
   });
 
-  it('ends the body as expired when nobody renews it', async () => {
+  it('ends the body as expired if it cannot be renewed', async () => {
     rig.standIn.secret = 'service';
     let secret = 'service';
     const response = await cutAndExpire({ requestId: 'id' }, { proxyAuthorization: () => secret });
@@ -317,7 +317,7 @@ describe('an expired URL', () => {
     expect(rig.states.at(-1)?.status).toBe('expired');
   });
 
-  it('is no reason to pay for another answer: one that a renewal made by mistake is stopped', async () => {
+  it('does not lead to a second answer: one that a renewal started by mistake is stopped', async () => {
     const response = await cutAndExpire({});
     rig.standIn.forget();
     rig.standIn.upstream = (stream) => void stream.push('another');

@@ -17,7 +17,7 @@ function open(storage: StorageLike) {
   return { store, warnings };
 }
 
-/** A storage with three methods and nothing else. */
+/** A storage with only the three required methods. */
 function plain() {
   const items = new Map<string, string>();
   return {
@@ -28,7 +28,7 @@ function plain() {
   };
 }
 
-/** The same behind promises, which settle in the order that the test likes. */
+/** An asynchronous storage. The test sets the order in which its promises settle. */
 function slow(turns: () => number) {
   const { items, ...sync } = plain();
   const later = async <T>(run: () => T): Promise<T> => {
@@ -52,7 +52,7 @@ describe.each([
   ['sync', plain],
   ['async', () => slow(() => 3)],
 ])('records in a storage that is %s', (_, make) => {
-  it('takes up an unfinished answer to the same request, in another page too', async () => {
+  it('finds an unfinished answer to the same request, also in another page', async () => {
     const storage = make();
     const first = await open(storage).store.open('id', CALL);
     expect(first.found).toBe(false);
@@ -62,13 +62,13 @@ describe.each([
     expect(second.data).toEqual(first.data);
   });
 
-  it('has stored the key when it opens', async () => {
+  it('has stored the key when open() resolves', async () => {
     const storage = make();
     const { data } = await open(storage).store.open('id', CALL);
     expect([...storage.items.values()].join()).toContain(data.idempotencyKey);
   });
 
-  it('begins anew for another request, and lets go of the older one', async () => {
+  it('creates a new record for another request, and removes the older one', async () => {
     const storage = make();
     const { store } = open(storage);
     const first = await store.open('id', CALL);
@@ -80,7 +80,7 @@ describe.each([
     expect((await store.find('id')).record?.data).toEqual(second.data);
   });
 
-  it('begins anew for the same request when the answer is over, and after a stale one', async () => {
+  it('creates a new record for the same request after a finished or stale answer', async () => {
     const { store } = open(make());
     const first = await store.open('id', CALL);
     await first.finish('stream-1');
@@ -91,7 +91,7 @@ describe.each([
     expect([second.found, third.found]).toEqual([false, false]);
   });
 
-  it('gives callers who find the same stale answer one new key', async () => {
+  it('returns one new key to all callers that find the same stale answer', async () => {
     const { store } = open(make());
     const { idempotencyKey } = (await store.open('id', CALL)).data;
     const entries = await Promise.all([
@@ -102,7 +102,7 @@ describe.each([
     expect(entries[0].data.idempotencyKey).not.toBe(idempotencyKey);
   });
 
-  it('keeps nothing secret once it is over', async () => {
+  it('keeps no secrets after the answer is finished', async () => {
     const storage = make();
     const entry = await open(storage).store.open('id', CALL);
     await entry.save({ streamUrl: 'https://proxy.test/s?signature=secret' });
@@ -112,7 +112,7 @@ describe.each([
     expect((await open(storage).store.find('id')).record).toBeUndefined();
   });
 
-  it('always begins anew without autoResume, and takes the caller’s own key', async () => {
+  it('always creates a new record without autoResume, and uses the key of the caller', async () => {
     const { store } = open(make());
     const keys = [];
     for (let at = 0; at < 3; at++) {
@@ -125,7 +125,7 @@ describe.each([
     expect(data.idempotencyKey).toBe('mine');
   });
 
-  it('ends with the newest offset, however the writes overlap', async () => {
+  it('stores the newest offset even if writes overlap', async () => {
     const storage = make();
     const entry = await open(storage).store.open('id', CALL);
     const saved = Array.from({ length: 20 }, (_, at) => entry.save({ offset: String(at) }));
@@ -134,16 +134,16 @@ describe.each([
   });
 });
 
-describe('two tabs at once', () => {
-  it('come to one key when the storage is async, whoever comes in between', async () => {
+describe('simultaneous calls in two tabs', () => {
+  it('agree on one key if the storage is asynchronous, in any order of reads and writes', async () => {
     let turn = 0;
     const storage = slow(() => [5, 1, 9, 2, 7, 3][turn++ % 6] ?? 1);
     const entries = await Promise.all([1, 2, 3].map(() => open(storage).store.open('id', CALL)));
     expect(new Set(entries.map((entry) => entry.data.idempotencyKey)).size).toBe(1);
   });
 
-  it('come to one key in localStorage, even when neither sees what the other wrote', async () => {
-    // Browsers show one tab's writes to another a little later.
+  it('agree on one key in localStorage, even if neither sees the writes of the other', async () => {
+    // In browsers, the writes of one tab reach another with a delay.
     const tabs = [new MemoryStorage(), new MemoryStorage()];
     const keys = [];
     for (const localStorage of tabs) {
@@ -153,14 +153,14 @@ describe('two tabs at once', () => {
     expect(keys[0]).toBe(keys[1]);
   });
 
-  it('come to one key in a sync storage, in one turn', async () => {
+  it('agree on one key in a synchronous storage', async () => {
     const storage = plain();
     const entries = await Promise.all([1, 2].map(() => open(storage).store.open('id', CALL)));
     expect(entries[0]?.data.idempotencyKey).toBe(entries[1]?.data.idempotencyKey);
     expect(entries[1]?.found).toBe(true);
   });
 
-  it('leave nothing behind in a storage of one thread', async () => {
+  it('leave no entries in a storage of one thread', async () => {
     const storage = plain();
     await (await open(storage).store.open('id', CALL)).finish('stream-1');
     expect(storage.items.size).toBe(0);
@@ -180,7 +180,7 @@ describe('a storage that fails', () => {
     throw new DOMException('no', 'SecurityError');
   }
 
-  it.each(broken)('is replaced by memory when it is %s, with one warning or two', async (_, storage) => {
+  it.each(broken)('is replaced by memory if it is %s, with few warnings', async (_, storage) => {
     const { store, warnings } = open(storage);
     const entry = await store.open('id', CALL);
     for (let at = 0; at < 50; at++)
@@ -202,7 +202,7 @@ describe('a storage that fails', () => {
     '[null,1]',
     '[{"generation":0,"idempotencyKey":"a\\nb"},9e15]',
     '[{"generation":0,"idempotencyKey":"a","streamUrl":"javascript:1"},9e15]',
-  ])('survives what is not ours: %j', async (text) => {
+  ])('causes a warning and a new record if it contains an invalid value: %j', async (text) => {
     const storage = plain();
     storage.items.set(`${PREFIX}id`, text);
     const { store, warnings } = open(storage);
@@ -212,13 +212,13 @@ describe('a storage that fails', () => {
   });
 });
 
-describe('sweeping', () => {
+describe('sweep', () => {
   const WEEK_MS = 7 * 24 * 3_600_000;
 
   it.each([
     ['a Map-like storage', new MemoryStorage(), (storage: object) => [...(storage as MemoryStorage).keys()]],
     ['a Storage', asStorage(), (storage: object) => Object.keys(storage)],
-  ])('removes what is past its time in any scope from %s, and leaves the rest', async (_, storage, keys) => {
+  ])('removes expired records of all scopes from %s, and nothing else', async (_, storage, keys) => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { store } = open(storage);
     await store.open('old', CALL);
@@ -244,12 +244,12 @@ describe('sweeping', () => {
     expect((await store.find('young')).record?.data).toEqual(young.data);
   });
 
-  it('passes over keys that are no text', async () => {
+  it('ignores keys that are not strings', async () => {
     const storage = { ...plain(), keys: async () => [1, new Date(), `${PREFIX}x`] };
     await expect(open(storage).store.sweep('p')).resolves.toBeUndefined();
   });
 
-  it('counts from the last change, and never gives what is past its time', async () => {
+  it('expires a record a week after its last change', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const storage = plain();
     const { store } = open(storage);
@@ -262,7 +262,7 @@ describe('sweeping', () => {
     expect((await store.open('id', CALL)).found).toBe(false);
   });
 
-  /** As the browser's: items are properties. */
+  /** Like the browser's `Storage`: items are properties. */
   function asStorage(): StorageLike {
     const items = Object.create({
       length: 0,

@@ -4,8 +4,8 @@ import { readRequest } from './request.ts';
 const URL_ = 'https://api.example.com/v1/x?y=1';
 const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
 
-describe('reading what was given to fetch', () => {
-  it('takes a string, a URL and a Request', async () => {
+describe('reading the arguments of fetch', () => {
+  it('accepts a string, a URL and a Request', async () => {
     const request = new Request(URL_, { method: 'PUT', headers: { 'x-a': '1' }, body: 'hi' });
     expect(await readRequest(URL_)).toMatchObject({ url: URL_, method: 'GET', body: undefined });
     expect(await readRequest(new URL(URL_))).toMatchObject({ url: URL_, method: 'GET' });
@@ -16,7 +16,7 @@ describe('reading what was given to fetch', () => {
     expect(read.headers.get('content-type')).toBe('text/plain;charset=UTF-8');
   });
 
-  it('lets an init override a Request, field by field', async () => {
+  it('overrides a Request with the init, field by field', async () => {
     const request = new Request(URL_, { method: 'PUT', headers: { 'x-a': '1' }, body: 'hi' });
     const read = await readRequest(request, { method: 'PATCH', headers: { 'x-b': '2' }, body: 'ho' });
     expect(read.method).toBe('PATCH');
@@ -24,14 +24,14 @@ describe('reading what was given to fetch', () => {
     expect([...read.headers.keys()].sort()).toEqual(['content-type', 'x-b']);
   });
 
-  it('is a POST with a body and no method, else a GET', async () => {
+  it('defaults to POST with a body, and to GET without one', async () => {
     expect((await readRequest(URL_, { body: 'hi' })).method).toBe('POST');
     expect((await readRequest(URL_, { body: '' })).method).toBe('POST');
     expect((await readRequest(URL_)).method).toBe('GET');
     expect((await readRequest(URL_, { method: 'delete' })).method).toBe('DELETE');
   });
 
-  it('takes every form of headers', async () => {
+  it('accepts every form of headers', async () => {
     for (const headers of [
       new Headers({ 'x-a': '1' }),
       [['x-a', '1']] as [string, string][],
@@ -41,7 +41,7 @@ describe('reading what was given to fetch', () => {
     }
   });
 
-  it('takes every kind of body, and the media type that goes with it', async () => {
+  it('accepts every kind of body, and derives its media type', async () => {
     const form = new FormData();
     form.set('file', new Blob(['abc']), 'a.txt');
     const stream = new Response('from a stream').body!;
@@ -64,12 +64,12 @@ describe('reading what was given to fetch', () => {
     }
   });
 
-  it('keeps a media type that the caller gave', async () => {
+  it('keeps the media type that the caller set', async () => {
     const read = await readRequest(URL_, { body: '{}', headers: { 'content-type': 'application/json' } });
     expect(read.headers.get('content-type')).toBe('application/json');
   });
 
-  it('keeps fetch’s rules', async () => {
+  it('applies the rules of fetch', async () => {
     await expect(readRequest(URL_, { method: 'GET', body: 'x' })).rejects.toThrow(TypeError);
     await expect(readRequest(URL_, { method: 'CONNECT' })).rejects.toThrow(TypeError);
     await expect(readRequest('nowhere')).rejects.toThrow(TypeError);
@@ -79,7 +79,7 @@ describe('reading what was given to fetch', () => {
     await expect(readRequest(used)).rejects.toThrow(TypeError);
   });
 
-  it('takes the signal of the init, else that of the Request; null means none', async () => {
+  it('uses the signal of the init, otherwise that of the Request; null means none', async () => {
     const { signal } = new AbortController();
     const own = new AbortController();
     const request = new Request(URL_, { signal: own.signal });

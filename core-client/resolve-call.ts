@@ -153,7 +153,7 @@ export function createResolver(context: CallContext): CallResolver {
           return await attach(data, record, request);
         } catch (error) {
           if (!isGone(error)) throw error;
-          // If the URL cannot be renewed, the same key finds the stream again. If the stream is gone, nothing does.
+          // If the URL cannot be renewed, the same key finds the stream again, unless it was deleted.
           if (isExpired(error)) return createOrStop(request, idempotencyKey, record, shareKey);
           staleKey = idempotencyKey;
         }

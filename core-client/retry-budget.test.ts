@@ -7,7 +7,7 @@ const LIMITS = { timeoutMs: 30_000, capMs: 2_000 };
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Runs a request against a server that is down for a while; the jitter is random. */
+/** Runs a request against a server that is temporarily down, with random jitter. */
 async function send(outageMs: number) {
   const call = createCall(
     { retryTimeoutMs: LIMITS.timeoutMs, reconnectTimeoutMs: 300_000, heartbeatTimeoutMs: 30_000 },
@@ -28,7 +28,7 @@ async function send(outageMs: number) {
 }
 
 describe('persist', () => {
-  it.each([2_000, 3_000, 4_000, 15_000, 29_900])('loses no send in an outage of %i ms', async (outageMs) => {
+  it.each([2_000, 3_000, 4_000, 15_000, 29_900])('succeeds after an outage of %i ms', async (outageMs) => {
     for (let at = 0; at < 40; at++) {
       const { result, ms } = await send(outageMs);
       expect(result).toBe('sent');
@@ -36,7 +36,7 @@ describe('persist', () => {
     }
   });
 
-  it('gives up when the time is over, and neither sooner nor much later', async () => {
+  it('rejects when the time is over, not before and not much later', async () => {
     for (let at = 0; at < 40; at++) {
       const { result, ms } = await send(Infinity);
       expect(result).toBeInstanceOf(DurableNetworkError);

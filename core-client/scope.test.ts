@@ -21,7 +21,7 @@ describe('jwtSubject', () => {
   });
 
   it.each([undefined, '', 'secret', 'a.b.c', 'a.bnVsbA.c', token(undefined)])(
-    'is undefined for %j, which is identified by all of its text',
+    'is undefined for %j, whose complete text identifies the caller',
     (text) => {
       expect(jwtSubject(text)).toBeUndefined();
       expect(subjectOf(text)).toBe(text ?? '');
@@ -29,7 +29,7 @@ describe('jwtSubject', () => {
   );
 });
 
-/** Reads the first word of an answer that goes on. */
+/** Reads the first word of an answer that continues. */
 async function begin(options: Partial<DurableFetchOptions>) {
   rig.standIn.upstream = (stream) => void stream.push('hello');
   const client = rig.client(options);
@@ -39,13 +39,13 @@ async function begin(options: Partial<DurableFetchOptions>) {
   return { client, response, reader };
 }
 
-describe('what is stored', () => {
+describe('a stored answer', () => {
   it.each<[string, (user: string) => Partial<DurableFetchOptions>]>([
     ['scope', (scope) => ({ scope })],
     ['a secret', (proxyAuthorization) => ({ proxyAuthorization })],
     ['a token', (user) => ({ proxyAuthorization: token(user, ++renewals) })],
     ['a function for a token', (user) => ({ proxyAuthorization: async () => token(user, ++renewals) })],
-  ])('is found by the same user only, known by %s', async (_, login) => {
+  ])('is found only by the same user, identified by %s', async (_, login) => {
     const storage = new MemoryStorage();
     await begin({ storage, ...login('user-a') });
     expect((await begin({ storage, ...login('user-b') })).response.wasResumed).toBe(false);
@@ -105,7 +105,7 @@ describe('forget', () => {
     },
   );
 
-  it('ends a request that waits for its token, and nothing of it is stored', async () => {
+  it('ends a request that waits for its token, and stores nothing of it', async () => {
     const storage = new MemoryStorage();
     let answer!: (token: string) => void;
     const waiting = new Promise<string>((resolve) => (answer = resolve));

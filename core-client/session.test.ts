@@ -4,7 +4,7 @@ import { createSessionStore, type DurableSession, type SessionSnapshot } from '.
 
 const rig = useRig();
 
-/** The first snapshot that a condition holds for. */
+/** Resolves with the first snapshot that meets a condition. */
 function when(
   session: DurableSession,
   condition: (snapshot: SessionSnapshot) => boolean,
@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 describe('a session', () => {
-  it('shows one answer to everyone who asks under its key, while it comes and when it is over', async () => {
+  it('shares one answer among all holders of its key, during the answer and after its end', async () => {
     rig.standIn.upstream = (stream) => void stream.push('gr', 'öße ', Buffer.from('€').subarray(0, 1));
     const store = createSessionStore();
     const start = vi.fn((init) => rig.client()(UPSTREAM, { body: 'x', ...init }));
@@ -50,7 +50,7 @@ describe('a session', () => {
     expect(await session.done).toMatchObject({ text: 'some', isDone: true, error: { outcome: 'timeout' } });
   });
 
-  it('is over at once where there is nothing to resume', async () => {
+  it('is done immediately if there is nothing to resume', async () => {
     const session = createSessionStore().acquire('key', (init) => rig.client().resume('nothing', init));
     expect(await session.done).toMatchObject({
       text: '',
@@ -61,7 +61,7 @@ describe('a session', () => {
     await session.abort();
   });
 
-  it('stops the answer when it is told to', async () => {
+  it('stops the answer on request', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some');
     const session = createSessionStore().acquire('key', (init) => rig.client()(UPSTREAM, init));
     await when(session, ({ text }) => text === 'some');
@@ -71,7 +71,7 @@ describe('a session', () => {
     expect(error).toMatchObject({ name: 'AbortError' });
   });
 
-  it('is read on for a while when nobody holds it, and then let go, without a stop of the upstream', async () => {
+  it('is read for a grace period after its last release, then canceled without a stop of the upstream', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some');
     const store = createSessionStore(1_000);
     const start = vi.fn((init) => rig.client()(UPSTREAM, init));

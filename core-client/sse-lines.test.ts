@@ -13,7 +13,7 @@ function parse(chunks: readonly string[]): string[] {
   return seen;
 }
 
-it('finds the same events and comments as eventsource-parser, however the text is split', () => {
+it('finds the same events and comments as eventsource-parser for any split of the text', () => {
   const piece = fc.constantFrom(
     'data',
     'event',
@@ -34,7 +34,7 @@ it('finds the same events and comments as eventsource-parser, however the text i
       fc.array(piece, { maxLength: 40 }),
       fc.array(fc.nat(80), { maxLength: 6 }),
       (pieces, cuts) => {
-        // The line at the end makes sure that a last CR is no half of a CRLF.
+        // The last line ensures that a final CR is not half of a CRLF.
         const text = `${pieces.join('')}\nx\n\n`;
         const seen: string[] = [];
         const reference = createParser({
@@ -50,7 +50,7 @@ it('finds the same events and comments as eventsource-parser, however the text i
   );
 });
 
-it('throws when an event is endless', () => {
+it('throws if an event is too long', () => {
   const chunk = 'x'.repeat(2 ** 22);
   expect(() => parse(Array<string>(17).fill(chunk))).toThrow(RangeError);
   expect(() => parse(Array<string>(17).fill(`data:${chunk.slice(20)}\n\n`))).not.toThrow();

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
 import { readSse, type StreamPart } from './sse-reader.ts';
 
-/** A response that sends chunks, then ends, or stays open. */
+/** A response that sends chunks, then ends or stays open. */
 function response(
   chunks: readonly Uint8Array[],
   headers: Record<string, string> = {},
@@ -47,8 +47,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('reading an SSE connection', () => {
-  it('gives the same bytes and offsets however the network splits it', async () => {
+describe('readSse', () => {
+  it('returns the same bytes and offsets for any split by the network', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ minLength: 1, maxLength: 80 }), { maxLength: 6 }),
@@ -68,19 +68,19 @@ describe('reading an SSE connection', () => {
     );
   });
 
-  it('reads text frames where the server sends no base64', async () => {
+  it('reads text frames if the server sends no base64', async () => {
     const wire = 'event: data\ndata: größe\ndata:\ndata:  €\n\n' + control({ streamNextOffset: '1' });
     const [frame] = await all(response([...encode(wire)].map((byte) => Uint8Array.of(byte))));
     expect(new TextDecoder().decode(frame?.bytes)).toBe('größe\n\n €');
   });
 
-  it('holds data until its control event, and drops what comes without one', async () => {
+  it('buffers data until its control event, and drops data without one', async () => {
     const wire = base64(encode('whole')) + control({ streamNextOffset: '1' }) + base64(encode('half'));
     const frames = await all(response([encode(wire)], BASE64));
     expect(frames.map(({ bytes }) => new TextDecoder().decode(bytes))).toEqual(['whole']);
   });
 
-  it('joins the events before one control event, and knows the closing with the last bytes', async () => {
+  it('joins the events before a control event, and reports the close with the last bytes', async () => {
     const wire =
       base64(encode('a')) +
       base64(encode('bc')) +
@@ -92,48 +92,48 @@ describe('reading an SSE connection', () => {
     expect(frames[0]?.control).toMatchObject({ streamClosed: true, upstreamOutcome: 'complete' });
   });
 
-  it('passes over events and fields that it does not know', async () => {
+  it('ignores unknown events and fields', async () => {
     const wire =
       'event: news\ndata: x\nid: 4\nretry: 1\nfoo: bar\n\n' + control({ streamNextOffset: '1', more: {} });
     expect(await all(response([encode(wire)], BASE64))).toHaveLength(1);
   });
 
-  it('fails on data that is no base64', async () => {
+  it('fails if the data is not base64', async () => {
     const wire = 'event: data\ndata: %%%\n\n' + control({ streamNextOffset: '1' });
     await expect(all(response([encode(wire)], BASE64))).rejects.toThrow();
   });
 
-  it('counts silence only while it waits for the server', async () => {
+  it('runs the heartbeat timeout only while it waits for the server', async () => {
     vi.useFakeTimers();
     const wire = encode(base64(encode('a')) + control({ streamNextOffset: '1' }));
     const reader = readSse(response([wire], BASE64, true), 1_000);
     await reader.next();
     await vi.advanceTimersByTimeAsync(60_000);
     const next = reader.next();
-    const told = expect(next).rejects.toThrow('silent');
+    const rejection = expect(next).rejects.toThrow('silent');
     await vi.advanceTimersByTimeAsync(999);
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
-    await told;
+    await rejection;
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('after a sleep, gives up a connection that missed a keep-alive, and no other', async () => {
+  it('closes a connection after a sleep only if it missed a keep-alive', async () => {
     vi.useFakeTimers();
     const wire = encode(base64(encode('a')) + control({ streamNextOffset: '1' }));
     const reader = readSse(response([wire], BASE64, true), 30_000);
     await reader.next();
     const next = reader.next();
-    const told = expect(next).rejects.toThrow('silent');
+    const rejection = expect(next).rejects.toThrow('silent');
     await vi.advanceTimersByTimeAsync(10_000);
     reader.check();
     expect(vi.getTimerCount()).toBe(1);
     vi.setSystemTime(Date.now() + 3_600_000);
     reader.check();
-    await told;
+    await rejection;
   });
 
-  it('closes within the turn: a pending read ends, no timer stays', async () => {
+  it('ends a pending read and clears its timer in the same turn when it is closed', async () => {
     vi.useFakeTimers();
     const reader = readSse(response([], BASE64, true), 30_000);
     const next = reader.next();

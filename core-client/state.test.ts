@@ -18,18 +18,18 @@ const EVENTS: StateEvent[] = [
 const events = fc.array(fc.constantFrom(...EVENTS), { maxLength: 40 });
 const run = (given: readonly StateEvent[]) => given.reduce((at, event) => advance(at, event, {}), IDLE);
 
-describe('the table of states and events', () => {
-  it('is total: every state answers every event with a state', () => {
+describe('the state table', () => {
+  it('is total: every event in every state leads to a state', () => {
     for (const status of STATES) {
       for (const event of EVENTS) expect(STATES).toContain(advance({ ...IDLE, status }, event, {}).status);
     }
   });
 
-  it('has four ends, which nothing leaves', () => {
+  it('has four final states', () => {
     expect(STATES.filter(isOver)).toEqual(['complete', 'aborted', 'failed', 'expired']);
   });
 
-  it('never changes what is over, not even its offset', () => {
+  it('never changes a final state, not even its offset', () => {
     fc.assert(
       fc.property(events, events, (before, after) => {
         const ended = run(before);
@@ -40,7 +40,7 @@ describe('the table of states and events', () => {
     );
   });
 
-  it('reaches an end, or idle, from everywhere by one event that ends', () => {
+  it('reaches a final state or idle from every state by one ending event', () => {
     fc.assert(
       fc.property(events, fc.constantFrom('stop', 'expire', 'fail', 'detach' as const), (before, end) => {
         const { status } = advance(run(before), end, {});
@@ -49,7 +49,7 @@ describe('the table of states and events', () => {
     );
   });
 
-  it('is complete only by a close of a stream that was open, with no drop since', () => {
+  it('reaches complete only if an open stream closes, without a drop since it was opened', () => {
     fc.assert(
       fc.property(events, (given) => {
         let isOpen = false;
@@ -67,7 +67,7 @@ describe('the table of states and events', () => {
     );
   });
 
-  it('gives the same object when nothing changed, and a new one when something did', () => {
+  it('returns the same object if nothing changed, and a new one otherwise', () => {
     const streaming = run(['create', 'open']);
     expect(advance(streaming, 'open')).toBe(streaming);
     const moved = advance(streaming, 'open', { offset: '7' });

@@ -91,7 +91,7 @@ export function createConnection(
         void record?.save({ streamUrl });
         return true;
       }
-      // The key was forgotten, and the POST created another stream, which nobody would read.
+      // The server no longer knows the key, so the POST created another stream, which would have no reader.
       if (handle.isNew) proxy.abort(handle.streamUrl).then(proxy.release, call.warn);
     }
     return false;

@@ -45,7 +45,7 @@ export interface StorageLike {
 export type ProxyAuthorization = string | (() => MaybePromise<string | undefined>);
 
 /**
- * Tells the client that the network or the app came back. Called with a function to call at each such event.
+ * Notifies the client that the network or the app came back. Called with a function to call at each such event.
  * @returns a function that ends the subscription.
  * @example
  * const wake: WakeSource = (onWake) => {
@@ -116,7 +116,7 @@ export interface DurableFetchOptions {
    */
   abortUpstream?: boolean | undefined;
   /**
-   * Milliseconds, rounded up to seconds, for which the answer continues on the server while nobody reads it. The server
+   * Milliseconds, rounded up to seconds, for which the answer continues on the server without a reader. The server
    * may allow less. `Infinity` for work in the background: no limit of the client.
    * @default the limit of the server
    */
@@ -196,7 +196,7 @@ export interface DurableRequestInit
 export interface DurableResponse extends Response {
   /** UUID of the stream; undefined for an error, which has no stream. */
   readonly streamId: string | undefined;
-  /** The signed URL. Whoever has it can read and stop this answer until it expires. */
+  /** The signed URL. It grants reading and stopping this answer until it expires. */
   readonly streamUrl: string | undefined;
   /** Offset just past the last byte that was read. Changes while the body is read. */
   readonly offset: string | undefined;

@@ -8,7 +8,7 @@ function setVisibility(state: DocumentVisibilityState): void {
 }
 
 describe('onWake', () => {
-  it('tells of the network, of the page coming back and of it becoming visible', () => {
+  it('reports that the network is back, that the page was restored, and that it became visible', () => {
     const wake = vi.fn();
     const off = onWake(wake);
     window.dispatchEvent(new Event('online'));
@@ -25,7 +25,7 @@ describe('onWake', () => {
     expect(wake).toHaveBeenCalledTimes(3);
   });
 
-  it('also listens to a source of the app, and unsubscribes from it', () => {
+  it('also subscribes to a source of the app, and unsubscribes from it', () => {
     const wake = vi.fn();
     const unsubscribe = vi.fn();
     let report = () => {};

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { onWake } from './wake.ts';
 
-it('does nothing where there are no such events', () => {
+it('does nothing if the environment has no such events', () => {
   const off = onWake(() => {});
   expect(off).not.toThrow();
 });

@@ -2,7 +2,7 @@ import { isTurn, type Turn } from '../core-client/transports/turns.ts';
 
 /** A channel between the tabs of one browser that show the same chat. */
 export interface ChatChannel {
-  /** Tells the other tabs that an answer began. */
+  /** Notifies the other tabs that an answer has started. */
   announce(turn: Turn): void;
   close(): void;
 }

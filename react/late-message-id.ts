@@ -3,7 +3,7 @@ interface Message {
 }
 
 /**
- * The id that the backend gave an answer's message after the first chunk. The message has a temporary id until the
+ * The id that the backend sent for an answer's message after the first chunk. The message has a temporary id until the
  * answer ends, because the SDK needs one at the first chunk.
  */
 export class LateMessageId {
@@ -18,7 +18,7 @@ export class LateMessageId {
   }
 
   /**
-   * Returns the function that gives a message its final id, and forgets the ids.
+   * Returns a function that sets the final id of a message, and clears the ids.
    * @param message the message of the answer that ended.
    * @returns undefined if the message has its final id already.
    */

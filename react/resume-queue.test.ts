@@ -20,7 +20,7 @@ function createQueue() {
 }
 
 describe('ResumeQueue', () => {
-  it('runs one attempt at a time, and gives all callers its result', async () => {
+  it('runs one attempt at a time, and returns its result to all callers', async () => {
     const { queue, attempts } = createQueue();
     const results = Promise.all([queue.resume(), queue.resume()]);
     expect(attempts).toHaveLength(1);

@@ -47,7 +47,7 @@ export const WORDS: ResumptionWords = {
   expired: 'This answer is no longer available.',
   truncated: 'The answer ended before it was complete.',
   reported: 'The model reported an error.',
-  unread: 'The answer was stopped because nobody was reading it.',
+  unread: 'The answer was stopped because no one was reading it.',
   refused: ({ message }) => `The request was refused: ${message}`,
   rateLimited: ({ retryAfterMs }) =>
     `Too many requests. Try again ${retryAfterMs ? timeOf(retryAfterMs) : 'later'}.`,

@@ -21,7 +21,7 @@ export function useChatId(
   return [id, replace];
 }
 
-/** Returns the stored id, one for each path and endpoint. A page with several chats gives each an id instead. */
+/** Returns the stored id, one for each path and endpoint. A page with several chats passes an id for each. */
 function storedId(api: string, prefix: string, duplicate?: string): string {
   const fresh = randomId();
   try {

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('renders every 50 ms for the progress of a source, and at once for any other change', () => {
+it('renders at most every 50 ms for progress, and immediately for any other change', () => {
   vi.useFakeTimers();
   const source = new ResumptionStore();
   const onRender = vi.fn();
@@ -26,7 +26,7 @@ it('renders every 50 ms for the progress of a source, and at once for any other 
       vi.advanceTimersByTime(1);
     });
   }
-  // One for `streaming`, one for each 50 ms of the second.
+  // One render for `streaming`, and one for each 50 ms of the second.
   expect(onRender.mock.calls.length - before).toBeLessThanOrEqual(21);
   act(() => source.set({ ...IDLE, status: 'complete', receivedBytes: 1_000 }));
   expect(result.current).toMatchObject({ status: 'complete', receivedBytes: 1_000 });

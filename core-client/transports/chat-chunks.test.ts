@@ -51,20 +51,20 @@ function failing(content: string, error: Error): ReadableStream<Uint8Array> {
 }
 
 describe('chatChunks', () => {
-  it('puts a message id into start, and keeps one that is there', async () => {
+  it('adds a message id to a start chunk without one, and keeps an existing one', async () => {
     const without = await read(bodyOf(sse(START, FINISH, '[DONE]')));
     expect(without.chunks[0]).toEqual({ type: 'start', messageId: 'msg-1' });
     const withOne = await read(bodyOf(sse({ type: 'start', messageId: 'theirs' }, FINISH)));
     expect(withOne.chunks[0]).toEqual({ type: 'start', messageId: 'theirs' });
   });
 
-  it('makes a start where the backend sends none, before data that came early', async () => {
+  it('inserts a start chunk before early data if the backend sends none', async () => {
     const data = { type: 'data-weather', data: 1 };
     const { chunks } = await read(bodyOf(sse(data, text('a'), FINISH)));
     expect(chunks).toEqual([{ type: 'start', messageId: 'msg-1' }, data, text('a'), FINISH]);
   });
 
-  it('passes early data on in order and at once, under its own id, whatever id a late start has', async () => {
+  it('forwards early data immediately and in order, under its own id, even if a late start has another id', async () => {
     const early = { type: 'data-plan', data: 1 };
     const passing = { type: 'data-note', data: 2, transient: true };
     const late = { type: 'start', messageId: 'x', messageMetadata: { model: 'm' } };
@@ -94,7 +94,7 @@ describe('chatChunks', () => {
     expect(names).toEqual(['x']);
   });
 
-  it('passes types through that no SDK knows yet, and later starts as they are', async () => {
+  it('forwards unknown types and later start chunks unchanged', async () => {
     const events = [{ type: 'start', messageId: 'm' }, { type: 'tool-telepathy', depth: [1] }, START, FINISH];
     const { chunks } = await read(bodyOf(sse(...events)));
     expect(chunks).toEqual(events);
@@ -110,7 +110,7 @@ describe('chatChunks', () => {
     expect(error).toMatchObject({ name: 'TruncatedAnswerError', code: 'ANSWER_TRUNCATED' });
   });
 
-  it('takes [DONE] for the end where that is asked for', async () => {
+  it('accepts [DONE] as the end if requireFinish is false', async () => {
     const { chunks, error } = await read(bodyOf(sse(START, text('a'), '[DONE]')), { requireFinish: false });
     expect(error).toBeUndefined();
     expect(chunks.at(-1)).toEqual(text('a'));
@@ -120,26 +120,26 @@ describe('chatChunks', () => {
     expect(await read(bodyOf(sse(START, last)))).toMatchObject({ chunks: [{}, last] });
   });
 
-  it('makes no message for an answer that is nothing but an error', async () => {
+  it('creates no message for an answer that contains only an error', async () => {
     const { chunks } = await read(bodyOf(sse({ type: 'error', errorText: 'No.' })));
     expect(chunks).toEqual([{ type: 'error', errorText: 'No.' }]);
   });
 
-  it('ends with an abort chunk when the answer was stopped on the server', async () => {
+  it('ends with an abort chunk if the answer was stopped on the server', async () => {
     const stopped = new DurableStreamError('ABORTED', 'Stopped.', { outcome: 'aborted' });
     const { chunks, error } = await read(failing(sse(START, text('a')), stopped));
     expect(error).toBeUndefined();
     expect(chunks.slice(1)).toEqual([text('a'), { type: 'abort' }]);
   });
 
-  it('passes other ends on as they are, after all that came', async () => {
+  it('forwards other errors unchanged, after all chunks', async () => {
     const cut = new DurableStreamError('INTERRUPTED', 'Cut.', { outcome: 'interrupted' });
     const { chunks, error } = await read(failing(sse(START, text('a')), cut));
     expect(chunks.at(-1)).toEqual(text('a'));
     expect(error).toBe(cut);
   });
 
-  it('never fails with a TypeError, which the SDKs take for a short disconnect', async () => {
+  it('never fails with a TypeError, which the SDKs interpret as a short disconnect', async () => {
     const { error } = await read(failing(sse(START), new TypeError('network error')));
     expect(error).toMatchObject({ name: 'TruncatedAnswerError', cause: { name: 'TypeError' } });
   });
@@ -150,7 +150,7 @@ describe('chatChunks', () => {
     expect(error?.name).toBe('MalformedAnswerError');
   });
 
-  it('stops reading when its signal is aborted, and tells the body', async () => {
+  it('stops reading and cancels the body if its signal is aborted', async () => {
     const controller = new AbortController();
     let reason: unknown;
     const body = new ReadableStream<Uint8Array>({ cancel: (why) => void (reason = why) });
@@ -160,7 +160,7 @@ describe('chatChunks', () => {
     expect(reason).toMatchObject({ name: 'AbortError' });
   });
 
-  it('tells its end once, and not that its reader left', async () => {
+  it('reports its end once, and does not report a cancel by its reader', async () => {
     const ends: (Error | undefined)[] = [];
     const onEnd = (error: Error | undefined) => void ends.push(error);
     await read(bodyOf(sse(START, FINISH)), { onEnd });
@@ -170,7 +170,7 @@ describe('chatChunks', () => {
     expect(ends.map((error) => error?.name)).toEqual([undefined, 'TruncatedAnswerError']);
   });
 
-  it('tells an error chunk as its end, and reads the rest when the SDK leaves', async () => {
+  it('reports an error chunk as its end, and reads the rest after the SDK cancels', async () => {
     const ends: (Error | undefined)[] = [];
     const events = [START, { type: 'error', errorText: 'Overloaded.' }, FINISH];
     let isRead = false;
@@ -196,7 +196,7 @@ describe('chatChunks', () => {
     expect(ends).toMatchObject([{ name: 'ModelError', message: 'Overloaded.', code: 'MODEL_FAILED' }]);
   });
 
-  it('reads the same chunks however the bytes are cut', async () => {
+  it('reads the same chunks for any split of the bytes', async () => {
     const events = [START, text('a\u00e9\u{1f600}'), { type: 'data-x', data: { lines: 'a\nb' } }, FINISH];
     const bytes = new TextEncoder().encode(`: hello\n\n${sse(...events, '[DONE]')}`);
     const expected = (await read(bodyOf(new TextDecoder().decode(bytes)))).chunks;

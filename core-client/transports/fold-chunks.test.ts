@@ -17,7 +17,7 @@ async function fold(body: ReadableStream<Uint8Array>): Promise<ChatChunk[]> {
 
 const text = (id: string, delta: string) => ({ type: 'text-delta', id, delta });
 
-/** What a reader makes of chunks: everything in order, the deltas of one part in a row as one. */
+/** Returns the chunks in order, with consecutive deltas of one part merged. */
 function meaning(chunks: readonly ChatChunk[]): unknown[] {
   const all: [string, string][] = [];
   for (const { type, id, toolCallId, delta, inputTextDelta, ...rest } of chunks) {
@@ -54,7 +54,7 @@ describe('foldChunks', () => {
     ]);
   });
 
-  it('passes a delta on without waiting for the next', async () => {
+  it('forwards a delta without waiting for the next', async () => {
     const body = new TransformStream<Uint8Array, Uint8Array>();
     const writer = body.writable.getWriter();
     const folded = foldChunks(readJsonEvents(body.readable), (event) => event as ChatChunk);
@@ -73,7 +73,7 @@ describe('foldChunks', () => {
     let turns = 0;
     const timer = setInterval(() => turns++);
     for (let chunk = await folded.next(); chunk; chunk = await folded.next()) {
-      // What the SDK and the page do with a chunk.
+      // The work of the SDK and the page for a chunk.
       const until = performance.now() + 4;
       while (performance.now() < until);
     }
@@ -81,7 +81,7 @@ describe('foldChunks', () => {
     expect(turns).toBeGreaterThanOrEqual(8);
   });
 
-  it('makes few updates of a replay of 20,000 deltas, and few of them in a turn of the event loop', async () => {
+  it('turns a replay of 20,000 deltas into few updates, and few of them per turn of the event loop', async () => {
     const deltas = Array.from({ length: 20_000 }, (_, index) => text('1', `word ${index} `));
     const bytes = sse(deltas);
     let at = 0;
@@ -91,7 +91,7 @@ describe('foldChunks', () => {
         controller.enqueue(bytes.subarray(at, (at += 64 * 1024)));
       },
     });
-    // Each update takes 4 ms of this clock, and nothing else takes any.
+    // Only updates advance this clock, each by 4 ms.
     let now = 0;
     vi.spyOn(performance, 'now').mockImplementation(() => now);
     const folded = foldChunks(readJsonEvents(body), (event) => event as ChatChunk);
@@ -115,11 +115,11 @@ describe('foldChunks', () => {
     vi.restoreAllMocks();
     expect(received).toBe(deltas.map(({ delta }) => delta).join(''));
     expect(updates).toBeLessThanOrEqual(Math.ceil(bytes.length / (64 * 1024)) + 1);
-    // 16 ms are four updates; one more may be under way.
+    // 16 ms are four updates. One more may be in progress.
     expect(mostInTurn).toBeLessThanOrEqual(6);
   });
 
-  it('loses and reorders nothing, however chunks arrive', async () => {
+  it('keeps all chunks and their order for any timing of arrival', async () => {
     const chunk = fc.oneof(
       fc.record({ type: fc.constant('text-delta'), id: fc.constantFrom('1', '2'), delta: fc.string() }),
       fc.record({ type: fc.constant('reasoning-delta'), id: fc.constantFrom('1', '2'), delta: fc.string() }),
@@ -147,7 +147,7 @@ describe('foldChunks', () => {
     );
   });
 
-  it('passes on what came before a failure', async () => {
+  it('forwards all chunks before a failure', async () => {
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(sse([text('1', 'a')])),
       pull: (controller) => controller.error(new Error('cut')),

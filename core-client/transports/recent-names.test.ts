@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { RecentNames } from './recent-names.ts';
 
-it('forgets the oldest name when there are more than its maximum', () => {
+it('evicts the oldest name if it is full', () => {
   const names = new RecentNames(3);
   for (const name of ['a', 'b', 'c', 'a', 'd']) names.add(name);
   expect(['a', 'b', 'c', 'd'].filter((name) => names.has(name))).toEqual(['a', 'c', 'd']);

@@ -49,16 +49,16 @@ const CHAT = [
   },
 ] as unknown as UIMessage[];
 
-/** TanStack keeps private notes in `metadata.tanstack`, which its server can do without. */
+/** Removes TanStack's private data in `metadata.tanstack`, which its server does not need. */
 const withoutNotes = (messages: readonly object[]): unknown =>
   JSON.parse(JSON.stringify(messages.map((message) => ({ ...message, metadata: undefined }))));
 
 describe('toWireMessages', () => {
-  it('writes what TanStack AI itself writes', () => {
+  it('returns the same messages as TanStack AI', () => {
     expect(withoutNotes(toWireMessages(CHAT))).toEqual(withoutNotes(uiMessagesToWire(CHAT)));
   });
 
-  it('keeps metadata of the user, and passes what has no parts', () => {
+  it('keeps the metadata of the user, and forwards messages without parts unchanged', () => {
     expect(
       toWireMessages([
         {

@@ -22,8 +22,8 @@ const turn = (text: string): Turn => ({
   messages: [{ id: text, role: 'user', parts: [{ type: 'text' }] }],
 });
 
-describe('a turn that one tab removes', () => {
-  it.each(['before', 'while', 'after'])('is not the newer one that another tab writes %s', async (when) => {
+describe('removing a turn in one tab', () => {
+  it.each(['before', 'while', 'after'])('keeps a newer turn that another tab writes %s it', async (when) => {
     const [first, second] = openTabs();
     await first.set('chat', turn('old'));
     expect(await first.get('chat')).toEqual(turn('old'));
@@ -36,7 +36,7 @@ describe('a turn that one tab removes', () => {
     expect(await second.get('chat')).toEqual(turn('new'));
   });
 
-  it('is gone with its content', async () => {
+  it('removes its content too', async () => {
     const [first, second] = openTabs();
     await first.set('chat', turn('old'));
     await first.remove('chat', 'old');

@@ -17,7 +17,7 @@ describe('types, which `tsc` checks', () => {
     expect(five.sendMessages).toBeTypeOf('function');
   });
 
-  it('take what is written for the SDK’s own transport', () => {
+  it('accept options written for the transport of the SDK', () => {
     type Prepare<T extends { prepareSendMessagesRequest?: unknown }> = NonNullable<
       T['prepareSendMessagesRequest']
     >;

@@ -9,8 +9,16 @@ import { ENTRIES } from './entries.ts';
 
 /** The parts of other libraries' types that we use, which those libraries document. */
 const FOREIGN_SHAPES = new Set([
-  ...['RedisClient', 'RedisCluster', 'RedisClusterNode', 'RedisCommandOptions', 'RedisSentinel'],
-  ...['PreparedRequest', 'RunContext', 'SendMessagesOptions', 'TanStackMessage'],
+  ...[
+    'IoRedisClient',
+    'IoRedisCluster',
+    'RedisClient',
+    'RedisCluster',
+    'RedisClusterNode',
+    'RedisCommandOptions',
+    'RedisSentinel',
+  ],
+  ...['PreparedRequest', 'RunContext', 'SendMessagesOptions', 'TanStackMessage', 'TestApi'],
 ]);
 
 /** Members whose meaning JavaScript defines. */

@@ -3,8 +3,11 @@ import type { ProxyEvent } from '../shared/events.ts';
 
 /** A request to an upstream, as telemetry sees it. */
 export interface ObservedRequest {
+  /** URL of the upstream request. */
   readonly url: URL;
+  /** HTTP method of the upstream request. */
   readonly method: string;
+  /** Body of the upstream request. */
   readonly body: Uint8Array | undefined;
 }
 
@@ -12,7 +15,9 @@ export interface ObservedRequest {
 export interface RequestObserver {
   /** Headers that replace those of the request, such as `traceparent`. Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Called if the request fails without a response. */
   failed(error: unknown): void;
+  /** Called when the response headers arrive. */
   responded(status: number): void;
   /** The body has ended, in whatever way. */
   ended(): void;

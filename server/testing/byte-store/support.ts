@@ -5,14 +5,17 @@ import type { Follower, Frame, Offset, StreamInit, StreamStore } from '../../sto
 
 /** What a factory gives: a store that is open, and what the suite needs to know of it. */
 export interface StoreUnderTest {
+  /** The store. */
   readonly store: StreamStore;
   /** Disposes of the store that is open now and opens another over the same bytes, as a restart does. */
   reopen(): Promise<StreamStore>;
   /** Disposes of the store that is open now, and of all that lies behind it. */
   dispose(): Promise<void>;
+  /** Options of the tests for this store. */
   readonly options?: StoreOptions;
 }
 
+/** Options of the contract tests of a store. */
 export interface StoreOptions {
   /** The shortest TTL that the store can keep, in seconds. Default 1. */
   readonly smallestTtlSeconds?: number;
@@ -20,6 +23,7 @@ export interface StoreOptions {
   readonly exclusive?: boolean;
 }
 
+/** Creates the store of a test. */
 export type StoreFactory = () => Promise<StoreUnderTest>;
 
 export const COMPLETE: StreamEnd = { outcome: 'complete' };

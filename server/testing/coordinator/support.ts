@@ -5,6 +5,7 @@ import type { TestApi } from '../test-api.ts';
 
 /** One process with a coordinator, on an open store. */
 export interface ProcessUnderTest {
+  /** Coordinator of the process. */
   readonly coordinator: Coordinator;
   /** Ends the process like a crash: it renews nothing and releases nothing. */
   kill(): Promise<void>;
@@ -20,6 +21,7 @@ export interface CoordinationUnderTest {
   dispose(): Promise<void>;
 }
 
+/** Options of the contract tests of a coordinator. */
 export interface CoordinationOptions {
   /** True for a store of one process: several coordinators share it, and die together. Default false. */
   readonly exclusive?: boolean;

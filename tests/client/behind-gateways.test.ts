@@ -13,7 +13,7 @@ import { startUpstream, type Upstream } from '../support/upstream.ts';
 const apiKey = 'provider-key';
 const messages = [{ role: 'user' as const, content: 'question' }];
 
-/** What a caller learns of a call, beside the answer. */
+/** The result of a call, which must be the same with and without a proxy. */
 interface Facts {
   readonly status: number | undefined;
   readonly requestId: string | null | undefined;
@@ -87,7 +87,7 @@ const ANSWERS: Record<string, unknown> = {
   },
 };
 
-/** A provider that answers each call with a status after a while. */
+/** A provider that responds to each call with a status after a delay. */
 const startThinker = (thinkMs: number, status: number): Promise<Upstream> =>
   startUpstream(({ req, res }) => {
     const error = {
@@ -118,7 +118,7 @@ afterAll(async () => {
   vi.unstubAllGlobals();
 });
 
-/** The same calls as without a proxy, through all gateways at once, with one call of the provider each. */
+/** Compares calls through all gateways with calls without a proxy. Each must reach the provider once. */
 async function compare(
   sdks: string[],
   status: number,
@@ -152,9 +152,9 @@ async function compare(
   }
 }
 
-describe('behind a balancer that gives up, a CDN that replaces error bodies, and a proxy that cuts idle connections', () => {
+describe('behind a load balancer with a timeout, a CDN that replaces error bodies, and a proxy that closes idle connections', () => {
   it.concurrent.each([200, 202, 401, 429, 500])(
-    '[CLIENT-12] SDKs get the provider’s %i as without a proxy',
+    '[CLIENT-12] SDKs get the %i of the provider as without a proxy',
     async (status) => {
       const limits = { headersTimeoutMs: 500, idleTimeoutMs: 400 };
       // The connection of each read is cut while the provider thinks.
@@ -163,7 +163,7 @@ describe('behind a balancer that gives up, a CDN that replaces error bodies, and
   );
 
   it.concurrent(
-    'in true size: 2 s for a POST, 5 s of silence, and a provider that thinks for 20 s',
+    'SDKs get the answer of a provider that thinks for 20 s, with timeouts of 2 s for a POST and 5 s without bytes',
     { timeout: 60_000 },
     async () => {
       const limits = { headersTimeoutMs: 2_000, idleTimeoutMs: 5_000 };
@@ -173,7 +173,7 @@ describe('behind a balancer that gives up, a CDN that replaces error bodies, and
 });
 
 it.each(Object.entries(SDKS))(
-  '[RESP-6] %s reports the same after a resume in another page',
+  '[RESP-6] %s returns the same result after a resume in another page',
   async (_, run) => {
     const provider = await startThinker(300, 202);
     const storage = new MemoryStorage();

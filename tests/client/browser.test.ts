@@ -17,7 +17,7 @@ interface Site {
   close(): Promise<void>;
 }
 
-/** A service worker that passes requests on, and breaks off each body at its second part with data. */
+/** A service worker that forwards requests, and cuts each body at its second part with data. */
 const CUTTING_WORKER = `
   addEventListener('install', () => skipWaiting());
   addEventListener('activate', (event) => event.waitUntil(clients.claim()));
@@ -42,7 +42,7 @@ const CUTTING_WORKER = `
   })()));
 `;
 
-/** A page that holds the client and nothing else, and the client as a script for a worker. */
+/** A page with only the client, and the client as a script for a worker. */
 async function startSite(): Promise<Site> {
   const entry = fileURLToPath(new URL('../../core-client/index.ts', import.meta.url));
   const result = await build({
@@ -112,7 +112,7 @@ needs('chromium')('the client in Chromium', () => {
     await upstream.close();
   });
   const open = (host = '127.0.0.1', to = page) => to.goto(`http://${host}:${site.port}/`);
-  /** One call in the page, on localStorage; gives its text and what the storage holds afterwards. */
+  /** Makes one call in the page with localStorage. Returns its text and the stored items. */
   const ask = (of: Page, requestId: string) =>
     of.evaluate(
       async ({ options, requestId }) => {
@@ -124,7 +124,7 @@ needs('chromium')('the client in Chromium', () => {
       { options, requestId },
     );
 
-  it('asks across origins, and keeps no credentials of what was read to its end', async () => {
+  it('sends requests to another origin, and keeps no credentials after the answer was read', async () => {
     await open();
     const { text, url, kept } = await ask(page, 'id');
     expect(text).toBe('answer to a page ☂');
@@ -134,7 +134,7 @@ needs('chromium')('the client in Chromium', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  it('calls the upstream once for two tabs that ask at the same moment, and after a reload', async () => {
+  it('calls the upstream once for simultaneous requests of two tabs, and after a reload', async () => {
     const other = await page.context().newPage();
     let release: (() => void) | undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -145,7 +145,7 @@ needs('chromium')('the client in Chromium', () => {
     });
     options.target = upstream.url;
     await Promise.all([open(), open('127.0.0.1', other)]);
-    // The first tab leaves in mid-answer, and comes back.
+    // The first tab leaves during the answer, and comes back.
     const lost = ask(page, 'both').catch(() => 'left');
     const second = ask(other, 'both');
     await upstream.call(0);
@@ -160,7 +160,7 @@ needs('chromium')('the client in Chromium', () => {
   });
 
   it.each([6, 8])(
-    'stops an answer at once while %i others want the six connections to the origin',
+    'stops an answer immediately while %i others compete for the six connections to the origin',
     async (calls) => {
       await upstream.close();
       upstream = await startUpstream(({ res }) => {
@@ -172,7 +172,7 @@ needs('chromium')('the client in Chromium', () => {
         async ({ options, calls }) => {
           const durableFetch = client.createDurableFetch(options);
           const first: { response: Client.DurableResponse; reader: ReadableStreamDefaultReader }[] = [];
-          // Six of the calls get a connection, whichever they are.
+          // Any six of the calls get a connection.
           await new Promise<void>((resolve) => {
             for (let at = 0; at < calls; at++) {
               void durableFetch(options.target, { body: `call ${at}` }).then(async (response) => {
@@ -188,7 +188,7 @@ needs('chromium')('the client in Chromium', () => {
             (error: unknown) => (error as Error).name,
           );
           await response.abort();
-          // The others go on.
+          // The others continue.
           const other = first[1]!.reader.read().then(
             () => 'more',
             (error: unknown) => (error as Error).name,
@@ -230,7 +230,7 @@ needs('chromium')('the client in Chromium', () => {
       await navigator.serviceWorker.register('/worker.js');
       await ready;
     });
-    const told = await page.evaluate(async (options) => {
+    const outcome = await page.evaluate(async (options) => {
       let reconnects = 0;
       const response = await client.createDurableFetch({
         ...options,
@@ -246,18 +246,18 @@ needs('chromium')('the client in Chromium', () => {
       }
       return { text, reconnects };
     }, options);
-    expect(told.text).toBe('part 0 part 1 part 2 part 3 part 4 part 5 end');
-    expect(told.reconnects).toBeGreaterThanOrEqual(6);
+    expect(outcome.text).toBe('part 0 part 1 part 2 part 3 part 4 part 5 end');
+    expect(outcome.reconnects).toBeGreaterThanOrEqual(6);
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('works where the page is no secure context', async () => {
+  it('works in a page that is not a secure context', async () => {
     await open('insecure.test');
     expect(await page.evaluate(() => isSecureContext)).toBe(false);
     expect((await ask(page, 'id')).text).toBe('answer to a page ☂');
   });
 
-  it('works where storage is forbidden, with a warning', async () => {
+  it('works with a warning if storage is forbidden', async () => {
     await page.addInitScript(() => {
       Object.defineProperty(Storage.prototype, 'getItem', {
         value: () => {
@@ -266,7 +266,7 @@ needs('chromium')('the client in Chromium', () => {
       });
     });
     await open();
-    const told = await page.evaluate(async (options) => {
+    const outcome = await page.evaluate(async (options) => {
       const warnings: string[] = [];
       const durableFetch = client.createDurableFetch({
         ...options,
@@ -275,7 +275,7 @@ needs('chromium')('the client in Chromium', () => {
       const response = await durableFetch(options.target, { body: 'a page', requestId: 'id' });
       return { text: await response.text(), warnings: new Set(warnings).size };
     }, options);
-    expect(told).toEqual({ text: 'answer to a page ☂', warnings: 1 });
+    expect(outcome).toEqual({ text: 'answer to a page ☂', warnings: 1 });
 
     const sandboxed = await page.context().newPage();
     await sandboxed.setContent(
@@ -293,7 +293,7 @@ needs('chromium')('the client in Chromium', () => {
     expect(text).toBe('answer to a frame ☂');
   });
 
-  it('works in a worker, without document, window and localStorage', async () => {
+  it('works in a worker without document, window and localStorage', async () => {
     await open();
     const text = await page.evaluate(async (options) => {
       const source = `importScripts(${JSON.stringify(`${location.origin}/client.js`)});
@@ -318,7 +318,7 @@ needs('chromium')('the client in Chromium', () => {
       options.target = `${upstream.url}/v1`;
       await open();
     });
-    /** Asks in the page, which goes on; resolves 100 ms after the request was sent. */
+    /** Starts a call in the page and does not wait for it. Resolves 100 ms after the request was sent. */
     const send = (of: Page) =>
       of.evaluate(async (options) => {
         void client
@@ -338,14 +338,14 @@ needs('chromium')('the client in Chromium', () => {
       expect(upstream.calls).toHaveLength(1);
     };
 
-    it('a stop ends the upstream request, though its tab closes at once', async () => {
+    it('a stop ends the upstream request even if its tab closes immediately', async () => {
       await Promise.all([send(page), upstream.call(0)]);
       await stop(page);
       await page.close();
       await closesWithinASecond();
     });
 
-    it('another tab stops it after the tab that sent it has closed', async () => {
+    it('another tab can stop the answer after the tab that sent the request has closed', async () => {
       await Promise.all([send(page), upstream.call(0)]);
       const other = await page.context().newPage();
       await open('127.0.0.1', other);

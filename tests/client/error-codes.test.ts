@@ -19,7 +19,7 @@ it('docs/client.md lists each code of a DurableError once', () => {
 });
 
 it.each(Object.entries({ client, transports, sessions, react, status, chat, query }))(
-  'the entry point %s exports the errors, the same classes as the client',
+  'the entry point %s exports the same error classes as the client',
   (_, entry) => {
     expect(entry).toMatchObject({
       DurableError: client.DurableError,
@@ -60,7 +60,7 @@ it('errors of the transports are DurableErrors with a code, a status and a retry
   }
 });
 
-it('a lost connection is retryable, a request that is too large is not', () => {
+it('a lost connection is retryable, and a request that is too large is not', () => {
   const lost = new client.DurableNetworkError('NETWORK_ERROR', 'x');
   const tooLarge = new client.DurableNetworkError('INVALID_RESPONSE', 'x', { status: 413 });
   const ended = new client.DurableStreamError('ABORTED', 'x', { outcome: 'aborted' });

@@ -6,7 +6,7 @@ import { FetchSessions } from '../../react/fetch-sessions.ts';
 
 const rig = useRig();
 
-it('a later run knows that the server ignores idempotency keys, and does not repeat a lost POST', async () => {
+it('a later run remembers that the server ignores idempotency keys, and does not repeat a lost POST', async () => {
   rig.standIn.extensions = false;
   const sessions = FetchSessions.of(new QueryClient());
   const session = (body: string) =>

@@ -25,28 +25,28 @@ const story = fc.record({
   frames: fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 8 }),
   create: fc.array(fc.constantFrom(...POST_CUTS), { maxLength: 4 }),
   read: fc.array(fc.constantFrom(...CUTS), { maxLength: 14 }),
-  /** Tabs that begin at once, and after how many frames each of them leaves. */
+  /** Tabs that start simultaneously: the number of frames after which each of them leaves. */
   leavers: fc.array(fc.nat(8), { maxLength: 3 }),
   expires: fc.boolean(),
   isAsync: fc.boolean(),
   outcome: fc.constantFrom(...OUTCOMES),
 });
 
-/** Every pair of states that some event leads between. An event that a state does not list leaves it as it is. */
+/** All pairs of states that an event connects. An event that a state does not list does not change it. */
 const STEPS = new Set(
   Object.entries(TRANSITIONS).flatMap(([from, row]) =>
     [from, ...Object.values(row)].map((to) => `${from} ${to}`),
   ),
 );
 
-describe('whatever happens on the way', () => {
-  it('an answer is made once, no byte comes twice or is missing, and there is always an end', async () => {
+describe('for any sequence of faults', () => {
+  it('an answer is created once, no byte is repeated or missing, and the body always ends', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0);
     await fc.assert(
-      fc.asyncProperty(story, async (told) => {
+      fc.asyncProperty(story, async (scenario) => {
         const standIn = await StandIn.start();
         try {
-          await play(standIn, told);
+          await play(standIn, scenario);
         } finally {
           await standIn.stop();
         }
@@ -72,10 +72,10 @@ describe('whatever happens on the way', () => {
 
 async function play(
   standIn: StandIn,
-  told: typeof story extends fc.Arbitrary<infer T> ? T : never,
+  scenario: typeof story extends fc.Arbitrary<infer T> ? T : never,
 ): Promise<void> {
   const memory = new MemoryStorage();
-  const storage = told.isAsync
+  const storage = scenario.isAsync
     ? {
         getItem: async (key: string) => memory.getItem(key),
         setItem: async (key: string, value: string) => memory.setItem(key, value),
@@ -94,21 +94,21 @@ async function play(
     })(UPSTREAM, { body: 'question', requestId: 'id' });
   };
   const made: StandInStream[] = [];
-  standIn.upstream = (stream) => void made.push(stream.push(...told.frames));
-  standIn.faults.create.push(...told.create);
-  standIn.faults.read.push(...told.read);
+  standIn.upstream = (stream) => void made.push(stream.push(...scenario.frames));
+  standIn.faults.create.push(...scenario.create);
+  standIn.faults.read.push(...scenario.read);
 
-  // The answer is under way: whoever comes now gets this one, and nobody can read it to its end.
+  // The answer is in progress: every call gets it, and none can read it to its end.
   await Promise.all(
-    told.leavers.map(async (frames) => {
+    scenario.leavers.map(async (frames) => {
       const reader = (await call()).body!.getReader();
-      for (let left = Math.min(frames, told.frames.length); left > 0; left--) await reader.read();
+      for (let left = Math.min(frames, scenario.frames.length); left > 0; left--) await reader.read();
       await reader.cancel();
     }),
   );
-  if (told.expires) standIn.epoch++;
+  if (scenario.expires) standIn.epoch++;
   const response = await call();
-  made[0]?.close(told.outcome);
+  made[0]?.close(scenario.outcome);
   const received: Uint8Array[] = [];
   const reader = response.body!.getReader();
   let error: unknown;
@@ -117,13 +117,13 @@ async function play(
   } catch (thrown) {
     error = thrown;
   }
-  expect(Buffer.concat(received).toString('hex')).toBe(Buffer.concat(told.frames).toString('hex'));
-  if (told.outcome === 'complete') expect(error).toBeUndefined();
-  else expect(error).toMatchObject({ name: 'DurableStreamError', outcome: told.outcome });
+  expect(Buffer.concat(received).toString('hex')).toBe(Buffer.concat(scenario.frames).toString('hex'));
+  if (scenario.outcome === 'complete') expect(error).toBeUndefined();
+  else expect(error).toMatchObject({ name: 'DurableStreamError', outcome: scenario.outcome });
   expect(standIn.upstreamCalls).toBe(1);
-  expect(response.wasResumed).toBe(told.leavers.length > 0);
+  expect(response.wasResumed).toBe(scenario.leavers.length > 0);
 
-  // Over is over: the next one is another answer.
+  // After the end, the next call gets another answer.
   standIn.faults.read.length = 0;
   standIn.faults.create.length = 0;
   standIn.upstream = (stream) => void stream.push('new').close();

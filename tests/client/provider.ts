@@ -4,7 +4,7 @@ import { startUpstream, writeInPieces, type Upstream, type UpstreamCall } from '
 
 const WORDS = ['Grüße', ' 你好', ' 👩‍👩‍👧', ' durable', '\n\n', ' `code`', ' строка', ' — ', 'the end'];
 
-/** Streams of our own, in the providers' forms: text that is easily cut within a character. */
+/** Handwritten streams in the formats of the providers, with many multi-byte characters that a cut can split. */
 const OWN = {
   '/v1/chat/completions': [
     ...Array.from({ length: 120 }, (_, at) =>
@@ -70,7 +70,7 @@ function event(data: { readonly type: string; readonly [field: string]: unknown 
   return `event: ${data.type}\n${frame(data)}`;
 }
 
-/** The streams to run an SDK of a path on: our own, and the recordings where they are. */
+/** Returns the streams for the SDKs of a path: the handwritten one, and the recordings if they are available. */
 export function streamsFor(path: string, ...recordings: RecordingName[]): { name: string; bytes: Buffer }[] {
   return [
     ...(path in OWN ? [{ name: 'our own', bytes: Buffer.from(OWN[path as OwnPath]) }] : []),
@@ -78,7 +78,7 @@ export function streamsFor(path: string, ...recordings: RecordingName[]): { name
   ];
 }
 
-/** A provider that streams the given bytes in pieces of random sizes to whoever asks. */
+/** Starts a provider that responds to each request with the given bytes, in pieces of random sizes. */
 export function startProvider(bytes: () => Buffer, seed: number): Promise<Upstream> {
   return startUpstream(({ res }: UpstreamCall) => {
     res.writeHead(200, { 'content-type': 'text/event-stream' });

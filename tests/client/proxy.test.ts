@@ -41,7 +41,7 @@ describe('a client of the real proxy', () => {
   });
   afterAll(() => relay.close());
 
-  it('reads every byte once while its sockets are destroyed at random, more than fifty times', async () => {
+  it('reads every byte once while its sockets are destroyed at random more than fifty times', async () => {
     const random = seeded(7);
     const bytes = Buffer.from(Array.from({ length: 120_000 }, () => Math.floor(random() * 256)));
     handle = ({ res }) => void res.writeHead(200, TEXT).flushHeaders();
@@ -56,7 +56,7 @@ describe('a client of the real proxy', () => {
     const received: Uint8Array[] = [];
     let at = 0;
     for (let length = 0; at < bytes.length || length < at;) {
-      // The upstream goes on while the reader is away.
+      // The upstream continues without a reader.
       const size = Math.min(1 + Math.floor(random() * 3_000), bytes.length - at);
       if (size > 0) await write(res, bytes.subarray(at, at + size));
       at += size;
@@ -77,7 +77,7 @@ describe('a client of the real proxy', () => {
     });
   });
 
-  it('calls the upstream once though the answers to its POST get lost', async () => {
+  it('calls the upstream once even if the responses to its POST are lost', async () => {
     handle = ({ res }) => void res.writeHead(200, TEXT).end('the answer');
     let left = 4;
     cutAfter = () => (left-- > 0 ? 40 * left + 1 : undefined);
@@ -87,7 +87,7 @@ describe('a client of the real proxy', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('finds its answer again after a reload before the first byte', async () => {
+  it('resumes its answer after a reload before the first byte', async () => {
     let answering: UpstreamCall['res'] | undefined;
     handle = ({ res }) => void (answering = res);
     const storage = new MemoryStorage();
@@ -109,8 +109,8 @@ describe('a client of the real proxy', () => {
   });
 });
 
-describe('how an answer ends', () => {
-  it('by an upstream that is cut: every byte, then the truth', async () => {
+describe('an answer', () => {
+  it('delivers every byte and then an error if the upstream connection is cut', async () => {
     handle = ({ res }) => void res.writeHead(200, TEXT).write('some ', () => res.destroy());
     const response = await client()(upstream.url, { body: 'x' });
     const { text, error } = await drain(response);
@@ -119,7 +119,7 @@ describe('how an answer ends', () => {
     expect(await response.outcome).toBe('upstream-error');
   });
 
-  it('by a stop: the upstream’s connection is closed, and no bytes are lost', async () => {
+  it('loses no bytes if it is stopped, and the connection to the upstream is closed', async () => {
     handle = ({ res }) => void res.writeHead(200, TEXT).write('some ');
     const storage = new MemoryStorage();
     const response = await client({ storage })(upstream.url, { body: 'x', requestId: 'stopped' });
@@ -133,7 +133,7 @@ describe('how an answer ends', () => {
     expect(await client().resume('stopped')).toBeNull();
   });
 
-  it('by a proxy that is shut down: what it had, and that it was interrupted; its successor says the same', async () => {
+  it('ends as interrupted after its bytes if the proxy shuts down, also on the next proxy', async () => {
     const folder = await temporaryFolder();
     const first = await startProxy({ dataDir: folder.path });
     const options = { proxyUrl: first.base, storage: new MemoryStorage() };
@@ -151,8 +151,8 @@ describe('how an answer ends', () => {
   });
 });
 
-describe('who may read', () => {
-  it('a token that ran out is asked for again', async () => {
+describe('access to an answer', () => {
+  it('requests a new token after the old one has expired', async () => {
     handle = ({ res }) => void res.writeHead(200, TEXT).end('the answer');
     const token = (expiresInSeconds: number) =>
       createServiceToken({ jwtSecret: SECRET, subject: 'someone', expiresInSeconds });
@@ -164,7 +164,7 @@ describe('who may read', () => {
     expect(proxyAuthorization).toHaveBeenCalledTimes(2);
   });
 
-  it('another device of the same subject joins; another subject finds nothing', async () => {
+  it('lets another device of the same subject join, and another subject find nothing', async () => {
     handle = ({ res }) => void res.writeHead(200, TEXT).write('some ');
     const as = (subject: string) => () =>
       createServiceToken({ jwtSecret: SECRET, subject, expiresInSeconds: 60 });
@@ -175,7 +175,7 @@ describe('who may read', () => {
     expect(await joined?.text()).toBe('some more');
   });
 
-  it('a URL that ran out is renewed, in mid-answer and after a reload', async () => {
+  it('renews an expired URL during the answer and after a reload', async () => {
     const brief = await startProxy({ urlExpirationSeconds: 1 });
     const relay = await startRelay(brief.url, () => undefined);
     const storage = new MemoryStorage();

@@ -9,7 +9,7 @@ import { phoneOptions } from '../samples/react/phone.ts';
 import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream } from '../support/upstream.ts';
 
-/** What browsers have and React Native does not. */
+/** Globals of browsers that React Native does not have. */
 const ABSENT = [
   ...['window', 'document', 'location', 'localStorage', 'sessionStorage', 'indexedDB', 'BroadcastChannel'],
   ...['structuredClone', 'addEventListener', 'removeEventListener', 'navigator'],
@@ -33,7 +33,7 @@ afterEach(async () => {
   await proxy.stop({ drainMs: 0 });
 });
 
-/** AsyncStorage: asynchronous, with `getAllKeys` in the place of `keys`. */
+/** Like AsyncStorage: asynchronous, with `getAllKeys` instead of `keys`. */
 function asyncStorage(): Device['storage'] {
   const items = new Map<string, string>();
   return {
@@ -46,7 +46,7 @@ function asyncStorage(): Device['storage'] {
 
 const realFetch = fetch;
 
-/** `expo/fetch` takes a URL as a string, and returns what has the parts of a Response without being one. */
+/** Like `expo/fetch`: takes a URL as a string, and returns an object with the members of a Response that is not one. */
 async function expoFetch(url: unknown, init?: RequestInit): Promise<unknown> {
   if (typeof url !== 'string') throw new TypeError('expo/fetch takes a string');
   const connection = new AbortController();
@@ -88,8 +88,8 @@ async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, text: 
 }
 
 describe('on a phone', () => {
-  it('an answer survives a drop, and the app coming back ends the wait', async () => {
-    // The longest wait before an attempt: nothing but `wake` ends it in time.
+  it('an answer survives a lost connection, and the wait ends when the app comes back', async () => {
+    // The longest wait before an attempt: only `wake` ends it in time.
     vi.spyOn(Math, 'random').mockReturnValue(0.999);
     const { options } = phone();
     let isDown = false;
@@ -114,7 +114,7 @@ describe('on a phone', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('an answer is found again in AsyncStorage after the app was ended', async () => {
+  it('an answer is resumed from AsyncStorage after the app was closed', async () => {
     const { storage, options } = phone();
     const first = await createDurableFetch(options)(upstream.url, {
       method: 'POST',
@@ -152,7 +152,7 @@ describe('on a phone', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('the hooks do without the events, channels and locks of pages', async () => {
+  it('the hooks work without the events, channels and locks of pages', async () => {
     const channel = openChatChannel('chat', { onTurn: () => undefined });
     channel.close();
     const lock = new TurnLock();
@@ -174,7 +174,7 @@ it('[react/phone.ts] makes a client that reads an answer', async () => {
   expect(await response.text()).toBe('Hello');
 });
 
-describe('what is missing', () => {
+describe('a missing global', () => {
   it.each(['ReadableStream', 'TextDecoder', 'DOMException', 'AbortController'])('is named: %s', (name) => {
     vi.stubGlobal(name, undefined);
     expect(() => createDurableFetch(phone().options)).toThrow(
@@ -188,7 +188,7 @@ describe('what is missing', () => {
     expect(() => createDurableFetch(phone().options)).toThrow(/needs TextEncoder, crypto\.getRandomValues\./);
   });
 
-  it('is named if Response takes a stream for text, as that of React Native', () => {
+  it('is named if Response treats a stream as text, like that of React Native', () => {
     vi.stubGlobal('Response', class {});
     expect(() => createDurableFetch(phone().options)).toThrow(/needs Response with a stream as its body\./);
   });

@@ -21,7 +21,7 @@ async function collect(stream: AsyncIterable<unknown>): Promise<unknown[]> {
   return items;
 }
 
-/** What a caller of the AI SDK sees, without what differs from run to run. */
+/** Returns the parts that a caller of the AI SDK sees, without values that differ between runs. */
 async function parts(model: LanguageModel): Promise<unknown> {
   const result = streamText({ model, prompt: 'question', maxRetries: 0, onError: () => {} });
   const all = (await collect(result.fullStream)) as { type: string }[];
@@ -95,13 +95,13 @@ describe('SDKs run unchanged on a durable fetch', () => {
   let proxy: TestProxy;
   let relay: Relay;
   const random = seeded(20);
-  /** How many connections are cut early: before their headers are through, or in mid-event. */
+  /** Number of connections to cut early: in their headers or within an event. */
   let soon = 0;
   beforeAll(async () => {
     proxy = await startProxy();
     vi.stubGlobal('AI_SDK_LOG_WARNINGS', false);
-    // Every connection is cut. Later ones live long enough for the largest event (64 KiB in base64), or nobody
-    // would get further.
+    // Every connection is cut. Later ones last long enough for the largest event (64 KiB in base64), because otherwise
+    // no client could make progress.
     relay = await startRelay(proxy.url, () =>
       Math.floor(soon-- > 0 ? 200 + random() * 1_500 : 95_000 + random() * 50_000),
     );
@@ -139,13 +139,13 @@ describe('SDKs run unchanged on a durable fetch', () => {
   }
 
   it.skipIf(!hasRecordings)(
-    'and recordings of real providers are among their streams, where they lie beside the repository',
+    'with streams that include recordings of real providers, if they are available',
     () => {
       expect(SDKS.every(({ streams }) => streams.length > 0)).toBe(true);
     },
   );
 
-  describe('and get a provider’s errors as the provider sent them', () => {
+  describe('and get the errors of a provider unchanged', () => {
     let provider: Upstream;
     let answer: { status: number; headers: Record<string, string> };
     beforeAll(async () => {

@@ -6,29 +6,29 @@ import type { Outcome, OutcomeError } from '../../protocol/outcomes.ts';
 
 export type RequestKind = 'create' | 'find' | 'read' | 'abort';
 
-/** What one request runs into. */
+/** The fault that one request meets. */
 export type Fault =
-  /** The connection goes before the request is looked at. */
+  /** The connection closes before the request is processed. */
   | 'before-request'
-  /** All is done, and the answer gets lost. */
+  /** The request is processed, and its response is lost. */
   | 'before-answer'
-  /** The answer's headers are cut. */
+  /** The connection is cut within the headers of the response. */
   | 'mid-headers'
-  /** The headers arrive, and nothing behind them. */
+  /** The headers arrive, then the connection closes. */
   | 'after-headers'
-  /** The first event with data is cut in its middle. */
+  /** The connection is cut in the middle of the first event with data. */
   | 'mid-event'
-  /** The first data event arrives, its control event does not. */
+  /** The first data event arrives, but not its control event. */
   | 'before-control'
-  /** The first data event and its control event arrive, then the connection goes. */
+  /** The first data event and its control event arrive, then the connection closes. */
   | 'after-control'
-  /** The same, but the server ends the response as it should. */
+  /** Like `after-control`, but the server ends the response properly. */
   | 'clean-end'
   /** A control event without data arrives, then the server ends the response. */
   | 'empty-end'
-  /** The headers arrive, then nothing, for ever. */
+  /** The headers arrive, then nothing, and the connection stays open. */
   | 'silence'
-  /** The request is taken, and never answered. */
+  /** The request is accepted, and never gets a response. */
   | 'no-answer'
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
 
@@ -60,36 +60,36 @@ export class StandInStream {
   }
 }
 
-/** What the upstream does with one create: fills the stream, or answers an error of its own. */
+/** The upstream of one create: fills the stream, or returns an error response. */
 export type Upstream = (stream: StandInStream, request: SeenRequest) => Fault | void | Promise<Fault | void>;
 
-/** A small proxy with real sockets that loses what it is told to lose. */
+/** A small proxy with real sockets that injects faults. */
 export class StandIn {
-  /** Where the proxy is mounted. */
+  /** URL of the proxy. */
   url = '';
-  /** How often the upstream was called. */
+  /** Number of calls of the upstream. */
   upstreamCalls = 0;
   readonly seen: SeenRequest[] = [];
   readonly streams = new Map<string, StandInStream>();
-  /** Taken one by one, by the next request of that kind. */
+  /** The next faults for each kind of request. Each request removes one. */
   readonly faults: Record<RequestKind, (Fault | undefined)[]> = { create: [], find: [], read: [], abort: [] };
   upstream: Upstream = (stream) => void stream.push('hello').close();
-  /** False: a server of the plain protocol. */
+  /** False for a server of the plain protocol. */
   extensions = true;
   /** Status of a find without a result. Servers before FIND-2 changed respond 404. */
   noneStatus: 204 | 404 = 204;
-  /** False: text frames without base64. */
+  /** False for text frames without base64. */
   base64 = true;
-  /** True: a server in between removes the header that names the encoding. */
+  /** True if an intermediary removes the header that names the encoding. */
   stripsEncoding = false;
-  /** True: a server in between holds back every SSE body until its end. */
+  /** True if an intermediary buffers every SSE body until its end. */
   buffers = false;
   secret: string | undefined;
   /** Signed URLs of another epoch have expired. */
   epoch = 1;
-  /** Reads that are open now. */
+  /** Number of open reads. */
   readers = 0;
-  /** Frames of the last read that the socket has not taken. */
+  /** Frames of the last read that were not written to the socket. */
   unsent = 0;
   readonly #server: Server;
   readonly #keys = new Map<string, Promise<StandInStream | Fault>>();
@@ -113,12 +113,12 @@ export class StandIn {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Resolves when a condition holds that a request may bring about. */
+  /** Resolves when a condition is true. Checks it after each change by a request. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
-  /** The server forgets its idempotency keys and names. */
+  /** Removes all idempotency keys and names from the server. */
   forget(): void {
     this.#keys.clear();
     this.#names.clear();
@@ -243,7 +243,7 @@ export class StandIn {
         if (fault === 'clean-end') return void res.end(data + control);
         if (stream.end && at === stream.frames.length) {
           stream.listeners.delete(step);
-          // The last bytes and the closing are one write, as with the real proxy.
+          // The last bytes and the close are one write, as in the real proxy.
           return void res.end(data + control + this.#control(stream, at, true));
         }
         res.write(data + control);

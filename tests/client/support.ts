@@ -7,13 +7,13 @@ export const UPSTREAM = 'https://api.example.com/v1/chat?key=hidden';
 
 export interface Rig {
   standIn: StandIn;
-  /** Every state that any client of the test was in. */
+  /** All states of all clients of the test, in order. */
   readonly states: Resumption[];
   readonly warnings: Error[];
   client(options?: Partial<DurableFetchOptions>): DurableFetch;
 }
 
-/** A stand-in and clients of it for each test; attempts follow each other without a wait. */
+/** Starts a stand-in for each test, and creates clients of it that retry without a delay. */
 export function useRig(): Rig {
   const rig: Rig = {
     standIn: undefined as unknown as StandIn,
@@ -31,7 +31,7 @@ export function useRig(): Rig {
     rig.standIn = await StandIn.start();
     rig.states.length = 0;
     rig.warnings.length = 0;
-    // Full jitter: nothing is a fair draw.
+    // With full jitter, a delay of zero is possible.
     vi.spyOn(Math, 'random').mockReturnValue(0);
   });
   afterEach(async () => {
@@ -42,7 +42,7 @@ export function useRig(): Rig {
   return rig;
 }
 
-/** What a body gave before it ended, and how it ended. */
+/** Reads a body to its end. Returns its text and the error it ended with, if any. */
 export async function drain(response: Response): Promise<{ text: string; error: unknown }> {
   const reader = response.body!.getReader();
   const decoder = new TextDecoder();

@@ -27,21 +27,21 @@ async function answerOf(headers: Readonly<Record<string, string>>, text: string)
 describe.each(FORMAT_ANSWERS)(
   'an answer in the format $format',
   ({ headers, events, whole, usage, error }) => {
-    it('has its usage in response.usage', async () => {
+    it('exposes its usage in response.usage', async () => {
       const response = await answerOf(headers, events.join(''));
       await response.text();
       expect(await response.usage).toEqual(usage);
       expect(await response.outcome).toBe('complete');
     });
 
-    it('[CLIENT-13] ends without an error if the provider reported one in it', async () => {
+    it('[CLIENT-13] ends without a client error if the provider reported an error in it', async () => {
       const text = events.slice(0, whole - 1).join('') + error;
       const response = await answerOf(headers, text);
       expect(await response.text()).toBe(text);
       expect(await response.outcome).toBe('upstream-error');
     });
 
-    it('fails with the outcome truncated if the upstream ends it too early', async () => {
+    it('fails with the outcome truncated if the upstream ends it early', async () => {
       const response = await answerOf(headers, events.slice(0, whole - 1).join(''));
       await expect(response.text()).rejects.toMatchObject({
         code: 'UPSTREAM_TRUNCATED',

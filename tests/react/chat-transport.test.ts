@@ -33,7 +33,7 @@ async function readAll(stream: unknown): Promise<ChatChunk[]> {
   }
 }
 
-/** Reads until so many chunks came. */
+/** Reads the given number of chunks. */
 async function readSome(stream: unknown, count: number) {
   const reader = (stream as ReadableStream<ChatChunk>).getReader();
   const chunks: ChatChunk[] = [];
@@ -42,7 +42,7 @@ async function readSome(stream: unknown, count: number) {
 }
 
 describe('sendMessages', () => {
-  it('sends what the SDK’s own transport sends, with the headers and fields that were asked for', async () => {
+  it('sends the same request as the transport of the SDK, with the given headers and fields', async () => {
     const { transport, call, chatId } = setUp({
       headers: async () => ({ Authorization: 'Bearer of-the-app', 'X-Tenant': 'a' }),
       body: () => ({ model: 'm', tone: 'dry' }),
@@ -70,9 +70,9 @@ describe('sendMessages', () => {
     expect(chunks[0]?.['messageId']).toMatch(/^msg-[0-9a-f-]{36}$/);
   });
 
-  it('sends what prepareSendMessagesRequest makes of it', async () => {
+  it('sends the request that prepareSendMessagesRequest returns', async () => {
     const { transport, call } = setUp({
-      api: 'https://nobody.example/',
+      api: 'https://unused.example/',
       prepareSendMessagesRequest: ({ messages }: { messages: unknown[] }) => ({
         api: world.upstream.url,
         body: { last: messages.at(-1) },
@@ -87,12 +87,12 @@ describe('sendMessages', () => {
     await readAll(await sent);
   });
 
-  it('tells where there is no page that a relative api means nothing', async () => {
+  it('rejects a relative api if there is no page', async () => {
     const { transport, call } = setUp({ api: '/api/chat' });
     await expect(transport.sendMessages(call)).rejects.toThrow('give a whole URL');
   });
 
-  it('is the same answer for the same messages while it is unfinished, and a new one then', async () => {
+  it('returns the unfinished answer for the same messages, and a new one after its end', async () => {
     const { transport, call } = setUp();
     const first = transport.sendMessages(call);
     const exchange = await world.upstream.next();
@@ -111,7 +111,7 @@ describe('sendMessages', () => {
 });
 
 describe('the abort signal', () => {
-  it('stops reading and not the answer', async () => {
+  it('stops reading, and the answer continues', async () => {
     const { transport, call, chatId } = setUp();
     const controller = new AbortController();
     const sent = transport.sendMessages({ ...call, abortSignal: controller.signal });
@@ -124,7 +124,7 @@ describe('the abort signal', () => {
     expect(await readAll(resumed)).toHaveLength(7);
   });
 
-  it('stops the answer too where `abortUpstream` says so, even before it began', async () => {
+  it('stops the answer with `abortUpstream`, even before it has started', async () => {
     for (const begin of [true, false]) {
       const { transport, call, chatId } = setUp({ abortUpstream: true });
       const controller = new AbortController();
@@ -160,7 +160,7 @@ describe('the abort signal', () => {
 });
 
 describe('reconnectToStream', () => {
-  it('replays from the beginning, under the same message id', async () => {
+  it('replays the answer from its beginning, with the same message id', async () => {
     const { transport, options, call, chatId } = setUp();
     const sent = transport.sendMessages(call);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('a', 'b').slice(0, 4));
@@ -175,7 +175,7 @@ describe('reconnectToStream', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('gives what an answer was going on with its own id', async () => {
+  it('keeps the id of a message that the answer continues', async () => {
     const { transport, options, call, chatId } = setUp();
     const assistant = { id: 'a1', role: 'assistant' as const, parts: USER.parts };
     const messages = [USER, assistant] as never[];
@@ -188,7 +188,7 @@ describe('reconnectToStream', () => {
     expect((await readSome(stream, 1)).chunks).toEqual(chunks);
   });
 
-  it('finds by the chat’s id what another device began, until it is over', async () => {
+  it('finds the answer of another device by the id of the chat until its end', async () => {
     const { transport, options, call, chatId } = setUp();
     const device = createDurableChatTransport({ ...options, storage: new MemoryStorage() });
     expect(await device.reconnectToStream({ chatId })).toBeNull();
@@ -202,7 +202,7 @@ describe('reconnectToStream', () => {
     expect(await transport.reconnectToStream({ chatId })).toBeNull();
   });
 
-  it('takes up under a request id of one’s own', async () => {
+  it('resumes by a custom request id', async () => {
     const { transport, options, call, chatId } = setUp({ getRequestId: () => 'mine' });
     const sent = transport.sendMessages(call);
     const exchange = (await world.upstream.next()).begin().send({ type: 'start' });
@@ -214,7 +214,7 @@ describe('reconnectToStream', () => {
 });
 
 describe('abort', () => {
-  it('stops the answer on the server, for everyone who reads it, and for good', async () => {
+  it('stops the answer on the server permanently, for all its readers', async () => {
     const { transport, options, call, chatId } = setUp();
     const sent = transport.sendMessages(call);
     const exchange = (await world.upstream.next()).begin().send({ type: 'start' });

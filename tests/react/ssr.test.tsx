@@ -16,7 +16,7 @@ function Page(): React.ReactElement {
   );
 }
 
-it('renders on a server, without a request and without anything of a browser', () => {
+it('renders on a server without a request and without browser globals', () => {
   const html = renderToString(
     <QueryClientProvider client={new QueryClient()}>
       <Page />

@@ -54,7 +54,7 @@ describe('a request that was refused', () => {
       { message: 'The request failed with status 500' },
       'The request was refused: The request failed with status 500',
     ],
-  ])('by %s is not called cut off', async (_, status, body, error, words) => {
+  ])('by %s shows its reason', async (_, status, body, error, words) => {
     ask();
     const headers = { 'retry-after': '7' };
     (await world.upstream.next()).begin('application/json', status, headers).end(body);
@@ -63,14 +63,14 @@ describe('a request that was refused', () => {
     expect(chat.resumption).toMatchObject({ status: 'failed', error });
   });
 
-  it('by the allowlist names the option', async () => {
+  it('by the allowlist shows the name of the option', async () => {
     ask({ api: 'https://not-allowed.example/api/chat' });
     await says('The proxy does not allow this URL. Add it to its option allowlist.');
     expect(chat.error).toMatchObject({ code: 'UPSTREAM_NOT_ALLOWED', status: 403 });
     expect(chat.error?.message).toContain('allowlist');
   });
 
-  it('by the proxy for its credentials says so', async () => {
+  it('by the proxy for its credentials shows this reason', async () => {
     ask({ proxyAuthorization: 'wrong' });
     await says('You are not signed in, or your session has ended.');
     expect(chat.error).toMatchObject({ code: 'INVALID_SECRET', status: 401 });
@@ -78,14 +78,14 @@ describe('a request that was refused', () => {
 });
 
 describe('a request that was not sent', () => {
-  it('says that the server cannot be reached', async () => {
+  it('shows that the server cannot be reached', async () => {
     world.relay.down();
     ask();
     await says('The server cannot be reached.');
     world.relay.up();
   });
 
-  it('says that the browser is offline, and is sent when it is online again', async () => {
+  it('shows that the browser is offline, and is sent when it is online again', async () => {
     vi.spyOn(navigator, 'onLine', 'get').mockReturnValue(false);
     world.relay.down();
     ask();
@@ -102,8 +102,8 @@ describe('a request that was not sent', () => {
   });
 });
 
-describe('an answer that broke off', () => {
-  it('is called cut off', async () => {
+describe('a truncated answer', () => {
+  it('is shown as cut off', async () => {
     ask();
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('Hi').slice(0, 4));
     await says('Answering\u2026');

@@ -17,7 +17,7 @@ const world = useWorld();
 const adapter = (more: Partial<DurableAdapterOptions> = {}) =>
   createDurableAdapter(world.upstream.url, { ...world.client, ...more });
 
-/** What TanStack AI's backend would answer to this very request. */
+/** Returns the events with which TanStack AI's backend would respond to this request. */
 function run(exchange: Exchange, ...deltas: readonly string[]): object[] {
   const { threadId, runId } = exchange.body;
   const messageId = `message-of-${String(runId)}`;
@@ -56,7 +56,7 @@ async function readAll(events: AsyncIterable<{ readonly type: string }>): Promis
 }
 
 describe('createDurableAdapter', () => {
-  it('carries a run, and sends what TanStack’s own adapter sends', async () => {
+  it('streams a run, and sends the same request as the adapter of TanStack', async () => {
     const page = openPage(adapter({ headers: { Authorization: 'Bearer app' }, body: { model: 'm' } }));
     page.send('Hello');
     const exchange = await world.upstream.next();
@@ -80,7 +80,7 @@ describe('createDurableAdapter', () => {
     await waitFor(() => expect(page.result.current.status).toBe('ready'));
   });
 
-  it('survives drops at any place', async () => {
+  it('survives lost connections at any position', async () => {
     let number = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }), async (drops) => {
@@ -102,7 +102,7 @@ describe('createDurableAdapter', () => {
     );
   });
 
-  it('takes a run up again after a reload in the middle of it', async () => {
+  it('resumes a run after a reload during it', async () => {
     const before = openPage();
     before.send('Hello');
     const exchange = (await world.upstream.next()).begin();
@@ -119,7 +119,7 @@ describe('createDurableAdapter', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('leaves the run alone when the page stops reading, and stops it when it is told to', async () => {
+  it('does not stop the run if the page stops reading, and stops it on request', async () => {
     const page = openPage();
     page.send('Hello');
     const exchange = (await world.upstream.next()).begin();
@@ -136,7 +136,7 @@ describe('createDurableAdapter', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('ends the upstream request by a stop before the first byte, and sends the next message', async () => {
+  it('cancels the upstream request by a stop before the first byte, and can send the next message', async () => {
     const page = openPage();
     page.send('Hello');
     const exchange = await world.upstream.next();
@@ -155,7 +155,7 @@ describe('createDurableAdapter', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('shows an error of the model, and asks the model again at a reload of the answer', async () => {
+  it('shows a model error, and calls the model again on reload()', async () => {
     const page = openPage();
     page.send('Hello');
     const exchange = await world.upstream.next();
@@ -176,7 +176,7 @@ describe('createDurableAdapter', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('takes no run for whole that is not', async () => {
+  it('fails if a run is truncated', async () => {
     const page = openPage();
     page.send('Hello');
     const exchange = (await world.upstream.next()).begin();
@@ -188,7 +188,7 @@ describe('createDurableAdapter', () => {
 });
 
 describe('joinRun', () => {
-  it('replays from the beginning, and refuses what nobody knows', async () => {
+  it('replays a run from its beginning, and rejects an unknown run', async () => {
     const first = adapter();
     const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
     const controller = new AbortController();
@@ -207,7 +207,7 @@ describe('joinRun', () => {
     await expect(readAll(adapter().joinRun('never-heard-of'))).rejects.toMatchObject({ status: 404 });
   });
 
-  it('finds a run by its id, whatever the request was called, though it is over', async () => {
+  it('finds a finished run by its id, even with a custom request id', async () => {
     const getRequestId = () => 'the-conversation';
     const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
     const first = adapter({ getRequestId });
@@ -228,7 +228,7 @@ describe('joinRun', () => {
     await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain(context.runId));
   });
 
-  it('resumes no run that the model ended with an error, also if its reader left at the error', async () => {
+  it('does not resume a run that ended with a model error, even if its reader left at the error', async () => {
     const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
     const first = adapter();
     const reading = (async () => {
@@ -242,12 +242,12 @@ describe('joinRun', () => {
     await expect(readAll(first.joinRun(context.runId))).rejects.toMatchObject({ status: 404 });
     exchange.done();
     await exchange.closed;
-    // The rest is read, so another page finds nothing either.
+    // The adapter reads the rest, so another page finds nothing either.
     await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain('streamUrl'));
     await expect(readAll(adapter().joinRun(context.runId))).rejects.toMatchObject({ status: 404 });
   });
 
-  it('stops the answer with the reader where `abortUpstream` says so, even before it began', async () => {
+  it('stops the answer on an abort with `abortUpstream`, even before it has started', async () => {
     const controller = new AbortController();
     const reading = readAll(adapter({ abortUpstream: true }).connect([], undefined, controller.signal));
     const exchange = await world.upstream.next();
@@ -257,7 +257,7 @@ describe('joinRun', () => {
     await exchange.closed;
   });
 
-  it('ends without an error when the run was stopped elsewhere', async () => {
+  it('ends without an error if the run was stopped elsewhere', async () => {
     const context = { threadId: 't', runId: `run-${crypto.randomUUID()}` };
     const first = adapter();
     const reading = readAll(first.connect([], undefined, undefined, context));

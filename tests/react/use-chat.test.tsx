@@ -10,7 +10,7 @@ import { useWorld } from './support/world.ts';
 
 const world = useWorld();
 
-/** The SDK's own hook over the transport, as its documentation has it. */
+/** The hook of the SDK with the transport, as in the SDK's documentation. */
 function openPage(id: string, messages: unknown[] = []) {
   const transport = createDurableChatTransport({ api: world.upstream.url, ...world.client });
   return renderHook(
@@ -23,8 +23,8 @@ function openPage(id: string, messages: unknown[] = []) {
   );
 }
 
-describe('the SDK’s useChat over the transport', () => {
-  it('is one bubble after a drop and a reload in the middle of an answer', async () => {
+describe('useChat of the SDK with the transport', () => {
+  it('shows one message after a lost connection and a reload during an answer', async () => {
     const id = uniqueId();
     const before = openPage(id);
     act(() => void before.result.current.sendMessage({ text: 'Hello' }));
@@ -44,7 +44,7 @@ describe('the SDK’s useChat over the transport', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('stops reading, and stops the answer where the page says so', async () => {
+  it('stops the answer by abort() of the transport, and reading by stop()', async () => {
     const id = uniqueId();
     const page = openPage(id);
     act(() => void page.result.current.sendMessage({ text: 'Hello' }));

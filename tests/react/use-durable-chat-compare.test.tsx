@@ -32,7 +32,7 @@ const input = (toolCallId: string, more: object = {}): readonly Chunk[] => [
   { type: 'tool-input-available', toolCallId, toolName: 'weather', input: { city: 'Oslo' }, ...more },
 ];
 
-/** Every type of chunk of every major. A major plays those that its schema knows. */
+/** All chunk types of all majors. A major plays those that its schema knows. */
 const ALL: readonly Chunk[] = [
   ...START,
   { type: 'text-end', id: 't' },
@@ -132,7 +132,7 @@ async function isKnown(chunk: Chunk): Promise<boolean> {
   return (schema.validate ? await schema.validate(chunk) : schema.safeParse!(chunk)).success;
 }
 
-/** Sent after each chunk of a script. Both hooks pass it on at once, and it changes no message. */
+/** Sent after each chunk of a script. Both hooks forward it immediately, and it changes no message. */
 const mark = (step: number) => ({ type: 'data-mark', data: step, transient: true });
 
 interface Hook {
@@ -141,7 +141,7 @@ interface Hook {
   readonly sendMessage: (message: { text: string }) => Promise<void>;
 }
 
-/** Renders a hook and notes its callbacks, and its states. React decides when it renders, so they are apart. */
+/** Renders a hook and records its callbacks and states, separately, because React decides when it renders. */
 function observe(use: (callbacks: object) => Hook) {
   const log: unknown[] = [];
   const callbacks = {
@@ -171,11 +171,11 @@ function observe(use: (callbacks: object) => Hook) {
   };
 }
 
-/** Plays a script chunk by chunk to a hook. Returns what the hook did, and what it showed after each chunk. */
+/** Plays a script to a hook chunk by chunk. Returns its callbacks, and its state after each chunk. */
 async function play(script: readonly Chunk[], use: (callbacks: object) => Hook) {
   const page = observe(use);
   page.send();
-  // `useChat` has no proxy between: a kept connection may be one that the upstream's reset has closed.
+  // `useChat` connects to the upstream directly, whose reset may have closed a kept-alive connection.
   const exchange = (await world.upstream.next()).begin('text/event-stream', 200, { connection: 'close' });
   const shown: unknown[] = [];
   for (const [step, chunk] of script.entries()) {
@@ -192,7 +192,7 @@ async function play(script: readonly Chunk[], use: (callbacks: object) => Hook) 
 }
 
 describe.each(Object.entries(SCRIPTS))('an answer %s', (_, all) => {
-  it('does the same in useDurableChat as in useChat, chunk by chunk', async () => {
+  it('has the same effects in useDurableChat as in useChat after each chunk', async () => {
     expect(MISSING).toBe(0);
     const known = await Promise.all(all.map(isKnown));
     const script = all.filter((_, index) => known[index]);

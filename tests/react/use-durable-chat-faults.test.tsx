@@ -22,8 +22,8 @@ const MODEL_ERROR = [
   { type: 'finish' },
 ];
 
-describe('an error of the model in a complete answer', () => {
-  it('fails the resumption, with the model’s words', async () => {
+describe('a model error in a complete answer', () => {
+  it('fails the resumption with the message of the model', async () => {
     for (const isSlow of [false, true]) {
       const page = open({ id: uniqueId() });
       send(page);
@@ -45,7 +45,7 @@ describe('an error of the model in a complete answer', () => {
     }
   });
 
-  it('is not resumed: each retry asks the model', async () => {
+  it('is not resumed: each retry calls the model', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     answerWith(await world.upstream.next(), MODEL_ERROR);
@@ -61,7 +61,7 @@ describe('an error of the model in a complete answer', () => {
     expect(world.upstream.exchanges).toHaveLength(4);
   });
 
-  it('is not resumed by a retry while the rest of the answer is still on its way', async () => {
+  it('is not resumed by a retry while the rest of the answer is still arriving', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     (await world.upstream.next()).begin().send(...MODEL_ERROR.slice(0, 5));
@@ -75,7 +75,7 @@ describe('an error of the model in a complete answer', () => {
 });
 
 describe('throttle', () => {
-  it('limits how often progress renders', async () => {
+  it('limits the renders for progress', async () => {
     let renders = 0;
     let arrived: (() => void) | undefined;
     const onResumption = () => arrived?.();
@@ -90,13 +90,13 @@ describe('throttle', () => {
     const before = { renders, at: performance.now(), bytes: page.result.current.resumption.receivedBytes };
     for (let index = 0; index < 60; index++) {
       exchange.send({ type: 'text-delta', id: 't', delta: 'x' });
-      // The next frame is sent when this one has arrived: each makes a new resumption.
+      // The next frame is sent after this one has arrived, so that each causes a new resumption.
       await new Promise<void>((resolve) => (arrived = resolve));
     }
     exchange.send(...textAnswer().slice(-3)).done();
     await waitFor(() => expect(page.result.current.status).toBe('ready'));
     await waitFor(() => expect(textOf(page.result.current.messages.at(-1))).toHaveLength(60));
-    // Messages and resumption, each once in 300 ms, and the changes of status.
+    // Messages and resumption once in 300 ms each, and the changes of status.
     const most = 2 * Math.ceil((performance.now() - before.at) / 300) + 8;
     expect(renders - before.renders).toBeLessThanOrEqual(most);
     expect(page.result.current.resumption.receivedBytes).toBeGreaterThan(before.bytes);
@@ -104,7 +104,7 @@ describe('throttle', () => {
 });
 
 describe('a data part', () => {
-  it('is told to onData once, though a lost connection has the answer replayed', async () => {
+  it('is passed to onData once, even if the answer is replayed after a lost connection', async () => {
     const seen: unknown[] = [];
     const page = open({
       id: uniqueId(),
@@ -133,10 +133,10 @@ describe('a data part', () => {
 });
 
 describe('messages that cannot be cloned', () => {
-  it('are sent all the same, and shown in other tabs', async () => {
+  it('are sent anyway, and shown in other tabs', async () => {
     const id = uniqueId();
     const first = open({ id });
-    // The SDK of 5 clones messages itself, and fails at them.
+    // AI SDK 5 clones messages itself, and fails with these.
     if (!('addToolApprovalResponse' in first.result.current)) return;
     const second = open({ id });
     act(
@@ -156,12 +156,12 @@ describe('messages that cannot be cloned', () => {
 });
 
 describe('a duplicated tab', () => {
-  it('gets a chat of its own, and a reload keeps the chat', async () => {
+  it('gets its own chat, and keeps it after a reload', async () => {
     const first = open();
     send(first);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('one', '!').slice(0, 4));
     await untilText(first, 'one');
-    // The copy has the same sessionStorage, and is another document.
+    // The copy has the same sessionStorage, but is another document.
     vi.spyOn(performance, 'timeOrigin', 'get').mockReturnValue(performance.timeOrigin + 1);
     const copy = open();
     await waitFor(() => expect(copy.result.current.id).not.toBe(first.result.current.id));
@@ -195,7 +195,7 @@ describe('a chat in a hidden <Activity>', () => {
         return chat;
       },
       show: (mode: 'hidden' | 'visible') => view.rerender(tree(mode)),
-      /** Resolves when the chat is released, in a turn after the clean-up of its effects. */
+      /** Resolves when the chat is released, one turn after the clean-up of its effects. */
       async hide() {
         const closed = vi.spyOn(BroadcastChannel.prototype, 'close');
         this.show('hidden');
@@ -205,8 +205,8 @@ describe('a chat in a hidden <Activity>', () => {
     };
   };
 
-  it.each(['begins', 'goes on', 'ends'])(
-    'is whole when it is shown again, also if its answer %s meanwhile',
+  it.each(['begins', 'continues', 'ends'])(
+    'is complete when it is shown again, also if its answer %s while it is hidden',
     async (when) => {
       let finished = 0;
       const page = openHideable(uniqueId(), () => finished++);

@@ -18,7 +18,7 @@ afterEach(async () => {
 const open = (more: object): Page =>
   openPage({ api: world.upstream.url, proxyUrl: world.client.proxyUrl, ...more });
 
-/** What the browser stores, as text. */
+/** Returns all data stored in the browser, as text. */
 async function stored(): Promise<string> {
   const items = await Promise.all(
     (await database.keys()).map(async (key) => [key, await database.getItem(key)]),
@@ -26,7 +26,7 @@ async function stored(): Promise<string> {
   return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, items]);
 }
 
-/** Sends as user A, and waits for the first words of the answer. */
+/** Sends a message as user A, and waits for the first words of the answer. */
 async function ask(page: Page) {
   send(page, 'Secret of A');
   const exchange = (await world.upstream.next()).begin().send(...ANSWER.slice(0, 4));
@@ -35,13 +35,13 @@ async function ask(page: Page) {
   return exchange;
 }
 
-/** How an app says who the user is. Each call is a page of its own, with a new token. */
+/** The ways in which an app identifies the user. Each call is for a new page, with a new token. */
 const LOGINS: readonly [name: string, login: (user: string) => object][] = [
   ['a token', (user) => ({ proxyAuthorization: world.token(user) })],
   ['a function for a token', (user) => ({ proxyAuthorization: async () => world.token(user) })],
   [
     'scope, with a token that is not a JWT',
-    // The proxy knows all by one secret, so the chat has an id of this tab alone.
+    // All users share one secret of the proxy, so the chat has an id that only this tab knows.
     (user) => ({ id: undefined, proxyAuthorization: world.client.proxyAuthorization, scope: user }),
   ],
   [
@@ -54,8 +54,8 @@ const LOGINS: readonly [name: string, login: (user: string) => object][] = [
   ],
 ];
 
-describe.each(LOGINS)('the next user of a browser, known by %s', (_, login) => {
-  it('sees nothing of an answer in progress and cannot stop it; the first user resumes it', async () => {
+describe.each(LOGINS)('the next user of a browser, identified by %s', (_, login) => {
+  it('cannot see or stop an answer in progress, which the first user can resume', async () => {
     const id = uniqueId();
     const first = open({ id, ...login('user-a') });
     const exchange = await ask(first);
@@ -83,7 +83,7 @@ describe.each(LOGINS)('the next user of a browser, known by %s', (_, login) => {
 });
 
 describe('forget', () => {
-  it('leaves nothing of the user in the browser, and the answer goes on', async () => {
+  it('removes all data of the user from the browser, and the answer continues', async () => {
     const id = uniqueId();
     const login = () => ({ id, proxyAuthorization: world.token('user-a') });
     const page = open(login());
@@ -92,7 +92,7 @@ describe('forget', () => {
     expect(page.result.current).toMatchObject({ messages: [], resumption: { status: 'idle' } });
     expect(await stored()).toBe('[{},{},[]]');
 
-    // The page is still open, and something wakes it.
+    // The page is still open, and an event wakes it.
     act(() => void window.dispatchEvent(new Event('online')));
     exchange.send(ANSWER[4]!);
     const again = open(login());
@@ -103,7 +103,7 @@ describe('forget', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('leaves nothing of a request without a response, nor the id that the tab keeps', async () => {
+  it('removes a request without a response, and the stored id of the tab', async () => {
     const page = open({ proxyAuthorization: world.token('user-a') });
     const { id } = page.result.current;
     send(page, 'Secret of A');
@@ -121,7 +121,7 @@ describe('forget', () => {
     await exchange.closed;
   });
 
-  it('leaves what another user has stored', async () => {
+  it('keeps the stored data of another user', async () => {
     const page = open({ id: uniqueId(), proxyAuthorization: world.token('user-a') });
     const exchange = await ask(page);
     const before = await stored();
@@ -133,8 +133,8 @@ describe('forget', () => {
   });
 });
 
-describe('what version 0.1 stored', () => {
-  it('is shown to nobody, and removed', async () => {
+describe('data stored by version 0.1', () => {
+  it('is removed without being shown', async () => {
     const id = uniqueId();
     const turn = {
       requestId: id,
@@ -149,7 +149,7 @@ describe('what version 0.1 stored', () => {
 });
 
 describe('another user in the same page', () => {
-  it('gets a chat of their own', async () => {
+  it('gets a separate chat', async () => {
     const id = uniqueId();
     const page = open({ id, scope: 'user-a', proxyAuthorization: world.token('user-a') });
     const exchange = await ask(page);

@@ -20,7 +20,7 @@ const world = useWorld();
 
 const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
 
-/** One tool that the page runs itself. */
+/** A client-side tool. */
 const TOOL_CALL = [
   { type: 'start' },
   { type: 'start-step' },
@@ -54,7 +54,7 @@ const whenToolsAreDone = ({ messages }: { messages: UIMessage[] }): boolean => {
 };
 
 describe('a replay', () => {
-  it('gives the same message, wherever in it the page was reloaded, and whatever history it kept', async () => {
+  it('results in the same message for a reload at any position and any stored history', async () => {
     const whole = open({ id: uniqueId() });
     send(whole);
     answerWith(await world.upstream.next(), richAnswer);
@@ -69,7 +69,7 @@ describe('a replay', () => {
       const exchange = (await world.upstream.next()).begin().send(...richAnswer.slice(0, length));
       await waitFor(() => expect(first.result.current.resumption.receivedBytes).toBeGreaterThan(0));
       await waitFor(() => expect(first.result.current.messages).toHaveLength(2));
-      // An app that saves as it goes has part of the answer in its history; one that does not has nothing.
+      // An app that saves during the answer has a part of it in its history; another app has nothing.
       const messages = length % 2 ? [...first.result.current.messages] : [];
       first.unmount();
       const second = open({ id, messages });
@@ -82,7 +82,7 @@ describe('a replay', () => {
     }
   });
 
-  it('keeps what stood in a message that the answer goes on with', async () => {
+  it('keeps the existing parts of a message that the answer continues', async () => {
     const id = uniqueId();
     const options = {
       id,
@@ -117,7 +117,7 @@ describe('a replay', () => {
 });
 
 describe('a tool that runs in the page', () => {
-  it('is called once, though a reload replays its call, and its result is not lost', async () => {
+  it('is called once even if a reload replays its call, and its result is kept', async () => {
     const id = uniqueId();
     const calls: string[] = [];
     const options = {
@@ -140,7 +140,7 @@ describe('a tool that runs in the page', () => {
     const second = open(options);
     await waitFor(() => expect(toolState(second.result.current.messages[1])).toBe('output-available'));
     exchange.send(...TOOL_END).done();
-    // All tools are done: the SDK asks for the rest by itself, with the result.
+    // All tools are done, so the SDK itself requests the rest, with the result.
     const rest = await world.upstream.next();
     expect(JSON.stringify(rest.body)).toContain('"output":"Oslo"');
     answerWith(rest, textAnswer('Oslo.'));
@@ -150,7 +150,7 @@ describe('a tool that runs in the page', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('is called once by a page that lost the network and found it again', async () => {
+  it('is called once by a page whose network was lost and came back', async () => {
     const calls: string[] = [];
     const page = open({
       maxReconnectAttempts: 1,
@@ -169,7 +169,7 @@ describe('a tool that runs in the page', () => {
     expect(page.result.current.messages.map(textOf)).toEqual(['Hello', 'Looking. ']);
   });
 
-  it('is called in one tab, which also sends what follows', async () => {
+  it('is called in one tab, which also sends the next request', async () => {
     const id = uniqueId();
     const calls: string[] = [];
     const tab = (name: string) =>
@@ -198,7 +198,7 @@ describe('a tool that runs in the page', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('is not called by a tab that was opened later, and is when it is the only one left', async () => {
+  it('is called by a tab that was opened later only if no other tab is left', async () => {
     Object.defineProperty(navigator, 'locks', { value: new Locks(), configurable: true });
     const id = uniqueId();
     const calls: string[] = [];
@@ -222,7 +222,7 @@ describe('a tool that runs in the page', () => {
     Reflect.deleteProperty(navigator, 'locks');
   });
 
-  it('is called again in the next answer, under the same id', async () => {
+  it('is called again in the next answer with the same tool call id', async () => {
     const calls: string[] = [];
     const page = open({
       onToolCall: ({ toolCall }: { toolCall: ToolCall }) => void calls.push(toolCall.toolCallId),

@@ -8,7 +8,7 @@ import { useWorld } from './support/world.ts';
 const world = useWorld();
 
 describe('a stop before the upstream has responded', () => {
-  it('ends the upstream request within a second', async () => {
+  it('cancels the upstream request within a second', async () => {
     const page = openPage({ id: uniqueId(), api: world.upstream.url, ...world.client });
     send(page);
     const exchange = await world.upstream.next();
@@ -23,7 +23,7 @@ describe('a stop before the upstream has responded', () => {
     expect(JSON.stringify({ ...localStorage })).not.toContain('stopped');
   });
 
-  it('ends it too when the page is closed at once', async () => {
+  it('cancels the upstream request even if the page is closed immediately', async () => {
     const id = uniqueId();
     const patches: RequestInit[] = [];
     let isClosed = false;
@@ -32,7 +32,7 @@ describe('a stop before the upstream has responded', () => {
       api: world.upstream.url,
       ...world.client,
       fetch: (input: RequestInfo | URL, init?: RequestInit) => {
-        // A closed page sends nothing more; `keepalive` requests that were begun go on.
+        // A closed page sends nothing more. `keepalive` requests in progress continue.
         if (isClosed) return new Promise(() => undefined);
         if (init?.method === 'PATCH') {
           patches.push(init);
@@ -48,7 +48,7 @@ describe('a stop before the upstream has responded', () => {
     expect(patches).toMatchObject([{ keepalive: true }]);
   });
 
-  it('is repeated by the next page when the proxy could not be told', async () => {
+  it('is repeated by the next page if the proxy was unreachable', async () => {
     const id = uniqueId();
     let isClosed = false;
     const page = openPage({
@@ -70,7 +70,7 @@ describe('a stop before the upstream has responded', () => {
     expect(again.result.current).toMatchObject({ status: 'ready', error: undefined });
   });
 
-  it('ends it for abortUpstream and an aborted signal', async () => {
+  it('cancels the upstream request if the signal is aborted with abortUpstream', async () => {
     const controller = new AbortController();
     const transport = createDurableChatTransport({
       api: world.upstream.url,

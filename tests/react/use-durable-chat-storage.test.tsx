@@ -22,7 +22,7 @@ afterEach(async () => {
 
 const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
 
-/** Sends a question with a file, and waits for the first words of the answer. */
+/** Sends a message with a file, and waits for the first words of the answer. */
 async function ask(page: Page, url: string) {
   const files = [{ type: 'file' as const, mediaType: 'image/png', url }];
   act(() => void page.result.current.sendMessage({ text: 'What is this?', files }));
@@ -32,13 +32,13 @@ async function ask(page: Page, url: string) {
 }
 
 const stored = () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]);
-/** Keys of turns. Of a finished answer, the client keeps a number under another key. */
+/** Returns the keys of turns. For a finished answer, the client keeps a number under another key. */
 const keptKeys = async () => [
   ...(await database.keys()),
   ...Object.keys(localStorage).filter((key) => /^durable-proxy:\w+:turn:/.test(key)),
 ];
 
-/** Makes every write of the database fail as a full disk does. */
+/** Makes every write to the database fail as with a full disk. */
 function fillDatabase() {
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => {
     throw new DOMException('Full', 'QuotaExceededError');
@@ -46,7 +46,7 @@ function fillDatabase() {
 }
 
 describe('the messages of an unfinished turn', () => {
-  it('are back after a reload with a 6 MB image, from IndexedDB alone', async () => {
+  it('are restored after a reload with a 6 MB image, from IndexedDB only', async () => {
     const id = uniqueId();
     const before = open({ id });
     const exchange = await ask(before, IMAGE);
@@ -73,7 +73,7 @@ describe('the messages of an unfinished turn', () => {
     await waitFor(async () => expect(await keptKeys()).toEqual([]));
   });
 
-  it('are swept after a week, those of a younger turn are not', async () => {
+  it('are removed after a week, except those of a younger turn', async () => {
     const [old, young] = [open({ id: uniqueId() }), open({ id: uniqueId() })];
     const now = Date.now();
     for (const [page, age] of [
@@ -98,9 +98,9 @@ describe('the messages of an unfinished turn', () => {
     expect(turns()).toEqual([expect.stringContaining(young.result.current.id)]);
   });
 
-  it('are kept in sessionStorage while the database is full, also when it holds older ones', async () => {
+  it('are stored in sessionStorage while the database is full, even if it contains older ones', async () => {
     const id = uniqueId();
-    // As a page left it that was closed while it removed the turn.
+    // The state after a page was closed while it removed the turn.
     await database.setItem(
       `durable-proxy:turn:${world.client.proxyUrl}:content:${id}`,
       JSON.stringify({ token: 'old', at: Date.now() }),
@@ -120,7 +120,7 @@ describe('the messages of an unfinished turn', () => {
     await untilStatus(after, 'ready');
   });
 
-  it('cost no credentials when nothing has room for them: the answer is back after a reload', async () => {
+  it('do not displace the credentials if no storage has space: the answer is resumed after a reload', async () => {
     const id = uniqueId();
     fillDatabase();
     const setItem = Storage.prototype.setItem;

@@ -26,7 +26,7 @@ const states = (message: UIMessage | undefined): unknown[] =>
     .filter(({ type }) => type === 'tool-where')
     .map((part) => Reflect.get(part, 'state') as unknown);
 
-/** As the SDK's own helpers: send when every tool has what it needs. */
+/** Like the helpers of the SDK: sends when every tool has its result or approval. */
 const whenDone = ({ messages }: { messages: UIMessage[] }): boolean => {
   const all = states(messages.at(-1));
   return (
@@ -45,7 +45,7 @@ const giveResult = (page: Page, toolCallId: string) =>
     page.result.current.addToolOutput({ tool: 'where' as never, toolCallId, output: `at ${toolCallId}` }),
   );
 
-describe('a tool of the page whose answer has ended', () => {
+describe('a client-side tool after the end of its answer', () => {
   it.each(['no history', 'a history'])('is called again after a reload with %s', async (kind) => {
     const id = uniqueId();
     const calls: string[] = [];
@@ -59,7 +59,7 @@ describe('a tool of the page whose answer has ended', () => {
     answerWith(await world.upstream.next(), toolCall('a', 'b'));
     await waitFor(() => expect(calls).toEqual(['a', 'b']));
     await untilStatus(first, 'ready');
-    // One result is there when the page goes away.
+    // One result exists when the page is closed.
     await giveResult(first, 'a');
     const messages = kind === 'a history' ? [...first.result.current.messages] : [];
     first.unmount();
@@ -70,7 +70,7 @@ describe('a tool of the page whose answer has ended', () => {
     await waitFor(() =>
       expect(states(second.result.current.messages[1])).toEqual(['output-available', 'input-available']),
     );
-    // Waking up is no reason to run it once more.
+    // Waking up must not run it again.
     act(() => void window.dispatchEvent(new Event('online')));
     await act(() => second.result.current.resumeStream());
     await giveResult(second, 'b');
@@ -82,13 +82,13 @@ describe('a tool of the page whose answer has ended', () => {
     await untilStatus(second, 'ready');
     expect(calls).toEqual(['a', 'b', 'b']);
     expect(second.result.current.messages).toHaveLength(2);
-    // It is over and read: nothing is kept of it.
+    // The answer was read to its end, so nothing of it is stored.
     await waitFor(() =>
       expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain('Where?'),
     );
   });
 
-  it('is not called again in a chat that went on elsewhere', async () => {
+  it('is not called again in a chat that continued elsewhere', async () => {
     const id = uniqueId();
     const calls: string[] = [];
     const options = { id, onToolCall: ({ toolCall }: ToolCall) => void calls.push(toolCall.toolCallId) };
@@ -114,7 +114,7 @@ describe('a tool of the page whose answer has ended', () => {
 });
 
 describe('an approval of a tool', () => {
-  it('is sent by the tab in which it was given', async () => {
+  it('is sent by the tab in which the user approved', async () => {
     const id = uniqueId();
     const first = open({ id, sendAutomaticallyWhen: whenDone });
     if (!('addToolApprovalResponse' in first.result.current)) return; // AI SDK 5 has no approvals.

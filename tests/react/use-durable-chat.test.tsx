@@ -11,14 +11,14 @@ const world = useWorld();
 
 const open = (more: object = {}): Page => openPage({ api: world.upstream.url, ...world.client, ...more });
 
-/** Unmounts, and mounts anew as a page does that knows only what storages hold. */
+/** Unmounts a page, and mounts a new one that has only the stored data. */
 function reload(page: Page, more: object = {}): Page {
   page.unmount();
   return open(more);
 }
 
 describe('an answer', () => {
-  it('is streamed, with one upstream call, and says where it stands', async () => {
+  it('is streamed with one upstream call, and reports its status', async () => {
     const seen: Resumption['status'][] = [];
     const page = open({ onResumption: ({ status }: Resumption) => seen.push(status) });
     expect(page.result.current.resumption.status).toBe('idle');
@@ -36,7 +36,7 @@ describe('an answer', () => {
     expect(textOf(page.result.current.messages.at(-1))).toBe('Hello');
     expect(page.result.current.messages).toHaveLength(2);
     expect(world.upstream.exchanges).toHaveLength(1);
-    // What was said is nobody's business any more.
+    // The stored content of a finished answer is removed.
     await waitFor(() => expect(JSON.stringify({ ...localStorage })).not.toContain('Hello'));
     expect(seen.filter((status, index) => status !== seen[index - 1])).toEqual([
       'creating',
@@ -45,7 +45,7 @@ describe('an answer', () => {
     ]);
   });
 
-  it('survives every drop of the connection, letter by letter', async () => {
+  it('survives a lost connection after every character', async () => {
     const page = open();
     send(page);
     const exchange = (await world.upstream.next()).begin();
@@ -64,7 +64,7 @@ describe('an answer', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('goes on after a reload, the question with it, with nothing set but api and proxyUrl', async () => {
+  it('continues after a reload with its question, with only api and proxyUrl set', async () => {
     let page = open();
     send(page, 'What is up?');
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('up', '!').slice(0, 4));
@@ -76,7 +76,7 @@ describe('an answer', () => {
     await untilStatus(page, 'ready');
     expect(page.result.current.messages.map(textOf)).toEqual(['What is up?', 'up!']);
     page = reload(page);
-    // Over and read: there is nothing to take up.
+    // The answer was read to its end, so there is nothing to resume.
     await act(() => page.result.current.resumeStream());
     expect(page.result.current).toMatchObject({ status: 'ready', messages: [] });
     expect(world.upstream.exchanges).toHaveLength(1);
@@ -84,7 +84,7 @@ describe('an answer', () => {
 });
 
 describe('stop', () => {
-  it('stops the upstream; after a reload there is one bubble and nothing resumes', async () => {
+  it('stops the upstream, and a reload shows one message and resumes nothing', async () => {
     const id = uniqueId();
     const page = open({ id });
     send(page);
@@ -104,7 +104,7 @@ describe('stop', () => {
     expect(again.result.current.resumption.status).toBe('idle');
   });
 
-  it('stops an answer that has not begun', async () => {
+  it('stops an answer that has not started', async () => {
     const id = uniqueId();
     const page = open({ id });
     send(page);
@@ -120,7 +120,7 @@ describe('stop', () => {
     expect(again.result.current).toMatchObject({ status: 'ready', messages: [{ role: 'user' }] });
   });
 
-  it('holds after a reload, though the proxy could not be told', async () => {
+  it('remains in effect after a reload even if the proxy was unreachable', async () => {
     const id = uniqueId();
     const page = open({ id });
     send(page);
@@ -153,7 +153,7 @@ describe('stop', () => {
   });
 });
 
-/** A page that has asked the proxy for an answer; the word that there is none waits for `release`. */
+/** A page that has asked the proxy for an answer. The response that there is none is delayed until `release`. */
 async function openHeldPage(id: string): Promise<{ page: Page; release: () => void }> {
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -175,7 +175,7 @@ async function openHeldPage(id: string): Promise<{ page: Page; release: () => vo
 }
 
 describe('other pages', () => {
-  it('see an answer that was begun in a tab, with its question', async () => {
+  it('show an answer that a tab started, with its question', async () => {
     const id = uniqueId();
     const first = open({ id });
     const second = open({ id });
@@ -190,7 +190,7 @@ describe('other pages', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('see it too when they had just looked and found nothing', async () => {
+  it('show it even if their lookup has just found nothing', async () => {
     const id = uniqueId();
     const { page: late, release } = await openHeldPage(id);
     const first = open({ id });
@@ -204,7 +204,7 @@ describe('other pages', () => {
     expect(late.result.current.messages.map(textOf)).toEqual(['Hello', 'so!']);
   });
 
-  it('see it too when it was over before they could look', async () => {
+  it('show it even if it ended before their lookup', async () => {
     const id = uniqueId();
     const { page: late, release } = await openHeldPage(id);
     const first = open({ id });
@@ -217,7 +217,7 @@ describe('other pages', () => {
     expect(late.result.current.messages.map(textOf)).toEqual(['Hello', 'so!']);
   });
 
-  it('see it once they are done with an answer of their own', async () => {
+  it('show it after their own answer has ended', async () => {
     const id = uniqueId();
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -258,7 +258,7 @@ describe('other pages', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('of other devices join the answer under way, and not one that is over', async () => {
+  it('of other devices join an answer in progress, and not a finished one', async () => {
     const id = uniqueId();
     const page = open({ id });
     send(page);
@@ -273,7 +273,7 @@ describe('other pages', () => {
     expect(late.result.current).toMatchObject({ status: 'ready', messages: [] });
   });
 
-  it('leave the answer alone when they go', async () => {
+  it('do not stop the answer when they are closed', async () => {
     const id = uniqueId();
     const page = open({ id });
     send(page);
@@ -289,8 +289,8 @@ describe('other pages', () => {
   });
 });
 
-describe('a page that left', () => {
-  it('reads no more: the next one gets the answer, whole though it is over', async () => {
+describe('a closed page', () => {
+  it('stops reading, and the next page gets the complete answer even after its end', async () => {
     const id = uniqueId();
     const page = open({ id });
     send(page);
@@ -309,7 +309,7 @@ describe('a page that left', () => {
 });
 
 describe('a failure', () => {
-  it('of the proxy is told with its outcome, and a retry gives a new answer', async () => {
+  it('of the proxy is reported with its outcome, and a retry returns a new answer', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     (await world.upstream.next()).begin().send(...textAnswer('lost').slice(0, 4));
@@ -327,7 +327,7 @@ describe('a failure', () => {
     expect(textOf(page.result.current.messages[1])).toBe('found');
   });
 
-  it('of the network is made good when it is back', async () => {
+  it('of the network is repaired when the network is back', async () => {
     const page = open({ id: uniqueId(), maxReconnectAttempts: 1 });
     send(page);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('on', ' and on').slice(0, 4));
@@ -362,7 +362,7 @@ describe('a failure', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('of the network is made good by a reload as well', async () => {
+  it('of the network is repaired by a reload', async () => {
     const id = uniqueId();
     const page = open({ id, maxReconnectAttempts: 1 });
     send(page);
@@ -378,12 +378,12 @@ describe('a failure', () => {
     expect(again.result.current.messages.map(textOf)).toEqual(['Hello', 'on and on']);
   });
 
-  it('of the network before the question got through is no reason to repeat the former answer', async () => {
+  it('of the network before the request was sent does not repeat the previous answer', async () => {
     const id = uniqueId();
     let isGone = false;
     let asked: (() => void) | undefined;
     const lastRequest = new Promise<void>((resolve) => (asked = resolve));
-    // A page that is closed takes its requests with it.
+    // The requests of a closed page end with it.
     const ownFetch: typeof fetch = (input, init) => {
       if (!isGone) return fetch(input, init);
       asked?.();
@@ -404,7 +404,7 @@ describe('a failure', () => {
     expect(again.result.current.status).toBe('ready');
   });
 
-  it('of the model, which ends too soon, is no answer', async () => {
+  it('of the model, which ends too early, fails the answer', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     const exchange = (await world.upstream.next()).begin();
@@ -414,7 +414,7 @@ describe('a failure', () => {
     expect(page.result.current.resumption).toMatchObject({ status: 'failed', outcome: 'truncated' });
   });
 
-  it('of the request shows what the endpoint said', async () => {
+  it('of the request shows the message of the endpoint', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     (await world.upstream.next()).begin('text/plain', 429).end('Slow down.');
@@ -422,7 +422,7 @@ describe('a failure', () => {
     expect(page.result.current.error).toMatchObject({ message: 'Slow down.', status: 429 });
   });
 
-  it('of the storage costs no answer', async () => {
+  it('of the storage does not affect the answer', async () => {
     const warnings: Error[] = [];
     const refuse = () => {
       throw new DOMException('No room.', 'QuotaExceededError');
@@ -444,7 +444,7 @@ describe('a failure', () => {
 });
 
 describe('regenerate', () => {
-  it('gives a new answer each time the former was read', async () => {
+  it('returns a new answer each time after the previous one was read', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     answerWith(await world.upstream.next(), textAnswer('1'));

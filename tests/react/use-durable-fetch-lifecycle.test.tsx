@@ -28,7 +28,7 @@ afterEach(() => {
 
 afterAll(() => world.close());
 
-/** Unmounts or hides a page, and lets the second pass after which a session is released. */
+/** Unmounts or hides a page, and waits for the second after which a session is released. */
 function leaveForLong(leave: () => void): void {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   leave();
@@ -36,7 +36,7 @@ function leaveForLong(leave: () => void): void {
   vi.useRealTimers();
 }
 
-/** Another request that reaches the upstream: whatever was sent before it has arrived, too. */
+/** Sends another request to the upstream. When it arrives, all earlier requests have arrived too. */
 async function afterAnotherRequest(): Promise<void> {
   const { unmount } = openFetchPage(world, { body: { prompt: 'Another one' } });
   let { body } = await world.upstream.next();
@@ -44,8 +44,8 @@ async function afterAnotherRequest(): Promise<void> {
   unmount();
 }
 
-describe('a whole answer', () => {
-  it('is shown again without a request, however long no component showed it', async () => {
+describe('a complete answer', () => {
+  it('is shown again without a request after any time without a component', async () => {
     const { client, ...first } = openFetchPage(world);
     (await world.upstream.next()).begin('text/plain').end('whole');
     await waitFor(() => expect(first.result.current.data).toBe('whole'));
@@ -68,7 +68,7 @@ function openActivity(options: FetchOptions = {}) {
     current = useAnswer(world, options);
     return <p>{current.text}</p>;
   }
-  // Always the same element: React does not render it anew when it hides or shows it.
+  // Always the same element, so that React does not render it again when it hides or shows it.
   const answer = <Answer />;
   function Page() {
     const [mode, set] = useState<'visible' | 'hidden'>('visible');
@@ -91,7 +91,7 @@ function openActivity(options: FetchOptions = {}) {
 }
 
 describe('in a hidden <Activity>', () => {
-  it('the answer goes on and is whole when it is shown again soon', async () => {
+  it('the answer continues, and is complete if it is shown again soon', async () => {
     const page = openActivity();
     const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
     await waitFor(() => expect(page.result().text).toBe('a'));
@@ -104,25 +104,28 @@ describe('in a hidden <Activity>', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it.each(['still streams', 'is over'])('an answer that %s comes back whole', async (state) => {
-    const page = openActivity();
-    const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
-    await waitFor(() => expect(page.result().text).toBe('a'));
-    page.hide();
-    await untilReleased(page.client);
-    if (state === 'is over') exchange.end('b');
-    else exchange.raw('b');
-    page.show();
-    await waitFor(() => expect(page.result().text).toBe('ab'));
-    if (state === 'still streams') exchange.end('c');
-    const whole = state === 'still streams' ? 'abc' : 'ab';
-    await waitFor(() =>
-      expect(page.result()).toMatchObject({ status: 'success', data: whole, text: whole, error: null }),
-    );
-    expect(world.upstream.exchanges).toHaveLength(1);
-  });
+  it.each(['still streams', 'is over'])(
+    'an answer that %s is complete when it is shown again',
+    async (state) => {
+      const page = openActivity();
+      const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
+      await waitFor(() => expect(page.result().text).toBe('a'));
+      page.hide();
+      await untilReleased(page.client);
+      if (state === 'is over') exchange.end('b');
+      else exchange.raw('b');
+      page.show();
+      await waitFor(() => expect(page.result().text).toBe('ab'));
+      if (state === 'still streams') exchange.end('c');
+      const whole = state === 'still streams' ? 'abc' : 'ab';
+      await waitFor(() =>
+        expect(page.result()).toMatchObject({ status: 'success', data: whole, text: whole, error: null }),
+      );
+      expect(world.upstream.exchanges).toHaveLength(1);
+    },
+  );
 
-  it('a whole answer stays whole, and is not asked for again', async () => {
+  it('a complete answer stays complete, and is not requested again', async () => {
     const page = openActivity();
     (await world.upstream.next()).begin('text/plain').end('whole');
     await waitFor(() => expect(page.result().data).toBe('whole'));
@@ -133,7 +136,7 @@ describe('in a hidden <Activity>', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('an answer that lost its network is taken up when it is shown again', async () => {
+  it('an answer whose connection was lost is resumed when it is shown again', async () => {
     const page = openActivity({ maxReconnectAttempts: 1 });
     const exchange = (await world.upstream.next()).begin('text/plain').raw('on');
     await waitFor(() => expect(page.result().text).toBe('on'));
@@ -148,8 +151,8 @@ describe('in a hidden <Activity>', () => {
   });
 });
 
-describe('asked again by invalidateQueries', () => {
-  it('after a whole answer and a stop, the new answer streams without the old error', async () => {
+describe('a refetch by invalidateQueries', () => {
+  it('streams a new answer without the old error after a complete answer and after a stop', async () => {
     const { client, result } = openFetchPage(world);
     (await world.upstream.next()).begin('text/plain').end('first');
     await waitFor(() => expect(result.current.data).toBe('first'));
@@ -169,8 +172,8 @@ describe('asked again by invalidateQueries', () => {
   });
 });
 
-describe('stopped before the upstream has responded', () => {
-  it('ends the upstream request, and asks again on refetch', async () => {
+describe('a stop before the upstream has responded', () => {
+  it('cancels the upstream request, and refetch sends it again', async () => {
     const { result } = openFetchPage(world);
     const exchange = await world.upstream.next();
     expect(result.current.status).toBe('loading');

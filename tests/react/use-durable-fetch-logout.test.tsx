@@ -8,11 +8,11 @@ import { useWorld } from './support/world.ts';
 
 const world = useWorld();
 
-/** The entries of the storage, except the id of the browser, which is not the user's. */
+/** Returns the entries of the storage, except the id of the browser, which does not belong to the user. */
 const stored = (): string[] => Object.keys(localStorage).filter((key) => !key.endsWith(':browser'));
 
 describe('forget() of useDurableFetch', () => {
-  it('clears an answer in progress and what is stored, stops nothing, and sends no request', async () => {
+  it('clears an answer in progress and the stored data, stops nothing, and sends no request', async () => {
     const page = openFetchPage(world, { scope: 'ada', requestId: `essay-${crypto.randomUUID()}` });
     const answer = (await world.upstream.next()).begin('text/plain').raw('Dear Ada');
     await waitFor(() => expect(page.result.current.text).toBe('Dear Ada'));
@@ -26,13 +26,13 @@ describe('forget() of useDurableFetch', () => {
     expect(isStopped).toBe(false);
     answer.end('!');
 
-    // The same user with the same requestId: the key is the same, so nothing is paid for twice.
+    // The same user with the same requestId has the same key, so the upstream is not called twice.
     await act(async () => void page.result.current.refetch());
     await waitFor(() => expect(page.result.current.data).toBe('Dear Ada!'));
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('clears whole answers of the same user in the query cache, and none of another user', async () => {
+  it('clears complete answers of the same user in the query cache, and none of another user', async () => {
     const client = new QueryClient();
     const [ada, bob] = ['ada', 'bob'].map((scope) =>
       openFetchPage(world, { scope, body: { of: scope } }, client),

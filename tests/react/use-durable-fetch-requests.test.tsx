@@ -22,11 +22,11 @@ afterEach(() => {
 
 afterAll(() => world.close());
 
-/** A name that no other test has used: the proxy remembers the answers to it. */
+/** Returns an unused name, because the proxy remembers the answers of other tests. */
 const essay = () => `essay-${crypto.randomUUID()}`;
 
 describe('one requestId', () => {
-  it('is a new request when its body or its URL changes', async () => {
+  it('is a new request if its body or its URL changes', async () => {
     const requestId = essay();
     const page = openFetchPage(world, { requestId, body: { topic: 'rain' } });
     const rain = (await world.upstream.next()).begin('text/plain').raw('About rain');
@@ -41,7 +41,7 @@ describe('one requestId', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('after a reload resumes the stored answer of the same request, and asks anew for another one', async () => {
+  it('resumes the stored answer of the same request after a reload, and sends a different request', async () => {
     const options = { requestId: essay(), body: { topic: 'rain' } };
     const before = openFetchPage(world, options);
     (await world.upstream.next()).begin('text/plain').raw('About rain');
@@ -57,7 +57,7 @@ describe('one requestId', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('warns when two requests use it at the same time, and gives both answers', async () => {
+  it('causes a warning if two requests use it at the same time, and both get their answers', async () => {
     const onWarning = vi.fn();
     const requestId = essay();
     const first = openFetchPage(world, { requestId, body: { topic: 'rain' } });
@@ -73,7 +73,7 @@ describe('one requestId', () => {
     await waitFor(() => expect(second.result.current.data).toBe('snow'));
   });
 
-  it('does not warn when a component replaces one request by another', async () => {
+  it('causes no warning if a component replaces one request by another', async () => {
     const onWarning = vi.fn();
     const requestId = essay();
     const page = openFetchPage(world, { requestId, body: { topic: 'rain' }, onWarning });
@@ -84,7 +84,7 @@ describe('one requestId', () => {
   });
 });
 
-it('a change of the scope does not show the answer of the user before', async () => {
+it('does not show the answer of the previous user after a change of the scope', async () => {
   const page = openFetchPage(world, { scope: 'first-user' });
   (await world.upstream.next()).begin('text/plain').end('private');
   await waitFor(() => expect(page.result.current.data).toBe('private'));
@@ -94,7 +94,7 @@ it('a change of the scope does not show the answer of the user before', async ()
 });
 
 describe('throttleMs', () => {
-  it('bounds the renders of an answer of 1,000 chunks', async () => {
+  it('limits the renders of an answer of 1,000 chunks', async () => {
     const throttleMs = 250;
     let commits = 0;
     const Client = withClient(new QueryClient());
@@ -118,7 +118,7 @@ describe('throttleMs', () => {
     exchange.end();
     await waitFor(() => expect(result.current.data).toHaveLength(1_000));
     const elapsedMs = performance.now() - startedAt;
-    // Two more for the end: the last text, and the state of the query.
+    // The end causes two more renders: the last text, and the state of the query.
     expect(commits - before).toBeLessThanOrEqual(Math.ceil(elapsedMs / throttleMs) + 3);
     // A busy machine reads many chunks at once, so the client may report few changes.
     expect(onResumption).toHaveBeenCalled();
@@ -155,7 +155,7 @@ describe('retry', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('sends the request again at the first call if the answer failed', async () => {
+  it('sends the request again on the first call if the answer failed', async () => {
     const { result } = openFetchPage(world);
     const exchange = (await world.upstream.next()).begin('text/plain').raw('half');
     await waitFor(() => expect(result.current.text).toBe('half'));
@@ -170,7 +170,7 @@ describe('retry', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('does nothing after a whole answer, after a stop, and while the answer streams', async () => {
+  it('does nothing after a complete answer, after a stop, and while the answer streams', async () => {
     const page = openFetchPage(world);
     const { result } = page;
     const first = (await world.upstream.next()).begin('text/plain').raw('wh');

@@ -23,7 +23,7 @@ afterAll(() => world.close());
 const openPage = (first?: FetchOptions, client?: QueryClient) => openFetchPage(world, first, client);
 
 describe('useDurableFetch', () => {
-  it('shows the text while it comes, and the whole of it once, with one upstream call', async () => {
+  it('shows the text while it arrives and the complete answer once, with one upstream call', async () => {
     const { result } = openPage();
     expect(result.current).toMatchObject({ status: 'loading', text: '', data: undefined });
     const exchange = await world.upstream.next();
@@ -43,7 +43,7 @@ describe('useDurableFetch', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('is one stream for all components that ask for the same, and none while it is not enabled', async () => {
+  it('opens one stream for all components with the same request, and none while it is not enabled', async () => {
     const first = openPage({ enabled: false });
     expect(first.result.current.status).toBe('idle');
     const second = openPage({}, first.client);
@@ -54,7 +54,7 @@ describe('useDurableFetch', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('is taken up after a reload, and asked anew when it was read', async () => {
+  it('resumes the answer after a reload, and sends a new request after it was read', async () => {
     const before = openPage();
     const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
     await waitFor(() => expect(before.result.current.text).toBe('a'));
@@ -69,7 +69,7 @@ describe('useDurableFetch', () => {
     await world.upstream.next();
   });
 
-  it('goes on where it was when it is shown again soon, and later, from the beginning', async () => {
+  it('continues at its position if it is shown again soon, and from the beginning if later', async () => {
     const { client, ...first } = openPage();
     const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
     await waitFor(() => expect(first.result.current.text).toBe('a'));
@@ -86,21 +86,21 @@ describe('useDurableFetch', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('is not let go of because StrictMode, or another page, did', async () => {
+  it('keeps its stream if StrictMode or another page releases theirs', async () => {
     const { result } = openPage();
     const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
     await waitFor(() => expect(result.current.text).toBe('a'));
     const other = openPage({ requestId: 'other' });
     await world.upstream.next();
     other.unmount();
-    // The time after which nobody holds what nobody shows has passed for both.
+    // The time after which unused sessions are released has passed for both.
     await untilReleased(other.client);
     exchange.end('b');
     await waitFor(() => expect(result.current.data).toBe('ab'));
     expect(result.current.resumption.wasResumed).toBe(false);
   });
 
-  it('asks again when told to, once at a time', async () => {
+  it('sends the request again on refetch, one at a time', async () => {
     const { result } = openPage();
     (await world.upstream.next()).begin('text/plain').end('1');
     await waitFor(() => expect(result.current.data).toBe('1'));
@@ -112,7 +112,7 @@ describe('useDurableFetch', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('can be stopped on the server, and keeps what came', async () => {
+  it('can stop the answer on the server, and keeps the text so far', async () => {
     const { result } = openPage();
     const exchange = (await world.upstream.next()).begin('text/plain').raw('half');
     await waitFor(() => expect(result.current.text).toBe('half'));
@@ -122,7 +122,7 @@ describe('useDurableFetch', () => {
     expect(result.current).toMatchObject({ text: 'half', data: undefined, error: null });
   });
 
-  it('fails with what the upstream said, and when the answer was cut off', async () => {
+  it('fails with the error of the upstream, and if the answer was cut off', async () => {
     const { result } = openPage();
     (await world.upstream.next()).begin('text/plain', 503).end('Busy.');
     await waitFor(() => expect(result.current.status).toBe('error'));
@@ -135,7 +135,7 @@ describe('useDurableFetch', () => {
     expect(result.current).toMatchObject({ status: 'error', text: 'par', data: undefined });
   });
 
-  it('takes the answer up by itself when the network is back', async () => {
+  it('resumes the answer automatically when the network is back', async () => {
     const { result } = openPage({ maxReconnectAttempts: 1 });
     const exchange = (await world.upstream.next()).begin('text/plain').raw('on');
     await waitFor(() => expect(result.current.text).toBe('on'));
@@ -149,7 +149,7 @@ describe('useDurableFetch', () => {
   });
 });
 
-describe('what is parsed', () => {
+describe('a parsed answer', () => {
   it.each([
     ['json', 'application/json', '{"a":', '[1]}', [], { a: [1] }],
     ['ndjson', 'application/x-ndjson', '{"n":1}\n{"n"', ':2}\n\n3', [{ n: 1 }], [{ n: 1 }, { n: 2 }, 3]],
@@ -171,7 +171,7 @@ describe('what is parsed', () => {
     expect(JSON.parse(JSON.stringify(result.current.data))).toEqual(whole);
   });
 
-  it.each(['json', 'ndjson'] as const)('and is no %s, is an error, with its text', async (parse) => {
+  it.each(['json', 'ndjson'] as const)('fails with its text if it is not %s', async (parse) => {
     const { result } = openPage({ parse });
     (await world.upstream.next()).begin('text/plain').end('no JSON');
     await waitFor(() => expect(result.current.error).toMatchObject({ code: 'ANSWER_MALFORMED' }));

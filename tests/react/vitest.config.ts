@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** The hook's suite over the AI SDK's other majors: what the hook imports is replaced by the aliased package. */
+/** Runs the suite of the hook with the other majors of the AI SDK: an aliased package replaces the SDK in its imports. */
 const major = (number: 5 | 7) => ({
   resolve: {
     alias: [

@@ -11,7 +11,7 @@ export const textAnswer = (...deltas: readonly string[]): object[] => [
   { type: 'finish' },
 ];
 
-/** Everything at once: reasoning, text, data that is replaced, a tool's input bit by bit, and its output. */
+/** An answer with reasoning, text, replaced data, the streamed input of a tool, and its output. */
 export const richAnswer: readonly object[] = [
   { type: 'start', messageMetadata: { model: 'm' } },
   { type: 'start-step' },

@@ -9,7 +9,7 @@ import {
 
 export type Page = RenderHookResult<UseDurableChatHelpers, UseDurableChatOptions>;
 
-/** A page with a chat on it, as StrictMode would have it. */
+/** Opens a page with a chat in StrictMode. */
 export function openPage(options: UseDurableChatOptions): Page {
   return renderHook((props: UseDurableChatOptions) => useDurableChat(props), {
     initialProps: options,
@@ -17,7 +17,7 @@ export function openPage(options: UseDurableChatOptions): Page {
   });
 }
 
-/** What a reader sees of a message: its parts without the SDK's private fields. */
+/** Returns the parts of a message without the private fields of the SDK. */
 export function shown(message: UIMessage | undefined): unknown {
   return JSON.parse(
     JSON.stringify({ role: message?.role, parts: message?.parts, metadata: message?.metadata }),
@@ -36,7 +36,7 @@ export async function untilStatus(page: Page, status: string): Promise<void> {
   await waitFor(() => expect(page.result.current.status).toBe(status));
 }
 
-/** Sends without waiting for the answer's end. */
+/** Sends a message without waiting for the end of the answer. */
 export function send(page: Page, text = 'Hello'): void {
   act(() => void page.result.current.sendMessage({ text }));
 }

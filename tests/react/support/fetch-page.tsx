@@ -7,7 +7,7 @@ import type { World } from './world.ts';
 
 export type FetchOptions = Partial<UseDurableFetchOptions>;
 
-/** The hook as the tests use it: one request to the world's upstream, unless `options` say otherwise. */
+/** Calls the hook with one request to the upstream of the world. `options` override it. */
 export function useAnswer(world: World, options: FetchOptions = {}) {
   return useDurableFetch(world.upstream.url, {
     ...world.client,
@@ -23,7 +23,7 @@ export function withClient(client: QueryClient) {
   };
 }
 
-/** A page of its own, with its own query client unless one is given. */
+/** Opens a separate page, with its own query client unless one is given. */
 export function openFetchPage(world: World, first: FetchOptions = {}, client = new QueryClient()) {
   const rendered = renderHook((options: FetchOptions) => useAnswer(world, options), {
     initialProps: first,
@@ -33,7 +33,7 @@ export function openFetchPage(world: World, first: FetchOptions = {}, client = n
   return { client, ...rendered };
 }
 
-/** Resolves when a client's answers are no longer read, because nothing shows them. */
+/** Resolves when the answers of a client are no longer read, because no component shows them. */
 export async function untilReleased(client: QueryClient): Promise<void> {
   await waitFor(() => {
     for (const { state } of client.getQueryCache().getAll()) expect(state.fetchStatus).toBe('idle');

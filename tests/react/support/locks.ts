@@ -1,4 +1,4 @@
-/** What jsdom lacks of the Web Locks API: exclusive locks that are had at once or not at all. */
+/** The part of the Web Locks API that the hooks use and jsdom lacks: exclusive locks with `ifAvailable`. */
 export class Locks {
   readonly #held = new Set<string>();
 

@@ -1,4 +1,4 @@
 import { configure } from '@testing-library/react';
 
-// How long an event may take on a busy machine; what comes sooner is not waited for.
+// Maximum time for an event on a busy machine. A test continues as soon as the event occurs.
 configure({ asyncUtilTimeout: 10_000 });

@@ -1,6 +1,6 @@
 import { createProxyServer } from '../../../server/index.ts';
 
-// A process of its own: it can be killed, and the tests' jsdom does not replace its globals.
+// A separate process can be killed, and the jsdom of the tests does not replace its globals.
 const [dataDir = '', jwtSecret = ''] = process.argv.slice(2);
 const proxy = await createProxyServer({
   port: 0,
@@ -10,5 +10,5 @@ const proxy = await createProxyServer({
   dataDir,
 });
 process.stdout.write(`${proxy.url}\n`);
-// It ends with whoever started it.
+// Exits with the process that started it.
 process.stdin.resume().on('end', () => process.exit());

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** The network between a page and the proxy: it can be cut. */
+/** The network between a page and the proxy, which tests can interrupt. */
 export class Relay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -40,12 +40,12 @@ export class Relay {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Whoever comes from now on reaches this port. */
+  /** Forwards new connections to this port. */
   aim(port: number): void {
     this.#target = port;
   }
 
-  /** Drops every connection. New ones are let through, unless the network is down. */
+  /** Closes all connections. Accepts new ones unless the network is down. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

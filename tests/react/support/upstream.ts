@@ -2,12 +2,12 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 
-/** One request that reached the upstream, and the answer to it, written by the test. */
+/** A request that reached the upstream, and its response, which the test writes. */
 export class Exchange {
   readonly headers: IncomingHttpHeaders;
   readonly body: Record<string, unknown>;
   readonly #response: ServerResponse;
-  /** Resolves when the connection is gone, by whoever's hand. */
+  /** Resolves when either side has closed the connection. */
   readonly closed: Promise<void>;
 
   constructor(headers: IncomingHttpHeaders, body: Record<string, unknown>, response: ServerResponse) {
@@ -23,7 +23,7 @@ export class Exchange {
     return this;
   }
 
-  /** SSE events, one each. */
+  /** Sends each object as an SSE event. */
   send(...events: object[]): this {
     for (const event of events) this.#response.write(`data: ${JSON.stringify(event)}\n\n`);
     return this;
@@ -34,7 +34,7 @@ export class Exchange {
     return this;
   }
 
-  /** `[DONE]` and the end. */
+  /** Sends `[DONE]` and ends the response. */
   done(): void {
     this.#response.end('data: [DONE]\n\n');
   }
@@ -43,13 +43,13 @@ export class Exchange {
     this.#response.end(text);
   }
 
-  /** The end that is none. */
+  /** Closes the connection without ending the response. */
   destroy(): void {
     this.#response.destroy();
   }
 }
 
-/** A model's server: the test answers each request by hand. */
+/** The server of a model. The test writes each response. */
 export class Upstream {
   readonly exchanges: Exchange[] = [];
   readonly #server: Server;
@@ -84,7 +84,7 @@ export class Upstream {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/api/chat`;
   }
 
-  /** The next request that was not asked for yet. */
+  /** Resolves with the next request that was not returned yet. */
   next(): Promise<Exchange> {
     const there = this.exchanges[this.#taken];
     if (there) {
@@ -94,7 +94,7 @@ export class Upstream {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Forgets what was asked, and drops what is still being answered. */
+  /** Removes all requests, and closes all connections. */
   reset(): void {
     this.#server.closeAllConnections();
     this.exchanges.length = 0;

@@ -14,17 +14,17 @@ import { Upstream } from './upstream.ts';
 const SECRET = 'a-secret-that-only-these-tests-know';
 const SCRIPT = join(import.meta.dirname, 'proxy-process.ts');
 
-/** A model, a proxy and the network between it and the page. Everything real, on free ports. */
+/** A model, a proxy and the network between it and the page, with real servers on free ports. */
 export interface World {
   readonly upstream: Upstream;
   readonly relay: Relay;
-  /** What every client in the tests is made with. */
+  /** Options of every client in the tests. */
   readonly client: { readonly proxyUrl: string; readonly proxyAuthorization: string };
-  /** Returns a service token for a user, another one each time. */
+  /** Returns a new service token for a user. */
   token(subject: string): string;
-  /** Ends the proxy without a word, as a crash does. */
+  /** Kills the proxy without a shutdown, like a crash. */
   killProxy(): Promise<void>;
-  /** Another proxy on the same data, reached at the same address. */
+  /** Starts another proxy with the same data at the same address. */
   startProxy(): Promise<void>;
   close(): Promise<void>;
 }
@@ -72,7 +72,7 @@ export async function openWorld(): Promise<World> {
 /**
  * Opens a world for all tests of a file. After each test, the page's storages are empty and the upstream has no
  * requests.
- * @returns the world, which is there when the first test begins.
+ * @returns the world, which is open when the first test starts.
  */
 export function useWorld(): World {
   const world = {} as World;
@@ -86,7 +86,7 @@ export function useWorld(): World {
   return world;
 }
 
-/** As `createServiceToken`, which does not run in jsdom: its `Uint8Array` is another. */
+/** Like `createServiceToken`, which does not run in jsdom because its `Uint8Array` differs. */
 function serviceToken(subject: string): string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);

@@ -101,7 +101,7 @@ describe('response.abort', () => {
     expect(rig.standIn.count('find')).toBe(1);
   });
 
-  it('by another client ends the body with an ABORTED error', async () => {
+  it('ends the body with an ABORTED error if another client calls it', async () => {
     const { response, stream } = await begin();
     stream.close('aborted', { code: 'ABORTED', message: 'The answer was stopped' });
     expect((await drain(response)).error).toMatchObject({

@@ -204,7 +204,7 @@ describe('an error response', () => {
     [401, {}],
     [429, { 'retry-after': '7', 'x-ratelimit-remaining-tokens': '0' }],
     [500, { 'x-should-retry': 'false' }],
-  ])('with the status %i of the provider is returned unchanged', async (status, headers) => {
+  ])('is returned unchanged if the provider sent the status %i', async (status, headers) => {
     const body = '{"error":{"message":"from the provider"}}';
     rig.standIn.upstream = () => ({
       status: 502,
@@ -236,7 +236,7 @@ describe('an error response', () => {
     expect((await rig.client()(UPSTREAM)).status).toBe(502);
   });
 
-  it('of the proxy has the status and body of the proxy', async () => {
+  it('has the status and body of the proxy if the proxy refused the request', async () => {
     const body = '{"error":{"code":"UPSTREAM_NOT_ALLOWED","message":"no"}}';
     rig.standIn.upstream = () => ({ status: 403, body });
     const response = await rig.client()(UPSTREAM);
@@ -253,7 +253,7 @@ describe('an error response', () => {
     expect([await response.text(), response.wasResumed]).toEqual(['now', false]);
   });
 
-  it('of a server other than the proxy is not mistaken for an answer', async () => {
+  it('is not mistaken for an answer if a server other than the proxy sent it', async () => {
     rig.standIn.faults.create.push({ status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' });
     const failure = await rig
       .client({ maxReconnectAttempts: 0 })(UPSTREAM)

@@ -24,8 +24,8 @@ function asAsync(storage: MemoryStorage): StorageLike {
   };
 }
 
-describe('the upstream is called once', () => {
-  it.each(POINTS)('if the connection of a call is cut: %s', async (point) => {
+describe('the upstream', () => {
+  it.each(POINTS)('is called once if the connection of a call is cut: %s', async (point) => {
     rig.standIn.faults.create.push(point, point, point);
     const response = await rig.client()(UPSTREAM, { body: 'x' });
     expect(await drain(response)).toEqual({ text: 'hello', error: undefined });
@@ -33,31 +33,34 @@ describe('the upstream is called once', () => {
     expect(response.wasResumed).toBe(false);
   });
 
-  it.each(POINTS)('if a page crashes and the next page sends the same request: %s', async (point) => {
-    const storage = new MemoryStorage();
-    const death = new AbortController();
-    rig.standIn.faults.create.push(point);
-    rig.standIn.upstream = (stream) => void stream.push('hello').close();
-    // A crashed page runs no more code: its requests end without any clean-up.
-    const dying = rig.client({
-      storage,
-      fetch: (url, init) => (death.signal.aborted ? new Promise(() => {}) : fetch(url, init)),
-    });
-    void dying(UPSTREAM, CALL).then(
-      (response) => response.text(),
-      () => {},
-    );
-    await rig.standIn.until(() =>
-      point === 'before-request' ? rig.standIn.faults.create.length === 0 : rig.standIn.upstreamCalls === 1,
-    );
-    death.abort();
-    const response = await rig.client({ storage })(UPSTREAM, CALL);
-    expect(await response.text()).toBe('hello');
-    expect(response.wasResumed).toBe(true);
-    expect(rig.standIn.upstreamCalls).toBe(1);
-  });
+  it.each(POINTS)(
+    'is called once if a page crashes and the next page sends the same request: %s',
+    async (point) => {
+      const storage = new MemoryStorage();
+      const death = new AbortController();
+      rig.standIn.faults.create.push(point);
+      rig.standIn.upstream = (stream) => void stream.push('hello').close();
+      // A crashed page runs no more code: its requests end without any clean-up.
+      const dying = rig.client({
+        storage,
+        fetch: (url, init) => (death.signal.aborted ? new Promise(() => {}) : fetch(url, init)),
+      });
+      void dying(UPSTREAM, CALL).then(
+        (response) => response.text(),
+        () => {},
+      );
+      await rig.standIn.until(() =>
+        point === 'before-request' ? rig.standIn.faults.create.length === 0 : rig.standIn.upstreamCalls === 1,
+      );
+      death.abort();
+      const response = await rig.client({ storage })(UPSTREAM, CALL);
+      expect(await response.text()).toBe('hello');
+      expect(response.wasResumed).toBe(true);
+      expect(rig.standIn.upstreamCalls).toBe(1);
+    },
+  );
 
-  it('by simultaneous calls in one tab and in two, with any kind of storage', async () => {
+  it('is called once by simultaneous calls in one tab and in two, with any kind of storage', async () => {
     rig.standIn.upstream = async (stream) => {
       await rig.standIn.until(() => rig.standIn.count('create') >= 3);
       stream.push('hello').close();
@@ -74,7 +77,7 @@ describe('the upstream is called once', () => {
     expect(rig.standIn.upstreamCalls).toBe(2);
   });
 
-  it('if the response to a POST is lost on a server that ignores keys', async () => {
+  it('is called once if the response to a POST is lost on a server that ignores keys', async () => {
     rig.standIn.extensions = false;
     const call = rig.client();
     await (await call(UPSTREAM, { body: 'learns' })).text();

@@ -16,8 +16,8 @@ const POINTS: Fault[] = [
   'clean-end',
 ];
 
-describe('a body whose connection is cut continues at the exact offset', () => {
-  it.each(POINTS)('if a read is cut %s', async (point) => {
+describe('a body whose connection is cut', () => {
+  it.each(POINTS)('continues at the exact offset after a cut %s', async (point) => {
     rig.standIn.upstream = (stream) => void stream.push('one ', 'twö ', 'three').close();
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push(point);
@@ -29,7 +29,7 @@ describe('a body whose connection is cut continues at the exact offset', () => {
     expect(rig.states.map(({ status }) => status)).toContain('reconnecting');
   });
 
-  it('after a hundred cuts', async () => {
+  it('continues at the exact offset after a hundred cuts', async () => {
     const parts = Array.from({ length: 100 }, (_, at) => `${at} `);
     rig.standIn.upstream = (stream) => void stream.push(...parts).close();
     rig.standIn.faults.create.push('after-control');
@@ -44,14 +44,14 @@ describe('a body whose connection is cut continues at the exact offset', () => {
     expect(rig.standIn.count('read')).toBeGreaterThan(190);
   });
 
-  it('with the cursor that the server sent', async () => {
+  it('continues with the cursor that the server sent', async () => {
     rig.standIn.faults.create.push('after-control');
     await drain(await rig.client()(UPSTREAM));
     const { searchParams } = rig.standIn.seen.at(-1)!.url;
     expect(Object.fromEntries(searchParams)).toMatchObject({ offset: 'o00000001', live: 'sse', cursor: '7' });
   });
 
-  it('immediately and without counting an attempt if the server ended a read with data', async () => {
+  it('continues immediately, without counting an attempt, if the server ended a read with data', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);
     rig.standIn.upstream = (stream) => void stream.push(...'abcdefgh').close();
     rig.standIn.faults.create.push('clean-end');
@@ -63,7 +63,7 @@ describe('a body whose connection is cut continues at the exact offset', () => {
 });
 
 describe('an intermediary', () => {
-  it('that cuts every connection with an error uses no attempts while bytes arrive', async () => {
+  it('costs no attempts if it cuts every connection with an error while bytes arrive', async () => {
     rig.standIn.upstream = (stream) => void stream.push(...'abcdefgh').close();
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push(...Array<Fault>(7).fill('after-control'));
@@ -71,14 +71,14 @@ describe('an intermediary', () => {
     expect(await drain(response)).toEqual({ text: 'abcdefgh', error: undefined });
   });
 
-  it('[CLIENT-11] that removes the encoding header does not change the bytes', async () => {
+  it('[CLIENT-11] does not affect the bytes if it removes the encoding header', async () => {
     rig.standIn.stripsEncoding = true;
     rig.standIn.faults.create.push('after-control');
     rig.standIn.upstream = (stream) => void stream.push('one ', 'twö ', 'three').close();
     expect((await drain(await rig.client()(UPSTREAM))).text).toBe('one twö three');
   });
 
-  it('[CLIENT-10] that buffers SSE is read by long-poll after two connections without a byte', async () => {
+  it('[CLIENT-10] makes the client use long-poll after two connections without a byte if it buffers SSE', async () => {
     rig.standIn.buffers = true;
     rig.standIn.upstream = (stream) => void stream.push('one ', 'two ');
     const call = rig.client({ heartbeatTimeoutMs: 50 });
@@ -107,8 +107,8 @@ describe('an intermediary', () => {
   });
 });
 
-describe('a body fails', () => {
-  it('after maxReconnectAttempts without progress, with the bytes so far and a typed error', async () => {
+describe('a body that cannot continue', () => {
+  it('fails after maxReconnectAttempts without progress, with the bytes so far and a typed error', async () => {
     rig.standIn.upstream = (stream) => void stream.push('some ');
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push(...Array<Fault>(9).fill('before-answer'));
@@ -128,7 +128,7 @@ describe('a body fails', () => {
     expect(await response.outcome).toBe('interrupted');
   });
 
-  it('after the same number of attempts on a server that responds without data', async () => {
+  it('fails after the same number of attempts on a server that responds without data', async () => {
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push(...Array<Fault>(100).fill('empty-end'));
     const { error } = await drain(await rig.client({ maxReconnectAttempts: 4 })(UPSTREAM));
@@ -136,7 +136,7 @@ describe('a body fails', () => {
     expect(rig.standIn.count('read')).toBe(4);
   });
 
-  it('after reconnectTimeoutMs without progress', async () => {
+  it('fails after reconnectTimeoutMs without progress', async () => {
     rig.standIn.faults.create.push('after-headers');
     rig.standIn.faults.read.push(...Array<Fault>(1000).fill('before-answer'));
     const start = Date.now();
@@ -146,7 +146,7 @@ describe('a body fails', () => {
     expect(Date.now() - start).toBeLessThan(3000);
   });
 
-  it('after retryTimeoutMs if the proxy cannot be reached', async () => {
+  it('fails after retryTimeoutMs if the proxy cannot be reached', async () => {
     const { url } = rig.standIn;
     await rig.standIn.stop();
     const failure = await rig
@@ -164,7 +164,7 @@ describe('a body fails', () => {
   it.each([
     [403, 'UPSTREAM_NOT_ALLOWED'],
     [400, 'INVALID_OFFSET'],
-  ])('immediately if the proxy refuses permanently: %i', async (status, code) => {
+  ])('fails immediately if the proxy refuses permanently: %i', async (status, code) => {
     rig.standIn.faults.create.push('after-control');
     rig.standIn.faults.read.push({ status, body: JSON.stringify({ error: { code, message: 'no' } }) });
     const { text, error } = await drain(await rig.client()(UPSTREAM));
@@ -173,7 +173,7 @@ describe('a body fails', () => {
     expect(rig.states.at(-1)?.status).toBe('failed');
   });
 
-  it('as expired if the stream was deleted', async () => {
+  it('fails as expired if the stream was deleted', async () => {
     rig.standIn.faults.create.push('after-control');
     const response = await rig.client()(UPSTREAM, { requestId: 'id' });
     rig.standIn.streams.clear();

@@ -85,7 +85,7 @@ needs('chromium')('the client in Chromium', () => {
     proxy = await startProxy();
     browser = await chromium.launch({
       executablePath: commandPath('chromium'),
-      // A name that is not localhost makes an insecure context, without crypto.subtle.
+      // A host name other than localhost is an insecure context, without crypto.subtle.
       args: [
         '--headless',
         '--no-sandbox',
@@ -212,7 +212,7 @@ needs('chromium')('the client in Chromium', () => {
     const write = async (res: ServerResponse) => {
       res.writeHead(200, { 'content-type': 'text/plain' });
       for (let at = 0; at < 6; at++) {
-        // The next part is written when the page has the one before it, so each is a part of its own.
+        // The next part is written after the page has received the previous one, so that parts are not merged.
         const next = new Promise<string>((resolve) => (release = resolve));
         res.write(`part ${at} `);
         await next;

@@ -39,7 +39,7 @@ export interface SeenRequest {
   readonly body: string;
 }
 
-/** A stream that the test writes. */
+/** A stream whose content the test writes. */
 export class StandInStream {
   readonly id = randomUUID();
   readonly frames: Buffer[] = [];

@@ -54,7 +54,7 @@ describe('a request that was refused', () => {
       { message: 'The request failed with status 500' },
       'The request was refused: The request failed with status 500',
     ],
-  ])('by %s shows its reason', async (_, status, body, error, words) => {
+  ])('shows its reason if it was refused by %s', async (_, status, body, error, words) => {
     ask();
     const headers = { 'retry-after': '7' };
     (await world.upstream.next()).begin('application/json', status, headers).end(body);
@@ -63,14 +63,14 @@ describe('a request that was refused', () => {
     expect(chat.resumption).toMatchObject({ status: 'failed', error });
   });
 
-  it('by the allowlist shows the name of the option', async () => {
+  it('shows the name of the option if the allowlist refused it', async () => {
     ask({ api: 'https://not-allowed.example/api/chat' });
     await says('The proxy does not allow this URL. Add it to its option allowlist.');
     expect(chat.error).toMatchObject({ code: 'UPSTREAM_NOT_ALLOWED', status: 403 });
     expect(chat.error?.message).toContain('allowlist');
   });
 
-  it('by the proxy for its credentials shows this reason', async () => {
+  it('shows that the proxy refused its credentials', async () => {
     ask({ proxyAuthorization: 'wrong' });
     await says('You are not signed in, or your session has ended.');
     expect(chat.error).toMatchObject({ code: 'INVALID_SECRET', status: 401 });

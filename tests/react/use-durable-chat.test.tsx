@@ -309,7 +309,7 @@ describe('a closed page', () => {
 });
 
 describe('a failure', () => {
-  it('of the proxy is reported with its outcome, and a retry returns a new answer', async () => {
+  it('is reported with its outcome if the proxy crashes, and a retry returns a new answer', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     (await world.upstream.next()).begin().send(...textAnswer('lost').slice(0, 4));
@@ -327,7 +327,7 @@ describe('a failure', () => {
     expect(textOf(page.result.current.messages[1])).toBe('found');
   });
 
-  it('of the network is repaired when the network is back', async () => {
+  it('is repaired when the network is back', async () => {
     const page = open({ id: uniqueId(), maxReconnectAttempts: 1 });
     send(page);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('on', ' and on').slice(0, 4));
@@ -344,7 +344,7 @@ describe('a failure', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('of the network is retried without a second answer', async () => {
+  it('is retried without a second answer if the network was lost', async () => {
     const page = open({ id: uniqueId(), maxReconnectAttempts: 1 });
     send(page);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('on', ' and on').slice(0, 4));
@@ -362,7 +362,7 @@ describe('a failure', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it('of the network is repaired by a reload', async () => {
+  it('is repaired by a reload after the network was lost', async () => {
     const id = uniqueId();
     const page = open({ id, maxReconnectAttempts: 1 });
     send(page);
@@ -378,7 +378,7 @@ describe('a failure', () => {
     expect(again.result.current.messages.map(textOf)).toEqual(['Hello', 'on and on']);
   });
 
-  it('of the network before the request was sent does not repeat the previous answer', async () => {
+  it('does not repeat the previous answer if the network is lost before the request was sent', async () => {
     const id = uniqueId();
     let isGone = false;
     let asked: (() => void) | undefined;
@@ -404,7 +404,7 @@ describe('a failure', () => {
     expect(again.result.current.status).toBe('ready');
   });
 
-  it('of the model, which ends too early, fails the answer', async () => {
+  it('is reported if the model ends the answer too early', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     const exchange = (await world.upstream.next()).begin();
@@ -414,7 +414,7 @@ describe('a failure', () => {
     expect(page.result.current.resumption).toMatchObject({ status: 'failed', outcome: 'truncated' });
   });
 
-  it('of the request shows the message of the endpoint', async () => {
+  it('shows the message of the endpoint if it refuses the request', async () => {
     const page = open({ id: uniqueId() });
     send(page);
     (await world.upstream.next()).begin('text/plain', 429).end('Slow down.');
@@ -422,7 +422,7 @@ describe('a failure', () => {
     expect(page.result.current.error).toMatchObject({ message: 'Slow down.', status: 429 });
   });
 
-  it('of the storage does not affect the answer', async () => {
+  it('does not affect the answer if only the storage fails', async () => {
     const warnings: Error[] = [];
     const refuse = () => {
       throw new DOMException('No room.', 'QuotaExceededError');

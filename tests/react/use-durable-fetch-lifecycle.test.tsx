@@ -90,8 +90,8 @@ function openActivity(options: FetchOptions = {}) {
   };
 }
 
-describe('in a hidden <Activity>', () => {
-  it('the answer continues, and is complete if it is shown again soon', async () => {
+describe('an answer in a hidden <Activity>', () => {
+  it('continues, and is complete if it is shown again soon', async () => {
     const page = openActivity();
     const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
     await waitFor(() => expect(page.result().text).toBe('a'));
@@ -104,28 +104,25 @@ describe('in a hidden <Activity>', () => {
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 
-  it.each(['still streams', 'is over'])(
-    'an answer that %s is complete when it is shown again',
-    async (state) => {
-      const page = openActivity();
-      const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
-      await waitFor(() => expect(page.result().text).toBe('a'));
-      page.hide();
-      await untilReleased(page.client);
-      if (state === 'is over') exchange.end('b');
-      else exchange.raw('b');
-      page.show();
-      await waitFor(() => expect(page.result().text).toBe('ab'));
-      if (state === 'still streams') exchange.end('c');
-      const whole = state === 'still streams' ? 'abc' : 'ab';
-      await waitFor(() =>
-        expect(page.result()).toMatchObject({ status: 'success', data: whole, text: whole, error: null }),
-      );
-      expect(world.upstream.exchanges).toHaveLength(1);
-    },
-  );
+  it.each(['still streams', 'is over'])('is complete when it is shown again, if it %s', async (state) => {
+    const page = openActivity();
+    const exchange = (await world.upstream.next()).begin('text/plain').raw('a');
+    await waitFor(() => expect(page.result().text).toBe('a'));
+    page.hide();
+    await untilReleased(page.client);
+    if (state === 'is over') exchange.end('b');
+    else exchange.raw('b');
+    page.show();
+    await waitFor(() => expect(page.result().text).toBe('ab'));
+    if (state === 'still streams') exchange.end('c');
+    const whole = state === 'still streams' ? 'abc' : 'ab';
+    await waitFor(() =>
+      expect(page.result()).toMatchObject({ status: 'success', data: whole, text: whole, error: null }),
+    );
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
 
-  it('a complete answer stays complete, and is not requested again', async () => {
+  it('stays complete, and is not requested again', async () => {
     const page = openActivity();
     (await world.upstream.next()).begin('text/plain').end('whole');
     await waitFor(() => expect(page.result().data).toBe('whole'));
@@ -136,7 +133,7 @@ describe('in a hidden <Activity>', () => {
     expect(world.upstream.exchanges).toHaveLength(2);
   });
 
-  it('an answer whose connection was lost is resumed when it is shown again', async () => {
+  it('is resumed when it is shown again after its connection was lost', async () => {
     const page = openActivity({ maxReconnectAttempts: 1 });
     const exchange = (await world.upstream.next()).begin('text/plain').raw('on');
     await waitFor(() => expect(page.result().text).toBe('on'));

@@ -10,7 +10,6 @@ const TEXT = /\.(tsx?|mjs|md|css|html|json|sh|ya?ml)$/;
 
 /** Files and folders that still have such phrases. Do not add any: rewrite the text instead. */
 const PENDING = [
-  'server/coordination',
   'server/store',
   'server/testing',
   'tests/client',

@@ -9,7 +9,7 @@ export const RENEW_MS = 1_500;
  */
 const OUTAGE_MS = 2 * RENEW_MS;
 
-/** When this process last renewed its lease, and so whether it can judge other processes. */
+/** Tracks when this process last renewed its lease, and whether it can therefore judge other processes. */
 export class LeaseClock {
   /** As `performance.now()`. */
   #renewedAt: number | undefined;

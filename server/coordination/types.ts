@@ -1,8 +1,8 @@
 import type { Logger } from '../shared/logger.ts';
 
 /**
- * What the processes on one store agree on, beside the bytes of streams. Each proxy has a coordinator of its own,
- * which stands for one process.
+ * Coordinates the processes that share one store, apart from the bytes of streams. Each proxy has its own coordinator,
+ * which represents one process.
  *
  * Keys, names and ids are text of `[A-Za-z0-9_-]`, 1 to 100 characters. Every method may reject with a `StoreError`
  * `UNAVAILABLE`; then it is unknown whether the operation was carried out. Each operation can be repeated.
@@ -18,7 +18,7 @@ export interface Coordinator {
   readonly outbox: Outbox;
 }
 
-/** What a coordinator is created with. */
+/** Options of a new coordinator. */
 export interface CoordinatorOptions {
   /** Logger for failures that have no caller. */
   readonly logger: Logger;
@@ -36,41 +36,42 @@ export interface Orphans {
 
 /**
  * Leases of processes. A process is alive from `start` to `stop`, or until it has not renewed its lease for
- * `LEASE_SECONDS`. While this process cannot renew its own lease, and for one lease after, every other process counts as
- * alive: it could not renew its lease either.
+ * `LEASE_SECONDS`. While this process cannot renew its own lease, and for one lease after, every other process counts
+ * as alive: it could not renew its lease either.
  *
- * A process that was suspended for longer than its lease does not know yet that it counts as dead. Whatever it writes must
- * therefore be compared: with a claim's token, or with a stream's fence.
+ * A process that was suspended for longer than its lease does not know yet that it counts as dead. Every write must
+ * therefore be compared with a claim's token or with a stream's fence.
  */
 export interface Processes {
   /** Id of this process, unique for each start. */
   readonly id: string;
   /** Takes the lease, and calls `onMessage` for each message from then on. */
   start(onMessage: (message: string) => void): Promise<void>;
-  /** Gives up the lease: other processes see at once that this one has ended. Never rejects. */
+  /** Releases the lease: other processes see at once that this one has ended. Never rejects. */
   stop(): Promise<void>;
   /** Returns true if the lease of the process has not expired. */
   isAlive(process: string): Promise<boolean>;
   /**
    * Sends a message of at most 1,000 characters, without line breaks. Messages of one sender arrive in order, at least
-   * once, as long as the receiver lives. A receiver ignores messages that it does not know.
-   * @returns false if the process is dead. True does not mean that it has acted on the message: it may die first.
+   * once, while the receiver is alive. A receiver ignores messages that it does not know.
+   * @returns false if the process is dead. True does not mean that the receiver has handled the message: it may die
+   *   first.
    */
   notify(process: string, message: string): Promise<boolean>;
-  /** Notes that this process writes a stream, so that others find the stream after its death. */
+  /** Records that this process writes a stream, so that others find the stream after its death. */
   own(streamId: string): Promise<void>;
-  /** Removes a stream from those that this process runs. */
+  /** Removes a stream from those that this process writes. */
   disown(streamId: string): Promise<void>;
   /**
-   * Returns the streams of dead processes, without changing anything. Several processes may get the same list: each stream
-   * goes to the one that adopts or closes it (`ByteStore.adopt` succeeds once).
+   * Returns the streams of dead processes, without changing anything. Several processes may receive the same list: each
+   * stream goes to the one that adopts or closes it (`ByteStore.adopt` succeeds once).
    */
   orphans(): Promise<readonly Orphans[]>;
   /** Removes streams of a dead process from its list, after they were adopted or closed. */
   forget(orphans: Orphans): Promise<void>;
 }
 
-/** How the create that holds a claim stands. */
+/** State of the create that holds a claim. */
 export type ClaimState = 'open' | 'kept' | 'freed' | 'aborted';
 
 /** The holder of a key. */
@@ -93,14 +94,14 @@ export interface Claim {
  */
 export interface ClaimTable {
   /**
-   * Takes the key if it is unknown, or if `instead` is still its holder, in the same state. Of several processes that take
-   * it at the same time, one succeeds. A repetition with the same token changes nothing.
-   * @returns the claim that stands afterwards. The caller holds the key if it has the caller's token.
+   * Takes the key if it is unknown, or if `instead` is still its holder, in the same state. Of several processes that
+   * take it at the same time, one succeeds. A repetition with the same token changes nothing.
+   * @returns the claim afterwards. The caller holds the key if the claim has the caller's token.
    */
   take(key: string, claim: Claim, instead?: Claim): Promise<Claim>;
   /**
-   * Changes the state of a holder: `kept` if it is open, `freed` unless it is aborted, `aborted` always. Without effect if
-   * the key has another holder, or none.
+   * Changes the state of a holder: `kept` if it is open, `freed` unless it is aborted, `aborted` always. Has no effect
+   * if the key has another holder, or none.
    */
   mark(key: string, token: string, state: Exclude<ClaimState, 'open'>): Promise<void>;
   /**
@@ -123,11 +124,11 @@ export interface NameEntry {
   readonly state: NameState;
 }
 
-/** What was created under a name: at least the newest create that did not fail is kept. */
+/** Creates by name. At least the newest create of a name that did not fail is kept. */
 export interface NameTable {
   /**
-   * Adds an `accepted` create as the newest, or changes the state of one that was added. A create that is no longer known
-   * stays unknown. Durable when it resolves, and seen by every `get` that begins after that, in all processes.
+   * Adds an `accepted` create as the newest, or changes the state of one that was added. A create that was removed is
+   * not added again. Durable when it resolves; every `get` that begins afterwards sees it, in all processes.
    */
   set(name: string, entry: NameEntry): Promise<void>;
   /** Returns the newest create that did not fail, or undefined. */
@@ -139,45 +140,48 @@ export interface NameTable {
   watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void>;
 }
 
-/** Work that one of the processes on the store has to do, even if the process that added it dies. */
+/** Work for any process on the store, even if the process that added it dies. */
 export interface Task {
   /** Id of the task. A task with a known id is not added again. */
   readonly id: string;
-  /** What to do, as text of at most 16,384 bytes. Whoever reads it ignores tasks of a form that it does not know. */
+  /** Content of the task, as text of at most 16,384 bytes. Readers ignore tasks of a form that they do not know. */
   readonly payload: string;
-  /** Unix time in milliseconds before which nobody takes the task. */
+  /** Unix time in milliseconds before which no process takes the task. */
   readonly dueAt: number;
 }
 
-/** A task that this process has taken. All functions return false, without effect, if another process has it by now. */
+/**
+ * A task that this process has taken. All functions return false, without effect, if another process has taken it
+ * since.
+ */
 export interface TakenTask {
   /** Id of the task. */
   readonly id: string;
   /** Content of the task. */
   readonly payload: string;
-  /** How often the task was taken, this time included. */
+  /** Number of times that the task was taken, including this one. */
   readonly attempts: number;
   /** Keeps the task for another `TAKEN_MS`. */
   extend(): Promise<boolean>;
   /** Removes the task. */
   done(): Promise<boolean>;
-  /** Gives the task back, to be taken from `dueAt` on. */
+  /** Returns the task to the outbox, to be taken from `dueAt` on. */
   retry(dueAt: number): Promise<boolean>;
   /** As `retry`, but this time does not count as one of the `attempts`. */
   postpone(dueAt: number): Promise<boolean>;
 }
 
 /**
- * Tasks that outlive their process. A task that was added is taken again and again until somebody calls `done`: carried out
- * at least once, and at most by one process at a time, as long as that process extends it in time. A process that was
- * suspended for longer than `TAKEN_MS` may still be at work when another one takes the task.
+ * Tasks that outlive their process. A task is taken again until `done` is called for it. It is carried out at least
+ * once, and by at most one process at a time if that process extends it in time. A process that was suspended for
+ * longer than `TAKEN_MS` may still work on a task when another one takes it.
  */
 export interface Outbox {
   /** Adds a task. Durable when it resolves. Without effect if there is one with this id. */
   add(task: Task): Promise<void>;
   /**
-   * Takes the task that is due longest, if there is one. It is this process's for `TAKEN_MS`; then it is due again, for
-   * example because the process died.
+   * Takes the task that has been due longest, if there is one. This process has it for `TAKEN_MS`; after that it is due
+   * again, for example because the process died.
    */
   take(): Promise<TakenTask | undefined>;
 }

@@ -4,9 +4,9 @@ import { StoreError } from './types.ts';
 export const CREATE_STORE_MS = 5_000;
 
 /**
- * Returns a promise that rejects if another one has not settled in time. The operation behind it goes on.
+ * Returns a promise that rejects if another one has not settled in time. The operation itself is not cancelled.
  * @param ms milliseconds.
- * @throws StoreError `UNAVAILABLE` when the time is over.
+ * @throws StoreError `UNAVAILABLE` if the time has passed.
  */
 export async function inTime<T>(operation: Promise<T>, ms: number, what = 'The store'): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -5,9 +5,10 @@ import type { Frame, StreamInfo, StreamStore } from './types.ts';
 const READ_BYTES = 262_144;
 
 /**
- * Hands on a stream's frames from an offset until it is closed, `onFrame` gives true, or `signal` aborts:
- * what waiting for one event needs. Gives the last frame's `end` when the stream was closed.
- * @throws StoreError when the stream is not there, vanishes, or the store fails; the signal's reason.
+ * Calls `onFrame` for each frame from an offset until the stream closes, `onFrame` returns `true`, or `signal` aborts.
+ * Used to wait for a single event.
+ * @returns the `end` of the last frame if the stream was closed.
+ * @throws StoreError if the stream does not exist, is deleted or expires, or the store fails; the signal's reason.
  */
 export async function followUntil(
   store: Pick<StreamStore, 'follow'>,
@@ -24,7 +25,7 @@ export async function followUntil(
   try {
     for (;;) {
       signal.throwIfAborted();
-      // Listening before asking: what becomes readable between the two is not missed.
+      // Registers the listener first, so that a frame that arrives in between is not missed.
       const readable = new Promise<void>((resolve) => (wake = resolve));
       const frame = follower.next();
       if (!frame) await readable;
@@ -38,8 +39,8 @@ export async function followUntil(
 
 /**
  * Resolves when the head of a pending stream's upstream is known, or the stream is closed.
- * @param onOpen called with the stream as it is at first.
- * @throws StoreError when the stream does not exist, vanishes, or the store fails; the signal's reason.
+ * @param onOpen called with the state of the stream when it was opened.
+ * @throws StoreError if the stream does not exist, is deleted or expires, or the store fails; the signal's reason.
  */
 export async function followHead(
   store: Pick<StreamStore, 'follow'>,
@@ -72,7 +73,7 @@ export interface WholeLog {
   readonly isClosed: boolean;
 }
 
-/** Reads a small log whole. A line that has no end yet is left out. */
+/** Reads all of a small log. Omits a line that is not complete yet. */
 export async function readLog(store: Pick<StreamStore, 'read'>, id: string): Promise<WholeLog> {
   const chunks: Uint8Array[] = [];
   let offset = OFFSET_START;
@@ -86,7 +87,7 @@ export async function readLog(store: Pick<StreamStore, 'read'>, id: string): Pro
   }
 }
 
-/** Splits bytes that arrive in pieces into lines. */
+/** Splits bytes that arrive in chunks into lines. */
 export class LineSplitter {
   #rest = '';
   readonly #decoder = new TextDecoder();

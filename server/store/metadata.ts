@@ -1,16 +1,19 @@
 import type { StreamInfo } from './types.ts';
 
-/** What the proxy keeps with an answer's stream. All text, since metadata is. */
+/** Metadata of a response's stream. All values are text, as metadata have to be. */
 export interface StreamMetadata {
-  /** Who may read, head, delete and find it by service auth; absent for the plain secret's. */
+  /**
+   * The subject that may read, inspect, delete and find the stream with service authentication. Undefined for the plain
+   * secret.
+   */
   readonly subject?: string;
-  /** The proxy process that holds the upstream. */
+  /** The proxy process that reads from the upstream. */
   readonly owner: string;
-  /** The claim of its `Idempotency-Key`, which goes when the stream is deleted. */
+  /** The claim of its `Idempotency-Key`, which is released when the stream is deleted. */
   readonly claim?: string;
 }
 
-/** Returns whether the head of the upstream's response is still to come: `annotate` adds it. */
+/** Returns whether the head of the upstream's response is pending: `annotate` adds it. */
 export function isPending({ pending, status }: Readonly<Record<string, string>>): boolean {
   return pending !== undefined && status === undefined;
 }
@@ -30,7 +33,7 @@ export function metadataOf(info: Pick<StreamInfo, 'metadata'>): StreamMetadata {
 /** Metadata entry that holds the sealed state of a recovery while the stream is open. Empty afterwards. */
 export const RECOVERY = 'recovery';
 
-/** Returns true for a stream that another process may continue. Of a dead process, it is left open for that. */
+/** Returns true for a stream that another process may continue. It stays open if its process dies. */
 export function isRecoverable(metadata: Readonly<Record<string, string>>): boolean {
   return (metadata[RECOVERY] ?? '') !== '';
 }
@@ -38,7 +41,7 @@ export function isRecoverable(metadata: Readonly<Record<string, string>>): boole
 /** Metadata entry with the number of times that the stream was continued. */
 const RECOVERIES = 'recoveries';
 
-/** Returns how often a stream was continued. */
+/** Returns the number of times that a stream was continued. */
 export function recoveriesOf(metadata: Readonly<Record<string, string>>): number {
   return Number(metadata[RECOVERIES] ?? 0);
 }
@@ -51,8 +54,8 @@ export function recoveriesEntry(count: number): Record<string, string> {
 export const WEBHOOK = 'webhook';
 
 /**
- * Returns true for a stream that a store of one process must not close when it opens: the proxy continues it, or closes it
- * after it has stored its webhook.
+ * Returns true for a stream that a single-process store must not close when it opens: the proxy continues it, or closes
+ * it after it has stored its webhook.
  */
 export function isLeftOpen(metadata: Readonly<Record<string, string>>): boolean {
   return isRecoverable(metadata) || WEBHOOK in metadata;

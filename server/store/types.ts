@@ -3,181 +3,191 @@ import type { Outcome, OutcomeError } from '../../protocol/outcomes.ts';
 import type { Usage } from '../../protocol/usage.ts';
 
 /**
- * A place in a stream: opaque to all but its store, sortable as text, strictly increasing, under 256
- * characters, none of `, & = ? /` (base protocol, offsets). `OFFSET_START` ("-1") is accepted wherever an
- * offset is; `OFFSET_NOW` is resolved by the read path and never reaches a store.
+ * Position in a stream. Opaque to everything except the store that issued it, strictly increasing when sorted as text,
+ * shorter than 256 characters, without `, & = ? /` (base protocol, offsets). `OFFSET_START` ("-1") is accepted wherever
+ * an offset is. `OFFSET_NOW` is resolved by the read path and is never passed to a store.
  */
 export type Offset = string;
 
-/** How a stream ended, stored with its closing. `error` is there unless the outcome is `complete`. */
+/** How a stream ended, stored when it is closed. `error` is set unless the outcome is `complete`. */
 export interface StreamEnd {
   /** How the stream ended. */
   readonly outcome: Outcome;
   /** Error to report to readers. Undefined for `complete`. */
   readonly error?: OutcomeError;
-  /** What the provider said about the answer. Absent if its format was not recognized, or its process died. */
+  /**
+   * Metadata that the provider sent about the response. Undefined if its format was not recognized, or if its process
+   * died.
+   */
   readonly usage?: Usage;
 }
 
-/** What a stream is created with. */
+/** Properties of a new stream. */
 export interface StreamInit {
   /** Media type of the stored bytes, as the upstream named it. */
   readonly contentType: string;
-  /** Seconds without a read or write after which the stream may vanish. Each of them restarts it; `head` does not. */
+  /**
+   * Seconds without a read or write after which the stream may expire. Each read or write restarts the TTL; `head` does
+   * not.
+   */
   readonly ttlSeconds: number;
-  /** Small strings that the caller wants back from `head`, on every process and after every restart. */
+  /** Small strings that `head` returns, in every process and after every restart. */
   readonly metadata: Readonly<Record<string, string>>;
   /**
-   * True for a log that several processes write, one after the other: it stays open when a process ends, until its TTL is
-   * over. Stores that any number of processes may use can ignore it. Default false.
+   * True for a log that several processes write, one after the other. It stays open when a process ends, until its TTL
+   * expires. Stores that any number of processes can use may ignore it. Default false.
    */
   readonly outlivesProcess?: boolean;
 }
 
 /**
- * Counts how often a stream was adopted: 0 after `create`, raised by one with each `adopt`. Whoever created or adopted
- * the stream writes with its fence; after another process has adopted the stream, those writes are refused.
+ * Number of times that the stream was adopted: 0 after `create`, raised by one with each `adopt`. The process that
+ * created or adopted the stream writes with its fence. After another process has adopted the stream, those writes are
+ * rejected.
  */
 export type Fence = number;
 
-/** What a store knows about a stream. */
+/** State of a stream in its store. */
 export interface StreamInfo extends StreamInit {
   /** Offset just past the last readable byte. */
   readonly tail: Offset;
-  /** The fence that writes are compared with. Absent if the store does not support fencing; a follower may omit it. */
+  /**
+   * The fence that writes are compared with. Undefined if the store does not support fencing; a follower may omit it.
+   */
   readonly fence?: Fence;
-  /** There when the stream is closed. */
+  /** Set once the stream is closed. */
   readonly end?: StreamEnd;
 }
 
 /**
- * A run of bytes that a reader takes in one step. Frames of a live tail are shared by all readers of the
- * process, so that whoever encodes one may keep the encoding with it; nobody changes one.
+ * Consecutive bytes of a stream, which a reader receives in one step. All readers of a process share the frames of a
+ * live tail, so an encoding may be cached with its frame. A frame must not be changed.
  */
 export interface Frame {
-  /** Empty only with `end`, and where a plain `read` finds nothing new. */
+  /** Empty only with `end`, and if a plain `read` finds nothing new. */
   readonly bytes: Uint8Array;
-  /** The offset behind these bytes. */
+  /** Offset just past these bytes. */
   readonly next: Offset;
-  /** True when nothing readable came after this frame at the time it was made. */
+  /** True if nothing readable came after this frame when it was created. */
   readonly upToDate: boolean;
-  /** There when the stream is closed and `next` is its final offset: the last frame. */
+  /** Set if the stream is closed and `next` is its final offset: this is the last frame. */
   readonly end?: StreamEnd;
 }
 
 /**
- * A reader's hold on a stream, pulled without promises: call `next` until it gives undefined, then wait to
- * be told. That keeps a chunk's way to two hundred readers free of allocations, and lets a reader with a
- * full socket simply not pull.
+ * Reads one stream for one reader. Call `next` until it returns `undefined`, then wait for `onReadable`. Pulling
+ * without promises allocates nothing per reader and chunk, and applies backpressure: a reader with a full socket does
+ * not call `next`.
  */
 export interface Follower {
-  /** The stream as it was when the follower opened. */
+  /** The stream when the follower opened. */
   readonly info: StreamInfo;
-  /** The metadata now. Another object after each `annotate`, and only then. */
+  /** The current metadata. Each `annotate` replaces the object; nothing else does. */
   readonly metadata: StreamInfo['metadata'];
   /**
-   * The next frame, or undefined when there is none at hand: `onReadable` is then called once when there is
-   * one, when the metadata changed, when the stream vanished, or when the store failed.
-   * @throws StoreError `NOT_FOUND` when the stream was deleted or expired, `UNAVAILABLE` when the store failed.
+   * Returns the next frame, or `undefined` if none is buffered. In that case `onReadable` is called once: when a frame
+   * arrives, the metadata change, the stream is deleted or expires, or the store fails.
+   * @throws StoreError `NOT_FOUND` if the stream was deleted or has expired, `UNAVAILABLE` if the store failed.
    */
   next(): Frame | undefined;
-  /** Lets go of everything. Idempotent; `onReadable` is not called afterwards. */
+  /** Releases all resources. Idempotent. `onReadable` is not called afterwards. */
   stop(): void;
 }
 
 /**
- * Logs of bytes, each under an id. All stores pass the same contract suite.
+ * Stores append-only logs of bytes, each under an id. All stores pass the same contract suite.
  *
- * Ids are text of `[A-Za-z0-9_-]`, 1 to 128 characters, chosen by the proxy (never by a client).
- * Every method may reject with a `StoreError`: `NOT_FOUND`, `CLOSED`, `FENCED`, `INVALID_OFFSET`, or `UNAVAILABLE`
- * after the store's own bounded retries.
+ * Ids are text of `[A-Za-z0-9_-]`, 1 to 128 characters, chosen by the proxy (never by a client). Every method may
+ * reject with a `StoreError`: `NOT_FOUND`, `CLOSED`, `FENCED`, `INVALID_OFFSET`, or `UNAVAILABLE` after the store's own
+ * bounded retries.
  */
 export interface ByteStore {
   /**
-   * Makes the store usable; called before anything else, and again without harm. A store that only one
-   * process can hold closes what a dead process left open, as `interrupted`, before this resolves.
+   * Opens the store. Called before any other method; may be called again without effect. A store that only one process
+   * can hold closes the streams that a dead process left open, as `interrupted`, before this resolves.
    */
   open(): Promise<void>;
   /**
-   * Takes the id, atomically among all processes of the store: true when it is ours, false when it exists.
-   * It may be on disk only with the first append or close: an append that resolved is durable with its stream.
+   * Creates a stream under an id, atomically among all processes of the store. The stream may become durable only with
+   * its first append or close: an append that resolved is durable together with its stream.
+   * @returns true if this call created the stream, false if the id exists.
    */
   create(id: string, init: StreamInit): Promise<boolean>;
   /**
-   * Adds entries to the metadata of an open stream; an entry replaces an earlier one of the same name. Has no effect
-   * on a closed stream. Resolves when `head` returns the entries, in every process. Followers are woken, those of
-   * other processes within about a second. Without it, the proxy ignores `Prefer: respond-async` and continues no stream
-   * whose upstream broke.
+   * Adds entries to the metadata of an open stream; an entry replaces an earlier one of the same name. Has no effect on
+   * a closed stream. Resolves when `head` returns the entries, in every process. Wakes followers, those of other
+   * processes within about a second. If a store lacks it, the proxy ignores `Prefer: respond-async` and does not
+   * continue a stream whose upstream failed.
    * @param fence as for `append`. It is not compared on a closed stream.
-   * @throws StoreError `FENCED` if another process has adopted the stream, whose metadata stay as the adopter left them.
+   * @throws StoreError `FENCED` if another process has adopted the stream; the adopter's metadata are kept.
    */
   annotate?(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void>;
   /**
-   * Adds bytes at the end. Resolves when they are durable and readable; appends of one stream keep their order.
+   * Appends bytes. Resolves when they are durable and readable. Appends of one stream keep their order.
    * @param fence of the writer. Without it, the append is not compared with the stream's fence.
    * @throws StoreError `FENCED` if another process has adopted the stream; nothing was written.
    */
   append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void>;
   /**
-   * Adds the last bytes (if any) and closes, in one step. Idempotent: a stream that is closed stays as it
-   * is, the bytes are dropped, and the end that stands is given back.
-   * @param fence as for `append`. It is not compared on a stream that is closed already.
+   * Appends the last bytes (if any) and closes the stream, in one step. Idempotent: if the stream is already closed, it
+   * does not change, and the bytes are dropped.
+   * @param fence as for `append`. It is not compared on a stream that is already closed.
+   * @returns the end that is stored.
    * @throws StoreError `FENCED` if another process has adopted the stream, which stays open.
    */
   close(id: string, end: StreamEnd, last?: Uint8Array, fence?: Fence): Promise<StreamEnd>;
   /**
-   * Takes an open stream over from its writer: raises the fence and adds entries to
-   * the metadata as `annotate` does, in one step. Of several
-   * processes that adopt with the same fence, one succeeds. A store without `adopt` cannot continue the stream of a
-   * process that died; such streams are closed.
+   * Takes over an open stream from its writer: raises the fence and adds entries to the metadata as `annotate` does, in
+   * one step. Of several processes that adopt with the same fence, one succeeds. Without `adopt`, the proxy closes the
+   * streams of a process that died instead of continuing them.
    *
    * @param fence that the caller saw in `head`.
    * @returns the new fence, for the caller's writes.
-   * @throws StoreError `FENCED` if the fence is another one by now, `CLOSED`, `NOT_FOUND`.
+   * @throws StoreError `FENCED` if the fence has changed since, `CLOSED`, `NOT_FOUND`.
    */
   adopt?(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence>;
-  /** Bytes from an offset, at most `maxBytes` (at least one byte where there is one). */
+  /** Returns bytes from an offset: at most `maxBytes`, and at least one byte if there is one. */
   read(id: string, offset: Offset, maxBytes: number): Promise<Frame>;
   /**
-   * Returns the byte position that an offset of this store stands for, if offsets are positions. A store without
-   * `positionOf` and `offsetAt` is read from its beginning for a byte range.
+   * Returns the byte position of an offset of this store, if offsets are positions. For a byte range, the proxy reads a
+   * store without `positionOf` and `offsetAt` from the beginning of the stream.
    */
   positionOf?(offset: Offset): number;
   /** Returns the offset of a byte position, the inverse of `positionOf`. */
   offsetAt?(position: number): Offset;
   /** Opens a follower from an offset. `maxBytes` bounds a frame. */
   follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower>;
-  /** What the stream is, or undefined when there is none. Does not restart the TTL. */
+  /** Returns the state of a stream, or undefined if it does not exist. Does not restart the TTL. */
   head(id: string): Promise<StreamInfo | undefined>;
-  /** True when there was one. Its followers learn of it. */
+  /** Deletes a stream and notifies its followers. @returns true if the stream existed. */
   delete(id: string): Promise<boolean>;
-  /** Flushes and lets go of everything. The store is not usable afterwards. */
+  /** Flushes pending writes and releases all resources. The store cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
 /**
- * What the option `store` takes: the bytes and, as far as the store has operations for it that are better than logs, the
- * coordination of its processes.
+ * Type of the option `store`: the byte store, and optionally a coordinator for its processes. Provide one if the store
+ * has better operations for it than logs.
  */
 export interface StreamStore extends ByteStore {
   /**
-   * Creates the coordinator of one proxy. Called once for each proxy, before `open`; used after it.
-   * Default: a coordinator that keeps everything in logs of this store.
+   * Creates the coordinator of one proxy. Called once for each proxy, before `open`; used after it. Default: a
+   * coordinator that keeps everything in logs of this store.
    */
   coordinate?(options: CoordinatorOptions): Coordinator;
 }
 
-/** The code of an error of a store. */
+/** Code of a store error. */
 export type StoreErrorCode = 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'INVALID_OFFSET' | 'UNAVAILABLE';
 
-/** Thrown by stores, with a code that says what happened. */
+/** Thrown by stores. The code identifies the failure. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   /** Kind of the failure. */
   readonly code: StoreErrorCode;
 
   /**
-   * Also recognizes errors of another copy of this module: a bundler may make one for each route, and they share the
+   * Also recognizes errors of another copy of this module: a bundler may create one for each route, and they share the
    * embedded store.
    */
   static override [Symbol.hasInstance](value: unknown): boolean {

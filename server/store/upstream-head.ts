@@ -5,7 +5,7 @@ export interface UpstreamHead {
   readonly status: number;
   /** The `Content-Type`; empty if the upstream sent none. */
   readonly contentType: string;
-  /** All other headers that readers may see: a JSON array of pairs of name and value, in ASCII. */
+  /** All other headers that readers receive: a JSON array of name-value pairs, in ASCII. */
   readonly headers: string;
 }
 
@@ -24,7 +24,7 @@ export function headOf({
     : { status: Number(status), headers, contentType: added ?? contentType };
 }
 
-/** Returns the media type of the stored bytes; empty if it is not known, or not known yet. */
+/** Returns the media type of the stored bytes. Empty if it is unknown or still pending. */
 export function contentTypeOf(info: Pick<StreamInfo, 'contentType' | 'metadata'>): string {
   return headOf(info)?.contentType ?? info.contentType;
 }

@@ -3,7 +3,7 @@ import type { Claim, ClaimState, ClaimTable } from '../types.ts';
 import { StoreError, type ByteStore } from '../../store/types.ts';
 import { followUntil, LineSplitter, readLog } from '../../store/log.ts';
 
-/** A key's claim as its log tells it. */
+/** State of a key's claim, read from its log. */
 interface Loaded {
   readonly claim: Claim;
   readonly isClosed: boolean;
@@ -100,7 +100,7 @@ async function loadClaim(store: Pick<ByteStore, 'head' | 'read'>, id: string): P
   }
 }
 
-/** Returns the claim that version 0.1 kept in a log, for a store that keeps claims in another way by now. */
+/** Returns the claim that version 0.1 kept in a log. For stores that keep claims in another way now. */
 export async function readClaim(
   store: Pick<ByteStore, 'head' | 'read'>,
   key: string,

@@ -5,7 +5,7 @@ import { LogNames } from './names.ts';
 import { LogOutbox } from './outbox.ts';
 import { LogProcesses } from './processes.ts';
 
-/** Creates a coordinator that keeps everything in logs of a store, as version 0.1 did. Works on any store. */
+/** Creates a coordinator that keeps everything in logs of a store, as version 0.1 did. Works with any store. */
 export function coordinateByLogs(store: ByteStore, { logger, ttlSeconds }: CoordinatorOptions): Coordinator {
   return Object.freeze({
     processes: new LogProcesses({ store, logger, ttlSeconds }),

@@ -32,7 +32,7 @@ export interface NameLines {
  */
 export class NameLogs {
   readonly #options: NameLogsOptions;
-  /** Logs that this process replaces just now. */
+  /** Logs that this process is currently replacing. */
   readonly #replacing = new Set<string>();
 
   constructor(options: NameLogsOptions) {
@@ -47,7 +47,7 @@ export class NameLogs {
   /** @throws StoreError `NOT_FOUND` if the name does not exist. */
   async append(id: string, line: string): Promise<void> {
     if (!(await this.#tryAppend(id, line))) await this.#appendToNewest(id, line);
-    // What fails here is done at the next read.
+    // If this fails, the next read repeats it.
     if (Math.random() < CHECK_PROBABILITY) this.read(id).catch(() => undefined);
   }
 

@@ -60,7 +60,7 @@ function createsOf(lines: readonly string[]): Line[] {
   return [...entries.values()].filter(({ state }) => state !== 'failed');
 }
 
-/** Returns lines that tell no more than the newest create that did not fail. */
+/** Returns the lines that contain only the newest create that did not fail. */
 function newestLines(lines: readonly string[]): string[] {
   const newest = createsOf(lines).at(-1);
   if (!newest) return [];

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualStore } from '../../../tests/support/manual-store.ts';
 import { LogOutbox } from './outbox.ts';
 
-it('counts how often a task was given back by retry, but not by postpone', async () => {
+it('counts how often a task was returned with retry, but not with postpone', async () => {
   const outbox = new LogOutbox(new ManualStore(), 60);
   await outbox.add({ id: 'task', payload: 'work', dueAt: 0 });
   const attempts: (number | undefined)[] = [];

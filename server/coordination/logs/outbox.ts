@@ -9,7 +9,7 @@ const OUTBOX = 'outbox';
 /** A task, after all lines of the log. */
 interface Pending extends Task {
   readonly attempts: number;
-  /** The attempt that has the task; empty if nobody has it. */
+  /** The attempt that has the task; empty if it is not taken. */
   readonly by: string;
 }
 

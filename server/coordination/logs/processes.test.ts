@@ -12,7 +12,7 @@ const INIT = { contentType: '', ttlSeconds: 60, metadata: {} };
 const ignore = () => undefined;
 const processOn = (store: ManualStore) => new LogProcesses({ store, logger: silentLogger, ttlSeconds: 60 });
 
-it('[LIFE-9] a process does not close the stream of another one that had no chance to renew its lease in an outage', async () => {
+it('[LIFE-9] a process does not close the stream of another one that could not renew its lease during an outage', async () => {
   const store = new ManualStore();
   const [owner, other] = [processOn(store), processOn(store)];
   await owner.start(ignore);
@@ -28,13 +28,13 @@ it('[LIFE-9] a process does not close the stream of another one that had no chan
     close: (id, { fence }, end) => store.close(id, end, undefined, fence),
   });
   const release = guardian.watch('stream', (await store.head('stream'))!);
-  // The store is away for longer than the lease, then answers what it was asked.
+  // The store is unavailable for longer than the lease, then completes the pending requests.
   store.holds = () => true;
   await vi.advanceTimersByTimeAsync(7_000);
   store.holds = () => false;
   store.logs.delete(`proxy-${owner.id}`);
   store.logs.delete(`proxy-${other.id}`);
-  // The other process is the first to be answered.
+  // The other process receives its reply first.
   const late = store.held.splice(0);
   const expired = new StoreError('NOT_FOUND', 'the lease has expired');
   const isRenewal = ({ name, id }: HeldOperation) => name === 'read' && id === `proxy-${owner.id}`;
@@ -47,7 +47,7 @@ it('[LIFE-9] a process does not close the stream of another one that had no chan
   expect(store.logs.get('stream')?.end).toBeUndefined();
   expect(await other.isAlive(owner.id)).toBe(true);
 
-  // A process that is dead is noticed.
+  // A process that is dead is detected.
   await owner.stop();
   await vi.advanceTimersByTimeAsync(2_000);
   expect(store.logs.get('stream')?.end?.outcome).toBe('interrupted');

@@ -19,8 +19,8 @@ export interface LogProcessesOptions {
 }
 
 /**
- * Processes as logs. Each keeps one small log, which is its lease (it expires when nobody renews it) and its mailbox
- * (others append messages, a line each). What it owns is a list of its own.
+ * Processes as logs. Each process has one small log, which is its lease (it expires unless it is renewed) and its
+ * mailbox (other processes append messages, a line each). A second log lists the streams that it owns.
  */
 export class LogProcesses implements Processes {
   readonly id: string = randomUUID();
@@ -63,7 +63,7 @@ export class LogProcesses implements Processes {
   async isAlive(process: string): Promise<boolean> {
     if (this.#clock.isUnsure) return true;
     if (process === this.id) return true;
-    // A store of one process closes the leases of the process before.
+    // A single-process store closes the leases of the previous process.
     const lease = await this.#options.store.head(leaseOf(process));
     return lease !== undefined && lease.end === undefined;
   }
@@ -133,14 +133,14 @@ export class LogProcesses implements Processes {
         for (const line of this.#lines.push(frame.bytes)) this.#onMessage(line);
       }
     } catch (err) {
-      // The next renewal opens it again, or joins anew when the lease has expired.
+      // The next renewal reopens it, or creates a new lease if this one has expired.
       this.#options.logger.warn({ err }, 'lost the mailbox');
       this.#follower?.stop();
       this.#follower = undefined;
     }
   }
 
-  /** Reading counts as a sign of life (a stream's TTL slides with each read) and, unlike writing, adds no bytes. */
+  /** Reads the lease log. A read restarts the TTL of a stream and, unlike a write, adds no bytes. */
   async #renew(): Promise<void> {
     if (this.#renewing) return;
     this.#renewing = true;
@@ -151,7 +151,8 @@ export class LogProcesses implements Processes {
     } catch (err) {
       this.#options.logger.warn({ err }, 'could not renew the lease');
       if (err instanceof StoreError && err.code === 'NOT_FOUND' && !this.#stopped) {
-        // Suspended past the lease: others may have closed our streams meanwhile, which our appends will be told.
+        // The process was suspended for longer than the lease: others may have closed our streams meanwhile, so our
+        // appends will fail.
         await this.#join().then(
           () => this.#clock.renewed(),
           (error: unknown) => this.#options.logger.error({ err: error }, 'could not rejoin'),
@@ -163,7 +164,7 @@ export class LogProcesses implements Processes {
   }
 }
 
-/** Version 0.1 uses the same log, so that each version sees whether a process of the other one lives. */
+/** Version 0.1 uses the same log, so that each version can detect whether a process of the other one is alive. */
 function leaseOf(process: string): string {
   return `proxy-${process}`;
 }
@@ -172,7 +173,7 @@ function ownedBy(process: string): string {
   return `owned-${process}`;
 }
 
-/** Returns what was added by `+member` and not removed by `-member` since. */
+/** Returns the members that were added with `+member` and not removed with `-member` since. */
 function membersOf(lines: readonly string[]): ReadonlySet<string> {
   const members = new Set<string>();
   for (const line of lines) {

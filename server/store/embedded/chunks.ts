@@ -2,15 +2,18 @@ import type { Writes } from './operations.ts';
 import { chunkKey, type Sid } from './keys.ts';
 
 /**
- * Bytes up to which a chunk grows: some of them share a page of LMDB. Growing costs no more than adding
- * (LMDB writes whole pages), and a stream of many small appends ends up in few chunks, which makes it quick
- * to read and to remove. Larger ones leave more of each page empty.
+ * Bytes up to which a chunk grows. Several chunks of this size share an LMDB page. Growing a chunk costs no more than
+ * adding one (LMDB writes whole pages), and a stream of many small appends is stored in few chunks, which are quick to
+ * read and to remove. Larger chunks would leave more of each page empty.
  */
 const GROWING_BYTES = 1000;
-/** An append that is larger is stored in several. With LMDB's header it fills whole pages. */
+/**
+ * Maximum size of a chunk. A larger append is stored in several chunks. Including LMDB's header, a chunk of this size
+ * fills whole pages.
+ */
 const LARGEST_BYTES = 131_056;
 
-/** Some bytes of a stream, in memory that nobody will write to again. */
+/** Bytes of a stream, in memory that is not written to again. */
 export interface Piece {
   readonly start: number;
   bytes: Buffer;
@@ -24,12 +27,12 @@ interface Growing {
 }
 
 /**
- * Cuts a stream's appends into chunks. The last one grows in place: its buffer has room behind what was
- * committed, and only bytes that no commit and no reader knows are ever written to.
+ * Splits a stream's appends into chunks. The last one grows in place: its buffer has space after the committed bytes,
+ * and only bytes that no commit and no reader has seen are overwritten.
  */
 export class ChunkWriter {
   readonly #sid: Sid;
-  /** The position behind the last byte. */
+  /** The position after the last byte. */
   #tail: number;
   #growing: Growing | undefined;
   #committed: { tail: number; growing: Growing | undefined };
@@ -40,11 +43,11 @@ export class ChunkWriter {
     this.#committed = { tail, growing: undefined };
   }
 
-  /** Puts bytes behind all others and gives what a reader may be shown once they are committed. */
+  /** Appends bytes, and returns the bytes that readers may see once they are committed. */
   write(to: Writes, appends: readonly Uint8Array[]): Piece[] {
     const pieces: Piece[] = [];
     let growing = this.#growing;
-    /** What this call adds to the growing chunk. */
+    /** Bytes that this call adds to the growing chunk. */
     let grown: Piece | undefined;
     const put = (): void => {
       if (growing && grown) {
@@ -66,7 +69,7 @@ export class ChunkWriter {
       }
       if (!growing || growing.length + bytes.length > GROWING_BYTES) {
         put();
-        // Of its own, not of Node's pool: LMDB looks up the address of a buffer's memory once per memory.
+        // Not from Node's buffer pool: LMDB looks up the address of each ArrayBuffer once.
         growing = { buffer: Buffer.allocUnsafeSlow(GROWING_BYTES), start: this.#tail, length: 0 };
       }
       const { buffer, start, length } = growing;
@@ -85,12 +88,12 @@ export class ChunkWriter {
     return pieces;
   }
 
-  /** What was written is there. */
+  /** The write is committed. */
   commit(): void {
     this.#committed = { tail: this.#tail, growing: this.#growing };
   }
 
-  /** What was written is not there: the next write takes its place. */
+  /** The write failed: the next write replaces it. */
   rollback(): void {
     ({ tail: this.#tail, growing: this.#growing } = this.#committed);
   }

@@ -30,9 +30,9 @@ class SlowLog implements CommitLog {
   close = (): Promise<void> => Promise.resolve();
 }
 
-/** Writes a key of its name, and notes what it is told. */
+/** Writes a key of its name, and records the calls that it receives. */
 class Note implements Participant {
-  readonly told: (string | StoreError)[] = [];
+  readonly calls: (string | StoreError)[] = [];
 
   constructor(
     readonly name: string,
@@ -44,12 +44,12 @@ class Note implements Participant {
   }
 
   committed(): void {
-    this.told.push('committed');
+    this.calls.push('committed');
     this.onCommitted();
   }
 
   failed(error: StoreError): void {
-    this.told.push(error);
+    this.calls.push(error);
   }
 }
 
@@ -61,7 +61,7 @@ const open = (): { log: SlowLog; committer: Committer } => {
 describe('the committer', () => {
   afterEach(() => void vi.useRealTimers());
 
-  it('takes all of a turn into one commit, in order, each once', async () => {
+  it('commits all writes of an event-loop turn together, in order, each once', async () => {
     const { log, committer } = open();
     const [a, b] = [new Note('a'), new Note('b')];
     for (const note of [a, b, a]) committer.add(note);
@@ -69,11 +69,11 @@ describe('the committer', () => {
     expect(keys).toEqual(['a', 'b']);
     done();
     await committer.flush();
-    expect([a.told, b.told]).toEqual([['committed'], ['committed']]);
+    expect([a.calls, b.calls]).toEqual([['committed'], ['committed']]);
     expect(log.commits).toHaveLength(1);
   });
 
-  it('gathers what comes during a commit for the next', async () => {
+  it('gathers writes that arrive during a commit for the next one', async () => {
     const { log, committer } = open();
     committer.add(new Note('a'));
     const first = await log.begun(1);
@@ -91,7 +91,7 @@ describe('the committer', () => {
     await committer.flush();
   });
 
-  it('tells all of a commit that failed, and goes on', async () => {
+  it('notifies all participants of a failed commit, and commits the next ones', async () => {
     const { log, committer } = open();
     const [a, b] = [new Note('a'), new Note('b')];
     committer.add(a);
@@ -100,13 +100,13 @@ describe('the committer', () => {
     committer.add(new Note('c'));
     (await log.begun(2)).done();
     await committer.flush();
-    for (const { told } of [a, b]) {
-      expect(told).toEqual([expect.objectContaining({ name: 'StoreError', code: 'UNAVAILABLE' })]);
-      expect((told[0] as StoreError).message).toMatch(/"\/data" \(no space left\).*full/);
+    for (const { calls } of [a, b]) {
+      expect(calls).toEqual([expect.objectContaining({ name: 'StoreError', code: 'UNAVAILABLE' })]);
+      expect((calls[0] as StoreError).message).toMatch(/"\/data" \(no space left\).*full/);
     }
   });
 
-  it('lets lazy ones ride with others, and go alone when nobody comes', async () => {
+  it('commits lazy writes together with others, or alone after a delay', async () => {
     const { log, committer } = open();
     committer.addLazily(new Note('lazy'));
     committer.add(new Note('due'));
@@ -120,13 +120,13 @@ describe('the committer', () => {
     await committer.flush();
   });
 
-  it('does not forget a lazy one whose time comes during a slow commit', async () => {
+  it('does not forget a lazy write that becomes due during a slow commit', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { log, committer } = open();
     committer.addLazily(new Note('first'));
     committer.add(new Note('due'));
     const slow = await log.begun(1);
-    // The timer that was set for the first one is still running, and finds a commit on its way.
+    // The timer that was set for the first one is still running, and fires during a commit.
     committer.addLazily(new Note('second'));
     vi.advanceTimersToNextTimer();
     await turn();
@@ -140,7 +140,7 @@ describe('the committer', () => {
     await committer.flush();
   });
 
-  it('commits what a function puts, and tells its caller', async () => {
+  it('commits what a function puts, and reports the result to its caller', async () => {
     const { log, committer } = open();
     const good = committer.run((to) => to.remove(Buffer.from('k')));
     (await log.begun(1)).done();

@@ -2,21 +2,23 @@ import { StoreError } from '../types.ts';
 import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
 
-/** Something that takes part in commits. */
+/** A participant in commits. */
 export interface Participant {
-  /** Puts all that it has to write. Must not throw. `committed` or `failed` follows before the next. */
+  /**
+   * Puts everything that it has to write. Must not throw. `committed` or `failed` is called before the next `write`.
+   */
   write(to: Writes): void;
   committed(): void;
-  /** May come without `write`. */
+  /** May be called without `write`. */
   failed(error: StoreError): void;
 }
 
-/** How long what nobody waits for may wait for a commit that somebody does wait for. */
+/** Maximum delay in milliseconds before lazy writes (such as TTL refreshes) get a commit of their own. */
 const LAZY_MS = 50;
 
 /**
- * Group commit: while one commit is on its way to disk, all that comes is gathered for the next. So a single
- * writer waits for nothing but the disk, and a thousand share its flushes.
+ * Group commit: while a commit is being flushed to disk, all new writes are gathered for the next one. A single writer
+ * waits only for the disk, and a thousand writers share its flushes.
  */
 export class Committer {
   readonly #log: CommitLog;
@@ -32,26 +34,26 @@ export class Committer {
     this.#dataDir = dataDir;
   }
 
-  /** Has it take part in the next commit. */
+  /** Adds a participant to the next commit. */
   add(participant: Participant): void {
     this.#lazy.delete(participant);
     this.#due.add(participant);
     this.#schedule();
   }
 
-  /** Has it take part in the next commit of others, or in one of its own before long. */
+  /** Adds a participant to the next commit, or to a commit of its own after a short delay. */
   addLazily(participant: Participant): void {
     if (this.#due.has(participant)) return;
     this.#lazy.add(participant);
     this.#arm();
   }
 
-  /** Commits what `write` puts. */
+  /** Commits the operations that `write` puts. */
   run(write: (to: Writes) => void): Promise<void> {
     return new Promise((committed, failed) => this.add({ write, committed, failed }));
   }
 
-  /** Resolves when all that was added is committed, or has failed. */
+  /** Resolves when everything that was added is committed or has failed. */
   async flush(): Promise<void> {
     while (this.#commit || this.#due.size + this.#lazy.size > 0) {
       this.#schedule();
@@ -68,7 +70,7 @@ export class Committer {
     }, LAZY_MS).unref();
   }
 
-  /** Not at once: what else arrives in this turn of the event loop comes with it. */
+  /** Deferred, so that everything else that arrives in this event-loop turn joins the commit. */
   #schedule(): void {
     if (this.#commit || this.#isScheduled) return;
     this.#isScheduled = true;

@@ -18,37 +18,37 @@ import { loadLmdb } from './load-lmdb.ts';
 import { addNeed, NO_NEED, Room, type Need, type Usage } from './room.ts';
 
 interface Meta {
-  /** Of the layout in `keys.ts`. */
+  /** Version of the layout in `keys.ts`. */
   readonly format: number;
-  /** Counts openings: numbers of streams begin with it, so none is given twice. */
+  /** Number of openings. Stream numbers begin with it, so none is assigned twice. */
   readonly epoch: number;
 }
 
 const FORMAT = 1;
 
 /**
- * Free pages that LMDB looks through for room. It keeps them in a sorted list that it moves about with every
- * page. With its own limit (50,000) a commit that removes a few hundred chunks takes 50 ms of CPU once a sweep
- * has set many pages free, with this one 3 ms. Files do not grow by it: as these are used, others are loaded.
+ * Maximum number of free pages that LMDB searches for space. It keeps them in a sorted list, which it shifts with every
+ * page. With LMDB's own limit (50,000), a commit that removes a few hundred chunks takes 50 ms of CPU once a sweep has
+ * freed many pages; with this one, 3 ms. Files do not grow because of it: as these pages are used, others are loaded.
  */
 const FREE_PAGES = 5000;
 
 /**
- * Address space that is set aside for LMDB's file, which is neither memory nor disk. Whenever a file outgrows
- * it, the library maps the file anew at twice its size and keeps the old maps, with all that they hold.
+ * Address space reserved for LMDB's file. It uses neither memory nor disk. Whenever a file outgrows it, the library
+ * maps the file again at twice the size, and keeps the old maps with all their pages.
  */
 const MAP_BYTES = 64 * 2 ** 30;
 
-/** Commits of large values that there is room for when one of them is done: two may wait for a third. */
+/** Commits of large values to preallocate space for after a commit: two may wait for a third. */
 const COMMITS_AHEAD = 3;
 
-/** LMDB, as far as the store knows it. All that is read is a copy; a commit is flushed when it resolves. */
+/** The database of a store. Everything that is read is a copy; a commit is flushed when it resolves. */
 export class Disk {
   readonly #db: RootDatabase<Buffer, Buffer>;
   readonly #room: Room;
   #busy: Promise<void> = Promise.resolve();
   #broken: StoreError | undefined;
-  /** What LMDB says of its file, until the next commit: asking costs more than a small commit does. */
+  /** LMDB's statistics of its file, cached until the next commit: reading them costs more than a small commit. */
   #known: Usage | undefined;
   #closing: Promise<void> | undefined;
 
@@ -57,7 +57,7 @@ export class Disk {
     this.#room = new Room(path, () => this.#usage());
   }
 
-  /** @throws Error when the directory holds something else, or cannot be read or written, or LMDB cannot be loaded. */
+  /** @throws Error if the directory contains other files, cannot be read or written, or LMDB cannot be loaded. */
   static async open(dataDir: string): Promise<Disk> {
     const { open } = await loadLmdb();
     const path = join(dataDir, 'streams.mdb');
@@ -69,10 +69,10 @@ export class Disk {
       encoding: 'binary' as const,
       // Flushes with the commit: one promise for both, and half the writes.
       overlappingSync: false,
-      // Commits are gathered by the committer. LMDB's own gathering leaves a rejection unhandled on failure.
+      // The committer groups commits. LMDB's own grouping leaves a rejection unhandled on failure.
       eventTurnBatching: false,
       mapSize: MAP_BYTES,
-      // The types of the library do not have these.
+      // Missing in the library's types.
       permissionsMode: 0o600,
       maxFreeSpaceToLoad: FREE_PAGES,
       maxFreeSpaceToRetain: FREE_PAGES * 2,
@@ -80,7 +80,7 @@ export class Disk {
     return new Disk(open<Buffer, Buffer>(options), path);
   }
 
-  /** @param isUrgent may take what is kept of the disk for such commits. */
+  /** @param isUrgent may use the disk space that is reserved for such commits. */
   commit(write: (to: Writes) => void, isUrgent = false): Promise<void> {
     return this.#exclusive(async () => {
       if (this.#broken) throw this.#broken;
@@ -92,14 +92,17 @@ export class Disk {
     });
   }
 
-  /** Makes room for as much again before it is asked for: who has to wait for room waits for a commit as well. */
+  /**
+   * Preallocates as much space again ahead of time. An append that had to wait for preallocation would also wait for
+   * the commit in progress.
+   */
   #keepAhead({ adjoining }: Need): void {
     if (adjoining === 0) return;
-    // Nobody needs it yet: when the disk is full, those who do are told.
+    // No commit needs the space yet. If the disk is full, the commits that need it fail.
     this.reserve({ ...NO_NEED, adjoining: adjoining * COMMITS_AHEAD })?.catch(() => undefined);
   }
 
-  /** Makes what room the first commits need, so that they need not wait for it. A full disk is for them to tell. */
+  /** Preallocates space for the first commits. Ignores a full disk: the first commit reports it. */
   prepare(): Promise<void> {
     return this.#exclusive(async () => {
       await this.#room.fill(NO_NEED).catch(() => undefined);
@@ -107,12 +110,15 @@ export class Disk {
     });
   }
 
-  /** Undefined when there is room for this. Otherwise a promise of it, which is rejected when the disk is full. */
+  /**
+   * Returns undefined if there is enough space. Otherwise returns a promise that resolves once it is allocated, and
+   * rejects if the disk is full.
+   */
   reserve(need: Need): Promise<void> | undefined {
     return this.#room.has(need) ? undefined : this.#exclusive(() => this.#room.fill(need));
   }
 
-  /** One thing after the other. */
+  /** Runs one operation at a time. */
   #exclusive(run: () => Promise<void>): Promise<void> {
     const result = this.#busy.then(run);
     this.#busy = result.catch(() => undefined);
@@ -128,7 +134,7 @@ export class Disk {
         }
       });
     } catch (error) {
-      // The reason comes in a promise of its own, which is rejected whether somebody looks or not.
+      // The cause is in a promise of its own, which rejects even without a handler.
       const reason = (error as { commitError?: Promise<never> }).commitError;
       const cause = reason ? await reason.catch((why: unknown) => why) : error;
       this.#probe();
@@ -139,8 +145,8 @@ export class Disk {
   }
 
   /**
-   * After some failures (of the very last write of a commit) LMDB begins no other transaction, and a commit
-   * would wait for ever. Asked for one in this way, it says so.
+   * After some failures (of the very last write of a commit), LMDB begins no other transaction, and a commit would
+   * never settle. A synchronous transaction reports the failure.
    */
   #probe(): void {
     try {
@@ -152,12 +158,12 @@ export class Disk {
     }
   }
 
-  /** The number of the last commit that came from a journal. */
+  /** Returns the number of the last commit that came from a journal. */
   journalled(): number {
     return this.#db.get(JOURNALLED_KEY)?.readDoubleBE() ?? 0;
   }
 
-  /** How often it was opened. */
+  /** Returns the number of times that the database was opened. */
   epoch(): number {
     const value = this.#db.get(META_KEY);
     if (!value) return 0;
@@ -171,7 +177,7 @@ export class Disk {
     return meta.epoch;
   }
 
-  /** What the next `epoch()` is to be. */
+  /** Stores the value that the next `epoch()` returns. */
   putEpoch(to: Writes, epoch: number): void {
     to.put(META_KEY, Buffer.from(JSON.stringify({ format: FORMAT, epoch } satisfies Meta)));
   }
@@ -185,7 +191,7 @@ export class Disk {
     return this.#db.get(key);
   }
 
-  /** At most `limit` keys of a range, with their values as text. */
+  /** Returns at most `limit` keys of a range, with their values as text. */
   entries(range: KeyRange, limit: number): { key: Buffer; value: string }[] {
     const entries: { key: Buffer; value: string }[] = [];
     for (const { key, value } of this.#db.getRange({ ...range, limit })) {
@@ -200,15 +206,15 @@ export class Disk {
     return keys;
   }
 
-  /** The offset behind a stream's last chunk. */
+  /** Returns the offset after a stream's last chunk. */
   chunksEnd(sid: Sid): number {
     const last = this.#lastChunk(chunksOf(sid));
     return last === undefined ? 0 : last + (this.#db.getBinaryFast(chunkKey(sid, last))?.length ?? 0);
   }
 
   /**
-   * Bytes of a stream from `from` up to `to`, which must be there. May stop earlier, at the end of a chunk,
-   * once at least half is read: so the next read begins with a chunk and need not look for one.
+   * Returns the bytes of a stream from `from` up to `to`, which must exist. May stop earlier, at the end of a chunk,
+   * once at least half is read, so that the next read begins with a chunk and does not have to search for one.
    */
   read(sid: Sid, from: number, to: number): Buffer {
     const target = Buffer.allocUnsafe(to - from);
@@ -220,7 +226,7 @@ export class Disk {
     }
     let filled = 0;
     while (chunk) {
-      // `length` is that of the value; the buffer behind it is LMDB's own, and larger.
+      // `length` is that of the value. The underlying buffer is LMDB's own, and larger.
       const end = start + chunk.length;
       const until = Math.min(end, to);
       target.set(chunk.subarray(from + filled - start, until - start), filled);
@@ -235,7 +241,7 @@ export class Disk {
     );
   }
 
-  /** Where the last chunk of a range begins; here the range includes its end. */
+  /** Returns where the last chunk of a range begins. The range includes its end. */
   #lastChunk({ start, end }: KeyRange): number | undefined {
     const backwards = { start: end, end: start, inclusiveEnd: true, reverse: true, limit: 1 };
     for (const key of this.#db.getKeys(backwards)) return chunkOffset(Buffer.from(key));
@@ -253,7 +259,7 @@ export class Disk {
     return { pageBytes: pageSize, pages: lastPageNumber + 1, free: lastPageNumber + 1 - used };
   }
 
-  /** Twice does no harm. */
+  /** Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#busy.then(() => {
       this.#room.close();
@@ -263,11 +269,11 @@ export class Disk {
   }
 }
 
-/** What a database of LMDB begins with, in its first page. */
+/** First bytes of an LMDB database. */
 const MAGIC = { at: 24, number: 0xbeef_c0de };
 const SMALLEST_BYTES = 8192;
 
-/** Opening anything else as a database would end the process. */
+/** LMDB ends the process if it opens any other file as a database. */
 function assertDatabase(path: string): void {
   const fd = openSync(path, 'r');
   try {
@@ -287,7 +293,7 @@ interface TreeStats {
   readonly overflowPages: number;
 }
 
-/** What `getStats` gives, of which the library has no type. */
+/** Result of `getStats`, which the library does not type. */
 interface Stats {
   readonly pageSize: number;
   readonly lastPageNumber: number;

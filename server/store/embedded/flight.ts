@@ -1,7 +1,7 @@
 import type { StoreError, StreamEnd, StreamInit } from '../types.ts';
 import type { Piece } from './chunks.ts';
 
-/** Who waits for a write. */
+/** Caller that waits for a write. */
 export interface Waiter<T> {
   resolve(value: T): void;
   reject(error: StoreError): void;
@@ -22,7 +22,7 @@ export interface Closing {
   readonly waiters: Waiter<StreamEnd>[];
 }
 
-/** What one commit carries of a stream. */
+/** The part of a commit that belongs to one stream. */
 export interface Flight {
   readonly appends: readonly Append[];
   readonly notes: readonly Note[];
@@ -32,7 +32,7 @@ export interface Flight {
   readonly erases: boolean;
 }
 
-/** Returns what a stream was created with, and the entries that were added to its metadata since. */
+/** Returns the properties of a new stream, with the metadata entries that were added since. */
 export const withNotes = (init: StreamInit, notes: readonly Note[]): StreamInit => {
   if (notes.length === 0) return init;
   const metadata = notes.reduce((all, { entries }) => ({ ...all, ...entries }), init.metadata);

@@ -12,14 +12,14 @@ export type { FormatName, Usage } from '../../../protocol/usage.ts';
 
 /** Options of `embeddedStore`. */
 export interface EmbeddedStoreOptions {
-  /** Where the bytes lie. Made with mode 0700 when it is not there. Default `.durable-proxy`. */
+  /** Directory of the database. Created with mode 0700 if it does not exist. Default `.durable-proxy`. */
   readonly dataDir?: string | undefined;
   /**
-   * When an append counts, for its writer and for its readers. `disk` (default): when it is flushed, so that
-   * a power cut cannot take it back. `process`: when the death of this process cannot; a flush follows.
+   * When an append resolves and becomes readable. `disk` (default): once it is flushed, so that it survives a power
+   * failure. `process`: once it survives a crash of this process; it is flushed shortly after.
    */
   readonly durability?: 'disk' | 'process' | undefined;
-  /** Milliseconds between two looks for what has expired. Default 1,000. */
+  /** Milliseconds between two sweeps for expired streams. Default 1,000. */
   readonly sweepIntervalMs?: number | undefined;
 }
 
@@ -30,12 +30,12 @@ const OPTIONS = {
 } as const satisfies OptionTable & Record<keyof EmbeddedStoreOptions, unknown>;
 
 /**
- * A store in a directory of this machine, on LMDB: nothing to install, nothing to start. One process at a
- * time can hold a directory; streams that a dead one left open are closed as `interrupted` by `open()`. Stores on one
- * directory share one database within a process, which closes when the last of them is disposed of.
- * Nothing is touched before `open()`.
+ * Creates a store in a directory of this machine, on LMDB. Needs no server and no installation. One process at a time
+ * can hold a directory. `open()` closes streams that a dead process left open, as `interrupted`. Within a process,
+ * stores on the same directory share one database, which closes when the last of them is disposed. No file is touched
+ * before `open()`.
  * @param options the directory, and when an append counts as stored.
- * @throws ConfigurationError for an option that cannot work.
+ * @throws ConfigurationError for an invalid option.
  */
 export function embeddedStore(options: EmbeddedStoreOptions = {}): StreamStore {
   const checked = checkOptions(

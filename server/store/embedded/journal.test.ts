@@ -36,7 +36,7 @@ describe('the journal', () => {
   };
   const files = () => ['a', 'b'].map((name) => join(directory, `journal-${name}.log`)) as [string, string];
 
-  it('gives back what was appended', () => {
+  it('returns what was appended', () => {
     journal.append(entry(1));
     journal.append({ number: 2, operations: [{ key: Buffer.from('k'), value: Buffer.alloc(0) }] });
     journal.append(entry(3, 'x'.repeat(20_000)));
@@ -65,7 +65,7 @@ describe('the journal', () => {
     );
   });
 
-  it('ends where the last entry broke off, at every byte', () => {
+  it('ends before an incomplete last entry, whatever byte it was cut at', () => {
     journal.append(entry(1));
     const [file] = files();
     const whole = readFileSync(file);
@@ -83,7 +83,7 @@ describe('the journal', () => {
     expect(numbers(0)).toEqual([1, 2]);
   });
 
-  it('ends where a bit was lost', () => {
+  it('ends before a corrupt entry', () => {
     for (let number = 1; number <= 3; number += 1) journal.append(entry(number));
     const [file] = files();
     const whole = readFileSync(file);
@@ -93,7 +93,7 @@ describe('the journal', () => {
     expect(numbers(0)).toEqual([1]);
   });
 
-  it('takes turns: what one file holds may go when the other is in use', () => {
+  it('alternates between the files: one may be discarded while the other is in use', () => {
     journal.append(entry(1));
     journal.append(entry(2));
     journal.turn();
@@ -109,7 +109,7 @@ describe('the journal', () => {
     expect(numbers(4)).toEqual([5]);
   });
 
-  it('stays with its file while the other is not free', () => {
+  it('keeps using its file while the other one is not free', () => {
     journal.append(entry(1));
     journal.turn();
     journal.append(entry(2));
@@ -120,18 +120,18 @@ describe('the journal', () => {
     expect(numbers(1)).toEqual([2, 3]);
   });
 
-  it('tells what is left of earlier turns by its numbers', () => {
+  it('recognizes entries of earlier turns by their numbers', () => {
     for (let number = 1; number <= 20; number += 1) journal.append(entry(number));
     journal.turn();
     journal.retire();
     journal.turn();
     journal.append(entry(21));
-    // 1 was written over; 2 to 20 are still in the file.
+    // Entry 1 was overwritten; entries 2 to 20 are still in the file.
     expect(readFileSync(files()[0]).includes('put 20')).toBe(true);
     expect(numbers(20)).toEqual([21]);
   });
 
-  it('gives nothing behind a gap: a power cut may have kept the later of two files only', () => {
+  it('returns no entries after a gap: a power failure may have kept only the later of two files', () => {
     journal.append(entry(1));
     journal.append(entry(2));
     journal.turn();
@@ -141,7 +141,7 @@ describe('the journal', () => {
     expect(numbers(2)).toEqual([3]);
   });
 
-  it('gives up the room that a burst took', () => {
+  it('releases the disk space of a burst', () => {
     for (let number = 1; number <= 20; number += 1) journal.append(entry(number, 'x'.repeat(1_000_000)));
     journal.turn();
     journal.retire();
@@ -150,7 +150,7 @@ describe('the journal', () => {
     expect(numbers(20)).toEqual([21]);
   });
 
-  it('leaves no files when it is done', () => {
+  it('leaves no files after disposal', () => {
     expect(files().map(existsSync)).toEqual([true, true]);
     journal.close(true);
     expect(files().map(existsSync)).toEqual([false, false]);

@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { Operation } from './operations.ts';
 
-/** What one commit wrote, and its number. */
+/** The operations of one commit, and its number. */
 export interface JournalEntry {
   readonly number: number;
   readonly operations: readonly Operation[];
@@ -24,17 +24,17 @@ const flushFile = promisify(fdatasync);
 
 const NAMES = ['journal-a.log', 'journal-b.log'] as const;
 
-/** What a file begins with, so that there is room for the first commits on a full disk too. */
+/** Initial size of a file, so that the first commits succeed even on a full disk. */
 const FIRST_BYTES = 2_097_152;
-/** A file that has grown beyond this is cut when it is empty. */
+/** An empty file that is larger than this is truncated. */
 const LARGEST_BYTES = 16_777_216;
 
 /**
- * Two files that take turns. A commit is appended to one of them by a plain write, which survives this
- * process as soon as it returns; one flush more, of blocks that are the file's own already, and it survives a
- * power cut. When LMDB holds, flushed, all that a file does, it is begun anew: written over from the start.
- * Entry numbers identify what is left of an earlier turn, and what a power cut brings back. Files hold entries
- * of one session only: `begin` removes those of earlier ones.
+ * Two files that take turns. A commit is appended to one of them by a plain write, which survives a crash of this
+ * process as soon as it returns. One more flush, of blocks that the file already owns, makes it survive a power
+ * failure. Once LMDB contains everything in a file, flushed, the file is reused: overwritten from the start. Entry
+ * numbers identify entries of an earlier turn, and entries that a power failure brings back. Files contain entries of
+ * one session only: `begin` removes those of earlier ones.
  */
 export class Journal {
   readonly #files: readonly [JournalFile, JournalFile];
@@ -45,7 +45,7 @@ export class Journal {
     flushDirectory(dataDir);
   }
 
-  /** The commits behind number `after`, without a gap. Where a file broke off or is damaged it ends. */
+  /** Returns the commits after number `after`, without a gap. Ends before an incomplete or damaged entry. */
   entries(after: number): JournalEntry[] {
     const found = this.#files.flatMap((file) => file.entries()).sort((a, b) => a.number - b.number);
     const entries: JournalEntry[] = [];
@@ -53,37 +53,37 @@ export class Journal {
     return entries;
   }
 
-  /** @throws Error when it could not be written; nothing is left of it then. */
+  /** @throws Error if the entry could not be written. The file then contains nothing of it. */
   append(entry: JournalEntry): void {
     this.#files[this.#active].append(encodeEntry(entry));
   }
 
-  /** Resolves when a power cut cannot take back what was appended to the file that takes commits now. */
+  /** Resolves when everything that was appended to the current file survives a power failure. */
   flush(): Promise<void> {
     return this.#files[this.#active].flush();
   }
 
-  /** Has the other file take what comes, if it is empty. */
+  /** Switches to the other file, if it is empty. */
   turn(): void {
     const other = this.#active === 0 ? 1 : 0;
     if (this.#files[other].isEmpty) this.#active = other;
   }
 
   /**
-   * Makes both files ready for this session, once LMDB holds all that `entries` returned. Removes every entry of
-   * earlier sessions, flushed: behind a gap that a power cut left there may be some that were not replayed. This
-   * session gives their numbers again, and a later replay would take them for its own.
+   * Makes both files ready for this session, once LMDB contains everything that `entries` returned. Removes every entry
+   * of earlier sessions, flushed: after a gap that a power failure left, there may be some that were not replayed. This
+   * session uses their numbers again, and a later replay would confuse them with its own.
    */
   begin(): void {
     for (const file of this.#files) file.begin();
   }
 
-  /** Begins the file anew that takes nothing now. */
+  /** Resets the file that is not in use. */
   retire(): void {
     this.#files[this.#active === 0 ? 1 : 0].restart();
   }
 
-  /** @param isDone true when nothing in it is needed any more. */
+  /** @param isDone true if nothing in the file is needed any more. */
   close(isDone: boolean): void {
     for (const file of this.#files) file.close(isDone);
   }
@@ -92,7 +92,7 @@ export class Journal {
 class JournalFile {
   readonly #fd: number;
   readonly #path: string;
-  /** Where the next commit goes. */
+  /** Position of the next commit. */
   #position = 0;
 
   constructor(path: string) {
@@ -100,14 +100,14 @@ class JournalFile {
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   }
 
-  /** Overwrites in place: on a full disk the file keeps the blocks that it has. */
+  /** Overwrites in place, so that the file keeps its blocks on a full disk. */
   begin(): void {
     const zeros = Buffer.alloc(FIRST_BYTES);
     let done = 0;
     try {
       while (done < FIRST_BYTES) done += writeSync(this.#fd, zeros, 0, FIRST_BYTES - done, done);
     } catch {
-      // The store can open on a full disk.
+      // So that the store can open on a full disk.
     }
     ftruncateSync(this.#fd, done);
     fsyncSync(this.#fd);
@@ -141,29 +141,32 @@ class JournalFile {
   }
 }
 
-/** So that a power cut leaves the names of new files too. Where a directory cannot be flushed, it need not be. */
+/**
+ * Flushes the directory, so that the names of new files survive a power failure. Not needed on systems that cannot do
+ * it.
+ */
 function flushDirectory(path: string): void {
   let fd: number | undefined;
   try {
     fd = openSync(path, 'r');
     fsyncSync(fd);
   } catch {
-    // Windows does not even open one.
+    // Windows cannot open a directory.
   }
   if (fd !== undefined) closeSync(fd);
 }
 
-/** @throws Error when there is no room; what was written then is no whole entry. */
+/** @throws Error if there is no space. What was written then is not a complete entry. */
 function writeWhole(fd: number, bytes: Buffer, position: number): void {
   for (let done = 0; done < bytes.length;) {
     done += writeSync(fd, bytes, done, bytes.length - done, position + done);
   }
 }
 
-/** Length of the body, its checksum with the number's, the number. */
+/** Length of the body, checksum of the body and the number, the number. */
 const HEADER_BYTES = 16;
 const OPERATION_BYTES = 6;
-/** Stands for the length of a value where there is none. */
+/** Length of a missing value. */
 const REMOVED = 0xffff_ffff;
 
 function encodeEntry({ number, operations }: JournalEntry): Buffer {

@@ -21,7 +21,7 @@ const sid = fc
 const position = fc.integer({ min: 0, max: 2 ** 47 });
 
 describe('keys', () => {
-  it('give back what they were made of', () => {
+  it('decode to the values that they were encoded from', () => {
     fc.assert(
       fc.property(sid, position, (id, at) => {
         expect(chunkOffset(chunkKey(id, at))).toBe(at);

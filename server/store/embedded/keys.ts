@@ -1,18 +1,18 @@
 /**
- * The layout: one tree of binary keys, told apart by their first byte.
+ * The layout: one tree of binary keys. The first byte is the kind.
  *
  *     c sid offset     a chunk: bytes of the stream from that offset on
  *     s id             the stream's record
  *     o sid        id  streams that recovery has to close or remove: open ones, but not logs of keys and claims
- *     e time sid   id  when a stream may go, in milliseconds: what the sweeper has to look at
- *     t sid            chunks of a stream that is gone: what is left to remove
+ *     e time sid   id  when a stream may expire, in milliseconds: input of the sweeper
+ *     t sid            chunks of a deleted stream that still have to be removed
  *     k id             a row of the coordinator: a claim, a name or a task
- *     x time id    id  when a row may go, in milliseconds
- *     m                of the store as a whole
- *     j                the last commit of the journal that is in here
+ *     x time id    id  when a row may expire, in milliseconds
+ *     m                format and epoch of the store
+ *     j                the last commit of the journal that LMDB contains
  *
- * A `sid` is a number that is never used twice, so that what is left of a stream cannot be taken for part of
- * another under the same id. Numbers are big-endian: LMDB sorts keys as bytes.
+ * A `sid` is a number that is never used twice, so that remaining chunks cannot be mistaken for part of another stream
+ * under the same id. Numbers are big-endian: LMDB sorts keys as bytes.
  */
 const CHUNK = 0x63;
 const RECORD = 0x73;
@@ -92,14 +92,14 @@ export const trashSid = (key: Buffer): Sid => readSid(key, 1);
 
 export interface KeyRange {
   readonly start: Buffer;
-  /** Behind the last. */
+  /** Just after the last key. */
   readonly end: Buffer;
 }
 
 export const OPEN_STREAMS: KeyRange = { start: Buffer.of(OPEN), end: Buffer.of(OPEN + 1) };
 export const TRASH_STREAMS: KeyRange = { start: Buffer.of(TRASH), end: Buffer.of(TRASH + 1) };
 
-/** All expiries up to and including `time`. */
+/** Range of all expiries up to and including `time`. */
 export const expiriesUntil = (time: number): KeyRange => ({
   start: Buffer.of(EXPIRY),
   end: expiryKey(time + 1, 0),
@@ -107,7 +107,7 @@ export const expiriesUntil = (time: number): KeyRange => ({
 
 export const rowKey = (id: string): Buffer => Buffer.from(String.fromCharCode(ROW) + id);
 
-/** All rows whose id begins with a text. */
+/** Range of all rows whose id begins with a text. */
 export const rowsOf = (start: string): KeyRange => ({
   start: rowKey(start),
   // Ids are ASCII.
@@ -121,7 +121,7 @@ export function rowExpiryKey(time: number, id: string): Buffer {
   return Buffer.concat([key, Buffer.from(id)]);
 }
 
-/** Expiries of rows up to and including `time`. */
+/** Range of the expiries of rows up to and including `time`. */
 export const rowExpiriesUntil = (time: number): KeyRange => ({
   start: Buffer.of(ROW_EXPIRY),
   end: rowExpiryKey(time + 1, ''),
@@ -129,7 +129,7 @@ export const rowExpiriesUntil = (time: number): KeyRange => ({
 
 const LAST_OFFSET = 2 ** 48 - 1;
 
-/** `end` is beyond all that a stream can reach. */
+/** `end` is larger than any offset of a stream. */
 export const chunksOf = (sid: Sid): KeyRange => ({
   start: chunkKey(sid, 0),
   end: chunkKey(sid, LAST_OFFSET),

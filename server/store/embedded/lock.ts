@@ -21,23 +21,23 @@ export interface Lock {
 }
 
 const ATTEMPTS = 8;
-/** Multiplied by the number of the attempt, so that many candidates spread out. */
+/** Milliseconds, multiplied by the number of the attempt, so that many candidates spread out. */
 const PAUSE_MS = 40;
 /** Milliseconds to wait for the pid of a holder that accepted the connection. Its event loop may be busy. */
 const PID_MS = 500;
-/** The path of a Unix socket has room for 104 bytes on macOS and the BSDs, 108 on Linux. */
+/** The path of a Unix socket is limited to 104 bytes on macOS and the BSDs, and to 108 on Linux. */
 const LONGEST_PATH = 100;
 const NAME = /^lock-[0-9a-f]{16}\.sock$/;
 
 const newName = (): string => `lock-${randomBytes(8).toString('hex')}.sock`;
 
-/** Where the sockets of a data directory are, by a path that is short enough. */
+/** Directory of the lock sockets of a data directory, by a path that is short enough. */
 interface SocketDirectory {
   readonly path: string;
   release(): Promise<void>;
 }
 
-/** Who answers at a socket. `pid` is undefined if the holder did not send it in time. */
+/** Owner of a socket that accepted a connection. `pid` is undefined if the owner did not send it in time. */
 interface Holder {
   readonly pid: number | undefined;
 }
@@ -68,8 +68,8 @@ export async function lockDirectory(dataDir: string): Promise<Lock> {
 const hashOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
 /**
- * The data directory itself. If its path is too long for a socket: on Linux the same directory by a short
- * path, elsewhere a private directory below `tmpdir()`.
+ * Returns the data directory itself. If its path is too long for a socket: on Linux, the same directory by a short
+ * path; elsewhere, a private directory below `tmpdir()`.
  */
 async function socketDirectory(real: string): Promise<SocketDirectory> {
   if (Buffer.byteLength(join(real, newName())) <= LONGEST_PATH) {
@@ -83,14 +83,14 @@ async function socketDirectory(real: string): Promise<SocketDirectory> {
 }
 
 /**
- * Creates a directory under a name that others can predict, or takes it if it is ours alone.
- * @throws Error if another user could have made it or can write to it: a socket there would prove nothing.
+ * Creates a directory under a predictable name, or uses an existing one that only this user can write to.
+ * @throws Error if another user could have created it or can write to it: a socket there would prove nothing.
  */
 export async function privateDirectory(path: string): Promise<SocketDirectory> {
   await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   });
-  // Not stat(): a symbolic link leads to wherever its author wants.
+  // Not stat(): it follows symbolic links, which another user may have created.
   const found = await lstat(path);
   if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
     throw new Error(
@@ -101,7 +101,7 @@ export async function privateDirectory(path: string): Promise<SocketDirectory> {
   return { path, release: () => rmdir(path).catch(() => undefined) };
 }
 
-/** Returns the lock, or who else is there. */
+/** Returns the lock, or the other candidates. */
 async function tryLock(directory: string): Promise<{ lock?: Lock; holder?: Holder | undefined }> {
   const name = newName();
   const server = await listen(join(directory, name));
@@ -124,7 +124,7 @@ async function tryLock(directory: string): Promise<{ lock?: Lock; holder?: Holde
   }
 }
 
-/** Sends its pid to whoever connects. Resolves with undefined if the path is taken. */
+/** Sends its pid to each connection. Resolves with undefined if the path is in use. */
 function listen(path: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
@@ -140,12 +140,12 @@ function listen(path: string): Promise<Server | undefined> {
   });
 }
 
-/** Removes the socket's file too. */
+/** Also removes the socket's file. */
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
 /**
- * Resolves with undefined if nobody is there: the connection is refused, or there is nothing to connect to.
- * Any other failure may be load, and counts as a holder.
+ * Resolves with undefined if no process listens: the connection is refused, or the socket does not exist. Any other
+ * failure may be caused by load, and counts as a holder.
  */
 function holderAt(path: string): Promise<Holder | undefined> {
   return new Promise((resolve) => {

@@ -1,16 +1,16 @@
-/** A put when there is a value, else a removal. */
+/** Puts a value, or removes the key if there is none. */
 export interface Operation {
   readonly key: Buffer;
   readonly value: Buffer | undefined;
 }
 
-/** Takes what is to be written. `value` must not change until its commit has settled. */
+/** Collects the operations of a commit. `value` must not change until its commit has settled. */
 export interface Writes {
   put(key: Buffer, value: Buffer): void;
   remove(key: Buffer): void;
 }
 
-/** What `write` puts and removes, in order. */
+/** Returns what `write` puts and removes, in order. */
 export function collect(write: (to: Writes) => void): Operation[] {
   const operations: Operation[] = [];
   write({

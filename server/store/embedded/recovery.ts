@@ -10,23 +10,23 @@ const INTERRUPTED: StreamEnd = {
   error: { code: 'INTERRUPTED', message: 'The proxy stopped before this answer was complete' },
 };
 
-/** What version 0.1 has in the metadata of logs that outlive their process. */
+/** Metadata by which version 0.1 marks logs that outlive their process. */
 const LEGACY_KINDS: ReadonlySet<string | undefined> = new Set(['claim', 'key', 'usage']);
 
-/** A full disk is no reason not to open. */
+/** Recovery may use the reserved space, so the store can open on a full disk. */
 const IS_URGENT = true;
 
 export interface Recovered {
-  /** Of this opening. */
+  /** Epoch of this opening. */
   readonly epoch: number;
-  /** Streams that the proxy continues or closes. */
+  /** Returns true for streams that the proxy continues or closes. */
   readonly leftOpen: readonly LeftOpen[];
 }
 
 /**
- * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, except those that
- * the proxy continues or closes itself (`isLeftOpen`). Reads the records in the index of open streams only, so its duration
- * does not depend on how many streams, keys and claims are stored.
+ * Prepares the directory after its last process: closes the streams that it left open as `interrupted`, except those
+ * that the proxy continues or closes itself (`isLeftOpen`). Reads only the records in the index of open streams, so its
+ * duration does not depend on how many streams, keys and claims are stored.
  */
 export async function recover(disk: Disk): Promise<Recovered> {
   const epoch = disk.epoch() + 1;
@@ -36,7 +36,7 @@ export async function recover(disk: Disk): Promise<Recovered> {
   await disk.commit((to) => {
     disk.putEpoch(to, epoch);
     for (const { sid, id, record } of left) {
-      // Version 0.1 has the logs of keys and claims in the index: they leave it once, and stay open.
+      // Version 0.1 has the logs of keys and claims in this index. They are removed from it once, and stay open.
       if (record?.sid === sid && isLeftOpen(record.metadata)) {
         leftOpen.push({ process: metadataOf(record).owner, streamId: id });
         continue;

@@ -2,41 +2,41 @@ import { closeSync, fdatasync, fstatSync, openSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Operation } from './operations.ts';
 
-/** What LMDB says of its file. */
+/** LMDB's statistics of its file. */
 export interface Usage {
   readonly pageBytes: number;
-  /** Pages that it has ever used. */
+  /** Pages used so far, including free ones. */
   readonly pages: number;
-  /** How many of them are free at present. */
+  /** Number of them that are free. */
   readonly free: number;
 }
 
-/** The smallest that LMDB has; where pages are larger, less of them is needed. */
+/** LMDB's smallest page size, in bytes. With larger pages, fewer are needed. */
 const PAGE_BYTES = 4096;
-/** Pages that are filled in one go. */
+/** Pages that are filled at a time. */
 const STEP_PAGES = 512;
 /**
- * Pages that are out of bounds for commits that only add. Those that remove as well (a close, a delete among
- * appends) may take half of them, and all of them those that do little else: a full disk can still be swept.
+ * Reserved pages, which commits that only add may not use. Commits that also remove (a close, or a delete among
+ * appends) may use half of them, and commits that mainly remove may use all: a full disk can still be swept.
  */
 const RESERVE_PAGES = 1024;
-/** Pages that any commit may take for the upper levels of its trees, and for its list of free pages. */
+/** Pages that any commit may use for the upper levels of its trees and for its list of free pages. */
 const COMMIT_PAGES = 128;
-/** Free pages that are counted upon: of more, LMDB may not know. */
+/** Upper bound on reusable free pages. LMDB loads only part of its free list. */
 const FREE_PAGES = 4000;
-/** Free pages that are not: what the last commits set free is not for the next. */
+/** Free pages that cannot be reused yet: pages freed by recent commits. */
 const FRESHLY_FREE_PAGES = 256;
-/** Values up to here share a page with others, larger ones have pages of their own, which must adjoin. */
+/** Values up to this size share a page with others. Larger ones have pages of their own, which must be adjacent. */
 const LARGEST_SHARED_BYTES = 2000;
 
 const writeAt = promisify(write);
 const flush = promisify(fdatasync);
 
-/** What some operations may take of the disk, at most. */
+/** Maximum disk space that some operations may need. */
 export interface Need {
   /** Pages of the tree that are copied or split. */
   readonly shared: number;
-  /** Pages for large values. */
+  /** Adjacent pages for large values. */
   readonly adjoining: number;
   readonly removals: number;
   readonly puts: number;
@@ -44,7 +44,7 @@ export interface Need {
 
 export const NO_NEED: Need = { shared: 0, adjoining: 0, removals: 0, puts: 0 };
 
-/** Of `need` and these. */
+/** Returns the sum of `need` and the need of these operations. */
 export function addNeed(need: Need, operations: readonly Operation[]): Need {
   let { shared, adjoining, removals, puts } = need;
   for (const { key, value } of operations) {
@@ -62,15 +62,15 @@ function reserveFor({ removals, puts }: Need): number {
 }
 
 /**
- * Makes sure, before a commit, that the disk has room for it: fills the end of LMDB's file with zeros ahead
- * of LMDB. So a full disk is met with here, where it is an error like any other, and not within a commit:
- * there LMDB (3.5) prints its report into a buffer that is too small for it, which can end the process.
+ * Ensures before a commit that the disk has space for it, by filling the end of LMDB's file with zeros ahead of LMDB. A
+ * full disk is then an ordinary error here. Within a commit, LMDB (3.5) prints its report into a buffer that is too
+ * small, which can end the process.
  */
 export class Room {
   readonly #fd: number;
   readonly #usage: () => Usage;
   readonly #pageBytes: number;
-  /** Pages that the file has on disk. */
+  /** Pages of the file on disk. */
   #filled: number;
 
   constructor(path: string, usage: () => Usage) {
@@ -80,15 +80,15 @@ export class Room {
     this.#filled = this.#sizeInPages();
   }
 
-  /** @param isUrgent may take the reserve too. */
+  /** @param isUrgent may use the reserve too. */
   has(need: Need, isUrgent = false): boolean {
     return this.#missing(need, isUrgent) <= 0;
   }
 
   /**
-   * Makes room, and some more. Never while a commit is on its way: LMDB might be writing there. It is not
-   * flushed: what the commit writes over before its own flush reaches the disk once.
-   * @throws Error when the disk is full.
+   * Allocates the space that is needed, and some more. Never while a commit is in progress: LMDB might be writing
+   * there. It is not flushed: pages that the commit overwrites before its own flush reach the disk only once.
+   * @throws Error if the disk is full.
    */
   async fill(need: Need, isUrgent = false): Promise<void> {
     this.#filled = this.#sizeInPages();
@@ -116,7 +116,7 @@ export class Room {
     return Math.floor(fstatSync(this.#fd).size / this.#pageBytes);
   }
 
-  /** How many pages have to be filled for this; less than 0 when there are more than enough. */
+  /** Returns how many pages have to be filled; negative if there are more than enough. */
   #missing(need: Need, isUrgent: boolean): number {
     const { pages, free } = this.#usage();
     const reusable = Math.max(0, Math.min(free, FREE_PAGES) - FRESHLY_FREE_PAGES);

@@ -34,10 +34,10 @@ function registry(): Map<string, Entry> {
   return (holder[REGISTRY] ??= new Map());
 }
 
-/** The embedded store of one owner. Within a process, all on one directory share one database. */
+/** The embedded store of one owner. Within a process, all stores on one directory share one database. */
 export class SharedStore implements StreamStore {
   readonly #options: ResolvedOptions;
-  /** Never opened: refuses what is called before `open` and after `dispose`. */
+  /** A store that is never opened: rejects calls before `open` and after `dispose`. */
   readonly #idle: EmbeddedStore;
   #path = '';
   #entry: Entry | undefined;

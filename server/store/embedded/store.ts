@@ -30,12 +30,12 @@ export interface ResolvedOptions {
   readonly sweepIntervalMs: number;
 }
 
-/** An open stream that nobody has used for so long is looked up again when it is. */
+/** Milliseconds after which an unused open stream is dropped from memory. It is loaded again when it is used. */
 const FORGET_AFTER_MS = 60_000;
 
 const unavailable = (message: string): StoreError => new StoreError('UNAVAILABLE', message);
 
-/** What there is while the store is open. */
+/** State of an open store. */
 interface Opened {
   readonly lock: Lock;
   readonly disk: Disk;
@@ -48,7 +48,7 @@ interface Opened {
 
 export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   readonly #options: ResolvedOptions;
-  /** Streams that are open, have followers, or have something to write. All others are on disk only. */
+  /** Streams that are open, have followers, or have pending writes. All others are only on disk. */
   readonly #streams = new Map<string, EmbeddedStream>();
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
@@ -106,18 +106,18 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return this.#running().committer;
   }
 
-  /** @throws StoreError `UNAVAILABLE` when it takes no work. */
+  /** @throws StoreError `UNAVAILABLE` if the store does not accept work. */
   get coordination(): SharedCoordination {
     return this.#use().coordination;
   }
 
-  /** Until it is disposed of for good. */
+  /** Returns the open state, also during disposal. */
   #running(): Opened {
     if (!this.#opened) throw this.#closedError();
     return this.#opened;
   }
 
-  /** @throws StoreError `UNAVAILABLE` when it takes no work, or no more. */
+  /** @throws StoreError `UNAVAILABLE` if the store does not accept work yet, or any more. */
   #use(): Opened {
     if (this.#disposing) throw this.#closedError();
     return this.#running();
@@ -131,7 +131,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
 
   async create(id: string, init: StreamInit): Promise<boolean> {
     const { epoch } = this.#use();
-    // A stream that has expired is being erased after this, in the same commit or before it.
+    // A stream that has expired is erased after this, in the same commit or before it.
     if (this.#find(id)) return false;
     this.#serial += 1;
     this.#streams.set(id, EmbeddedStream.create(this, id, sidOf(epoch, this.#serial), init));
@@ -229,7 +229,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     }
   }
 
-  /** The stream under an id, if it may be used. */
+  /** Returns the stream under an id, if it is usable. */
   #find(id: string): EmbeddedStream | undefined {
     const stream = this.#streams.get(id) ?? this.#load(id);
     if (!stream || stream.gone) return undefined;
@@ -238,7 +238,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return undefined;
   }
 
-  /** Takes a stream from disk into memory, if it is not there. */
+  /** Loads a stream from disk unless it is in memory. */
   #load(id: string): EmbeddedStream | undefined {
     if (this.#streams.has(id)) return undefined;
     const { disk } = this;
@@ -260,7 +260,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     this.#streams.delete(stream.id);
   }
 
-  /** Expires what is in memory, forgets what is idle, and tries again what could not be written. */
+  /** Expires streams in memory, drops idle ones, and retries failed writes. */
   tidy(now: number): void {
     this.#running().coordination.table.tidy();
     for (const stream of this.#streams.values()) {
@@ -287,7 +287,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   }
 }
 
-/** What is thrown becomes a rejection. An async function around a promise would add three turns of the queue. */
+/** Turns an exception into a rejection. An async function around a promise would add three microtasks. */
 function promised<T>(run: () => Promise<T>): Promise<T> {
   try {
     return run();

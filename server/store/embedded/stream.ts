@@ -30,14 +30,17 @@ import {
 } from './flight.ts';
 import { encodeRecord, eraseStream, slackMs, type StreamRecord } from './record.ts';
 
-/** What a stream needs of its store. */
+/** Dependencies of a stream on its store. */
 export interface StreamHost {
   readonly disk: Disk;
   readonly log: CommitLog;
   readonly committer: Committer;
-  /** False when its id has been taken by another since. Then the record will be the other's with this commit. */
+  /**
+   * Returns false if another stream has been created under the id since. The record then belongs to that stream with
+   * this commit.
+   */
   isCurrent(stream: EmbeddedStream): boolean;
-  /** Called whenever it might have become idle. */
+  /** Called whenever the stream may have become idle. */
   onQuiet(stream: EmbeddedStream): void;
 }
 
@@ -48,23 +51,23 @@ const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed'
 const fenced = (): StoreError => new StoreError('FENCED', 'Another process has adopted the stream');
 
 /**
- * A stream that is in memory: one that is open, has followers, or has something to write. What callers see
- * of it (`tail`, `end`, frames) is what is committed. The rest waits for the next commit, or rides in one.
+ * A stream in memory: one that is open, has followers, or has pending writes. Callers see only what is committed
+ * (`tail`, `end`, frames). The rest waits for the next commit or is part of the current one.
  */
 export class EmbeddedStream implements Participant, FrameSource {
   readonly sid: Sid;
-  /** Its metadata change with `annotate` and `adopt`. */
+  /** Replaced by `annotate` and `adopt`. */
   init: StreamInit;
-  /** How often it was adopted. */
+  /** Number of times that it was adopted. */
   fence: Fence;
-  /** The position behind the last byte that is committed. */
+  /** Position after the last committed byte. */
   tail: number;
   end: StreamEnd | undefined;
-  /** When it may go, in milliseconds since 1970. */
+  /** When it may expire, in milliseconds since 1970. */
   deadline: number;
-  /** When somebody last used it. */
+  /** Time of the last use. */
   usedAt: number;
-  /** Why nobody can use it any more. */
+  /** Reason why the stream cannot be used any more. */
   gone: StoreError | undefined;
 
   readonly #host: StreamHost;
@@ -76,12 +79,12 @@ export class EmbeddedStream implements Participant, FrameSource {
   #closing: Closing | undefined;
   #erasing: Waiter<void>[] | undefined;
   #flight: Flight | undefined;
-  /** The expiry that is on disk: not before the deadline. 0 when there is no record yet. */
+  /** Expiry on disk: not before the deadline. 0 if there is no record yet. */
   #expiresAt: number;
-  /** The number of the last commit that had something of it. */
+  /** Number of the last commit that contains part of it. */
   #commit = 0;
 
-  /** @param tail of the record, or behind the last chunk. */
+  /** @param tail of the record, or the end of the last chunk. */
   constructor(
     host: StreamHost,
     readonly id: string,
@@ -100,7 +103,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     this.#expiresAt = expiresAt;
   }
 
-  /** A stream that is not on disk yet, and will be with the next commit. */
+  /** Creates a stream that is not on disk yet; the next commit stores it. */
   static create(host: StreamHost, id: string, sid: Sid, init: StreamInit): EmbeddedStream {
     const metadata = { ...init.metadata };
     const stream = new EmbeddedStream(host, id, { sid, ...init, metadata, expiresAt: 0 }, 0);
@@ -113,7 +116,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     return { ...init, tail: formatOffset(tail), fence, ...(end && { end }) };
   }
 
-  /** True while something of it has to be written, be it for the second time after a failure. */
+  /** True while there is something to write, including writes that are retried after a failure. */
   get isDirty(): boolean {
     if (this.#flight ?? this.#closing ?? this.#erasing) return true;
     return (
@@ -121,7 +124,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     );
   }
 
-  /** True when the disk has all that is known of it. */
+  /** True if the disk contains the whole state. */
   get isReadable(): boolean {
     return !this.isDirty && this.#commit <= this.#host.log.readable;
   }
@@ -130,7 +133,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     return this.#live?.hasReaders ?? false;
   }
 
-  /** Begins its TTL anew. The expiry on disk is moved only when it is too early now. */
+  /** Restarts the TTL. Rewrites the expiry on disk only if it is too early now. */
   touch(): void {
     this.usedAt = Date.now();
     this.deadline = this.usedAt + Math.ceil(this.init.ttlSeconds * 1000);
@@ -169,7 +172,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     });
   }
 
-  /** Raises the fence at once, so that of several that adopt one succeeds. Resolves when the disk has it. */
+  /** Raises the fence at once, so that only one of several adopters succeeds. Resolves when the adoption is on disk. */
   async adopt(fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence> {
     if (this.end ?? this.#closing) throw closed();
     if (fence !== this.fence) throw fenced();
@@ -178,9 +181,9 @@ export class EmbeddedStream implements Participant, FrameSource {
     return fence + 1;
   }
 
-  /** Takes it away: at once for all who use it, with the next commit from disk. */
+  /** Deletes the stream: at once for all callers, with the next commit from disk. */
   erase(): Promise<void> {
-    // Before the followers end: without them, a stream without anything to write would be forgotten.
+    // Before the followers end: without them, a stream without pending writes would be dropped.
     const erasing = (this.#erasing ??= []);
     this.abandon(notFound());
     return new Promise((resolve, reject) => {
@@ -189,7 +192,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     });
   }
 
-  /** Ends all use of it, for this reason. */
+  /** Ends all use of the stream with this reason. */
   abandon(reason: StoreError): void {
     this.gone ??= reason;
     this.#rejectWaiting(reason);
@@ -203,7 +206,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     return new TailFollower({ tail: this.#liveTail(), info, offset, maxBytes, onReadable, source: this });
   }
 
-  /** Reads for a follower that is not at the live tail. */
+  /** Reads for a follower that has not reached the live tail. */
   fetch(from: Offset, maxBytes: number): Frame {
     return this.read(parseOffset(from), maxBytes);
   }
@@ -278,7 +281,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     this.#flight = { appends, notes, closing, pieces, expiresAt, erases: false };
   }
 
-  /** Writes what of the record and its indexes has to change, and gives the expiry that is on disk then. */
+  /** Writes the changes of the record and its indexes. @returns the expiry that is then on disk. */
   #writeRecord(
     to: Writes,
     end: StreamEnd | undefined,
@@ -366,7 +369,7 @@ export class EmbeddedStream implements Participant, FrameSource {
     this.#flight = undefined;
     this.#chunks?.rollback();
     for (const waiter of [...appends, ...notes]) waiter.reject(this.gone ?? error);
-    // What was asked for later goes with it: a log that has lost bytes must not go on behind them.
+    // Later appends fail too: a log that has lost bytes must not continue after the gap.
     this.#rejectWaiting(this.gone ?? error);
     for (const waiter of this.#erasing?.splice(0) ?? []) waiter.reject(error);
     this.#host.onQuiet(this);

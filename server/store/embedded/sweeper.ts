@@ -12,7 +12,7 @@ import {
   type Sid,
 } from './keys.ts';
 
-/** Streams that one commit takes away. Each is a few lookups and writes, some 20 µs on this thread. */
+/** Streams that one commit removes. Each takes a few lookups and writes, about 20 µs on this thread. */
 const STREAMS_PER_COMMIT = 100;
 /** Chunks that one commit removes. */
 const CHUNKS_PER_COMMIT = 400;
@@ -21,17 +21,19 @@ export interface SweepHost {
   readonly disk: Disk;
   readonly log: CommitLog;
   readonly committer: Committer;
-  /** Looks through what is in memory. */
+  /** Sweeps the streams in memory. */
   tidy(now: number): void;
-  /** Takes away rows that have expired. True when there may be more. */
+  /** Removes rows that have expired. Returns true if there may be more. */
   sweepRows(): Promise<boolean>;
-  /** Takes away the stream that has this expiry. Undefined when it lives on: its expiry is being moved. */
+  /**
+   * Removes the stream with this expiry. Returns undefined if the stream has not expired: its expiry is being moved.
+   */
   expire(id: string, sid: Sid, expiresAt: number): Promise<void> | undefined;
 }
 
 /**
- * Takes away what has expired, in steps so small that nobody notices: an index says what is due, the stream
- * goes with its record, and its chunks follow, whatever their number.
+ * Removes what has expired, in steps that are too small to delay other work. An index lists what is due. A stream is
+ * deleted together with its record; its chunks are removed afterwards, however many there are.
  */
 export class Sweeper {
   readonly #host: SweepHost;
@@ -44,7 +46,7 @@ export class Sweeper {
     this.#timer = setInterval(() => this.#start(), intervalMs).unref();
   }
 
-  /** Resolves when the step that runs is over. */
+  /** Resolves when the current step has finished. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
@@ -53,7 +55,7 @@ export class Sweeper {
 
   #start(): void {
     this.#running ??= this.#sweep()
-      // The disk is full, or gone: writers are told, and the next interval tries again.
+      // The disk is full or unavailable. Writers receive an error, and the next interval tries again.
       .catch(() => undefined)
       .finally(() => (this.#running = undefined));
   }
@@ -65,19 +67,19 @@ export class Sweeper {
     while (!this.#isStopped && (await this.#removeChunks()));
   }
 
-  /** True when there may be more. */
+  /** Returns true if there may be more. */
   async #expire(): Promise<boolean> {
     const { disk, log } = this.#host;
     const due = disk.entries(expiriesUntil(Date.now()), STREAMS_PER_COMMIT);
     const erasures = due.map(({ key, value: id }) => this.#host.expire(id, expirySid(key), expiryTime(key)));
     const begun = erasures.filter((erasure) => erasure !== undefined);
     await Promise.all(begun);
-    // What is taken away must not be found again.
+    // So that removed keys are not found again.
     await log.settled();
     return begun.length > 0 && due.length === STREAMS_PER_COMMIT;
   }
 
-  /** True when there may be more. */
+  /** Returns true if there may be more. */
   async #removeChunks(): Promise<boolean> {
     const { disk, log, committer } = this.#host;
     const remove: Buffer[] = [];

@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 it.each(['disk', 'process'] as const)(
-  'gives LMDB what it did not take, and what came meanwhile, when it takes again (%s)',
+  'writes operations that LMDB rejected, and later ones, once LMDB accepts writes again (%s)',
   async (durability) => {
     const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-write-behind-'));
     const disk = await Disk.open(dataDir);
@@ -56,7 +56,7 @@ describe.each(['disk', 'process'] as const)(
       cleanups.push(() => rm(parent, { recursive: true }));
     });
 
-    /** Opens a copy of the files as they are now: what the next process finds if this one is killed now. */
+    /** Opens a copy of the current files: the state that the next process finds if this one is killed now. */
     const session = async (name: string, previous?: string): Promise<{ log: WriteBehind; disk: Disk }> => {
       const directory = join(parent, name);
       if (previous) cpSync(join(parent, previous), directory, { recursive: true });
@@ -73,7 +73,7 @@ describe.each(['disk', 'process'] as const)(
     const keys = (disk: Disk): string[] =>
       disk.keys({ start: Buffer.from('k'), end: Buffer.from('l') }, 10).map(String);
 
-    /** Commits k1 to the first file and k2 to the second, of which a power cut keeps k2 only. */
+    /** Commits k1 to the first file and k2 to the second. A power failure keeps only k2. */
     const cutSession = async (): Promise<void> => {
       const { log, disk } = await session('first');
       await put(log, 'k1');
@@ -88,7 +88,7 @@ describe.each(['disk', 'process'] as const)(
       writeFileSync(a, Buffer.alloc(statSync(a).size));
     };
 
-    it('are not replayed as entries of the session that gave their numbers again', async () => {
+    it('are not replayed as entries of the session that uses their numbers again', async () => {
       await cutSession();
       const second = await session('second', 'cut');
       expect(keys(second.disk)).toEqual([]);

@@ -5,39 +5,39 @@ import { collect, type Operation, type Writes } from './operations.ts';
 import { addNeed, NO_NEED, type Need } from './room.ts';
 import { StoreError } from '../types.ts';
 
-/** How long a commit may wait for others that go to LMDB with it. */
+/** Milliseconds that a commit may wait for others that go to LMDB with it. */
 const FLUSH_MS = 200;
-/** Bytes that wait for LMDB: from here on it takes them at once; */
+/** Pending bytes that trigger an immediate flush to LMDB. */
 const EAGER_BYTES = 1_572_864;
-/** from here on, commits wait for it. */
+/** Pending bytes above which commits wait for that flush. */
 const MAX_BYTES = 67_108_864;
 
-/** What counts already may take the last room that there is. */
+/** Entries that are already committed to the journal may use the reserved space. */
 const IS_URGENT = true;
-/** Until LMDB is asked again after it failed. */
+/** Milliseconds before a failed flush to LMDB is tried again. */
 const RETRY_MS = 1000;
 
-/** Where commits go. They are numbered, from 1. */
+/** A log of commits, which are numbered from 1. */
 export interface CommitLog {
-  /** The last commit that counts: nothing but what `durability` leaves open can take it back. */
+  /** Number of the last durable commit: only a failure that `durability` permits can lose it. */
   readonly committed: number;
-  /** The last commit that can be read from disk. */
+  /** Number of the last commit that can be read from disk. */
   readonly readable: number;
-  /** Runs `write`, and commits what it put and removed as a whole. */
+  /** Runs `write`, and commits its operations atomically. */
   commit(write: (to: Writes) => void): Promise<void>;
-  /** Resolves when all that is committed by now can be read; rejects when that failed. */
+  /** Resolves when everything that is committed so far can be read. Rejects if that failed. */
   settled(): Promise<void>;
-  /** Waits for what can be waited for, and lets go of what is its own. */
+  /** Waits for pending work, and releases all resources. */
   close(): Promise<void>;
 }
 
-/** When a commit counts: when it is in the journal's file, or when that is flushed. */
+/** When a commit counts as durable: once it is in the journal's file, or once that is flushed. */
 export type Durability = 'disk' | 'process';
 
 /**
- * Commits to a journal, of which LMDB takes over a little later what has gathered, flushed. With
- * `durability: 'process'` a commit is one write, and a power cut costs the last moments and nothing else; with
- * `disk` it is that write and one flush, where LMDB's own commit is a dozen writes and two.
+ * Commits to a journal. LMDB applies the journal's commits a little later, in batches, flushed. With durability
+ * `process`, a commit is one write, and a power failure loses only the last moments. With `disk`, it is that write and
+ * one flush; LMDB's own commit is a dozen writes and two flushes.
  */
 export class WriteBehind implements CommitLog {
   readonly #disk: Disk;
@@ -46,9 +46,9 @@ export class WriteBehind implements CommitLog {
   #committed: number;
   #readable: number;
   #waiting = new LastOperations();
-  /** Of all commits that wait, also of what later ones replace. */
+  /** Bytes of all pending commits, including operations that later ones replaced. */
   #waitingBytes = 0;
-  /** Of what waits, and of what LMDB is taking over. */
+  /** Space needed by the pending operations and by those that LMDB is applying. */
   #need: Need = NO_NEED;
   #flushing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -63,7 +63,7 @@ export class WriteBehind implements CommitLog {
     this.#readable = committed;
   }
 
-  /** Gives LMDB what the journal of a dead process holds, whatever its durability was. */
+  /** Applies the journal of a dead process to LMDB, whatever its durability was. */
   static async open(disk: Disk, dataDir: string, durability: Durability): Promise<WriteBehind> {
     const journal = new Journal(dataDir);
     try {
@@ -91,7 +91,7 @@ export class WriteBehind implements CommitLog {
     if (this.#waitingBytes > MAX_BYTES) await this.settled();
     const operations = collect(write);
     if (operations.length === 0) return;
-    // What counts must find its place in LMDB.
+    // Every durable commit must fit into LMDB.
     let need = addNeed(this.#need, this.#waiting.newOf(operations));
     const reserved = this.#disk.reserve(need);
     if (reserved) {
@@ -100,7 +100,7 @@ export class WriteBehind implements CommitLog {
     }
     const entry = { number: this.#committed + 1, operations };
     this.#journal.append(entry);
-    // Begun before LMDB takes over: the next commit may go to the other file.
+    // Started before LMDB applies the batch: the next commit may go to the other file.
     const flushed = this.#durability === 'disk' ? this.#journal.flush() : undefined;
     this.#need = need;
     this.#waiting.add(entry);
@@ -111,13 +111,16 @@ export class WriteBehind implements CommitLog {
     this.#committed += 1;
   }
 
-  /** After a failed flush nobody knows what of the file is on disk, and a second one may say that all is well. */
+  /**
+   * Marks the store as failed. After a failed flush, it is unknown which parts of the file are on disk, and a second
+   * flush may wrongly succeed.
+   */
   #break(cause: unknown): never {
     this.#broken = new StoreError('UNAVAILABLE', 'The store failed for good; it needs a restart', { cause });
     throw this.#broken;
   }
 
-  /** What waits has been counted at its worst. Once it is taken over, there may be room after all. */
+  /** The need of pending operations was a worst-case estimate. Once they are applied, there may be enough space. */
   async #reserveNext(operations: readonly Operation[]): Promise<void> {
     await this.settled();
     await this.#disk.reserve(addNeed(NO_NEED, operations));
@@ -128,7 +131,7 @@ export class WriteBehind implements CommitLog {
     while (this.#readable < last) await this.#flush();
   }
 
-  /** Gives LMDB all that waits. What it does not take stays in the journal, for the next opening. */
+  /** Applies all pending operations to LMDB. Operations that it rejects stay in the journal for the next opening. */
   async close(): Promise<void> {
     const isDone = await this.settled().then(
       () => true,
@@ -141,7 +144,7 @@ export class WriteBehind implements CommitLog {
   #arm(ms = FLUSH_MS): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      // Tried again later; whoever waits for it is told.
+      // Retried later; callers that wait for it receive the error.
       this.#flush().catch(() => undefined);
     }, ms).unref();
   }
@@ -173,10 +176,10 @@ export class WriteBehind implements CommitLog {
   }
 }
 
-/** What a run of commits comes to: the last operation on each key. */
+/** The result of consecutive commits: the last operation on each key. */
 class LastOperations implements JournalEntry {
   readonly #byKey = new Map<string, Operation>();
-  /** Of the last of the commits. */
+  /** Number of the last of the commits. */
   number = 0;
 
   get isEmpty(): boolean {
@@ -187,13 +190,13 @@ class LastOperations implements JournalEntry {
     return [...this.#byKey.values()];
   }
 
-  /** Adds what came later. */
+  /** Adds operations of a later commit. */
   add({ number, operations }: JournalEntry): void {
     for (const operation of operations) this.#byKey.set(nameOf(operation), operation);
     this.number = number;
   }
 
-  /** Those of some operations whose keys are not among them. */
+  /** Returns those of some operations whose keys are not among them. */
   newOf(operations: readonly Operation[]): Operation[] {
     return operations.filter((operation) => !this.#byKey.has(nameOf(operation)));
   }

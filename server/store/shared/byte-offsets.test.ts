@@ -30,7 +30,7 @@ describe('byte offsets', () => {
     expect(() => parseOffset(offset, 10)).toThrow(expect.objectContaining({ code: 'INVALID_OFFSET' }));
   });
 
-  it('are refused for any other text', () => {
+  it('reject any other text', () => {
     fc.assert(
       fc.property(
         fc.string().filter((text) => !/^[0-9]{16}$/.test(text) && text !== '-1'),

@@ -10,7 +10,7 @@ export function toStoreError(error: unknown, message = 'Reading from the store f
   return isStoreError(error) ? error : new StoreError('UNAVAILABLE', message, { cause: error });
 }
 
-/** Returns the error for a stream that does not exist, or does not exist any more. */
+/** Returns the error for a stream that does not exist, or was deleted or has expired. */
 export function notFound(): StoreError {
   return new StoreError('NOT_FOUND', 'The stream does not exist');
 }

@@ -9,7 +9,7 @@ import { TailFollower, type FrameSource } from './tail-follower.ts';
 const COMPLETE: StreamEnd = { outcome: 'complete' };
 const INFO = { contentType: 'x', ttlSeconds: 1, metadata: {}, tail: '0' };
 
-/** Offsets as a store has them that knows the ends of its appends only: inside of an append, the distance is unknown. */
+/** Offsets of a store that knows only the ends of its appends: the distance within an append is unknown. */
 const OPAQUE: OffsetArithmetic = {
   after: BYTE_OFFSETS.after,
   between: (from, to) => (from === to ? 0 : undefined),
@@ -22,7 +22,9 @@ interface SceneOptions {
   readonly isSynchronous: boolean;
 }
 
-/** A stream in a store, and the tail of it. The test resolves each fetch, and decides what news the tail gets. */
+/**
+ * A stream in a store, and its tail. The test resolves each fetch, and decides which writes the tail is notified of.
+ */
 class Scene implements FrameSource {
   stored = Buffer.alloc(0);
   end: StreamEnd | undefined;
@@ -45,7 +47,7 @@ class Scene implements FrameSource {
   fetch(from: Offset, maxBytes: number): Frame | Promise<Frame> {
     const read = (): Frame => {
       const position = parseOffset(from);
-      // A store may return more or less than it was asked for.
+      // A store may return more or less than requested.
       const bytes = this.stored.subarray(position, position + maxBytes * 2);
       const next = position + bytes.length;
       const upToDate = next === this.stored.length;
@@ -55,13 +57,13 @@ class Scene implements FrameSource {
     return new Promise((resolve) => this.pending.push(() => resolve(read())));
   }
 
-  /** Stores bytes without news of it. */
+  /** Stores bytes without notifying the tail. */
   store(bytes: Uint8Array, end?: StreamEnd): void {
     this.stored = Buffer.concat([this.stored, bytes]);
     this.end = end;
   }
 
-  /** Gives the tail what was stored since its last news, in memory or as a position only. */
+  /** Notifies the tail of what was stored since the last notification, with the bytes or with the position only. */
   report(inMemory: boolean): void {
     const position = parseOffset(this.tail.offset);
     const next = formatOffset(this.stored.length);
@@ -71,7 +73,7 @@ class Scene implements FrameSource {
     this.tail.wake();
   }
 
-  /** @param eager pulls whenever it is woken; others pull when the test says so. */
+  /** @param eager pulls whenever it is woken. Other readers pull when the test says so. */
   follow(offset: Offset, maxBytes: number, eager: boolean) {
     const parts: Uint8Array[] = [];
     const reader = {
@@ -114,7 +116,7 @@ class Scene implements FrameSource {
   }
 }
 
-/** Runs all reactions to what was resolved. */
+/** Runs all reactions to resolved promises. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 const step = fc.oneof(
@@ -150,7 +152,7 @@ const options = fc.record({
 });
 
 describe('a live tail', () => {
-  it('gives each reader each byte from its offset exactly once and in order, then the end once', async () => {
+  it('sends each reader each byte from its offset exactly once and in order, then the end once', async () => {
     await fc.assert(
       fc.asyncProperty(options, fc.array(step, { maxLength: 40 }), async (sceneOptions, steps) => {
         const scene = new Scene(sceneOptions);
@@ -162,7 +164,7 @@ describe('a live tail', () => {
             scene.store(Buffer.from(Array.from({ length: one.size }, () => (count += 1) % 251)));
           else if (one.do === 'report') scene.report(one.inMemory);
           else if (one.do === 'follow') {
-            // Also between what is stored and what the tail knows, as a store can tell more than its news.
+            // Also between the stored end and the tail's position: a store may return more than it has announced.
             const at = Math.floor((scene.stored.length * one.at) / 100);
             readers.push(scene.follow(formatOffset(at), one.maxBytes, one.eager));
           } else if (one.do === 'pull') readers[one.reader % readers.length]?.pull(one.frames);
@@ -179,7 +181,7 @@ describe('a live tail', () => {
         for (let turn = 0; turn < 5_000; turn += 1) {
           scene.pending.splice(0).forEach((answer) => answer());
           await settled();
-          // Those that are eager must be woken.
+          // Eager readers must be woken.
           readers.forEach((reader) => reader.eager || reader.pull());
           if (readers.every(({ ended }, i) => ended > 0 || stopped.has(i))) break;
         }
@@ -199,7 +201,7 @@ describe('a live tail', () => {
   const limits = { frames: 8, bytes: 4 * FRAME_BYTES };
   const scene = (isSynchronous = false) => new Scene({ limits, offsets: BYTE_OFFSETS, isSynchronous });
 
-  it('shares frames among readers, and cuts them for readers that ask for less', () => {
+  it('shares frames among readers, and cuts them for readers that request less', () => {
     const { tail, ...rest } = scene();
     const shared = [1, 2].map(() => tailReader(tail));
     const small = tailReader(tail, 1_000);
@@ -210,7 +212,7 @@ describe('a live tail', () => {
     expect(rest.pending).toHaveLength(0);
   });
 
-  it('keeps frames within its limits, none without readers, and those that the store cannot read yet', () => {
+  it('limits its frames, and without readers keeps only those that the store cannot read yet', () => {
     const { tail } = scene();
     const push = (commit: number) =>
       tail.push({ bytes: Buffer.alloc(10), next: BYTE_OFFSETS.after(tail.offset, 10), commit });
@@ -231,7 +233,7 @@ describe('a live tail', () => {
     expect(tail.frameAt(formatOffset(140), 100)).toMatchObject({ next: formatOffset(150) });
   });
 
-  it('tells readers of a failure at once, also one that is fetching, and keeps nothing', () => {
+  it('notifies readers of a failure at once, also during a fetch, and keeps no frames', () => {
     const one = scene();
     one.store(Buffer.from('abc'));
     one.tail.push({ bytes: Buffer.from('abc'), next: formatOffset(3) });
@@ -248,7 +250,7 @@ describe('a live tail', () => {
     expect(one.tail.isLive).toBe(false);
   });
 
-  it('gives a reader the failure of its own fetch, and the others go on', async () => {
+  it('reports a failed fetch to its own reader only', async () => {
     const one = scene();
     one.store(Buffer.from('abc'));
     one.tail.jump(formatOffset(3));
@@ -265,7 +267,7 @@ describe('a live tail', () => {
     expect(other.bytes().toString()).toBe('abc');
   });
 
-  it('wakes readers at its end when the metadata change, and when it ends without bytes', () => {
+  it('wakes readers when the metadata change and when the stream ends without bytes', () => {
     const one = scene();
     const reader = one.follow(formatOffset(0), 10, true);
     one.tail.annotate({ status: '200' });
@@ -276,7 +278,7 @@ describe('a live tail', () => {
     expect(reader).toMatchObject({ wakes: 2, ended: 1 });
   });
 
-  it('has the first frame at hand after ready', async () => {
+  it('buffers the first frame before ready resolves', async () => {
     const one = scene(true);
     one.store(Buffer.from('abc'));
     one.tail.jump(formatOffset(3));

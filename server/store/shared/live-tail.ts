@@ -1,7 +1,9 @@
 import type { Frame, Offset, StoreError, StreamEnd, StreamInit } from '../types.ts';
 import { FRAME_BYTES, NO_BYTES, partOf, type OffsetArithmetic } from './frames.ts';
 
-/** How much of the newest frames a tail keeps for its readers. Readers that are further back fetch from the store. */
+/**
+ * Limits of the newest frames that a tail keeps for its readers. Readers that are further behind fetch from the store.
+ */
 export interface WindowLimits {
   readonly frames: number;
   readonly bytes: number;
@@ -10,7 +12,7 @@ export interface WindowLimits {
 /** Limits for stores that are read over a network. A large append fits as a whole, so that readers at the tail never fetch. */
 export const NETWORK_WINDOW: WindowLimits = { frames: 512, bytes: 1_048_576 };
 
-/** Notified when a tail has news. */
+/** Notified when the tail changes. */
 export interface TailReader {
   wake(): void;
 }
@@ -23,7 +25,7 @@ export interface LiveTailOptions {
   readonly metadata: StreamInit['metadata'];
   readonly offsets: OffsetArithmetic;
   readonly limits: WindowLimits;
-  /** Called when the last reader left, and when no more news can come. */
+  /** Called when the last reader has left, and when the tail cannot change any more. */
   readonly onIdle: () => void;
 }
 
@@ -34,7 +36,7 @@ export interface Addition {
   readonly next: Offset;
   /** Set if the write closed the stream. */
   readonly end?: StreamEnd | undefined;
-  /** Whether the stream has no more bytes that are readable now. Default true. */
+  /** Whether the stream has no more readable bytes at present. Default true. */
   readonly upToDate?: boolean;
   /** Number of the commit that wrote the bytes, if the store cannot read recent commits yet (see `trim`). Default 0. */
   readonly commit?: number;
@@ -47,9 +49,9 @@ interface Slot {
 }
 
 /**
- * The end of one stream, as its readers in this process see it: the newest frames, which all of them share, and the
- * stream's end, failure and metadata. A store pushes what was written, once it is durable. A reader is an offset (see
- * `TailFollower`), so that a slow one costs no memory.
+ * The end of one stream, for the readers in this process: the newest frames, which all readers share, and the stream's
+ * end, failure and metadata. A store pushes each write once it is durable. A reader is an offset (see `TailFollower`),
+ * so a slow reader uses no memory.
  */
 export class LiveTail {
   readonly #options: LiveTailOptions;
@@ -57,7 +59,7 @@ export class LiveTail {
   /** Without gaps, the oldest first. The last one ends at `#offset`. */
   #slots: Slot[] = [];
   #bytes = 0;
-  /** Number of slots that were there at the last `age`. */
+  /** Number of slots at the last `age`. */
   #aged = 0;
   #offset: Offset;
   #metadata: StreamInit['metadata'];
@@ -86,7 +88,7 @@ export class LiveTail {
     return this.#failure;
   }
 
-  /** True as long as news can come. */
+  /** True as long as the tail can change. */
   get isLive(): boolean {
     return this.#end === undefined && this.#failure === undefined;
   }
@@ -114,7 +116,7 @@ export class LiveTail {
     this.#options.onIdle();
   }
 
-  /** Adds what was written at the end. The bytes must not change afterwards. Call `wake` when readers may see it. */
+  /** Appends a write. The bytes must not change afterwards. Call `wake` when readers may see it. */
   push({ bytes, next, end, upToDate = true, commit = 0 }: Addition): void {
     const from = this.#offset;
     for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
@@ -144,7 +146,7 @@ export class LiveTail {
     this.#metadata = metadata;
   }
 
-  /** Ends all reads. The first failure counts. */
+  /** Ends all reads. Only the first failure is kept. */
   fail(failure: StoreError): void {
     if (this.#failure) return;
     this.#failure = failure;
@@ -191,7 +193,7 @@ export class LiveTail {
     return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
   }
 
-  /** Returns the offset from which on the store cannot read yet, or `undefined` if it can read everything. */
+  /** Returns the first offset that the store cannot read yet, or `undefined` if it can read everything. */
   unreadableFrom(readable: number): Offset | undefined {
     let from: Offset | undefined;
     for (let i = this.#slots.length - 1; i >= 0; i -= 1) {
@@ -219,7 +221,7 @@ export class LiveTail {
     this.#drop(count);
   }
 
-  /** Drops frames that were there at the last call: a reader that has not taken them by now is slow. */
+  /** Drops frames that already existed at the last call: a reader that has not taken them by now is slow. */
   age(): void {
     this.#drop(this.#aged);
     this.#aged = this.#slots.length;
@@ -231,7 +233,7 @@ export class LiveTail {
     if (end) this.#options.onIdle();
   }
 
-  /** The frame that tells the end to readers that have all bytes. They share it. */
+  /** The frame that reports the end to readers that have all bytes. They share it. */
   #frameOfEnd(end: StreamEnd): Frame {
     return (this.#endFrame ??= { bytes: NO_BYTES, next: this.#offset, upToDate: true, end });
   }
@@ -240,7 +242,7 @@ export class LiveTail {
   #indexAt(offset: Offset): number {
     let low = -1;
     let high = this.#slots.length - 1;
-    // Readers are at the newest frame as a rule.
+    // Readers are usually at the newest frame.
     if (high >= 0 && (this.#slots[high] as Slot).from <= offset) return high;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;

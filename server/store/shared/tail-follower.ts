@@ -4,7 +4,7 @@ import { toStoreError } from './errors.ts';
 import { partOf } from './frames.ts';
 import type { LiveTail, TailReader } from './live-tail.ts';
 
-/** Reads what a live tail does not have any more. */
+/** Reads bytes that a live tail has dropped. */
 export interface FrameSource {
   /**
    * Returns the bytes at an offset, which is before the end of the stream. It may return more than `maxBytes`, which the
@@ -28,8 +28,8 @@ export interface TailFollowerOptions {
 }
 
 /**
- * Reads one stream for one reader: from the live tail if it has the reader's offset, otherwise from the store. It holds at
- * most what it fetched at once.
+ * Reads one stream for one reader: from the live tail if it contains the reader's offset, otherwise from the store.
+ * Buffers at most the result of one fetch.
  */
 export class TailFollower implements Follower, TailReader {
   readonly info: StreamInfo;
@@ -60,7 +60,7 @@ export class TailFollower implements Follower, TailReader {
     return this.#tail.metadata;
   }
 
-  /** Fetches the first frame unless the tail has it, so that `next` returns it at once. @throws StoreError */
+  /** Fetches the first frame unless the tail contains it, so that `next` returns it at once. @throws StoreError */
   async ready(): Promise<void> {
     while (!this.#fetched && this.#atTail() === 'fetch') {
       if (!this.#keep(await this.#source.fetch(this.#offset, this.#maxBytes))) return;
@@ -93,7 +93,7 @@ export class TailFollower implements Follower, TailReader {
   wake(): void {
     if (!this.#isWaiting) return;
     if (!this.#tail.failure) {
-      // What was written does not help a reader that waits for older bytes, or has read further than the tail.
+      // New bytes do not help a reader that waits for older bytes, or has read further than the tail.
       if (this.#isFetching || (this.#offset > this.#tail.offset && this.#tail.isLive)) return;
     }
     this.#isWaiting = false;
@@ -128,7 +128,7 @@ export class TailFollower implements Follower, TailReader {
     return frame;
   }
 
-  /** Keeps a fetched frame. Returns false if it brings nothing. */
+  /** Buffers a fetched frame. Returns false if it contains nothing new. */
   #keep(frame: Frame): boolean {
     if (frame.bytes.length > 0 || frame.end) {
       this.#fetched = frame;
@@ -155,7 +155,7 @@ export class TailFollower implements Follower, TailReader {
       });
   }
 
-  /** After a fetch: notifies the reader, unless what was fetched only moved its offset. */
+  /** After a fetch: notifies the reader, unless the fetch only moved its offset. */
   #resume(): void {
     if (this.#isDone) return;
     const isReadable = this.#failure ?? this.#fetched ?? this.#atTail();

@@ -5,13 +5,15 @@ import type { SharedCoordination } from './shared.ts';
 
 export interface EmbeddedTableOptions {
   readonly use: () => SharedCoordination;
-  /** The store, for what version 0.1 kept in logs. */
+  /** The store, which may contain logs of version 0.1. */
   readonly store: ByteStore;
   /** Seconds that a row is kept after its last use. */
   readonly ttlSeconds: number;
 }
 
-/** Claims as rows. The claim of a create need not be durable: after a crash its process is dead, and the key is free. */
+/**
+ * Claims as rows. The claim of a create need not be durable: after a crash its process is dead, and the key is free.
+ */
 export class EmbeddedClaims implements ClaimTable {
   readonly #options: EmbeddedTableOptions;
 
@@ -22,7 +24,7 @@ export class EmbeddedClaims implements ClaimTable {
   async take(key: string, claim: Claim, instead?: Claim): Promise<Claim> {
     const { use, ttlSeconds } = this.#options;
     await this.#migrate(key);
-    // From here on without a pause: two takers do not see the same holder.
+    // No await from here on: two takers cannot see the same holder.
     const standing = this.#get(key);
     const { table } = use();
     const isSeen = standing?.token === instead?.token && standing?.state === instead?.state;
@@ -66,7 +68,7 @@ export class EmbeddedClaims implements ClaimTable {
     return written;
   }
 
-  /** Moves a claim here that is in a log, as in version 0.1. */
+  /** Moves a claim here from a log of version 0.1. */
   async #migrate(key: string): Promise<void> {
     const { store } = this.#options;
     if (this.#get(key)) return;

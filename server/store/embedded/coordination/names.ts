@@ -17,7 +17,7 @@ export class EmbeddedNames implements NameTable {
 
   async set(name: string, entry: NameEntry): Promise<void> {
     await this.#migrate(name);
-    // From here on without a pause: no change of another process is lost.
+    // No await from here on: no change of another process is lost.
     const creates = this.#creates(name);
     const changed = withEntry(creates, entry);
     if (changed !== creates) await this.#put(name, changed);
@@ -47,7 +47,7 @@ export class EmbeddedNames implements NameTable {
     return written;
   }
 
-  /** Moves creates here that are in a log, as in version 0.1. */
+  /** Moves creates here from a log of version 0.1. */
   async #migrate(name: string): Promise<void> {
     const { use, store } = this.#options;
     if (use().table.get(name) !== undefined || !(await store.head(name))) return;

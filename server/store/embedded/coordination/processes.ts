@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Orphans, Processes } from '../../../coordination/types.ts';
 import type { Member, SharedCoordination } from './shared.ts';
 
-/** Processes on a database that one process holds: those that have started in it are alive, and no others. */
+/** Processes on a database that one process holds. Exactly those that have started in it are alive. */
 export class EmbeddedProcesses implements Processes {
   readonly id: string = randomUUID();
   readonly #use: () => SharedCoordination;
@@ -23,7 +23,7 @@ export class EmbeddedProcesses implements Processes {
     return this.#do((shared) => {
       shared.members.delete(this.id);
       if (this.#member) shared.leave(this.id, this.#member.owned);
-      // The database is closed: it knows nothing of this process any more.
+      // The database is closed and no longer contains this process.
     }).catch(() => undefined);
   }
 

@@ -12,7 +12,9 @@ export interface Member {
   readonly owned: Set<string>;
 }
 
-/** What the coordinators on one open database share. All are in this process, and all others are dead. */
+/**
+ * State that the coordinators on one open database share. All live processes are in this process; all others are dead.
+ */
 export class SharedCoordination {
   readonly table: Table;
   readonly members = new Map<string, Member>();
@@ -25,20 +27,20 @@ export class SharedCoordination {
     for (const { process, streamId } of leftOpen) this.leave(process, [streamId]);
   }
 
-  /** Notes streams of a process that has ended. */
+  /** Records the open streams of a process that has ended. */
   leave(process: string, streamIds: Iterable<string>): void {
     const orphans = this.orphans.get(process) ?? new Set();
     for (const streamId of streamIds) orphans.add(streamId);
     if (orphans.size > 0) this.orphans.set(process, orphans);
   }
 
-  /** Wakes those that watch a row. */
+  /** Wakes the watchers of a row. */
   changed(id: string): void {
     for (const wake of this.#watchers.get(id) ?? []) wake();
   }
 
   /**
-   * Resolves when `isOver` returns true, which is asked at first and after each change of the row.
+   * Resolves when `isOver` returns true. It is called at first and after each change of the row.
    * @throws the signal's reason.
    */
   async until(id: string, isOver: () => boolean, signal: AbortSignal): Promise<void> {

@@ -8,13 +8,13 @@ import type { CommitLog } from '../write-behind.ts';
 /** Rows that one commit of the sweeper removes. */
 const ROWS_PER_COMMIT = 400;
 
-/** Of the rows that this version writes. */
+/** Version of the rows that this code writes. */
 const VERSION = 1;
 
 /** A row as it is stored. */
 interface Row {
   readonly v: number;
-  /** Unix time in milliseconds; somewhat later than the TTL says. */
+  /** Unix time in milliseconds. Somewhat later than the TTL requires. */
   readonly expiresAt: number;
   readonly value: unknown;
 }
@@ -26,8 +26,8 @@ export interface TableHost {
 }
 
 /**
- * Rows of JSON in LMDB, each with a TTL. In memory are only the rows that LMDB does not contain yet: startup and memory do
- * not depend on how many there are.
+ * Rows of JSON in LMDB, each with a TTL. Memory contains only the rows that are not in LMDB yet, so startup time and
+ * memory do not depend on the number of rows.
  */
 export class Table {
   readonly #host: TableHost;
@@ -49,7 +49,7 @@ export class Table {
     return this.#write(pending);
   }
 
-  /** Restarts the TTL of a row. Written once in an eighth of the TTL. */
+  /** Restarts the TTL of a row. Writes at most once in an eighth of the TTL. */
   touch(id: string, ttlSeconds: number): void {
     const row = this.#row(id);
     if (!row || row.expiresAt >= Date.now() + ttlSeconds * 1_000) return;
@@ -72,7 +72,7 @@ export class Table {
     return [...new Set([...stored, ...pending])].filter((id) => this.#row(id));
   }
 
-  /** Forgets what LMDB contains by now, and tries again what could not be written. */
+  /** Drops rows that are in LMDB by now, and retries those that could not be written. */
   tidy(): void {
     for (const [id, pending] of this.#pending) {
       if (pending.isStored(this.#host.log.readable)) this.#pending.delete(id);
@@ -88,7 +88,7 @@ export class Table {
     await committer.run((to) => {
       for (const { key, value: id } of due) {
         to.remove(key);
-        // One that was written again has another expiry in the index.
+        // A row that was written again has another expiry in the index.
         if (!this.#row(id)) to.remove(rowKey(id));
       }
     });
@@ -135,11 +135,11 @@ class PendingRow implements Participant {
   isFailed = false;
   readonly #id: string;
   readonly #log: CommitLog;
-  /** Expiry that is in the index. */
+  /** Expiry in the index. */
   #indexed: number | undefined;
   #waiting: Waiter[] = [];
   #inCommit: Waiter[] = [];
-  /** Set while nothing is left to commit: the last commit that may contain the row. */
+  /** Set when nothing is left to commit: the last commit that may contain the row. */
   #commit: number | undefined;
 
   constructor(id: string, stored: Row | undefined, log: CommitLog) {
@@ -153,7 +153,7 @@ class PendingRow implements Participant {
     return this.#commit !== undefined && this.#commit <= readable;
   }
 
-  /** Resolves when the row, as it is now, is committed. */
+  /** Resolves when the current version of the row is committed. */
   written(): Promise<void> {
     this.#commit = undefined;
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));

@@ -8,7 +8,7 @@ export function backoffMs(attempt: number): number {
   return shared.backoffMs(attempt, PAUSES);
 }
 
-/** Waits before the next attempt; keeps no process alive. Rejects when `signal` aborts. */
+/** Waits before the next attempt. Does not keep the process alive. Rejects when `signal` aborts. */
 export async function pause(attempt: number, signal?: AbortSignal): Promise<void> {
   await delay(backoffMs(attempt), undefined, { ref: false, ...(signal && { signal }) });
 }

@@ -6,22 +6,22 @@ import { scriptsFor } from './scripts.ts';
 
 export interface ScriptCheck {
   readonly connection: Connection;
-  /** What the server says about itself, for the message. */
+  /** Server version from `INFO`, for the message. */
   readonly info: string;
   readonly keyPrefix: string;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs one script of the store. Servers that speak the protocol of Redis but run scripts otherwise (Dragonfly, KeyDB)
- * would accept a store whose responses can be neither written nor read.
+ * Runs one script of the store. Servers that speak the Redis protocol but run scripts differently (Dragonfly, KeyDB)
+ * would otherwise accept a store whose responses can be neither written nor read.
  *
- * @throws ConfigurationError if the server rejects the script; otherwise the error of the connection
+ * @throws ConfigurationError if the server rejects the script; otherwise the error of the connection.
  */
 export async function checkScripts({ connection, info, keyPrefix, signal }: ScriptCheck): Promise<void> {
-  // A stream that does not exist: the script changes nothing.
+  // The stream does not exist, so the script changes nothing.
   const { meta, log } = keysOf(keyPrefix, 'check');
-  // It has flags, reads, and contains commands of streams and of pub/sub.
+  // This script has flags, reads, and contains commands of streams and of pub/sub.
   const { text } = scriptsFor(connection.publish).close;
   const args = ['', '0', '{}', '{}', ''];
   let reply;

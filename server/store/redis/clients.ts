@@ -1,6 +1,6 @@
 /**
- * What the store uses of node-redis 5 and ioredis, by shape: whatever modules, scripts and protocol a client was made
- * with, it fits, and the types of this package need no types of an optional one.
+ * The parts of node-redis 5 and ioredis that the store uses, typed structurally. A client fits whatever modules,
+ * scripts and protocol it was created with, and the types of this package do not need those of an optional one.
  */
 
 interface Emitter {
@@ -17,7 +17,7 @@ export interface RedisCommandOptions {
 /** Receives the payload of a pub/sub message. */
 export type RedisListener = (message: Buffer) => void;
 
-/** What `createClient` gives. */
+/** Result of `createClient`. */
 export interface RedisClient extends Emitter {
   readonly isOpen: boolean;
   readonly isReady: boolean;
@@ -38,12 +38,12 @@ export interface RedisClusterNode {
   readonly client?: RedisClient | undefined;
 }
 
-/** What `createCluster` gives. */
+/** Result of `createCluster`. */
 export interface RedisCluster extends Emitter {
   readonly isOpen: boolean;
   readonly slots: readonly { readonly master: RedisClusterNode }[];
   readonly masters: readonly RedisClusterNode[];
-  /** Refreshes the table of slots; node-redis does so by itself on `MOVED` only, not when a node is dead. */
+  /** Refreshes the slot table. node-redis does so by itself only on `MOVED`, not when a node is dead. */
   readonly _slots?: { rediscover?(startWith: RedisClient): Promise<void> };
   connect(): Promise<unknown>;
   destroy(): void;
@@ -56,7 +56,7 @@ export interface RedisCluster extends Emitter {
   ): Promise<unknown>;
 }
 
-/** What `createSentinel` gives. */
+/** Result of `createSentinel`. */
 export interface RedisSentinel extends Emitter {
   readonly isOpen: boolean;
   connect(): Promise<unknown>;
@@ -76,7 +76,7 @@ export interface RedisSentinel extends Emitter {
 }
 
 /**
- * What the store uses of ioredis (5.6 or later), by shape: what `new Redis()` returns, for one server or with
+ * The parts of ioredis (5.6 or later) that the store uses: the result of `new Redis()`, for one server or with
  * `sentinels`.
  */
 export interface IoRedisClient {
@@ -90,7 +90,7 @@ export interface IoRedisClient {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** What the store uses of `new Redis.Cluster()` of ioredis, by shape. */
+/** The parts of ioredis' `new Redis.Cluster()` that the store uses. */
 export interface IoRedisCluster {
   readonly isCluster: boolean;
   readonly status: string;

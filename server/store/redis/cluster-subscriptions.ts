@@ -7,7 +7,7 @@ interface Subscription {
   readonly channel: string;
   readonly listener: ChannelListener;
   readonly slot: number;
-  /** The node that it is made with; undefined when it has to be made again. */
+  /** Address of the node of the subscription. Undefined if it has to be created again. */
   address: string | undefined;
   placing: boolean;
 }
@@ -16,7 +16,7 @@ interface Subscription {
 export interface ClusterNodes {
   masters(): readonly RedisClusterNode[];
   masterOf(slot: number): RedisClusterNode | undefined;
-  /** A client of the node, like which connections are made. */
+  /** Returns a client of the node. Connections are created with its options. */
   clientOf(node: RedisClusterNode): Promise<RedisClient>;
 }
 
@@ -24,13 +24,13 @@ export interface ClusterSubscriptionsOptions {
   readonly nodes: ClusterNodes;
   /** Called when messages may have been missed. */
   readonly onGap: () => void;
-  /** Called when the table of slots turned out to be wrong. */
+  /** Called when the slot table is out of date. */
   readonly onStray: () => void;
 }
 
 /**
- * Subscriptions to sharded channels, each with the master of its slot. node-redis has them too, but forgets
- * them when a failover takes their node out of its table.
+ * Subscriptions to sharded channels, each with the master of its slot. node-redis supports them too, but loses them
+ * when a failover removes their node from its slot table.
  */
 export class ClusterSubscriptions {
   readonly #options: ClusterSubscriptionsOptions;
@@ -60,7 +60,7 @@ export class ClusterSubscriptions {
     await subscriber?.sUnsubscribe(channel, listener, true).catch(ignore);
   }
 
-  /** Moves what is not with the master of its slot any more. */
+  /** Moves the subscriptions that are no longer with the master of their slot. */
   tend(): void {
     const masters = new Set(this.#options.nodes.masters().map((node) => node.address));
     for (const address of this.#subscribers.keys()) {
@@ -91,7 +91,7 @@ export class ClusterSubscriptions {
       const subscriber = await this.#subscriberOf(master.address);
       await subscriber.sSubscribe(channel, listener, true);
       subscription.address = master.address;
-      // Removed while it was being made.
+      // Removed while it was being created.
       if (this.#subscriptions.get(listener) !== subscription) {
         await subscriber.sUnsubscribe(channel, listener, true);
       }
@@ -120,7 +120,7 @@ export class ClusterSubscriptions {
     if (!node) throw new Error(`the cluster has no master ${address}`);
     const subscriber = createSubscriber(await nodes.clientOf(node), onGap);
     this.#subscribers.set(address, subscriber);
-    // Slots that moved take their channels along, and node-redis drops these (two ways, two events).
+    // node-redis drops the channels of slots that moved, and reports it with two different events.
     subscriber.on('sharded-channel-moved', (channel) => this.#lose((one) => one.channel === channel));
     subscriber.on('__MOVED', () => this.#lose((one) => one.address === address));
     await subscriber.connect();

@@ -12,10 +12,10 @@ import {
 import { replyCode } from './failures.ts';
 import { before, ignore, PING_MS } from './subscriber.ts';
 
-/** Milliseconds between two looks at the table of slots. */
+/** Minimum milliseconds between two refreshes of the slot table. */
 const REDISCOVER_MS = 250;
 
-/** A cluster: the client for commands, and for messages one connection of our own to each master. */
+/** A cluster: the app's client for commands, and one connection of our own to each master for messages. */
 export class ClusterConnection implements Connection {
   readonly publish = 'SPUBLISH';
   readonly #cluster: RedisCluster;
@@ -46,8 +46,8 @@ export class ClusterConnection implements Connection {
   }
 
   /**
-   * A command for a node that is down waits within the client for this very node, whoever has its slots by
-   * then; `recover` takes it out of there.
+   * Sends a command. The client queues a command for a node that is down until this node returns, even if another node
+   * has its slots by then; `recover` removes it from that queue.
    */
   send(key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {
     return this.#cluster.sendCommand(key, false, [...args], {
@@ -56,7 +56,7 @@ export class ClusterConnection implements Connection {
     }) as Promise<Reply>;
   }
 
-  /** Of whichever master answers first: one that is down must not keep the others from being used. */
+  /** Returns the reply of the master that answers first: one that is down must not prevent the use of the others. */
   info(signal: AbortSignal): Promise<string> {
     const answers = this.#cluster.masters.map(async (node) =>
       String(await (await this.#cluster.nodeClient(node)).sendCommand(INFO)),
@@ -66,7 +66,7 @@ export class ClusterConnection implements Connection {
 
   async recover(error: unknown): Promise<void> {
     const code = replyCode(error);
-    // A node that answers with anything else knows its place; MOVED is the client's own business.
+    // A node that replies with any other error serves its slots. The client handles MOVED itself.
     if (code !== undefined && code !== 'READONLY' && code !== 'CLUSTERDOWN') return;
     if (error instanceof SilenceError || performance.now() - this.#rediscoveredAt > REDISCOVER_MS) {
       this.#rediscovering ??= this.#rediscover().finally(() => {
@@ -95,7 +95,7 @@ export class ClusterConnection implements Connection {
     this.#cluster.off('error', ignore);
   }
 
-  /** Asks a master that answers who has which slots: one that is silent would be waited for. */
+  /** Requests the slot table from a master that answers. An unresponsive one would delay it. */
   async #rediscover(): Promise<void> {
     const clients = this.#cluster.masters.flatMap(({ client }) => (client?.isReady ? [client] : []));
     const signal = AbortSignal.timeout(PING_MS);

@@ -10,22 +10,22 @@ import type { Script } from './script.ts';
 import type { Scripts, Status } from './scripts.ts';
 import { StoreError } from '../types.ts';
 
-/** Bytes of one entry of a log. Longer appends become several, so that a read never handles a huge one. */
+/** Maximum size of a log entry in bytes. Longer appends are split, so that a read never handles a huge entry. */
 export const ENTRY_BYTES = 65_536;
 
-/** Where a stream stands. */
+/** Position and end of a stream. */
 export interface State {
   readonly epoch: string;
-  /** Position behind the last byte. */
+  /** Position after the last byte. */
   readonly tail: number;
   readonly end?: StreamEnd;
 }
 
-/** What a stream is. */
+/** State of a stream with its properties. */
 export interface Described extends State {
-  /** As it was created. */
+  /** Properties that it was created with. */
   readonly init: StreamInit;
-  /** Entries that were added to the metadata since, a line of JSON each. */
+  /** Entries that were added to the metadata since, one line of JSON each. */
   readonly notes: string;
   readonly fence: Fence;
 }
@@ -43,21 +43,21 @@ export interface Chunk extends State {
   readonly bytes: Buffer;
 }
 
-/** What a writer knows of a stream that it created; of others it knows nothing, and nothing is checked. */
+/** A writer's knowledge of a stream that it created. Streams of other creators are not checked. */
 export interface Written {
   readonly epoch: string;
-  /** The furthest tail that Redis acknowledged. */
+  /** The highest tail that Redis acknowledged. */
   readonly tail: number;
 }
 
 export interface Appended extends State {
-  /** True when an earlier try had written the bytes already. */
+  /** True if an earlier attempt had already written the bytes. */
   readonly again: boolean;
 }
 
 export interface Closed extends State {
   readonly end: StreamEnd;
-  /** True when this call closed it with what it brought. */
+  /** True if this call closed the stream and stored its bytes. */
   readonly added: boolean;
 }
 
@@ -74,12 +74,12 @@ export interface Adopted extends Written, Annotated {
   readonly fence: Fence;
 }
 
-/** The store's operations on Redis, typed. Statuses of the scripts become `StoreError`s here. */
+/** The store's operations on Redis, typed. Converts the statuses of the scripts to `StoreError`s. */
 export class Commands {
   readonly #requests: Requests;
   readonly #scripts: Scripts;
   readonly #prefix: string;
-  /** Names this store among all that write to the same streams. */
+  /** Identifies this store among all that write to the same streams. */
   readonly #who: string;
   #number = 0;
 
@@ -94,7 +94,7 @@ export class Commands {
     return keysOf(this.#prefix, id);
   }
 
-  /** False when the id is taken. `epoch` names this life of the id. */
+  /** Returns false if the id is taken. `epoch` identifies this stream among all that are created under the id. */
   async create(id: string, epoch: string, init: StreamInit): Promise<boolean> {
     const ttlMs = Math.max(1, Math.ceil(init.ttlSeconds * 1000));
     const args = [epoch, this.#who, encodeInit(init), String(ttlMs)];
@@ -157,7 +157,7 @@ export class Commands {
   }
 
   /**
-   * @param epoch of the life that is meant, when it matters.
+   * @param epoch of the expected stream, to detect that the id was created again.
    * @param touch whether this read restarts the TTL.
    */
   async read(id: string, from: number, maxBytes: number, touch: boolean, epoch = ''): Promise<Chunk> {
@@ -171,13 +171,13 @@ export class Commands {
     return { ...state(life, tail, end), bytes: bytes as Buffer };
   }
 
-  /** Restarts the TTL and tells what the stream is. */
+  /** Restarts the TTL and returns the state of the stream. */
   async open(id: string): Promise<Opened> {
     const [, epoch, tail, end, owner, ...rest] = await this.#run(this.#scripts.open, id, []);
     return { ...state(epoch, tail, end), owner: text(owner), ...described(rest) };
   }
 
-  /** What the stream is, without restarting its TTL. */
+  /** Returns the state of the stream without restarting its TTL. */
   async head(id: string): Promise<Described | undefined> {
     const [status, epoch, tail, end, ...rest] = await this.#run(this.#scripts.head, id, [], {
       tolerate: 'NOT_FOUND',
@@ -187,8 +187,9 @@ export class Commands {
   }
 
   /**
-   * True when there was one. A stream that is gone after a try whose answer was lost counts as deleted by
-   * that try.
+   * Deletes a stream. If the reply to an earlier attempt was lost and the stream does not exist, it counts as deleted
+   * by that attempt.
+   * @returns true if the stream existed.
    */
   async delete(id: string): Promise<boolean> {
     let repeated = false;
@@ -228,7 +229,7 @@ function throwFor(status: Status): void {
   }
 }
 
-/** Pieces of at most an entry's size, as views of the same bytes. */
+/** Splits bytes into entries, as views of the same memory. */
 function entriesOf(bytes: Uint8Array): Buffer[] {
   const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (whole.length <= ENTRY_BYTES) return whole.length > 0 ? [whole] : [];

@@ -13,9 +13,9 @@ import { SentinelConnection } from './sentinel.ts';
 import { StandaloneConnection } from './standalone.ts';
 import { ignore, PING_MS, SILENCE_MS } from './subscriber.ts';
 
-/** Milliseconds that Redis is given to be there when the store opens. */
+/** Milliseconds within which Redis must be reachable when the store opens. */
 const OPEN_MS = 9_500;
-/** Scripts with flags and sharded channels came with this version; every Valkey has them. */
+/** First version with script flags and sharded channels. Every Valkey version has them. */
 const OLDEST_MAJOR = 7;
 /** One attempt to open the store. */
 interface Attempt {
@@ -23,13 +23,13 @@ interface Attempt {
   readonly keyPrefix: string;
 }
 
-/** Replies to a wrong password or a missing right: trying again changes nothing. */
+/** Replies to a wrong password or a missing permission. A retry would not help. */
 const REFUSALS = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM']);
 
 /**
- * Opens what the options describe.
- * @throws StoreError `UNAVAILABLE`; ConfigurationError when a package is missing, or Redis is too old or of
- *   another kind. Nothing is left open then.
+ * Opens the connection that the options describe.
+ * @throws StoreError `UNAVAILABLE`; ConfigurationError if a package is missing, or if Redis is too old or of another
+ *   kind. No connection is left open then.
  */
 export async function connect(options: CheckedOptions, onGap: () => void): Promise<Connection> {
   const attempt = { signal: AbortSignal.timeout(OPEN_MS), keyPrefix: options.keyPrefix };
@@ -86,7 +86,7 @@ async function connectByUrl(url: string, attempt: Attempt, onGap: () => void): P
   const { username, password, protocol } = new URL(url);
   const cluster = createCluster({
     rootNodes: [{ url }],
-    // Else it waits for every node whenever it looks who has which slots, for one that is down until it is up.
+    // Otherwise each refresh of the slot table waits for every node, and for a node that is down until it returns.
     minimizeConnections: true,
     defaults: {
       ...settings,
@@ -109,12 +109,12 @@ async function loadRedis() {
 }
 
 interface Troubles {
-  /** Rejects when Redis refuses us for good. */
+  /** Rejects if Redis refuses the connection permanently. */
   readonly refused: Promise<never>;
   last(): unknown;
 }
 
-/** What goes wrong while a client connects: it tells in events only, and tries on. */
+/** Collects the errors of a client that is connecting. The client reports them as events only, and keeps trying. */
 function troublesOf(client: RedisClient): Troubles {
   let last: unknown;
   const refused = new Promise<never>((_, reject) => {
@@ -140,11 +140,11 @@ async function opened(connection: Connection, attempt: Attempt, troubles?: Troub
   }
 }
 
-/** Refuses a server that is too old or does not run the scripts, and tells whether it is part of a cluster. */
+/** Rejects a server that is too old or does not run the scripts. @returns whether it is part of a cluster. */
 async function checkServer(connection: Connection, attempt: Attempt): Promise<boolean> {
   const { signal, keyPrefix } = attempt;
   const info = await patiently(signal, () => connection.info(signal)).catch((error: unknown) => {
-    // A user who may not ask may still do all that the store needs.
+    // A user without the permission for INFO may still have all permissions that the store needs.
     if (replyCode(error) === 'NOPERM') return '';
     throw error;
   });
@@ -155,13 +155,13 @@ async function checkServer(connection: Connection, attempt: Attempt): Promise<bo
     );
   }
   const isCluster = /^(redis|server)_mode:cluster/m.test(info);
-  // A cluster refuses keys of other nodes on the connection to a single one, which is about to be replaced.
+  // A connection to a single node of a cluster rejects keys of other nodes. This connection is replaced below.
   if (!isCluster || connection.publish === 'SPUBLISH')
     await patiently(signal, () => checkScripts({ connection, info, keyPrefix, signal }));
   return isCluster;
 }
 
-/** Repeats what a moment changes, such as a server that is loading. */
+/** Retries after temporary failures, such as a server that is still loading its data. */
 async function patiently<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
   for (let attempts = 0; ; attempts += 1) {
     try {

@@ -18,7 +18,7 @@ describe('a deadline', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('rejects what has no answer, and unsends what was not sent', async () => {
+  it('rejects unanswered commands, and cancels those that were not sent', async () => {
     const deadline = new Deadlines(() => undefined, 10_000).next();
     const pending = deadline.race(never);
     const rejected = expect(pending).rejects.toThrow('no answer within 10 s');
@@ -30,7 +30,7 @@ describe('a deadline', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('tells of a silence, again and again, and only while somebody waits', async () => {
+  it('reports a stalled connection repeatedly, and only while an operation is pending', async () => {
     const onStall = vi.fn();
     const deadline = new Deadlines(onStall, 10_000).next();
     await deadline.race(Promise.resolve());

@@ -1,15 +1,15 @@
 import { setMaxListeners } from 'node:events';
 
-/** Milliseconds without an answer after which the connection is doubted, again and again. */
+/** Milliseconds without a reply after which the connection is checked, repeatedly. */
 const STALL_MS = 2_000;
-/** Operations that begin within this time share their timers and their signal. */
+/** Milliseconds. Operations that begin within this time share their timers and their signal. */
 const SHARE_MS = 500;
 
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
 
-/** The time that operations have which began at about the same time. */
+/** The time limit of operations that began at about the same time. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #pending = new Set<(error: Error) => void>();
@@ -24,12 +24,12 @@ export class Deadline {
     this.#stall = setInterval(() => this.#pending.size > 0 && onStall(), STALL_MS).unref();
   }
 
-  /** Aborts when the time is over: what is not sent by then never will be. */
+  /** Aborts when the time is over: commands that have not been sent by then are never sent. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The promise's outcome, or a rejection when the time is over. */
+  /** Returns the promise's result, or rejects when the time is over. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pending.add(reject);
@@ -40,7 +40,7 @@ export class Deadline {
         },
         (error: unknown) => {
           this.#pending.delete(reject);
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- handed on as it came
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed through unchanged
           reject(error);
         },
       );
@@ -56,14 +56,14 @@ export class Deadline {
   }
 }
 
-/** Gives out deadlines without a timer for each operation. */
+/** Creates deadlines without a timer for each operation. */
 export class Deadlines {
   readonly #onStall: () => void;
   readonly #limitMs: number;
   readonly #live = new Set<Deadline>();
   #current: { readonly deadline: Deadline; readonly until: number } | undefined;
 
-  /** @param limitMs milliseconds after which an operation that Redis did not answer has failed. */
+  /** @param limitMs milliseconds after which an operation fails if Redis has not replied. */
   constructor(onStall: () => void, limitMs: number) {
     this.#onStall = onStall;
     this.#limitMs = limitMs;
@@ -80,7 +80,7 @@ export class Deadlines {
     return this.#current.deadline;
   }
 
-  /** Ends all of them now. */
+  /** Ends all deadlines now. */
   end(error: Error): void {
     for (const deadline of [...this.#live]) deadline.end(error);
     this.#current = undefined;

@@ -23,7 +23,7 @@ describe('a failure of Redis', () => {
     expect(error.message).toContain('give it more');
   });
 
-  it('stays what it is when it is one of the store already', () => {
+  it('is returned unchanged if it is a store error already', () => {
     const error = new StoreError('NOT_FOUND', 'gone');
     expect(unavailable(error)).toBe(error);
   });

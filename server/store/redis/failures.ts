@@ -1,6 +1,6 @@
 import { StoreError } from '../types.ts';
 
-/** Replies that a moment changes: a failover, a start, a script that runs long, a cluster that reorders itself. */
+/** Temporary error replies: a failover, a start, a slow script, a cluster that moves slots. */
 const PASSING = new Set([
   'READONLY',
   'LOADING',
@@ -23,23 +23,26 @@ const ADVICE: Readonly<Record<string, string>> = {
   CROSSSLOT: 'the keys of a stream are in several slots: is there a proxy before the cluster?',
 };
 
-/** The word that an error reply begins with; undefined for an error of the connection. */
+/** Returns the first word of an error reply; undefined for an error of the connection. */
 export function replyCode(error: unknown): string | undefined {
   return error instanceof Error ? /^-?([A-Z]{2,}) /.exec(error.message)?.[1] : undefined;
 }
 
-/** True when the same command may succeed in a moment: errors of the connection and passing replies. */
+/** Returns true if a retry of the same command may succeed: for errors of the connection and temporary replies. */
 export function isPassing(error: unknown): boolean {
   const code = replyCode(error);
   return code === undefined || PASSING.has(code);
 }
 
-/** True for an error that none of our commands gives, but `CLIENT SETINFO` before Redis 7.2 (see `StrayReplyError`). */
+/**
+ * Returns true for an error that none of our commands causes, but `CLIENT SETINFO` before Redis 7.2 (see
+ * `StrayReplyError`).
+ */
 export function isStray(error: unknown): error is Error {
   return error instanceof Error && /^ERR unknown (sub)?command\b/.test(error.message);
 }
 
-/** `UNAVAILABLE` with a sentence that says what to do. Messages of Redis carry no credentials. */
+/** Returns an `UNAVAILABLE` error whose message says what to do. Error messages of Redis contain no credentials. */
 export function unavailable(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = replyCode(error);

@@ -8,7 +8,7 @@ import { TailFollower } from '../shared/tail-follower.ts';
 const EPOCH = 'abcdefgh-_012345';
 const COMPLETE: StreamEnd = { outcome: 'complete' };
 
-/** A stream as Redis has it, and a feed that hears of it what the test lets through. */
+/** A stream in Redis, and a feed that receives only the messages that the test delivers. */
 class Scene {
   bytes = Buffer.alloc(0);
   end: StreamEnd | undefined;
@@ -34,7 +34,7 @@ class Scene {
     return { epoch: EPOCH, tail: this.bytes.length, ...(this.end && { end: this.end }) };
   }
 
-  /** Adds bytes, and gives the message that Redis sends. */
+  /** Adds bytes. @returns the message that Redis sends. */
   add(bytes: Uint8Array, end?: StreamEnd): Buffer {
     const at = String(this.bytes.length).padStart(16, '0');
     this.bytes = Buffer.concat([this.bytes, bytes]);
@@ -76,7 +76,7 @@ class Scene {
   }
 }
 
-/** Lets everything that is under way come to its end: nothing in a scene waits for time. */
+/** Resolves once all pending work has finished: nothing in a scene waits for time. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 const piece = fc.uint8Array({ minLength: 1, maxLength: 40 });
@@ -89,7 +89,7 @@ const step = fc.oneof(
 );
 
 describe('a feed', () => {
-  it('gives every byte once, whatever comes late, twice or never, once it has looked', async () => {
+  it('returns every byte once after a poll, even if messages were late, repeated or lost', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 40 }),
@@ -127,7 +127,7 @@ describe('a feed', () => {
     );
   });
 
-  it('needs no look at Redis while messages come', async () => {
+  it('does not poll Redis while messages arrive', async () => {
     const scene = new Scene();
     const reader = scene.follow();
     for (let i = 0; i < 10; i += 1) scene.feed.onMessage(scene.add(Buffer.from(`${i}`)));
@@ -137,7 +137,7 @@ describe('a feed', () => {
     expect(scene.reads).toBe(0);
   });
 
-  it('fetches what one reader missed once, for those who ask at the same time', async () => {
+  it('fetches missed bytes once for readers that request them at the same time', async () => {
     const scene = new Scene();
     scene.add(Buffer.from('past'));
     scene.feed.compare(scene.state(), 0);
@@ -151,7 +151,7 @@ describe('a feed', () => {
     for (const reader of readers) expect(reader.bytes().toString()).toBe('past');
   });
 
-  it('fails when Redis has less than it had, or another life of the id', () => {
+  it('fails when Redis has less than before, or another epoch of the id', () => {
     const shorter = new Scene();
     const one = shorter.follow();
     shorter.feed.onMessage(shorter.add(Buffer.from('abc')));
@@ -170,7 +170,7 @@ describe('a feed', () => {
     expect(three.error).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  it('takes a look that is older than what it heard since for no loss', () => {
+  it('does not treat a poll result that is older than a message as lost bytes', () => {
     const scene = new Scene();
     const reader = scene.follow();
     const asked = scene.feed.position;
@@ -180,7 +180,7 @@ describe('a feed', () => {
     expect(reader.error).toBeUndefined();
   });
 
-  it('wakes a reader once for each pull that gave nothing', () => {
+  it('wakes a reader once for each pull that returned nothing', () => {
     const scene = new Scene();
     let wakes = 0;
     const info = { contentType: 'x', ttlSeconds: 1, metadata: {}, tail: '0' };

@@ -10,7 +10,7 @@ import { parseMessage, withNotes } from './messages.ts';
 
 /** Bytes that one read fetches at most, unless a reader asks for more. */
 const FETCH_BYTES = 131_072;
-/** An append fits as a whole, so that readers at the tail never have to fetch. */
+/** A large append fits as a whole, so that readers at the tail never have to fetch. */
 const LIMITS: WindowLimits = { frames: 512, bytes: 1_048_576 };
 
 export interface FeedOptions {
@@ -150,7 +150,7 @@ export class Feed implements FrameSource {
     }
   }
 
-  /** Reads what the tail missed. If that is more than readers at the tail would be given, they fetch it. */
+  /** Reads the bytes that the tail missed. If there are more than the tail keeps, readers fetch them. */
   #catchUp(): void {
     this.#hasMissed = true;
     if (this.#isCatchingUp || !this.tail.isLive) return;
@@ -183,7 +183,7 @@ export class Feed implements FrameSource {
   }
 
   #failureOf(error: unknown): StoreError {
-    // Redis had a position that it does not know any more.
+    // Redis no longer has a position that it had acknowledged.
     const failure = isStoreError(error, 'INVALID_OFFSET') ? bytesLost() : unavailable(error);
     if (failure.code === 'NOT_FOUND') this.tail.fail(failure);
     return failure;

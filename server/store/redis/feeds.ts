@@ -10,7 +10,7 @@ import { unavailable } from './failures.ts';
 import { Feed } from './feed.ts';
 import { withNotes } from './messages.ts';
 
-/** Milliseconds without a message after which a stream is polled: messages may get lost, and an expiry sends none. */
+/** Milliseconds without a message after which a stream is polled. Messages may get lost, and an expiry sends none. */
 const QUIET_MS = 750;
 /** Polls are spread over this many ticks of `QUIET_MS`. */
 const TICKS = 4;
@@ -25,7 +25,7 @@ interface Entry {
 export interface FeedsOptions {
   readonly commands: Commands;
   readonly connection: Pick<Connection, 'subscribe' | 'unsubscribe' | 'tend'>;
-  /** This store's name as an owner of streams. */
+  /** Owner name of this store's streams. */
   readonly who: string;
 }
 
@@ -41,7 +41,7 @@ export class Feeds {
     this.#options = options;
   }
 
-  /** Returns the feed of a stream that has followers; of this epoch, if one is given. */
+  /** Returns the feed of a stream that has followers. If an epoch is given, only the feed of that epoch. */
   get(id: string, epoch?: string): Feed | undefined {
     const feed = this.#entries.get(id)?.feed;
     return epoch === undefined || feed?.epoch === epoch ? feed : undefined;

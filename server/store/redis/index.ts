@@ -12,13 +12,13 @@ export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/out
 export type { FormatName, Usage } from '../../../protocol/usage.ts';
 
 /**
- * A store on Redis 7 or Valkey: standalone, under Sentinel, or a cluster. Any number of processes may share
- * one. What Redis acknowledged is as durable as Redis is set up to be: see "Redis" in docs/deployment.md.
+ * Creates a store on Redis 7 or Valkey: standalone, under Sentinel, or a cluster. Any number of processes may share
+ * one. Acknowledged writes are as durable as Redis is configured to be: see "Redis" in docs/deployment.md.
  *
  * @param options a URL or a client, and timeouts.
+ * @throws ConfigurationError for invalid options.
  * @example
  * app.use('/v1/proxy', durableProxy({ jwtSecret, allowlist, store: redisStore({ url: 'redis://localhost:6379' }) }))
- * @throws ConfigurationError at once for options that cannot work.
  */
 export function redisStore(options: RedisStoreOptions): StreamStore {
   const checked = checkOptions(options);

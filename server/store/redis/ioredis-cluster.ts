@@ -6,24 +6,26 @@ import { replyCode } from './failures.ts';
 import { IoRedisConnection, OWN_CONNECTION } from './ioredis.ts';
 import { before, ignore } from './subscriber.ts';
 
-/** Parts of a cluster that its types do not have. */
+/** Members of a cluster client that the library does not type. */
 interface Internals {
-  /** For each slot the keys of its nodes, the master first. */
+  /** Keys of the nodes of each slot, the master first. */
   readonly slots: readonly (readonly string[] | undefined)[];
   refreshSlotsCache(callback: () => void): void;
 }
 
-/** Milliseconds between two looks at the table of slots, and for a node to accept a connection. */
+/** Milliseconds between two refreshes of the slot table, and for a node to accept a connection. */
 const REFRESH_MS = 2_000;
 
-/** A cluster by a client of ioredis: a copy of the client for commands, a connection to each master for messages. */
+/**
+ * A cluster by a client of ioredis: a copy of the client for commands, and a connection to each master for messages.
+ */
 export class IoRedisClusterConnection implements Connection {
   readonly publish = 'SPUBLISH';
   readonly #cluster: IoRedisCluster & Internals;
   readonly #subscriptions: ClusterSubscriptions;
   #refreshing: Promise<void> | undefined;
 
-  /** @param like a client of the app, of which only the options are used. */
+  /** @param like a client of the app. Only its options are used. */
   constructor(like: IoRedisCluster, onGap: () => void) {
     const { redisOptions } = like.options as { redisOptions?: object };
     this.#cluster = like.duplicate([], {
@@ -59,11 +61,11 @@ export class IoRedisClusterConnection implements Connection {
   async send(_key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {
     if (this.#cluster.status !== 'ready') await this.#whenReady(signal);
     const [name, ...rest] = args;
-    // The client finds the keys of a script by its name, which it knows in lower case.
+    // The client finds the keys of a command by its lower-case name.
     return (await this.#cluster.callBuffer(String(name).toLowerCase(), rest)) as Reply;
   }
 
-  /** Of whichever master answers first. */
+  /** Returns the reply of the master that answers first. */
   async info(signal: AbortSignal): Promise<string> {
     const answers = this.#cluster.nodes('master').map((node) => node.call('info', ['server']));
     return String(await before(signal, Promise.any(answers)));

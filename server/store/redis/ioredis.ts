@@ -4,8 +4,8 @@ import type { IoRedisClient, RedisClient, RedisCommandOptions, RedisListener } f
 import { before, ignore, PING_MS, SILENCE_MS } from './subscriber.ts';
 
 /**
- * Options of our own connections, whatever the client has. A command is never repeated by ioredis, which does not know
- * its deadline: `Requests` repeats it. Keys have the prefix of the store alone, because scripts build the names of
+ * Options of our own connections; they override the client's. ioredis never repeats a command, because it does not know
+ * its deadline: `Requests` repeats it. Keys have only the prefix of the store, because scripts build the names of
  * channels from them.
  */
 export const OWN_CONNECTION: object = Object.freeze({
@@ -17,20 +17,20 @@ export const OWN_CONNECTION: object = Object.freeze({
   enableOfflineQueue: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
-  // Rejects what a broken connection has not answered, which would stay pending without it.
+  // Rejects commands that a broken connection has not answered. They would stay pending without it.
   maxRetriesPerRequest: 0,
   commandTimeout: undefined,
   socketTimeout: SILENCE_MS,
   retryStrategy: backoffMs,
-  // After a failover, the old master refuses writes.
+  // After a failover, the old master rejects writes.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 });
 
 type Kind = '' | 's';
 
 /**
- * A connection of our own like a client of ioredis, in the shape of a client of node-redis, so that the same code
- * serves both.
+ * A connection of our own with the options of an ioredis client, in the shape of a node-redis client, so that the same
+ * code serves both.
  */
 export class IoRedisConnection extends EventEmitter implements RedisClient {
   readonly options = undefined;
@@ -43,14 +43,14 @@ export class IoRedisConnection extends EventEmitter implements RedisClient {
   #isReady = false;
   #pings: NodeJS.Timeout | undefined;
 
-  /** @param like a client of the app, of which only the options are used. */
+  /** @param like a client of the app. Only its options are used. */
   constructor(like: IoRedisClient) {
     super();
     this.#redis = like.duplicate(OWN_CONNECTION);
     this.#redis.on('ready', () => void this.#begin());
     this.#redis.on('close', () => (this.#isReady = false));
     this.#redis.on('error', (error) => this.listenerCount('error') > 0 && this.emit('error', error));
-    // A node of a cluster has given away the slot of a channel.
+    // A cluster node no longer has the slot of a channel.
     this.#redis.on('moved', () => this.emit('__MOVED'));
     for (const kind of ['', 's'] as const) {
       this.#redis.on(`${kind}messageBuffer`, (channel, message) => {
@@ -67,7 +67,7 @@ export class IoRedisConnection extends EventEmitter implements RedisClient {
     return this.#isReady;
   }
 
-  /** Resolves when it is connected, however often that fails before. */
+  /** Resolves once it is connected, even if earlier attempts fail. */
   async connect(): Promise<void> {
     this.#isOpen = true;
     this.#pings = setInterval(() => this.#ping(), PING_MS).unref();
@@ -110,7 +110,7 @@ export class IoRedisConnection extends EventEmitter implements RedisClient {
     return this.#remove('s', channel, listener);
   }
 
-  /** Subscribes again before it is ready, so that who hears of `ready` misses no later message. */
+  /** Subscribes again before it reports `ready`, so that a listener of `ready` misses no later message. */
   async #begin(): Promise<void> {
     try {
       for (const kind of ['', 's'] as const) {
@@ -119,7 +119,7 @@ export class IoRedisConnection extends EventEmitter implements RedisClient {
         }
       }
     } catch {
-      // The connection broke, and another `ready` follows; or a slot has moved, which `moved` reports.
+      // The connection broke, and another `ready` follows, or a slot has moved, which `moved` reports.
       if (this.#redis.status !== 'ready') return;
     }
     this.#isReady = this.#redis.status === 'ready';
@@ -155,7 +155,7 @@ export class IoRedisConnection extends EventEmitter implements RedisClient {
     });
   }
 
-  /** Its answer, or its absence (`socketTimeout`), shows whether a connection lives on which nothing arrives. */
+  /** Sends a ping. A missing reply (`socketTimeout`) shows that an idle connection is dead. */
   #ping(): void {
     if (this.#isReady) this.#redis.call('ping', []).catch(ignore);
   }

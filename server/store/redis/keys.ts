@@ -1,15 +1,15 @@
 /**
- * The keys and channels of one stream. The id in braces is its hash tag, so that a cluster keeps them in one
- * slot, where one script may touch them all.
+ * The keys and channels of one stream. The id in braces is its hash tag, so that a cluster keeps them in one slot,
+ * where one script may access them all.
  */
 export interface StreamKeys {
-  /** Hash: what the stream is, its tail and its end. */
+  /** Hash: the properties of the stream, its tail and its end. */
   readonly meta: string;
-  /** Redis Stream: the bytes. An entry's id is the position behind its bytes. */
+  /** Redis Stream: the bytes. An entry's id is the position after its bytes. */
   readonly log: string;
-  /** Channel: everything that happens to the stream. */
+  /** Channel: all changes of the stream. */
   readonly live: string;
-  /** Channel: what others than its creator do to it. */
+  /** Channel: changes that other processes than its creator make. */
   readonly foreign: string;
 }
 

@@ -9,7 +9,7 @@ const message = (...parts: (string | Uint8Array)[]): Buffer =>
   Buffer.concat(parts.map((part) => Buffer.from(part)));
 
 describe('a message of a stream', () => {
-  it('carries any bytes and where they begin', () => {
+  it('carries any bytes and their position', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         expect(parseMessage(message('d', EPOCH, AT, bytes))).toEqual({
@@ -35,12 +35,12 @@ describe('a message of a stream', () => {
     );
   });
 
-  it('says that there is more, or that the stream is gone', () => {
+  it('reports that there are more bytes, or that the stream was deleted', () => {
     expect(parseMessage(message('m', EPOCH, AT))).toEqual({ kind: 'more', epoch: EPOCH });
     expect(parseMessage(message('g', EPOCH, AT))).toEqual({ kind: 'gone', epoch: EPOCH });
   });
 
-  it('is nothing when it is none, and never throws', () => {
+  it('is undefined if it is malformed, and never throws', () => {
     fc.assert(
       fc.property(fc.constantFrom('d', 'e', 'm', 'g', 'x', ''), fc.uint8Array(), (kind, rest) => {
         const parsed = parseMessage(message(kind, EPOCH, rest));

@@ -4,7 +4,7 @@ import type { StreamEnd, StreamInit } from '../types.ts';
 /** Characters of an epoch: 12 random bytes as base64url. */
 export const EPOCH_LENGTH = 16;
 
-/** Returns a name that is never used twice, for a life of an id or for a store. */
+/** Returns a unique name, for a stream under an id or for a store. */
 export function newEpoch(): string {
   return randomBytes((EPOCH_LENGTH / 4) * 3).toString('base64url');
 }
@@ -13,7 +13,10 @@ const POSITION_AT = 1 + EPOCH_LENGTH;
 const REST_AT = POSITION_AT + 16;
 const END_LENGTH = 8;
 
-/** What the scripts tell followers of a stream. `epoch` is the life of the id that it happened to. */
+/**
+ * Messages of the scripts to followers of a stream. `epoch` identifies the stream among all that are created under its
+ * id.
+ */
 export type Message =
   | {
       readonly kind: 'data';
@@ -22,16 +25,16 @@ export type Message =
       readonly bytes: Buffer;
       readonly end?: StreamEnd;
     }
-  /** The metadata have other entries, of which these lines are all that were added. */
+  /** The metadata have changed. `notes` are all lines that were added so far. */
   | { readonly kind: 'notes'; readonly epoch: string; readonly notes: string }
-  /** There is more than a message should carry. */
+  /** There are more bytes than a message should carry. */
   | { readonly kind: 'more'; readonly epoch: string }
   | { readonly kind: 'gone'; readonly epoch: string };
 
 /**
- * Reads a message: a letter for its kind, the epoch, a position of 16 digits, then the bytes; a closing
- * has the length of its JSON (8 digits) and the JSON before them. Undefined for what another version or a
- * stranger sent: followers look for themselves then. Never throws, since it runs within the client's parser.
+ * Parses a message: a letter for its kind, the epoch, a position of 16 digits, then the bytes. A close has the length
+ * of its JSON (8 digits) and the JSON before them. Returns undefined for messages of another version or of other
+ * senders: followers poll then. Never throws, since it runs within the client's parser.
  */
 export function parseMessage(message: Buffer): Message | undefined {
   const kind = message.toString('latin1', 0, 1);
@@ -72,7 +75,9 @@ function digits(message: Buffer, from: number, to: number): number | undefined {
   return text.length === to - from && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** Returns the metadata with the entries that were added: lines of JSON, the later of the same name counts. */
+/**
+ * Returns the metadata with the added entries: lines of JSON. A later entry replaces an earlier one of the same name.
+ */
 export function withNotes(metadata: StreamInit['metadata'], notes: string): StreamInit['metadata'] {
   return notes.split('\n').reduce((all, line) => ({ ...all, ...parseNote(line) }), metadata);
 }

@@ -8,7 +8,7 @@ import { checkOptions } from './options.ts';
 const URL = 'redis://user:hunter2@localhost:6379';
 
 describe('the options of a Redis store', () => {
-  it('tell what kind of client it is, whatever its protocol', () => {
+  it('detect the kind of the client, whatever its protocol', () => {
     const sentinelRootNodes = [{ host: 'localhost', port: 26_379 }];
     for (const RESP of [2, 3] as const) {
       expect(checkOptions({ client: createClient({ url: URL, RESP }) })).toMatchObject({ kind: 'client' });
@@ -36,14 +36,14 @@ describe('the options of a Redis store', () => {
     ['a prefix with braces', { url: URL, keyPrefix: 'a{b}' }],
     ['a pool', { client: createClientPool() }],
     ['no client', { client: {} }],
-  ])('are refused at once, with a right form and without the password: %s', (_, options) => {
+  ])('are rejected at once, with an example and without the password: %s', (_, options) => {
     const refused = () => redisStore(options as unknown as RedisStoreOptions);
     expect(refused).toThrow(ConfigurationError);
     expect(refused).toThrow("redisStore({ url: 'redis://localhost:6379' })");
     expect(refused).not.toThrow('hunter2');
   });
 
-  it('say how to get the package for a url', () => {
+  it('name the package to install for a url', () => {
     const script = `
       import { register } from 'node:module';
       const hooks = 'export const resolve = (name, context, next) => name === "redis" ? next("no-such-package") : next(name, context);';

@@ -15,15 +15,15 @@ const RIGHT = "redisStore({ url: 'redis://localhost:6379' }) or redisStore({ cli
 
 interface CommonOptions {
   /**
-   * What all keys and channels begin with; no braces. Stores with one prefix on one Redis share their streams.
+   * Prefix of all keys and channels; no braces. Stores with the same prefix on the same Redis share their streams.
    * Default `durable-proxy:`.
    */
   readonly keyPrefix?: string;
-  /** Milliseconds after which an operation that Redis did not answer fails. Default 10,000. */
+  /** Milliseconds after which an operation fails if Redis has not replied. Default 10,000. */
   readonly requestTimeoutMs?: number;
   /**
-   * Milliseconds that a write to a running stream waits for Redis before the stream ends `interrupted`. Longer than
-   * a failover: Redis Cluster takes about 15 s by default. Default 30,000.
+   * Milliseconds that a write to a running stream waits for Redis before the stream ends `interrupted`. Must be longer
+   * than a failover: Redis Cluster takes about 15 s by default. Default 30,000.
    */
   readonly appendTimeoutMs?: number;
 }
@@ -31,8 +31,8 @@ interface CommonOptions {
 /** Options of `redisStore` with the URL of a server or cluster. */
 export interface RedisUrlOptions extends CommonOptions {
   /**
-   * `redis[s]://[[user][:password]@]host[:port][/database]`, of a server or of any node of a cluster. Needs
-   * the package `redis` (`npm install redis`).
+   * URL of a server or of any node of a cluster: `redis[s]://[[user][:password]@]host[:port][/database]`. Needs the
+   * package `redis` (`npm install redis`).
    */
   readonly url: string;
 }
@@ -41,17 +41,17 @@ export interface RedisUrlOptions extends CommonOptions {
 export interface RedisClientOptions extends CommonOptions {
   /**
    * A client of the package `redis` (5), from `createClient`, `createCluster` or `createSentinel`. The store connects
-   * it if it is not connected, sends its commands through it, and opens connections of its own like it for messages.
-   * It stays yours: `dispose` closes it only if the store connected it.
+   * it if it is not connected, sends its commands through it, and opens its own connections for messages with the same
+   * options. `dispose` closes the client only if the store connected it.
    *
-   * Or a client of the package `ioredis` (5.6 or later), from `new Redis()`, also with `sentinels`, or
-   * `new Redis.Cluster()`. The store uses its options for connections of its own, and leaves the client alone. Its
-   * `keyPrefix` is ignored: set the one of the store.
+   * Or a client of the package `ioredis` (5.6 or later), from `new Redis()`, also with `sentinels`, or `new
+   * Redis.Cluster()`. The store opens its own connections with the client's options, and does not use the client
+   * itself. The client's `keyPrefix` is ignored: set the `keyPrefix` of the store.
    */
   readonly client: AnyClient;
 }
 
-/** Options of `redisStore`: one of `url` and `client`. */
+/** Options of `redisStore`: either `url` or `client`. */
 export type RedisStoreOptions = RedisUrlOptions | RedisClientOptions;
 
 export type CheckedOptions = {
@@ -67,7 +67,7 @@ export type CheckedOptions = {
   | { readonly kind: 'ioredis-cluster'; readonly client: IoRedisCluster }
 );
 
-/** @throws ConfigurationError that shows a right form, and no credentials. */
+/** @throws ConfigurationError with an example and without credentials. */
 export function checkOptions(options: RedisStoreOptions): CheckedOptions {
   checkNames(
     'redisStore',

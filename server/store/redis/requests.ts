@@ -5,21 +5,21 @@ import { isPassing, isStray, replyCode, unavailable } from './failures.ts';
 import type { Script } from './script.ts';
 
 export interface RunOptions {
-  /** Called before a second try of a command that Redis may have carried out already. */
+  /** Called before a command is repeated that Redis may have carried out already. */
   readonly onRepeat?: () => void;
   /** True for a write to a running stream: it may take `appendTimeoutMs`. */
   readonly isWrite?: boolean;
 }
 
-/** Milliseconds after which an operation that Redis did not answer has failed. */
+/** Milliseconds after which an operation fails if Redis has not replied. */
 export interface Limits {
   readonly requestTimeoutMs: number;
   readonly appendTimeoutMs: number;
 }
 
 /**
- * Commands with bounded retries. A connection that breaks does not say whether the command was carried out:
- * whatever runs through here may run twice, and its script knows a repetition.
+ * Commands with bounded retries. If a connection breaks, it is unknown whether the command was carried out. A command
+ * may therefore run twice, and its script detects the repetition.
  */
 export class Requests {
   readonly #connection: Connection;
@@ -35,8 +35,8 @@ export class Requests {
   }
 
   /**
-   * Runs a script by its digest, and by its text where Redis does not know it yet.
-   * @param keys all of one slot.
+   * Runs a script by its digest, or by its text if Redis does not know it yet.
+   * @param keys of one slot.
    */
   async run(
     script: Script,
@@ -55,7 +55,7 @@ export class Requests {
     );
   }
 
-  /** Rejects what is pending. */
+  /** Rejects all pending commands. */
   end(error: Error): void {
     this.#deadlines.end(error);
     this.#writeDeadlines.end(error);

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 
-/** A script with the name that Redis knows it by once it has run it. */
+/** A script and its digest, by which Redis knows it once it has run. */
 export interface Script {
   readonly text: string;
   readonly sha: string;
 }
 
-/** Flags of a script that frees memory or keeps something readable, and so must run when memory is full. */
+/** Flags of a script that frees memory or keeps data readable, and therefore must run when memory is full. */
 export const ALLOW_OOM = '#!lua flags=allow-oom\n';
 
 /**
- * ARGV begins with a token, which the reply begins with too: whose reply it is must not depend on the order of
- * replies (see `StrayReplyError`). The body sees what follows it.
+ * Returns the command's token with the reply. ARGV begins with a token, and so does the reply: matching a reply to its
+ * command must not depend on the order of replies (see `StrayReplyError`). The body receives the arguments after it.
  */
 const marked = (body: string): string => `local token = table.remove(ARGV, 1)
 local function run()${body}end

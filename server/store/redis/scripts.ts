@@ -12,32 +12,32 @@ export interface Scripts {
   readonly delete: Script;
 }
 
-/** First field of a script's reply. Errors of Redis itself come as errors. */
+/** First field of a script's reply. Errors of Redis itself are thrown as errors. */
 export type Status = 'OK' | 'AGAIN' | 'HELD' | 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'LOST' | 'INVALID_OFFSET';
 
-/** Bytes above which a message names the tail only, and readers fetch what is new. */
+/** Bytes above which a message contains only the tail, and readers fetch the new bytes. */
 const MESSAGE_BYTES = 65_536;
 
 /*
  * KEYS[1] is the stream's hash, KEYS[2] its log. Fields of the hash:
  *
- *   epoch    of this life of the id; an id that was taken again has another
+ *   epoch    identifies the stream among all that are created under its id
  *   owner    the store (a process) that created it
  *   init     contentType, ttlSeconds and metadata, as JSON
  *   ttl      in milliseconds
  *   notes    entries that were added to the metadata, a line of JSON each
- *   tail     position behind the last byte
- *   end      how it ended, as JSON; there when it is closed
- *   fence    how often it was adopted; absent for 0
- *   adopter  who adopted it last, by which a repetition is known
- *   w:<who>  number of the last append of a store, by which its repetition is known
+ *   tail     position after the last byte
+ *   end      how it ended, as JSON; absent while it is open
+ *   fence    number of adoptions; absent for 0
+ *   adopter  the last adopter, to detect a repetition
+ *   w:<who>  number of the last append of a store, to detect a repetition
  *
- * A script that Redis began is atomic, but a command of it that fails undoes nothing; so the first write is
- * one that Redis refuses when memory is full, and after it nothing can fail. Scripts with `allow-oom` free
- * memory, keep a stream readable, or end it, and must work then too.
+ * Redis runs a script atomically, but does not roll back when one of its commands fails. Therefore the first write is
+ * one that Redis rejects when memory is full, and nothing after it can fail. Scripts with `allow-oom` free memory, keep
+ * a stream readable, or end it, and must work then too.
  */
 
-/** Tells followers: kind, epoch, position, and what belongs to the kind (see `messages.ts`). */
+/** Notifies followers: kind, epoch, position, and the fields of the kind (see `messages.ts`). */
 const tell = (publish: string): string => `
 local function tell(kind, epoch, position, rest, owner, who)
   local message = kind .. epoch .. string.format('%016.0f', position) .. rest
@@ -54,7 +54,7 @@ local function refresh(ttl)
 end
 `;
 
-/** Returns whether a writer's fence, if it has one, is not the stream's. */
+/** Returns true if the writer has a fence that is not the stream's. */
 const FENCE = `
 local function isFenced(fence, current)
   return fence ~= '' and fence ~= (current or '0')
@@ -62,8 +62,8 @@ end
 `;
 
 /**
- * Adds ARGV[first] and what follows it, behind `tail`, and gives the new tail; nil when bytes that should be
- * there are not (Redis evicted the log without the hash). '%.0f' because Lua prints large numbers rounded.
+ * Adds ARGV[first] and all later arguments after `tail`, and returns the new tail; nil if earlier bytes are missing
+ * (Redis evicted the log but not the hash). Uses '%.0f' because Lua prints large numbers rounded.
  */
 const ADD = `
 local function add(tail, first)
@@ -90,9 +90,7 @@ redis.call('DEL', KEYS[2])
 return { 'OK' }
 `;
 
-/**
- * ARGV: who, epoch or '', fence or '', a line of JSON. Replies with all lines. The line of a repetition changes nothing.
- */
+/** ARGV: who, epoch or '', fence or '', a line of JSON. Replies with all lines. A repeated line changes nothing. */
 const ANNOTATE = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'ttl', 'end', 'owner', 'notes', 'fence')
 if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
@@ -109,9 +107,9 @@ return { 'OK', m[1], notes }
 /**
  * ARGV: who, number, epoch or '', least tail, fence or '', bytes... Replies with the epoch and the tail.
  *
- * A number that is not above the last one of that store was written already (or is so late that its caller
- * was told that it failed): not again. A tail before one that was acknowledged means that bytes were lost in
- * a failover: going on would give other bytes at offsets that readers hold.
+ * A number that is not above the last one of that store is not written: it was written already, or it is so late that
+ * its caller has received an error. A tail before an acknowledged one means that a failover lost bytes: continuing
+ * would store other bytes at offsets that readers already have.
  */
 const APPEND = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'w:' .. ARGV[1], 'fence')
@@ -134,8 +132,8 @@ return { 'OK', m[1], position }
 `;
 
 /**
- * ARGV: who, epoch or '', least tail, end, end when bytes were lost, fence or '', bytes... Replies with the epoch, the
- * tail and the end that stands.
+ * ARGV: who, epoch or '', least tail, end, end if bytes were lost, fence or '', bytes... Replies with the epoch, the
+ * tail and the stored end.
  */
 const CLOSE = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'fence')
@@ -162,8 +160,8 @@ return { status, m[1], position, ending }
 `;
 
 /**
- * ARGV: who, adopter, fence that was seen, a line of JSON. Replies with the epoch, the tail, the new fence and all
- * lines. A repetition of an adoption that succeeded succeeds again.
+ * ARGV: who, adopter, expected fence, a line of JSON. Replies with the epoch, the tail, the new fence and all lines. A
+ * repetition of an adoption that succeeded succeeds again.
  */
 const ADOPT = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'notes', 'fence', 'adopter')
@@ -180,8 +178,8 @@ return { 'OK', m[1], m[2], fence, notes }
 `;
 
 /**
- * ARGV: from, most bytes, epoch or '', '1' to restart the TTL. Replies with the epoch, the tail, the end and
- * the bytes. Takes a few entries first, then as many as their size lets expect.
+ * ARGV: from, maximum bytes, epoch or '', '1' to restart the TTL. Replies with the epoch, the tail, the end and the
+ * bytes. Reads a few entries first, then estimates the number of entries from their size.
  */
 const READ = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end')
@@ -208,7 +206,7 @@ end
 return { 'OK', m[1], m[2], m[4], table.concat(parts) }
 `;
 
-/** Restarts the TTL for a reader that begins. Replies with the epoch, tail, end, owner, init, notes and fence. */
+/** Restarts the TTL for a new reader. Replies with the epoch, tail, end, owner, init, notes and fence. */
 const OPEN = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init', 'notes', 'fence')
 if not m[1] then return { 'NOT_FOUND' } end
@@ -216,14 +214,14 @@ refresh(m[3])
 return { 'OK', m[1], m[2], m[4], m[5], m[6], m[7], m[8] }
 `;
 
-/** What a stream is. Replies with the epoch, the tail, the end, init, notes and the fence. */
+/** Replies with the state of a stream: the epoch, the tail, the end, init, notes and the fence. */
 const HEAD = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init', 'notes', 'fence')
 if not m[1] then return { 'NOT_FOUND' } end
 return { 'OK', m[1], m[2], m[3], m[4], m[5], m[6] }
 `;
 
-/** ARGV: who. UNLINK, because freeing a long log takes time that other streams would wait. */
+/** ARGV: who. Uses UNLINK, because freeing a long log takes time and would block other streams. */
 const DELETE = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
 redis.call('UNLINK', KEYS[1], KEYS[2])
@@ -232,18 +230,18 @@ tell('g', m[1], 0, '', m[2], ARGV[1])
 return { 'OK' }
 `;
 
-/** @param publish `SPUBLISH` in a cluster, where messages stay with the stream's own shard. */
+/** @param publish `SPUBLISH` in a cluster, where messages stay within the stream's shard. */
 export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
-  const tells = tell(publish);
+  const notify = tell(publish);
   return {
     create: createScript('', CREATE),
-    annotate: createScript('', tells + REFRESH + FENCE + ANNOTATE),
-    append: createScript('', tells + REFRESH + ADD + FENCE + APPEND),
-    close: createScript(ALLOW_OOM, tells + REFRESH + ADD + FENCE + CLOSE),
-    adopt: createScript('', tells + REFRESH + FENCE + ADOPT),
+    annotate: createScript('', notify + REFRESH + FENCE + ANNOTATE),
+    append: createScript('', notify + REFRESH + ADD + FENCE + APPEND),
+    close: createScript(ALLOW_OOM, notify + REFRESH + ADD + FENCE + CLOSE),
+    adopt: createScript('', notify + REFRESH + FENCE + ADOPT),
     read: createScript(ALLOW_OOM, REFRESH + READ),
     open: createScript(ALLOW_OOM, REFRESH + OPEN),
     head: createScript(ALLOW_OOM, HEAD),
-    delete: createScript(ALLOW_OOM, tells + DELETE),
+    delete: createScript(ALLOW_OOM, notify + DELETE),
   };
 }

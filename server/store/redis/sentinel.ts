@@ -9,7 +9,7 @@ import {
 } from './connection.ts';
 import { before, ignore } from './subscriber.ts';
 
-/** A server and its replicas under Sentinel: the client finds the master of the day, for commands and messages. */
+/** A server and its replicas under Sentinel: the client finds the current master, for commands and messages. */
 export class SentinelConnection implements Connection {
   readonly publish = 'PUBLISH';
   readonly #sentinel: RedisSentinel;
@@ -50,14 +50,14 @@ export class SentinelConnection implements Connection {
   }
 
   async unsubscribe(channel: string, listener: ChannelListener): Promise<void> {
-    // In buffer mode nothing else than bytes arrives, whatever the client's types say.
+    // In buffer mode only bytes arrive, whatever the client's types say.
     await this.#sentinel
       .unsubscribe(channel, listener as (message: string | Buffer) => void, true)
       .catch(ignore);
   }
 
   tend(): void {
-    // The client carries its subscriptions over to a new master.
+    // The client moves its subscriptions to a new master.
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,8 @@
 const SLOTS = 16_384;
 
 /**
- * The cluster's slot of a key: CRC16 (XMODEM) of its hash tag, or of all of it when it has none.
- * Redis cluster specification, "Key distribution model" and "Hash tags".
+ * Returns the cluster slot of a key: CRC16 (XMODEM) of its hash tag, or of the whole key if it has none. Redis cluster
+ * specification, "Key distribution model" and "Hash tags".
  */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');

@@ -11,10 +11,10 @@ import {
 } from './connection.ts';
 import { before, createSubscriber, ignore } from './subscriber.ts';
 
-/** Milliseconds that a new connection is given before it is doubted too. */
+/** Milliseconds before a new connection may be replaced too. */
 const REOPEN_MS = 1_000;
 
-/** One Redis server: the client for commands, and a connection of our own for messages. */
+/** One Redis server: the app's client for commands, and a connection of our own for messages. */
 export class StandaloneConnection implements Connection {
   readonly publish = 'PUBLISH';
   #client: RedisClient;
@@ -23,7 +23,7 @@ export class StandaloneConnection implements Connection {
   #opened = false;
   #reopenedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param ours whether nobody else uses the client, so that it may be reconnected and is closed with us. */
+  /** @param ours whether this store alone uses the client. It is then reconnected and closed by the store. */
   constructor(client: RedisClient, ours: boolean, onGap: () => void) {
     this.#client = client;
     this.#ours = ours;
@@ -58,7 +58,10 @@ export class StandaloneConnection implements Connection {
     else this.#reconnect();
   }
 
-  /** It would notice by the silence, seconds later. What it was asked for is rejected, and asked for again. */
+  /**
+   * Replaces the client, which would notice the problem only seconds later. Its pending commands are rejected and
+   * retried.
+   */
   #replaceClient(): void {
     const old = this.#client;
     this.#client = old.duplicate();
@@ -68,12 +71,12 @@ export class StandaloneConnection implements Connection {
   }
 
   /**
-   * A name may lead to another server by now: after a failover the old one refuses writes, or is silent, and
-   * the client would stay with it.
+   * Reconnects. The host name may resolve to another server by now: after a failover the old one rejects writes or does
+   * not respond, and the client would stay connected to it.
    */
   #reconnect(): void {
     for (const client of [this.#client, this.#subscriber]) {
-      // One that is not ready is connecting anew already.
+      // A client that is not ready is already reconnecting.
       if (!client.isReady) continue;
       client.destroy();
       client.connect().catch(ignore);
@@ -89,7 +92,7 @@ export class StandaloneConnection implements Connection {
   }
 
   tend(): void {
-    // The client puts its subscriptions back by itself.
+    // The client restores its subscriptions itself.
   }
 
   async close(): Promise<void> {

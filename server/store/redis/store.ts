@@ -24,10 +24,10 @@ import { Requests, type Limits } from './requests.ts';
 import { scriptsFor } from './scripts.ts';
 import { Writers } from './writers.ts';
 
-/** Makes a connection that is open; it calls `onGap` when messages may have been missed. */
+/** Opens a connection. It calls `onGap` when messages may have been missed. */
 export type Connect = (onGap: () => void) => Promise<Connection>;
 
-/** How a stream ends whose acknowledged bytes Redis lost, whatever its writer believes. */
+/** The end of a stream whose acknowledged bytes Redis lost. */
 const BYTES_LOST: StreamEnd = Object.freeze({
   outcome: 'interrupted',
   error: Object.freeze({
@@ -184,7 +184,7 @@ export class RedisStore implements StreamStore {
     return this.#parts;
   }
 
-  /** Writes in order, and tells our followers at once when the stream is gone. */
+  /** Writes in order, and notifies our followers at once if the stream does not exist any more. */
   #write<T>(id: string, write: (written: Written | undefined) => Promise<T>): Promise<T> {
     return this.#writers.run(id, async (written) => {
       try {

@@ -11,7 +11,7 @@ function pending() {
 }
 
 describe('the writes of a stream', () => {
-  it('run one at a time, in order, beside those of others', async () => {
+  it('run one at a time and in order, concurrently with those of other streams', async () => {
     const writers = new Writers();
     const first = pending();
     const log: string[] = [];
@@ -24,7 +24,7 @@ describe('the writes of a stream', () => {
     expect(log).toEqual(['b1', 'a1', 'a2']);
   });
 
-  it('fail with one whose outcome is unknown, and go on with the next that is asked for', async () => {
+  it('fail with a write whose outcome is unknown, and continue with the next one that is added', async () => {
     const writers = new Writers();
     const lost = new StoreError('UNAVAILABLE', 'lost');
     const first = pending();
@@ -37,7 +37,7 @@ describe('the writes of a stream', () => {
     expect(await writers.run('a', async () => 3)).toBe(3);
   });
 
-  it('go on behind one that was refused', async () => {
+  it('continue after a rejected write', async () => {
     const writers = new Writers();
     const closed = new StoreError('CLOSED', 'closed');
     const runs = [writers.run('a', () => Promise.reject(closed)), writers.run('a', async () => 2)];
@@ -47,7 +47,7 @@ describe('the writes of a stream', () => {
     ]);
   });
 
-  it('know how far their own stream got, and nothing of others', async () => {
+  it('know the tail of their own stream, and of no other', async () => {
     const writers = new Writers();
     const fence = () => writers.run('a', async (known) => known);
     expect(await fence()).toBeUndefined();
@@ -62,7 +62,7 @@ describe('the writes of a stream', () => {
     expect(await fence()).toBeUndefined();
   });
 
-  it('can be waited for', async () => {
+  it('can be awaited', async () => {
     const writers = new Writers();
     const first = pending();
     let done = 0;

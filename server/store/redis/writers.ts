@@ -1,7 +1,7 @@
 import { StoreError } from '../types.ts';
 import type { Written } from './commands.ts';
 
-/** Streams of which is remembered how far they were written. The oldest are forgotten, which loses a check only. */
+/** Maximum number of streams whose write position is cached. Evicting one only skips the lost-bytes check. */
 const REMEMBERED = 50_000;
 
 interface Task {
@@ -10,34 +10,36 @@ interface Task {
 }
 
 interface Writer {
-  /** What is known of a stream that this store created. */
+  /** Last known state of a stream that this store created. */
   written: Written | undefined;
-  /** First in, first out; undefined while nothing is being written. */
+  /** Writes, first in, first out. Undefined while there are none. */
   queue: Task[] | undefined;
 }
 
-/** Keeps the writes of each stream in order, one in flight, and what is known of the streams that we created. */
+/**
+ * Keeps the writes of each stream in order, one in flight, and caches the state of the streams that this store created.
+ */
 export class Writers {
   readonly #writers = new Map<string, Writer>();
   readonly #draining = new Set<Promise<void>>();
 
-  /** A stream of ours begins. */
+  /** Records a stream that this store created. */
   begin(id: string, epoch: string, tail = 0): void {
     this.#writerOf(id).written = { epoch, tail };
     this.#bound();
   }
 
-  /** A stream of ours has got further. */
+  /** Records a new tail of a stream that this store created. */
   advance(id: string, epoch: string, tail: number): void {
     const writer = this.#writers.get(id);
     if (writer?.written?.epoch !== epoch || writer.written.tail >= tail) return;
     writer.written = { epoch, tail };
-    // The map's order is that of use.
+    // The map is ordered by last use.
     this.#writers.delete(id);
     this.#writers.set(id, writer);
   }
 
-  /** Nothing of ours stands under the id any more. */
+  /** Removes the stream: the id has no stream of ours any more. */
   forget(id: string): void {
     const writer = this.#writers.get(id);
     if (!writer) return;
@@ -46,8 +48,8 @@ export class Writers {
   }
 
   /**
-   * Runs a write behind those that were asked for before it. When one is `UNAVAILABLE`, those that wait fail
-   * with it: whether it was written is unknown, and they might leave a hole.
+   * Runs a write after those that were added before it. If one fails with `UNAVAILABLE`, those that wait fail with it:
+   * it is unknown whether it was written, so they might leave a gap.
    */
   run<T>(id: string, write: (written: Written | undefined) => Promise<T>): Promise<T> {
     const writer = this.#writerOf(id);
@@ -64,7 +66,7 @@ export class Writers {
     });
   }
 
-  /** Resolves when nothing is being written. */
+  /** Resolves when no write is pending. */
   async idle(): Promise<void> {
     while (this.#draining.size > 0) await Promise.all(this.#draining);
   }

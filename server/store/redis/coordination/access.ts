@@ -26,11 +26,11 @@ export interface CoordinationKeys {
   /** Hash and log in the form of version 0.1. */
   readonly meta: string;
   readonly log: string;
-  /** Channel with news of the id. */
+  /** Channel with notifications about the id. */
   readonly live: string;
 }
 
-/** What the coordinators of one open store share: its scripts, its keys, and those that wait for news. */
+/** State that the coordinators of one open store share: its scripts, its keys, and its subscriptions. */
 export class Access {
   readonly processes: ProcessScripts;
   readonly claims: ClaimScripts;
@@ -49,7 +49,7 @@ export class Access {
     this.#options = options;
   }
 
-  /** Puts subscriptions where they belong by now. */
+  /** Moves subscriptions to the nodes that now have their slots. */
   tend(): void {
     this.#options.connection.tend();
   }
@@ -73,7 +73,7 @@ export class Access {
   }
 }
 
-/** Returns a text of few bytes. */
+/** Returns a short reply as text. */
 function textOf(reply: Reply): string {
   return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
 }

@@ -34,8 +34,8 @@ end
 `;
 
 /**
- * ARGV: token, process, fingerprint, state, abortedAt, epoch, then token and state of the holder to replace, init of the
- * shadow, ttl. Replies with the claim that stands.
+ * ARGV: token, process, fingerprint, state, abortedAt, epoch, then token and state of the holder to replace, init of
+ * the shadow, ttl. Replies with the resulting claim.
  */
 const TAKE = `
 local c = current()
@@ -51,7 +51,9 @@ refresh(ARGV[10])
 return { 'OK', c[1], c[2], c[3], c[4], c[5] }
 `;
 
-/** ARGV: token, state, now, ttl. A process of version 0.1 refuses a request with another fingerprint than the shadow's. */
+/**
+ * ARGV: token, state, now, ttl. A process of version 0.1 rejects a request whose fingerprint differs from the shadow's.
+ */
 const MARK = `
 local c, shadow = current()
 if not c or c[1] ~= ARGV[1] then return { 'OK' } end

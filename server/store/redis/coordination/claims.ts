@@ -48,7 +48,7 @@ export class RedisClaims implements ClaimTable {
     return [claim, meta, log];
   }
 
-  /** Returns what version 0.1 creates the log of a claim with. */
+  /** Returns the properties with which version 0.1 creates the log of a claim. */
   #shadowOf({ token, process, fingerprint, state }: Claim): string {
     const metadata = {
       kind: 'claim',

@@ -1,4 +1,4 @@
-/** Runs operations of one name one after the other, in the order in which they were asked for. */
+/** Runs the operations of one name one after the other, in the order of the calls. */
 export class InOrder {
   readonly #last = new Map<string, Promise<unknown>>();
 

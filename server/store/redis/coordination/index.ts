@@ -5,7 +5,10 @@ import { RedisNames } from './names.ts';
 import { RedisOutbox } from './outbox.ts';
 import { RedisProcesses } from './processes.ts';
 
-/** Creates the coordinator of one process. @param use returns what the open store provides, and throws before. */
+/**
+ * Creates the coordinator of one process. @param use returns the resources of the open store. Throws before the store
+ * is open.
+ */
 export function coordinateOnRedis(
   use: () => Access,
   { logger, ttlSeconds }: CoordinatorOptions,

@@ -1,9 +1,9 @@
-/** Pieces of Lua that the scripts of the coordinator share. The last two keys of each are a hash and a log. */
+/** Lua functions that the coordinator's scripts share. The last two keys of each script are a hash and a log. */
 
-/** Of the records that these scripts write, and the newest that they read. */
+/** Version of the records that these scripts write, and the newest that they read. */
 export const VERSION = '1';
 
-/** Milliseconds since 1970 by the clock of Redis, which all processes share. */
+/** Milliseconds since 1970 by the Redis clock, which all processes share. */
 export const NOW = `
 local function now()
   local time = redis.call('TIME')
@@ -12,8 +12,8 @@ end
 `;
 
 /**
- * Tells those that wait, in the form of the store's messages (see \`messages.ts\`): processes of version 0.1 follow logs. One
- * that created the log itself listens to the channel \`foreign\`.
+ * Notifies watchers, in the form of the store's messages (see \`messages.ts\`): processes of version 0.1 follow logs. A
+ * process that created the log itself listens to the channel \`foreign\`.
  */
 export const wake = (publish: 'PUBLISH' | 'SPUBLISH'): string => `
 local function wake(kind, epoch, position, rest)

@@ -8,7 +8,7 @@ export interface NameScripts {
 
 /** Creates that a name keeps at most. Only those after the newest answered one are kept in any case. */
 const MAX_CREATES = 128;
-/** Bytes after which the shadow is written anew. */
+/** Bytes above which the shadow is rewritten. */
 const SHADOW_BYTES = 65_536;
 
 /*

@@ -14,7 +14,7 @@ export class RedisNames implements NameTable {
 
   async set(name: string, { streamId, process, state }: NameEntry): Promise<void> {
     const access = this.#use();
-    // What version 0.1 creates the log of a name with.
+    // The properties with which version 0.1 creates the log of a name.
     const { names } = access;
     const shadow = {
       contentType: 'application/x-ndjson',

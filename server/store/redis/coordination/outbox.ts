@@ -4,7 +4,7 @@ import type { Outbox, TakenTask, Task } from '../../../coordination/types.ts';
 import type { Script } from '../script.ts';
 import type { Access } from './access.ts';
 
-/** Milliseconds that tasks are kept after the last process looked for them. */
+/** Milliseconds that tasks are kept after a process last looked for due tasks. */
 const TTL_MS = String(30 * 24 * 3_600_000);
 
 /** Tasks as a sorted set by the time at which they are due. The clock is that of Redis. */
@@ -42,7 +42,10 @@ export class RedisOutbox implements Outbox {
     };
   }
 
-  /** Returns false if another process has the task. One that is no longer there after a lost reply was ours. */
+  /**
+   * Returns false if another process has the task. A task that does not exist after a lost reply was removed by this
+   * process.
+   */
   async #change(script: Script, args: readonly string[]): Promise<boolean> {
     let repeated = false;
     const onRepeat = () => void (repeated = true);

@@ -21,7 +21,7 @@ const MAILBOX_LENGTH = 10_000;
  * version see whether a process of this one lives, and leave messages to it, and the other way round.
  */
 
-/** ARGV: epoch, init, ttl. Replies with the epoch that stands: a lease that exists is never replaced. */
+/** ARGV: epoch, init, ttl. Replies with the epoch of the lease: an existing lease is never replaced. */
 const JOIN = `
 if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1]) == 1 then
   redis.call('HSET', KEYS[1], 'v', '${VERSION}', 'owner', '', 'init', ARGV[2], 'ttl', ARGV[3], 'tail', '0')
@@ -33,7 +33,7 @@ return { 'OK', redis.call('HGET', KEYS[1], 'epoch') }
 
 /**
  * ARGV: epoch, ttl, position. Replies with the position and the bytes of new messages. A renewal that arrives after the
- * lease has expired or was given up changes nothing.
+ * lease has expired or was released changes nothing.
  */
 const RENEW = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail')
@@ -58,7 +58,7 @@ const ALIVE = `
 return { redis.call('HEXISTS', KEYS[1], 'epoch') == 1 and 'OK' or 'NOT_FOUND' }
 `;
 
-/** ARGV: a line. Does not prolong the lease. */
+/** ARGV: a line. Does not extend the lease. */
 const NOTIFY = `
 local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail')
 if not m[1] then return { 'NOT_FOUND' } end

@@ -10,7 +10,7 @@ import { InOrder } from './in-order.ts';
 
 const LEASE_MS = String(LEASE_SECONDS * 1_000);
 
-/** What version 0.1 creates the log of a process with. */
+/** The properties with which version 0.1 creates the log of a process. */
 const INIT = JSON.stringify({
   contentType: 'text/plain',
   ttlSeconds: LEASE_SECONDS,
@@ -33,7 +33,7 @@ export class RedisProcesses implements Processes {
   #onMessage: (message: string) => void = () => undefined;
   #lines = new LineSplitter();
   #epoch = '';
-  /** Position after the last message that was received. */
+  /** Position after the last received message. */
   #position = '0';
   #timer: NodeJS.Timeout | undefined;
   #renewing: Promise<void> | undefined;
@@ -61,10 +61,10 @@ export class RedisProcesses implements Processes {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
-    // While Redis is away, this does not settle.
+    // This does not settle while Redis is unavailable.
     void this.#stopListening?.();
     try {
-      // A lease that is being taken anew must not arrive after it was given up.
+      // A lease that is being taken again must not be stored after it was released.
       await this.#renewing;
       const { processes } = this.#options.use();
       await this.#run(processes.leave, this.id, [this.#epoch]);
@@ -147,14 +147,17 @@ export class RedisProcesses implements Processes {
     const [status, position = '0', messages = ''] = await this.#run(processes.renew, this.id, args);
     if (status === 'NOT_FOUND') return false;
     this.#clock.renewed();
-    // There may be more than one reply holds.
+    // There may be more messages than one reply contains.
     if (position !== this.#position) this.#hasNews = true;
     this.#position = position;
     for (const line of this.#lines.push(Buffer.from(messages))) this.#onMessage(line);
     return true;
   }
 
-  /** Suspended past the lease: others may have closed our streams meanwhile, which our appends will be told. */
+  /**
+   * The process was suspended for longer than the lease: others may have closed our streams meanwhile, so our appends
+   * will fail.
+   */
   async #rejoin(): Promise<void> {
     this.#options.logger.warn({}, 'the lease of this process expired');
     if (!this.#isStopped) await this.#join();

@@ -1,6 +1,6 @@
 import type { Connection } from '../connection.ts';
 
-/** Waits for news on channels of Redis. Messages may get lost; then all who wait look for themselves. */
+/** Waits for notifications on Redis channels. Messages may get lost; then all watchers check the state themselves. */
 export class Topics {
   readonly #connection: Pick<Connection, 'subscribe' | 'unsubscribe'>;
   readonly #listeners = new Set<() => void>();
@@ -16,7 +16,7 @@ export class Topics {
 
   /**
    * Calls `onNews` for each message, and when messages may have been missed.
-   * @returns the function that ends it, once the subscription exists.
+   * @returns a function that ends the subscription, once the subscription exists.
    */
   async listen(channel: string, onNews: () => void): Promise<() => Promise<void>> {
     const listener = () => onNews();
@@ -34,7 +34,7 @@ export class Topics {
   }
 
   /**
-   * Resolves when `isOver` returns true, which is asked at first and after each message.
+   * Resolves when `isOver` returns true. It is called at first and after each message.
    * @throws the signal's reason.
    */
   async until(channel: string, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
@@ -49,7 +49,7 @@ export class Topics {
     try {
       await Promise.race([listening, aborted]);
       for (;;) {
-        // Listening before asking: a change between the two is not missed.
+        // Subscribes before it checks, so that a change between the two is not missed.
         const news = new Promise<void>((resolve) => (wake = resolve));
         if (await Promise.race([isOver(), aborted])) return;
         await Promise.race([news, aborted]);

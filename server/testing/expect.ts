@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 
-/** A condition in the place of an expected value. Vitest and Jest know this form too. */
+/** A condition in place of an expected value. Vitest and Jest support this form too. */
 interface Condition {
   asymmetricMatch(actual: unknown): boolean;
 }
@@ -11,7 +11,7 @@ export function objectContaining(expected: Readonly<Record<string, unknown>>): C
   return { asymmetricMatch: (actual) => isAlike(actual, expected, true) };
 }
 
-/** The checks that the suites use, named as in Vitest and Jest, without either. */
+/** The assertions that the suites use, named as in Vitest and Jest, without a dependency on either. */
 export function expect(actual: unknown, about?: string) {
   const check = (isTrue: boolean, what: string, expected?: unknown): void => {
     const subject = about === undefined ? '' : `${about}: `;

@@ -11,7 +11,7 @@ import { Requests } from '../../server/store/redis/requests.ts';
 import { needs } from '../requirements.ts';
 import { startRedis, type RedisServer } from '../store/redis/servers.ts';
 
-/** Requests to Redis that a test lets through one by one, in the order that it chooses. */
+/** Requests to Redis that a test sends one by one, in the order that it chooses. */
 class Gate {
   isClosed = false;
   readonly #held: (() => void)[] = [];
@@ -32,7 +32,7 @@ class Gate {
     return this.#requests.run(...request);
   };
 
-  /** Resolves with the function that lets the oldest request through. */
+  /** Resolves with the function that sends the oldest request. */
   async next(): Promise<() => void> {
     while (this.#held.length === 0) await new Promise<void>((resolve) => (this.#onHeld = resolve));
     return this.#held.shift()!;
@@ -75,7 +75,7 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     abortedAt: 0,
   });
 
-  it('gives the claim of a dead process to the first of two takers that both saw it', async () => {
+  it('assigns the claim of a dead process to the first of two takers that saw it', async () => {
     const [dead, a, b] = [await join(), await join(), await join()];
     const lost = claimOf(dead);
     await dead.claims.take('key', lost);
@@ -106,7 +106,7 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     },
   );
 
-  it('leaves a key free whose stream was deleted before its create could note that it is kept', async () => {
+  it('leaves a key free if its stream was deleted before the create could mark it as kept', async () => {
     const [owner, other] = [await join(), await join()];
     const claim = claimOf(owner);
     await owner.claims.take('key', claim);
@@ -119,15 +119,15 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     expect((await other.claims.take('key', claimOf(other))).state).toBe('freed');
   });
 
-  it('does not bring a lease back by a renewal that arrives after the lease has expired', async () => {
+  it('does not restore an expired lease with a late renewal', async () => {
     const [late, other] = [await join(), await join()];
     late.gate.isClosed = true;
-    // A message makes it renew its lease and look into its mailbox.
+    // A message makes it renew its lease and read its mailbox.
     await other.processes.notify(late.processes.id, 'hello');
     const renewal = await late.gate.next();
     await redis.command('DEL', `${prefix}{proxy-${late.processes.id}}:meta`);
     renewal();
-    // It knows now that it has to take a new lease, which has not reached Redis yet.
+    // It now knows that it has to take a new lease, which has not reached Redis yet.
     const joining = await late.gate.next();
     expect(await other.processes.isAlive(late.processes.id)).toBe(false);
     late.gate.isClosed = false;
@@ -137,7 +137,7 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     expect(await other.processes.isAlive(late.processes.id)).toBe(false);
   });
 
-  it('refuses a message that arrives after its receiver died, and one that was first arrives', async () => {
+  it('rejects a message that arrives after its receiver died, and delivers one that arrives before', async () => {
     const [sender, dying] = [await join(), await join()];
     sender.gate.isClosed = true;
     const sending = [1, 2].map((n) => sender.processes.notify(dying.processes.id, `message ${n}`));
@@ -151,14 +151,14 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     expect(dying.messages).toEqual(['message 1']);
   });
 
-  it('gives a task to one of two takers, and ignores what the other one does with it later', async () => {
+  it('assigns a task to one of two takers, and ignores later calls of the other one', async () => {
     const [a, b] = [await join(), await join()];
     await a.outbox.add({ id: 'task', payload: 'work', dueAt: 0 });
     const slow = (await a.outbox.take())!;
     a.gate.isClosed = true;
     const finishing = slow.done();
     const late = await a.gate.next();
-    // Its process died with the task: it is due again.
+    // Its process died, so the task is due again.
     await redis.command('ZADD', `${prefix}{outbox}:due`, '0', 'task');
     b.gate.isClosed = true;
     const taking = [b.outbox.take(), b.outbox.take()];
@@ -173,7 +173,7 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     expect(await taken!.done()).toBe(true);
   });
 
-  it('refuses a claim that a newer version wrote', async () => {
+  it('rejects a claim that a newer version wrote', async () => {
     const here = await join();
     await here.claims.take('key', claimOf(here));
     await redis.command('HSET', `${prefix}{key}:claim`, 'v', '2');
@@ -183,7 +183,7 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     });
   });
 
-  it('keeps the shadow of a name short, and its newest create in it', async () => {
+  it('keeps the shadow of a name short, with its newest create', async () => {
     const here = await join();
     for (let i = 0; i < 600; i += 1) {
       const entry = { streamId: `stream-${i}`, process: 'p', state: 'accepted' } as const;

@@ -10,7 +10,7 @@ import { startCluster } from '../store/redis/cluster.ts';
 import { ignoringErrors } from '../store/redis/factory.ts';
 import { startRedis, type RedisProgram } from '../store/redis/servers.ts';
 
-/** Processes on one Redis that runs for the suite, each group of tests with keys of its own. */
+/** Processes on one Redis for the whole suite, each group of tests with keys of its own. */
 function processesOn(
   start: () => Promise<{ url: string; stop(): Promise<void> }>,
   client?: (url: string) => RedisClientOptions['client'],

@@ -1,4 +1,4 @@
-/** What the tests of crashes, locks and full disks run in a process of its own. Talks in lines on stdout. */
+/** Runs in a process of its own for the tests of crashes, locks and full disks. Reports in lines on stdout. */
 import { writeSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,14 +11,14 @@ const [mode = '', dataDir = '', durability = 'disk', round = '0'] = process.argv
 
 const durabilityOf = (word: string): 'disk' | 'process' => (word === 'process' ? 'process' : 'disk');
 
-/** Has left this process when it returns, so that it outlives it. */
+/** Writes synchronously: the line has left this process when the call returns, so it survives a kill. */
 function say(...words: unknown[]): void {
   const line = Buffer.from(`${words.join(' ')}\n`);
   for (let done = 0; done < line.length;) {
     try {
       done += writeSync(1, line, done);
     } catch (error) {
-      // The test is slow to read.
+      // The test reads slowly.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
     }
   }
@@ -31,7 +31,7 @@ const init = (metadata: Record<string, string> = {}) => ({
   metadata,
 });
 
-/** Writes to 20 streams at once, and tells of every step before it and after it, until it is killed. */
+/** Writes to 20 streams at once, and reports every step before and after it, until the process is killed. */
 async function load(store: StreamStore): Promise<void> {
   await store.create('key-registry', init({ kind: 'key' }));
   let serial = 0;
@@ -67,7 +67,7 @@ async function load(store: StreamStore): Promise<void> {
   await Promise.all(Array.from({ length: 20 }, forever));
 }
 
-/** Fills the disk that `dataDir` is on, makes room in two ways, and says what it met with. */
+/** Fills the disk of `dataDir`, frees space in two ways, and reports the results. */
 async function fill(store: StreamStore): Promise<void> {
   const ballast = join(dataDir, 'ballast');
   await writeFile(ballast, Buffer.alloc(8_000_000));
@@ -95,7 +95,7 @@ async function fill(store: StreamStore): Promise<void> {
       await delay(50);
     }
   };
-  // What comes behind lost bytes is lost with them, though there would be room for it.
+  // Appends after lost bytes fail too, even if there is space for them.
   await store.create('order', init());
   const order = [store.append('order', Buffer.alloc(40_000_000))];
   for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -110,21 +110,21 @@ async function fill(store: StreamStore): Promise<void> {
   await fillUp('filled', 50);
   const failure = await fillUp('filled', 1);
   if (failure instanceof StoreError) say('failure', failure.code, failure.message);
-  // Later ones fail too, and reads go on.
+  // Later appends fail too, and reads continue.
   const more = await Promise.allSettled([append('filled'), append('waiting')]);
   for (const one of more)
     say('then', one.status === 'rejected' ? (one.reason as StoreError).code : one.status);
   const { bytes } = await readAll(store, 'filled');
   if (!bytes.equals(contentOf('filled', 0, bytes.length))) say('unreadable');
   await store.create('made-when-full', init());
-  // What is deleted is swept, and makes room within the file.
+  // Deleted streams are swept, which frees space within the file.
   say('deleted', await store.delete('victim'));
   await appendWhenThereIsRoom('waiting');
   await appendWhenThereIsRoom('made-when-full');
   await fillUp('filled', 1);
   await store.dispose();
 
-  // A full disk is no reason not to open.
+  // A store can open on a full disk.
   const again = embeddedStore({ dataDir, durability: durabilityOf(durability) });
   await again.open();
   for (const id of ['filled', 'waiting', 'made-when-full']) {
@@ -157,7 +157,7 @@ try {
   say('open');
   if (mode === 'load') await load(store);
   if (mode === 'fill') await fill(store);
-  // Otherwise it holds its lock for as long as somebody keeps its stdin open.
+  // Otherwise the process holds its lock as long as its stdin is open.
   if (mode === 'hold') process.stdin.resume();
 } catch (error) {
   say('error', (error as StoreError).code, (error as Error).message);

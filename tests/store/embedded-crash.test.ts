@@ -7,11 +7,11 @@ import type { StreamStore } from '../../server/store/types.ts';
 import { readAll, textOf } from '../../server/testing/byte-store/support.ts';
 import { Child, contentOf } from './embedded-support.ts';
 
-/** `CRASH_ROUNDS=100` is the long form. */
+/** Number of rounds. `CRASH_ROUNDS=100` runs the long form. */
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 4);
 
-/** What a process that was killed had said of one stream. */
-interface Told {
+/** Last reported state of one stream, from a process that was killed. */
+interface Reported {
   sent: number;
   acknowledged: number;
   closing: number | undefined;
@@ -20,8 +20,8 @@ interface Told {
   isDeleted: boolean;
 }
 
-function toldBy(child: Child): Map<string, Told> {
-  const streams = new Map<string, Told>();
+function reportedBy(child: Child): Map<string, Reported> {
+  const streams = new Map<string, Reported>();
   for (const line of child.lines) {
     const [word, id, size] = line.split(' ') as [string, string, string];
     const fresh = {
@@ -32,7 +32,7 @@ function toldBy(child: Child): Map<string, Told> {
       isDeleting: false,
       isDeleted: false,
     };
-    const printed: Told = streams.get(id) ?? fresh;
+    const printed: Reported = streams.get(id) ?? fresh;
     if (id) streams.set(id, printed);
     if (word === 'sent' || word === 'closing') printed.sent = Number(size);
     if (word === 'acknowledged' || word === 'closed') printed.acknowledged = Number(size);
@@ -44,10 +44,10 @@ function toldBy(child: Child): Map<string, Told> {
   return streams;
 }
 
-async function verify(store: StreamStore, id: string, printed: Told): Promise<void> {
+async function verify(store: StreamStore, id: string, printed: Reported): Promise<void> {
   const info = await store.head(id);
   if (printed.isDeleted) return expect(info, `${id} was deleted`).toBeUndefined();
-  // It was being deleted, or nothing of it had been acknowledged: both answers are true.
+  // It was being deleted, or none of it had been acknowledged: both results are correct.
   if (!info && (printed.isDeleting || printed.acknowledged === 0)) return;
   const { bytes, end, next } = await readAll(store, id);
   const size = bytes.length;
@@ -64,30 +64,30 @@ async function verify(store: StreamStore, id: string, printed: Told): Promise<vo
 
 describe.each(['disk', 'process'] as const)("kill -9 under load, durability '%s'", (durability) => {
   it(
-    `loses nothing that was acknowledged, ${ROUNDS} times`,
+    `loses no acknowledged write, ${ROUNDS} times`,
     async () => {
       const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-crash-'));
-      const all = new Map<string, Told>();
+      const all = new Map<string, Reported>();
       let registry = '';
       for (let round = 0; round < ROUNDS; round += 1) {
         const child = new Child(['load', dataDir, durability, String(round)]);
         await child.printed('acknowledged', 1 + Math.floor(Math.random() * 600));
         await child.kill();
-        const streams = toldBy(child);
+        const streams = reportedBy(child);
         const store = embeddedStore({ dataDir, durability });
         await store.open();
         for (const [id, printed] of streams) {
           await verify(store, id, printed);
           all.set(id, printed);
         }
-        // Offsets go on behind the last byte.
+        // Offsets continue after the last byte.
         const before = (await store.head('key-registry'))!;
         expect(before.end).toBeUndefined();
         await store.append('key-registry', Buffer.from(`${round} `));
         registry += `${round} `;
         expect(await textOf(store, 'key-registry', before.tail)).toBe(`${round} `);
         expect(await textOf(store, 'key-registry')).toBe(registry);
-        // Later rounds must leave the streams of earlier ones alone.
+        // Later rounds must not change the streams of earlier ones.
         if (round === ROUNDS - 1) for (const [id, printed] of all) await verify(store, id, printed);
         await store.dispose();
       }

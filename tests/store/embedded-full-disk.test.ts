@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Child } from './embedded-support.ts';
 
-/** Mounts a small file system that only this command sees, and that goes with it. */
+/** Mounts a small file system that only this command sees, and that is removed with it. */
 const smallDisk = (directory: string): string[] => [
   'unshare',
   '--mount',
@@ -22,7 +22,7 @@ const title = canMount ? 'a full disk' : 'a full disk (needs a machine that lets
 
 describe.skipIf(!canMount)(title, () => {
   it.each(['disk', 'process'] as const)(
-    'is an error that names it, and no more (durability %s)',
+    'is a reported error, and nothing worse (durability %s)',
     async (durability) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-full-'));
       const child = new Child(['fill', dataDir, durability], smallDisk(dataDir));

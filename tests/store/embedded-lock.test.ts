@@ -38,7 +38,7 @@ describe('the lock of a data directory', () => {
     return store;
   };
 
-  it('keeps a second process out, and tells it what to do', async () => {
+  it('rejects a second process, with instructions', async () => {
     await hold();
     const opening = newStore().open();
     await expect(opening).rejects.toEqual(storeError('UNAVAILABLE'));
@@ -46,7 +46,7 @@ describe('the lock of a data directory', () => {
     await expect(opening).rejects.toThrow(/Stop it, or set `dataDir`/);
   });
 
-  it('is shared by the stores of one process, until the last of them is disposed of', async () => {
+  it('is shared by the stores of one process, until the last of them is disposed', async () => {
     const [first, second] = [newStore(), newStore()];
     await Promise.all([first.open(), second.open()]);
     await first.create('a', init());
@@ -64,13 +64,13 @@ describe('the lock of a data directory', () => {
     await hold();
   });
 
-  it('refuses a store of the same process with another durability', async () => {
+  it('rejects a store of the same process with another durability', async () => {
     await newStore().open();
     const other = embeddedStore({ dataDir, durability: 'process' });
     await expect(other.open()).rejects.toThrow(/durability: 'disk'\. Use the same value/);
   });
 
-  it('goes with its holder: by dispose, by the end of the process, by kill -9', async () => {
+  it('is released by dispose, at process exit, and after kill -9', async () => {
     await (await hold()).end();
     await (await hold()).kill();
     const store = newStore();
@@ -82,14 +82,14 @@ describe('the lock of a data directory', () => {
     await newStore().open();
   });
 
-  it('leaves no more than one socket behind, however many holders were killed', async () => {
+  it('leaves at most one socket, however many holders were killed', async () => {
     for (let i = 0; i < 3; i += 1) await (await hold()).kill();
     await newStore().open();
     const names = await readdir(dataDir);
     expect(names.filter((name) => name.endsWith('.sock'))).toHaveLength(1);
   });
 
-  it('has one winner among ten that come upon a leftover together', async () => {
+  it('has one winner among ten that find a leftover socket at the same time', async () => {
     await (await hold()).kill();
     const opened = await Promise.allSettled(Array.from({ length: 10 }, () => lockDirectory(dataDir)));
     const winners = opened.filter((one) => one.status === 'fulfilled');
@@ -97,7 +97,7 @@ describe('the lock of a data directory', () => {
     await winners[0]!.value.release();
   });
 
-  it('has one winner among processes that start together', async () => {
+  it('has one winner among processes that start at the same time', async () => {
     await (await hold()).kill();
     const rivals = Array.from({ length: 3 }, () => new Child(['hold', dataDir]));
     children.push(...rivals);
@@ -105,7 +105,7 @@ describe('the lock of a data directory', () => {
     expect(rivals.filter((rival) => rival.all('open').length === 1)).toHaveLength(1);
   });
 
-  it('works where the path is too long for a socket', async () => {
+  it('works if the path is too long for a socket', async () => {
     const deep = join(parent, 'd'.repeat(120), 'data.with.dots');
     await mkdir(deep, { recursive: true });
     const child = await hold(deep);
@@ -139,7 +139,7 @@ describe('the lock of a data directory', () => {
   it.each([
     ['that others can write to', (path: string) => mkdir(path).then(() => chmod(path, 0o777))],
     ['that is a symbolic link', (path: string) => symlink(parent, path)],
-  ])('refuses a directory of its own name %s', async (_, squat) => {
+  ])('rejects a directory with its name %s', async (_, squat) => {
     const path = join(parent, 'squatted');
     await squat(path);
     await expect(privateDirectory(path)).rejects.toThrow(/shorter `dataDir`/);
@@ -153,7 +153,7 @@ describe('the lock of a data directory', () => {
     expect(await readdir(parent)).not.toContain('private');
   });
 
-  it('is not taken before open, and the directory is for its owner only', async () => {
+  it('is not taken before open, and only the owner can access the directory', async () => {
     const store = newStore();
     await expect(store.head('a')).rejects.toThrow(/open\(\)/);
     await expect(readdir(parent)).resolves.toEqual([]);
@@ -162,7 +162,7 @@ describe('the lock of a data directory', () => {
     expect((await stat(join(dataDir, 'streams.mdb'))).mode & 0o777).toBe(0o600);
   });
 
-  it('says why a directory cannot be used, and is free to try again', async () => {
+  it('reports why a directory cannot be used, and can be opened later', async () => {
     const store = embeddedStore({ dataDir: '/dev/null/data' });
     await expect(store.open()).rejects.toEqual(storeError('UNAVAILABLE'));
     await expect(store.open()).rejects.toThrow('/dev/null/data');

@@ -8,7 +8,7 @@ import { init, newId } from '../../server/testing/byte-store/support.ts';
 const MAPS = '/proc/self/maps';
 const MB = 1_000_000;
 
-it.skipIf(!existsSync(MAPS))('a file that grows is in memory once', async () => {
+it.skipIf(!existsSync(MAPS))('maps a growing file into memory once', async () => {
   const folder = await temporaryFolder();
   const store = embeddedStore({ dataDir: folder.path });
   await store.open();

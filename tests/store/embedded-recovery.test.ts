@@ -20,7 +20,7 @@ import {
 
 type Durability = 'disk' | 'process';
 
-describe.each(['disk', 'process'] as const)("what a dead process leaves (durability '%s')", (durability) => {
+describe.each(['disk', 'process'] as const)("the data of a dead process (durability '%s')", (durability) => {
   let parent: string;
   let copies = 0;
   const stores: StreamStore[] = [];
@@ -44,7 +44,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     await store.open();
     return store;
   };
-  /** Opens the files as they are at this moment: what another process would find if this one died now. */
+  /** Opens a copy of the current files: the state that another process would find if this one died now. */
   const afterDeath = (as?: Durability): Promise<StreamStore> => {
     copies += 1;
     const filter = (path: string): boolean => !path.endsWith('.sock') && !path.endsWith('-lock');
@@ -52,7 +52,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     return opened(`copy-${copies}`, as);
   };
 
-  it('has every append that resolved, and closes what was open', async () => {
+  it('contains every append that resolved, and closes open streams', async () => {
     const store = await opened('data');
     await store.create('a', init());
     const parts = [noise(10), noise(900, 2), noise(300, 3), noise(5000, 4), noise(200_000, 5), noise(7, 6)];
@@ -61,11 +61,11 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     const { bytes, end } = await readAll(found, 'a');
     expectSame(bytes, Buffer.concat(parts));
     expect(end).toMatchObject({ outcome: 'interrupted', error: { code: 'INTERRUPTED' } });
-    await store.append('a', Buffer.from('this one lives on'));
+    await store.append('a', Buffer.from('this one is kept'));
     expect((await readAll(store, 'a')).end).toBeUndefined();
   });
 
-  it('is found by a store of the other durability', async () => {
+  it('can be opened with the other durability', async () => {
     const store = await opened('data');
     await store.create('a', init());
     await store.append('a', Buffer.from('whichever'));
@@ -73,13 +73,13 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     expect(await textOf(found, 'a')).toBe('whichever');
   });
 
-  it('has a stream that was only created, before long', async () => {
+  it('contains a stream without appends after a short time', async () => {
     const store = await opened('data');
     await store.create('a', init({ outlivesProcess: true }));
     await eventually(async () => (await (await afterDeath()).head('a')) !== undefined, 5000);
   });
 
-  it('has nothing of a stream that was deleted, though its id was taken again', async () => {
+  it('contains nothing of a deleted stream whose id was used again', async () => {
     const store = await opened('data');
     await store.create('a', init());
     await store.append('a', Buffer.from('old'));
@@ -91,7 +91,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     else expect(await found.create('a', init())).toBe(true);
   });
 
-  it('goes on where a log ended that outlives its process', async () => {
+  it('continues a log that outlives its process after its last byte', async () => {
     const store = await opened('data');
     await store.create('key-1', init({ outlivesProcess: true }));
     await store.append('key-1', Buffer.from('one '));
@@ -103,7 +103,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     expect(await textOf(found, 'key-1', tail)).toBe('two');
   });
 
-  it('reads no record of keys and claims at startup, and leaves their logs open', async () => {
+  it('is opened without reading the records of keys and claims, and their logs stay open', async () => {
     const store = await opened('data');
     const names = Array.from({ length: 20 }, (_, i) => [`claim-${i}`, `key-${i}`]).flat();
     for (const name of names) {
@@ -141,7 +141,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     expect((await (await opened('data')).head('claim-1'))?.end).toBeUndefined();
   });
 
-  it('expires when its time comes, with or without a process', async () => {
+  it('expires streams in time, with or without a process', async () => {
     const store = await opened('data');
     await store.create('short', init({ ttlSeconds: 0.5 }));
     await store.close('short', COMPLETE, Buffer.from('x'));
@@ -152,7 +152,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     expect(await textOf(found, 'long')).toBe('y');
   });
 
-  it('is gone when its time has come, whether swept or not', async () => {
+  it('has no expired streams, whether swept or not', async () => {
     const store = await opened('data', durability, 2 ** 30);
     const ids = ['open', 'closed', 'created'];
     for (const id of ids) await store.create(id, init({ ttlSeconds: 0.3 }));
@@ -170,7 +170,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     for (const id of ids) expect(await textOf(found, id)).toBe('another');
   });
 
-  it('can be left and opened again and again', async () => {
+  it('can be closed and opened repeatedly', async () => {
     await (await opened('data')).dispose();
     let store = await opened('data');
     await store.create('key-1', init({ outlivesProcess: true }));
@@ -185,7 +185,7 @@ describe.each(['disk', 'process'] as const)("what a dead process leaves (durabil
     for (let i = 0; i < 10; i += 1) expect(await textOf(store, `data-${i}`)).toBe(`${i}`);
   });
 
-  it('is refused when it is not ours', async () => {
+  it('is rejected if it contains other files', async () => {
     const dataDir = join(parent, 'data');
     await (await opened('data')).dispose();
     expect(readdirSync(dataDir).filter((name) => name.startsWith('journal'))).toEqual([]);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** The endless content of a stream: whoever knows its id can tell any part of it. */
+/** Returns the infinite content of a stream: any part of it can be computed from its id. */
 export function contentOf(id: string, from: number, to: number): Buffer {
   const line = `${id} `;
   const lines = Buffer.from(line.repeat(Math.ceil((to - from) / line.length) + 1));
@@ -17,7 +17,7 @@ export class Child {
   readonly #closed: Promise<unknown>;
   #onLine: (() => void) | undefined;
 
-  /** @param wrapper a command that runs the rest of its line, such as one that limits something. */
+  /** @param wrapper command that runs the rest of its line, for example with a limit. */
   constructor(args: string[], wrapper: string[] = []) {
     const script = fileURLToPath(new URL('embedded-child.ts', import.meta.url));
     const command = [...wrapper, process.execPath, '--import', 'tsx', script, ...args];
@@ -38,7 +38,9 @@ export class Child {
     return this.#process.pid;
   }
 
-  /** Resolves when so many lines that begin with one of these words have come; rejects when it ends before. */
+  /**
+   * Resolves when this many lines that begin with one of these words have arrived. Rejects if the process ends before.
+   */
   async printed(words: string, count = 1): Promise<void> {
     const printed = (): number => words.split(' ').reduce((sum, word) => sum + this.all(word).length, 0);
     await new Promise<void>((resolve, reject) => {
@@ -52,14 +54,14 @@ export class Child {
     });
   }
 
-  /** The rest of all lines that begin with `word`. */
+  /** Returns the rest of all lines that begin with `word`. */
   all(word: string): string[] {
     return this.lines
       .filter((line) => line.startsWith(`${word} `) || line === word)
       .map((line) => line.slice(word.length + 1));
   }
 
-  /** Resolves when it is dead and all that it said was read. */
+  /** Resolves when the process is dead and all its output was read. */
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.#closed;

@@ -17,7 +17,7 @@ afterEach(async () => {
   await folder.remove();
 });
 
-/** Runs a proxy of a version on the data directory. `use` may return while requests run on. */
+/** Runs a proxy of a version on the data directory. `use` may return while requests are still running. */
 async function run<T>(
   version: '0.1' | 'this version',
   use: (proxy: { url: string; base: string }) => Promise<T>,
@@ -30,7 +30,7 @@ async function run<T>(
   try {
     return await use({ url: server.url, base: `${server.url}/v1/proxy` });
   } finally {
-    // The store first, as in a crash: nothing is given up or closed.
+    // The store first, as in a crash: nothing is released or closed.
     await store.dispose();
     await server.stop({ drainMs: 0 }).catch(() => undefined);
   }

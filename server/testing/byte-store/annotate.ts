@@ -28,7 +28,7 @@ export function describeAnnotate({ it, section }: Suite): void {
       expect((await s.store.head(id))?.metadata).toEqual({ ...PENDING.metadata, status: '429', a: '1' });
     });
 
-    it('adds no bytes, and keeps those that are there', async () => {
+    it('adds no bytes, and keeps existing ones', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
       await s.store.append(id, Buffer.from('before, '));
@@ -39,7 +39,7 @@ export function describeAnnotate({ it, section }: Suite): void {
       expect(await s.store.head(id)).toMatchObject({ metadata: HEAD, end: COMPLETE });
     });
 
-    it('wakes followers that wait', async () => {
+    it('wakes waiting followers', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
       const tails = await Promise.all([Tail.open(s.store, id), Tail.open(s.store, id)]);
@@ -49,7 +49,7 @@ export function describeAnnotate({ it, section }: Suite): void {
       for (const tail of tails) {
         await tail.until(({ follower }) => follower.metadata['status'] === '200');
         expect(tail.frames).toEqual([]);
-        // Not changed in place: whoever holds the object compares it.
+        // Not changed in place: callers compare the object with an earlier one.
         expect(before[0]).toEqual(PENDING.metadata);
         expect(tail.follower.metadata).toBe(tail.follower.metadata);
       }
@@ -57,7 +57,7 @@ export function describeAnnotate({ it, section }: Suite): void {
       for (const tail of tails) expect((await tail.toEnd()).toString()).toBe('the end');
     });
 
-    it('is known to a follower before the bytes that were appended after it', async () => {
+    it('is visible to a follower before the bytes that were appended after it', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
       const tail = await Tail.open(s.store, id);
@@ -76,11 +76,11 @@ export function describeAnnotate({ it, section }: Suite): void {
       expect((await s.store.head(id))?.metadata).toEqual(PENDING.metadata);
     });
 
-    it('refuses a stream that does not exist', async () => {
+    it('rejects with NOT_FOUND if the stream does not exist', async () => {
       await expect(s.store.annotate!(newId(), HEAD)).rejects.toEqual(storeError('NOT_FOUND'));
     });
 
-    it('is kept over a restart', async () => {
+    it('survives a restart', async () => {
       const id = newId();
       await s.store.create(id, PENDING);
       await s.store.annotate!(id, HEAD);

@@ -4,14 +4,14 @@ import { COMPLETE, init, newId, readAll, storeError, textOf } from './support.ts
 
 export function describeCreate({ it, section }: Suite): void {
   section('create and head', (s) => {
-    it('takes an id once', async () => {
+    it('creates a stream under an id once', async () => {
       const id = newId();
       expect(await s.store.create(id, init({ contentType: 'text/plain' }))).toBe(true);
       expect(await s.store.create(id, init({ contentType: 'text/html' }))).toBe(false);
       expect((await s.store.head(id))?.contentType).toBe('text/plain');
     });
 
-    it('gives one of 50 concurrent creates the id', async () => {
+    it('succeeds for one of 50 concurrent creates of an id', async () => {
       const id = newId();
       const taken = await Promise.all(
         Array.from({ length: 50 }, (_, i) => s.store.create(id, init({ metadata: { by: String(i) } }))),
@@ -20,7 +20,7 @@ export function describeCreate({ it, section }: Suite): void {
       expect((await s.store.head(id))?.metadata['by']).toBe(String(taken.indexOf(true)));
     });
 
-    it('gives back what it was made with', async () => {
+    it('returns the properties that the stream was created with', async () => {
       const id = newId();
       const made = {
         contentType: 'application/json; charset="utf-8"',
@@ -33,7 +33,7 @@ export function describeCreate({ it, section }: Suite): void {
       expect(info?.end).toBeUndefined();
     });
 
-    it('keeps a closed stream under its id', async () => {
+    it('returns false for the id of a closed stream, which is kept', async () => {
       const id = newId();
       await s.store.create(id, init());
       await s.store.append(id, Buffer.from('kept'));
@@ -42,7 +42,7 @@ export function describeCreate({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('kept');
     });
 
-    it('takes every id that the contract allows', async () => {
+    it('accepts every id that the contract allows', async () => {
       const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-';
       const unique = newId();
       const ids = ['-' + unique.slice(1), alphabet + unique, ('_' + unique).padEnd(128, 'z'), 'Q'];
@@ -55,7 +55,7 @@ export function describeCreate({ it, section }: Suite): void {
       for (const id of ids) expect(await s.store.delete(id)).toBe(true);
     });
 
-    it('tells ids apart that begin alike or differ in case', async () => {
+    it('distinguishes ids with a common prefix or different case', async () => {
       const id = newId().replaceAll('-', '');
       const ids = [id, `${id}-`, `${id}0`, id.toUpperCase() + 'x', id.toLowerCase() + 'x'];
       for (const one of ids) expect(await s.store.create(one, init()), one).toBe(true);
@@ -63,7 +63,7 @@ export function describeCreate({ it, section }: Suite): void {
       for (const one of ids) expect(await textOf(s.store, one)).toBe(`<${one}>`);
     });
 
-    it('has an empty stream at its tail', async () => {
+    it('starts with an empty stream', async () => {
       const id = newId();
       await s.store.create(id, init());
       const { tail } = (await s.store.head(id))!;
@@ -75,7 +75,7 @@ export function describeCreate({ it, section }: Suite): void {
       }
     });
 
-    it('knows nothing of other ids', async () => {
+    it('rejects operations on unknown ids', async () => {
       const id = newId();
       expect(await s.store.head(id)).toBeUndefined();
       expect(await s.store.delete(id)).toBe(false);
@@ -85,7 +85,7 @@ export function describeCreate({ it, section }: Suite): void {
       await expect(s.store.follow(id, '-1', () => {})).rejects.toEqual(storeError('NOT_FOUND'));
     });
 
-    it('opens again without harm', async () => {
+    it('keeps streams when open is called again', async () => {
       const id = newId();
       await s.store.create(id, init());
       await s.store.append(id, Buffer.from('still here'));

@@ -15,7 +15,7 @@ import {
 
 export function describeDelete({ it, section }: Suite): void {
   section('delete', (s) => {
-    it('takes a stream away, once', async () => {
+    it('removes a stream, once', async () => {
       const id = await streamOf(s.store, 'bytes');
       expect(await s.store.delete(id)).toBe(true);
       expect(await s.store.delete(id)).toBe(false);
@@ -26,20 +26,20 @@ export function describeDelete({ it, section }: Suite): void {
       await expect(s.store.follow(id, '-1', () => {})).rejects.toEqual(storeError('NOT_FOUND'));
     });
 
-    it('is told to one of 20 that ask at the same time', async () => {
+    it('returns true to one of 20 concurrent callers', async () => {
       const id = await streamOf(s.store, 'bytes');
       const gone = await Promise.all(Array.from({ length: 20 }, () => s.store.delete(id)));
       expect(gone.filter(Boolean)).toHaveLength(1);
     });
 
-    it('takes closed streams as well as open ones', async () => {
+    it('removes closed streams as well as open ones', async () => {
       const id = await streamOf(s.store, 'bytes');
       await s.store.close(id, COMPLETE);
       expect(await s.store.delete(id)).toBe(true);
       expect(await s.store.head(id)).toBeUndefined();
     });
 
-    it('frees the id for another stream that has nothing of the first', async () => {
+    it('frees the id for a new stream that has nothing of the old one', async () => {
       const id = newId();
       for (let round = 0; round < 5; round += 1) {
         expect(await s.store.create(id, init({ metadata: { round: String(round) } }))).toBe(true);
@@ -52,7 +52,7 @@ export function describeDelete({ it, section }: Suite): void {
       }
     });
 
-    it('may be followed by a create in the same breath', async () => {
+    it('may be followed by a create without waiting', async () => {
       const id = await streamOf(s.store, 'old');
       const [gone, taken] = await Promise.all([s.store.delete(id), s.store.create(id, init())]);
       expect(gone).toBe(true);
@@ -61,7 +61,7 @@ export function describeDelete({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('new');
     });
 
-    it('tells followers at the tail', async () => {
+    it('notifies followers at the tail', async () => {
       const id = await streamOf(s.store, 'bytes');
       const tails = await Promise.all([Tail.open(s.store, id), Tail.open(s.store, id)]);
       await Promise.all(tails.map((tail) => tail.until((t) => t.bytes.length === 5)));
@@ -72,11 +72,11 @@ export function describeDelete({ it, section }: Suite): void {
       }
     });
 
-    it('tells followers in the middle', async () => {
+    it('notifies followers in the middle', async () => {
       const id = await streamOf(s.store, noise(500_000));
       const follower = await s.store.follow(id, '-1', () => {}, 1000);
       await s.store.delete(id);
-      // What was fetched already may still come; then the truth, and never an end.
+      // Fetched bytes may still arrive; then the failure follows, and never an end.
       await expect(
         (async () => {
           for (;;) {
@@ -89,7 +89,7 @@ export function describeDelete({ it, section }: Suite): void {
       follower.stop();
     });
 
-    it('stops readers and writers that are at it', async () => {
+    it('stops active readers and writers', async () => {
       const id = await streamOf(s.store, noise(100_000));
       const work = Array.from({ length: 8 }, async (_, i) => {
         for (;;) {
@@ -106,7 +106,7 @@ export function describeDelete({ it, section }: Suite): void {
       expect(await s.store.head(id)).toBeUndefined();
     });
 
-    it('takes only its own stream', async () => {
+    it('removes only its own stream', async () => {
       const ids = await Promise.all(Array.from({ length: 30 }, (_, i) => streamOf(s.store, `stream ${i}`)));
       await Promise.all(ids.filter((_, i) => i % 2 === 0).map((id) => s.store.delete(id)));
       for (const [i, id] of ids.entries()) {

@@ -48,13 +48,13 @@ export function describeEnd({ it, section }: Suite): void {
       expect(await readAll(s.store, whole)).toMatchObject({ bytes: Buffer.from('all of it'), end: COMPLETE });
     });
 
-    it('takes empty last bytes as none', async () => {
+    it('treats empty last bytes as none', async () => {
       const id = await streamOf(s.store, 'x');
       await s.store.close(id, COMPLETE, new Uint8Array(0));
       expect(await readAll(s.store, id)).toMatchObject({ bytes: Buffer.from('x'), end: COMPLETE });
     });
 
-    it('shows the end at the final offset, and not before', async () => {
+    it('reports the end at the final offset, and not before', async () => {
       const id = await streamOf(s.store, 'abcdef');
       await s.store.close(id, COMPLETE);
       const early = await s.store.read(id, '-1', 3);
@@ -66,7 +66,7 @@ export function describeEnd({ it, section }: Suite): void {
       expect(behind).toMatchObject({ next: last.next, upToDate: true, end: COMPLETE });
     });
 
-    it('shows the end to those that read while others follow', async () => {
+    it('reports the end to readers while others follow', async () => {
       const id = await streamOf(s.store);
       const tails = await Promise.all([Tail.open(s.store, id), Tail.open(s.store, id, '-1', 2)]);
       await s.store.append(id, Buffer.from('one'));
@@ -85,7 +85,7 @@ export function describeEnd({ it, section }: Suite): void {
       }
     });
 
-    it('is one step with its last bytes: nobody sees them without the end', async () => {
+    it('appends its last bytes and closes in one step: no reader sees them without the end', async () => {
       for (let round = 0; round < 20; round += 1) {
         const id = await streamOf(s.store, 'body ');
         const { tail: before } = (await s.store.head(id))!;
@@ -107,14 +107,14 @@ export function describeEnd({ it, section }: Suite): void {
       }
     });
 
-    it('is idempotent: the first end stands, later bytes are dropped', async () => {
+    it('is idempotent: the first end is kept, later bytes are dropped', async () => {
       const id = await streamOf(s.store, 'body');
       expect(await s.store.close(id, ABORTED, Buffer.from('.'))).toEqual(ABORTED);
       expect(await s.store.close(id, COMPLETE, Buffer.from('dropped'))).toEqual(ABORTED);
       expect(await readAll(s.store, id)).toMatchObject({ bytes: Buffer.from('body.'), end: ABORTED });
     });
 
-    it('lets one of 20 concurrent closes stand, and tells all of them which', async () => {
+    it('keeps one of 20 concurrent closes, and returns it to all of them', async () => {
       const id = await streamOf(s.store, 'body');
       const ends = await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
@@ -130,14 +130,14 @@ export function describeEnd({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe(`body<${winner}>`);
     });
 
-    it('refuses appends afterwards', async () => {
+    it('rejects appends afterwards', async () => {
       const id = await streamOf(s.store, 'body');
       await s.store.close(id, COMPLETE);
       await expect(s.store.append(id, Buffer.from('late'))).rejects.toEqual(storeError('CLOSED'));
       expect(await textOf(s.store, id)).toBe('body');
     });
 
-    it('comes behind the appends that were asked for before it', async () => {
+    it('follows the appends that were called before it', async () => {
       const id = await streamOf(s.store);
       const before = Array.from({ length: 50 }, (_, i) => s.store.append(id, Buffer.from(`${i},`)));
       const closing = s.store.close(id, COMPLETE, Buffer.from('end'));

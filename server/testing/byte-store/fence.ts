@@ -6,7 +6,7 @@ export function describeFence({ it, section }: Suite): void {
   section('fencing', (s) => {
     const adopt = (id: string, fence: number, metadata = {}) => s.store.adopt!(id, fence, metadata);
 
-    it('begins with 0, and lets its holder append and close', async () => {
+    it('starts at 0, and permits its holder to append and close', async () => {
       const id = await streamOf(s.store);
       expect((await s.store.head(id))?.fence).toBe(0);
       await s.store.append(id, Buffer.from('one '), 0);
@@ -26,7 +26,7 @@ export function describeFence({ it, section }: Suite): void {
       expect(await adopt(id, 1, { owner: 'c' })).toBe(2);
     });
 
-    it('refuses the former holder, who writes nothing and closes nothing', async () => {
+    it('rejects the former holder, which writes nothing and closes nothing', async () => {
       const id = await streamOf(s.store, 'a ');
       await s.store.append(id, Buffer.from('a '), 0);
       const fence = await adopt(id, 0);
@@ -38,7 +38,7 @@ export function describeFence({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('a a b end');
     });
 
-    it('refuses the former holder before the new one has written', async () => {
+    it('rejects the former holder before the new one has written', async () => {
       const id = await streamOf(s.store);
       await adopt(id, 0);
       await expect(s.store.append(id, Buffer.from('late'), 0)).rejects.toEqual(storeError('FENCED'));
@@ -46,7 +46,7 @@ export function describeFence({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('');
     });
 
-    it('refuses entries of the former holder, and keeps those of the new one', async () => {
+    it('rejects metadata entries of the former holder, and keeps those of the new one', async () => {
       const id = newId();
       await s.store.create(id, init({ metadata: { state: 'before' } }));
       await s.store.annotate!(id, { state: 'first' }, 0);
@@ -61,7 +61,7 @@ export function describeFence({ it, section }: Suite): void {
       expect((await s.store.head(id))?.metadata).toEqual({ owner: 'b', state: 'second' });
     });
 
-    it('lets one of ten adopt that saw the same fence', async () => {
+    it('permits one of ten adoptions with the same fence', async () => {
       const id = await streamOf(s.store, 'x');
       const adopted = await Promise.allSettled(
         Array.from({ length: 10 }, (_, i) => adopt(id, 0, { owner: String(i) })),
@@ -73,7 +73,7 @@ export function describeFence({ it, section }: Suite): void {
       expect(await s.store.head(id)).toMatchObject({ fence: 1, metadata: { owner: winners[0] } });
     });
 
-    it('is not compared for a writer without one, nor once the stream is closed', async () => {
+    it('is not compared for a writer without one, nor after the stream is closed', async () => {
       const id = await streamOf(s.store, 'a');
       await adopt(id, 0);
       await s.store.append(id, Buffer.from('b'));

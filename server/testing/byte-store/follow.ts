@@ -4,7 +4,7 @@ import { COMPLETE, expectSame, init, newId, noise, storeError, streamOf, Tail } 
 
 export function describeFollow({ it, section }: Suite): void {
   section('follow', (s) => {
-    it('gives what is there, then what comes, then the end', async () => {
+    it('returns stored bytes, then new bytes, then the end', async () => {
       const id = await streamOf(s.store, 'past ');
       const tail = await Tail.open(s.store, id);
       await tail.until((t) => t.bytes.length === 5);
@@ -16,7 +16,7 @@ export function describeFollow({ it, section }: Suite): void {
       tail.stop();
     });
 
-    it('gives nothing more after the end', async () => {
+    it('returns nothing more after the end', async () => {
       const id = await streamOf(s.store, 'x');
       await s.store.close(id, COMPLETE);
       const tail = await Tail.open(s.store, id);
@@ -29,7 +29,7 @@ export function describeFollow({ it, section }: Suite): void {
       tail.stop();
     });
 
-    it('ends a follower that stands at the tail when the stream is closed without bytes', async () => {
+    it('ends a follower at the tail when the stream is closed without bytes', async () => {
       const id = await streamOf(s.store, 'all');
       const { tail: at } = (await s.store.head(id))!;
       const tail = await Tail.open(s.store, id, at);
@@ -40,7 +40,7 @@ export function describeFollow({ it, section }: Suite): void {
       tail.stop();
     });
 
-    it('knows the stream as it was when it opened', async () => {
+    it('reports the stream as it was when it opened', async () => {
       const id = newId();
       await s.store.create(id, init({ contentType: 'text/plain', metadata: { a: 'b' } }));
       await s.store.append(id, Buffer.from('abc'));
@@ -54,7 +54,7 @@ export function describeFollow({ it, section }: Suite): void {
       closed.stop();
     });
 
-    it('calls once when there is something, however much comes before it is pulled', async () => {
+    it('calls onReadable once, however many bytes arrive before the next pull', async () => {
       const id = await streamOf(s.store);
       let calls = 0;
       let called: (() => void) | undefined;
@@ -66,7 +66,7 @@ export function describeFollow({ it, section }: Suite): void {
       const first = new Promise<void>((resolve) => (called = resolve));
       for (let i = 0; i < 10; i += 1) await s.store.append(id, Buffer.from([i]));
       await first;
-      // A second follower that has seen the last byte shows that every wake that there is was delivered.
+      // Once a second follower has seen the last byte, every wake has been delivered.
       const witness = await Tail.open(s.store, id);
       await witness.until((t) => t.bytes.length === 10);
       expect(calls).toBe(1);
@@ -95,7 +95,7 @@ export function describeFollow({ it, section }: Suite): void {
       tail.stop();
     });
 
-    it('bounds its frames', async () => {
+    it('limits the size of its frames', async () => {
       const bytes = noise(300_000);
       const id = await streamOf(s.store, bytes.subarray(0, 10), bytes.subarray(10, 150_000));
       for (const maxBytes of [1000, 65_536]) {
@@ -112,7 +112,7 @@ export function describeFollow({ it, section }: Suite): void {
       live.stop();
     });
 
-    it('waits for a follower that does not pull, and loses nothing', async () => {
+    it('loses nothing for a follower that does not pull', async () => {
       const id = await streamOf(s.store);
       let wake: (() => void) | undefined;
       const follower = await s.store.follow(id, '-1', () => wake?.());
@@ -135,7 +135,7 @@ export function describeFollow({ it, section }: Suite): void {
       expectSame(Buffer.concat(read), Buffer.concat(parts));
     });
 
-    it('lets a follower fall behind and catch up, at every pace', async () => {
+    it('lets a follower fall behind and catch up, at any speed', async () => {
       const id = await streamOf(s.store);
       const elsewhere = await streamOf(s.store);
       const bytes = noise(400_000);
@@ -156,7 +156,7 @@ export function describeFollow({ it, section }: Suite): void {
         }
         read.push(frame.bytes);
         ended = frame.end !== undefined;
-        // Now and then several appends pass between two pulls.
+        // Sometimes several appends happen between two pulls.
         for (let i = read.length % 4; i > 0; i -= 1) await s.store.append(elsewhere, Buffer.from('x'));
       }
       await writing;
@@ -178,7 +178,7 @@ export function describeFollow({ it, section }: Suite): void {
       for (const tail of tails) tail.stop();
     });
 
-    it('survives a follower whose callback throws', async () => {
+    it('is not affected by a follower whose callback throws', async () => {
       const id = await streamOf(s.store);
       const thrown: unknown[] = [];
       const listeners = process.listeners('uncaughtException');
@@ -203,7 +203,7 @@ export function describeFollow({ it, section }: Suite): void {
       }
     });
 
-    it('says nothing after stop, and stops twice', async () => {
+    it('does not call back after stop, which is idempotent', async () => {
       const id = await streamOf(s.store);
       const stopped = await Tail.open(s.store, id);
       const witness = await Tail.open(s.store, id);
@@ -238,7 +238,7 @@ export function describeFollow({ it, section }: Suite): void {
       expect((await ended).toString()).toBe(Array.from({ length: 20 }, (_, i) => `${i} `).join(''));
     });
 
-    it('leaves nothing behind', async () => {
+    it('releases its resources', async () => {
       const id = await streamOf(s.store, 'x');
       const warm = await Tail.open(s.store, id);
       await warm.until((t) => t.bytes.length === 1);
@@ -252,7 +252,7 @@ export function describeFollow({ it, section }: Suite): void {
       expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before + 5);
     });
 
-    it('is refused for what is not there', async () => {
+    it('rejects with NOT_FOUND if the stream does not exist', async () => {
       await expect(s.store.follow(newId(), '-1', () => {})).rejects.toEqual(storeError('NOT_FOUND'));
     });
   });

@@ -15,12 +15,12 @@ import type { StoreFactory } from './support.ts';
 import { describeTtl } from './ttl.ts';
 
 /**
- * Adds tests of everything that a `ByteStore` promises. Takes about ten seconds: streams have to expire.
+ * Adds tests of the whole contract of `ByteStore`. Takes about ten seconds, because streams have to expire.
  *
  * @param api the functions of your test runner.
  * @param name of the store, for the titles.
  * @param factory opens an empty store; called once for each group of tests.
- * @param without optional methods that the store does not have: their tests are left out. Default: none.
+ * @param without optional methods that the store does not have: their tests are omitted. Default: none.
  * @example
  * import * as vitest from 'vitest';
  * describeByteStore(vitest, 'my store', async () => …);

@@ -4,14 +4,14 @@ import { expectSame, init, newId, noise, readAll, streamOf, textOf, turn } from 
 
 export function describeLog({ it, section }: Suite): void {
   section('append and read', (s) => {
-    it('reads what was appended, at once', async () => {
+    it('returns appended bytes at once', async () => {
       const id = await streamOf(s.store, 'one ');
       expect(await textOf(s.store, id)).toBe('one ');
       await s.store.append(id, Buffer.from('two'));
       expect(await textOf(s.store, id)).toBe('one two');
     });
 
-    it('keeps the order of appends that nobody waits for', async () => {
+    it('keeps the order of appends that are not awaited', async () => {
       const id = await streamOf(s.store);
       const parts = Array.from({ length: 500 }, (_, i) => `${i};`);
       await Promise.all(parts.map((part) => s.store.append(id, Buffer.from(part))));
@@ -29,7 +29,7 @@ export function describeLog({ it, section }: Suite): void {
       expect(resolved).toEqual(Array.from({ length: 100 }, (_, i) => i));
     });
 
-    it('shows an append once it resolved, and never less than before', async () => {
+    it('returns an append once it has resolved, and never less than before', async () => {
       const id = await streamOf(s.store);
       let acknowledged = 0;
       let seen = 0;
@@ -56,7 +56,7 @@ export function describeLog({ it, section }: Suite): void {
       expectSame((await readAll(s.store, id)).bytes, Buffer.concat([all, Buffer.from([0, 13, 10, 0, 255])]));
     });
 
-    it('takes views into larger buffers', async () => {
+    it('accepts views into larger buffers', async () => {
       const id = await streamOf(s.store);
       const large = new Uint8Array(new TextEncoder().encode('0123456789').buffer);
       await s.store.append(id, large.subarray(3, 6));
@@ -64,7 +64,7 @@ export function describeLog({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('3459');
     });
 
-    it('holds its own copy: a buffer may be used again once its append resolved', async () => {
+    it('copies the bytes: a buffer may be reused once its append has resolved', async () => {
       const id = await streamOf(s.store);
       const small = Buffer.from('small');
       const big = Buffer.alloc(100_000, 'b');
@@ -75,7 +75,7 @@ export function describeLog({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('small' + 'b'.repeat(100_000));
     });
 
-    it('takes an empty append as nothing', async () => {
+    it('ignores an empty append', async () => {
       const id = await streamOf(s.store, 'a');
       const before = (await s.store.head(id))!.tail;
       await s.store.append(id, new Uint8Array(0));
@@ -84,7 +84,7 @@ export function describeLog({ it, section }: Suite): void {
       expect(await textOf(s.store, id)).toBe('ab');
     });
 
-    it('takes 5 MB in one append and gives it back in frames of the asked size', async () => {
+    it('accepts 5 MB in one append and returns it in frames of the requested size', async () => {
       const big = noise(5 * 1024 * 1024);
       const id = await streamOf(s.store, 'head', big, 'tail');
       const wanted = Buffer.concat([Buffer.from('head'), big, Buffer.from('tail')]);
@@ -103,7 +103,7 @@ export function describeLog({ it, section }: Suite): void {
       });
     }
 
-    it('gives at most what is asked for, and at least one byte', async () => {
+    it('returns at most the requested bytes, and at least one', async () => {
       const id = await streamOf(s.store, noise(10_000), noise(70_000, 2));
       for (const maxBytes of [1, 2, 999, 65_536, 1_000_000]) {
         const frame = await s.store.read(id, '-1', maxBytes);
@@ -112,7 +112,7 @@ export function describeLog({ it, section }: Suite): void {
       }
     });
 
-    it('says that a frame is up to date when it is, and only then', async () => {
+    it('reports that a frame is up to date exactly when it is', async () => {
       const id = await streamOf(s.store, 'abc', 'def');
       expect((await s.store.read(id, '-1', 2)).upToDate).toBe(false);
       const { next } = await readAll(s.store, id);
@@ -123,7 +123,7 @@ export function describeLog({ it, section }: Suite): void {
       expect(last.upToDate).toBe(true);
     });
 
-    it('reads 20 places of one stream at the same time', async () => {
+    it('reads 20 positions of one stream concurrently', async () => {
       const bytes = noise(200_000);
       const id = newId();
       await s.store.create(id, init());

@@ -4,7 +4,7 @@ import { COMPLETE, expectSame, init, newId, noise, readAll, Tail } from './suppo
 
 export function describeMany({ it, section }: Suite): void {
   section('many streams', (s) => {
-    it('keeps 1,000 that are written and followed at the same time apart', async () => {
+    it('keeps 1,000 concurrently written and followed streams apart', async () => {
       const streams = Array.from({ length: 1000 }, (_, i) => ({ id: newId(), bytes: noise(200 + i, i + 1) }));
       const read = await Promise.all(
         streams.map(async ({ id, bytes }) => {

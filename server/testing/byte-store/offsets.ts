@@ -3,7 +3,7 @@ import type { Offset, StreamStore } from '../../store/types.ts';
 import type { Suite } from './suite.ts';
 import { COMPLETE, expectSame, noise, readAll, storeError, streamOf, Tail } from './support.ts';
 
-/** The offset before each byte and behind the last, found one byte at a time. */
+/** Returns the offset before each byte and the offset after the last one, by reading one byte at a time. */
 async function everyOffset(store: StreamStore, id: string, length: number): Promise<Offset[]> {
   const offsets: Offset[] = ['-1'];
   for (let i = 0; i < length; i += 1) offsets.push((await store.read(id, offsets[i]!, 1)).next);
@@ -12,7 +12,7 @@ async function everyOffset(store: StreamStore, id: string, length: number): Prom
 
 export function describeOffsets({ it, section }: Suite): void {
   section('offsets', (s) => {
-    it('are exact at every byte, whatever the sizes of the appends were', async () => {
+    it('are exact at every byte, whatever the sizes of the appends', async () => {
       const sizes = [1, 1, 2, 3, 50, 7, 1, 120, 16];
       const parts = sizes.map((size, i) => noise(size, i + 1));
       const bytes = Buffer.concat(parts);
@@ -24,11 +24,11 @@ export function describeOffsets({ it, section }: Suite): void {
       }
     });
 
-    it('are byte positions where the store says so, and back', async () => {
+    it('convert to byte positions and back if the store supports it', async () => {
       const parts = [noise(1), noise(300, 2), noise(70_000, 3)];
       const id = await streamOf(s.store, ...parts);
       const { positionOf, offsetAt } = s.store;
-      // Both or neither: a range needs the size and the place.
+      // Both methods or neither: a byte range needs both conversions.
       expect(typeof positionOf).toBe(typeof offsetAt);
       const { next } = await s.store.read(id, '-1', 1_234);
       if (!s.store.positionOf || !s.store.offsetAt) return;
@@ -42,7 +42,7 @@ export function describeOffsets({ it, section }: Suite): void {
       }
     });
 
-    it('rise as text, and fit into a query and a header', async () => {
+    it('increase as text, and fit into a query and a header', async () => {
       const id = await streamOf(s.store, noise(30), noise(400, 2));
       const offsets = (await everyOffset(s.store, id, 430)).slice(1);
       for (const [i, offset] of offsets.entries()) {
@@ -52,7 +52,7 @@ export function describeOffsets({ it, section }: Suite): void {
       }
     });
 
-    it('go on where they were when more is appended, and when the stream is closed', async () => {
+    it('continue when more is appended, and when the stream is closed', async () => {
       const first = noise(3000, 1);
       const id = await streamOf(s.store, first);
       const middle = (await s.store.read(id, '-1', 1234)).next;
@@ -66,7 +66,7 @@ export function describeOffsets({ it, section }: Suite): void {
       expect(rest.end).toEqual(COMPLETE);
     });
 
-    it('are the same however a reader came there', async () => {
+    it('are the same for every way of reading', async () => {
       const id = await streamOf(s.store, noise(500), noise(500, 2), noise(500, 3));
       const steps = async (size: number): Promise<Offset> => {
         let offset: Offset = '-1';
@@ -82,7 +82,7 @@ export function describeOffsets({ it, section }: Suite): void {
       expect(a).toBe(c);
     });
 
-    it('begin a follower exactly as they begin a read', async () => {
+    it('have the same meaning in follow and in read', async () => {
       const bytes = noise(600);
       const id = await streamOf(s.store, bytes.subarray(0, 200), bytes.subarray(200));
       const offsets = await everyOffset(s.store, id, 600);
@@ -110,14 +110,14 @@ export function describeOffsets({ it, section }: Suite): void {
       'a=b',
       '9'.repeat(300),
     ]) {
-      it(`are refused when malformed: ${JSON.stringify(offset)}`, async () => {
+      it(`are rejected if malformed: ${JSON.stringify(offset)}`, async () => {
         const id = await streamOf(s.store, 'bytes');
         await expect(s.store.read(id, offset, 10)).rejects.toEqual(storeError('INVALID_OFFSET'));
         await expect(s.store.follow(id, offset, () => {})).rejects.toEqual(storeError('INVALID_OFFSET'));
       });
     }
 
-    it('of a place that the stream has not reached never give bytes', async () => {
+    it('after the end of the stream never return bytes', async () => {
       const long = await streamOf(s.store, noise(5000));
       const short = await streamOf(s.store, 'short');
       const beyond = (await s.store.head(long))!.tail;

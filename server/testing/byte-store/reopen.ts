@@ -17,7 +17,7 @@ import {
 
 export function describeReopen({ it, section }: Suite): void {
   section('reopening', (s) => {
-    it('finds bytes, metadata, outcomes and offsets as they were', async () => {
+    it('keeps bytes, metadata, outcomes and offsets', async () => {
       const kept = await Promise.all(
         OUTCOMES.map(async (outcome, i) => {
           const id = newId();
@@ -47,7 +47,7 @@ export function describeReopen({ it, section }: Suite): void {
       }
     });
 
-    it('does not find what was deleted', async () => {
+    it('does not restore deleted streams', async () => {
       const id = await streamOf(s.store, 'secret');
       await s.store.delete(id);
       const again = await streamOf(s.store, 'x');
@@ -59,7 +59,7 @@ export function describeReopen({ it, section }: Suite): void {
       expect(await textOf(s.store, again)).toBe('second');
     });
 
-    it('closes data streams as interrupted where no other process can be writing', async () => {
+    it('closes data streams as interrupted if no other process can be writing', async () => {
       const bytes = noise(7000);
       const ids = await Promise.all(
         Array.from({ length: 5 }, (_, i) => streamOf(s.store, bytes.subarray(0, 1400 * i))),
@@ -85,7 +85,7 @@ export function describeReopen({ it, section }: Suite): void {
       }
     });
 
-    it('leaves registries open, and goes on behind their last byte', async () => {
+    it('leaves logs that outlive their process open, and appends continue after their last byte', async () => {
       const id = `key-${newId()}`;
       await s.store.create(id, init({ outlivesProcess: true }));
       await s.store.append(id, Buffer.from('one,'));
@@ -103,14 +103,14 @@ export function describeReopen({ it, section }: Suite): void {
       tail.stop();
     });
 
-    it('keeps a stream that was only created', async () => {
+    it('keeps a stream without appends', async () => {
       const id = newId();
       await s.store.create(id, init({ outlivesProcess: true, metadata: { a: 'b' } }));
       await s.reopen();
       expect(await s.store.head(id)).toMatchObject({ metadata: { a: 'b' } });
     });
 
-    it('refuses all work after dispose, and wakes followers', async () => {
+    it('rejects all calls after dispose, and wakes followers', async () => {
       const id = await streamOf(s.store, 'x');
       const old = s.store;
       const tail = await Tail.open(old, id);
@@ -128,7 +128,7 @@ export function describeReopen({ it, section }: Suite): void {
       await old.dispose();
     });
 
-    it('keeps what was asked for before dispose', async () => {
+    it('keeps writes that were called before dispose', async () => {
       const id = newId();
       await s.store.create(id, init({ outlivesProcess: true }));
       const appends = Array.from({ length: 100 }, (_, i) => s.store.append(id, Buffer.from(`${i} `)));

@@ -3,17 +3,17 @@ import type { TestApi, TestFunction } from '../test-api.ts';
 import type { StoreFactory, StoreOptions, StoreUnderTest } from './support.ts';
 
 export interface Section {
-  /** The store that is open now. */
+  /** The currently open store. */
   readonly store: StreamStore;
   readonly options: StoreOptions;
   reopen(): Promise<StreamStore>;
 }
 
-/** What the parts of the suite share. */
+/** Functions that the parts of the suite share. */
 export interface Suite extends Pick<TestApi, 'it'> {
-  /** Adds a test that runs at the same time as the others of its group, if the runner can do that. */
+  /** Adds a test that runs concurrently with the others of its group, if the runner supports it. */
   readonly together: TestFunction;
-  /** Adds a group of tests that share one store; each test takes ids of its own. */
+  /** Adds a group of tests that share one store; each test uses ids of its own. */
   readonly section: (title: string, tests: (section: Section) => void) => void;
 }
 

@@ -3,13 +3,13 @@ import { expect, objectContaining } from '../expect.ts';
 import type { StreamEnd } from '../../store/types.ts';
 import type { Follower, Frame, Offset, StreamInit, StreamStore } from '../../store/types.ts';
 
-/** What a factory gives: a store that is open, and what the suite needs to know of it. */
+/** Result of a factory: an open store, and what the suite has to know about it. */
 export interface StoreUnderTest {
   /** The store. */
   readonly store: StreamStore;
-  /** Disposes of the store that is open now and opens another over the same bytes, as a restart does. */
+  /** Disposes of the open store and opens another one on the same data, as a restart does. */
   reopen(): Promise<StreamStore>;
-  /** Disposes of the store that is open now, and of all that lies behind it. */
+  /** Disposes of the open store and removes its data. */
   dispose(): Promise<void>;
   /** Options of the tests for this store. */
   readonly options?: StoreOptions;
@@ -17,9 +17,9 @@ export interface StoreUnderTest {
 
 /** Options of the contract tests of a store. */
 export interface StoreOptions {
-  /** The shortest TTL that the store can keep, in seconds. Default 1. */
+  /** The shortest TTL that the store supports, in seconds. Default 1. */
   readonly smallestTtlSeconds?: number;
-  /** True for a store that one process holds: opening it closes open data streams as `interrupted`. */
+  /** True for a single-process store: opening it closes open data streams as `interrupted`. Default false. */
   readonly exclusive?: boolean;
 }
 
@@ -34,7 +34,7 @@ export function init(overrides: Partial<StreamInit> = {}): StreamInit {
   return { contentType: 'text/event-stream', ttlSeconds: 3600, metadata: {}, ...overrides };
 }
 
-/** A new stream with these appends, one after the other. */
+/** Creates a stream with these appends, one after the other. */
 export async function streamOf(store: StreamStore, ...appends: (string | Uint8Array)[]): Promise<string> {
   const id = newId();
   expect(await store.create(id, init())).toBe(true);
@@ -48,7 +48,7 @@ export interface Content {
   readonly end?: StreamEnd;
 }
 
-/** Everything from an offset on, by `read`, checking what every frame must keep to. */
+/** Reads everything from an offset on with `read`, and checks each frame against the contract. */
 export async function readAll(
   store: StreamStore,
   id: string,
@@ -68,17 +68,17 @@ export async function readAll(
   }
 }
 
-/** Everything as text. */
+/** Reads everything as text. */
 export async function textOf(store: StreamStore, id: string, from: Offset = '-1'): Promise<string> {
   return (await readAll(store, id, from)).bytes.toString();
 }
 
-/** A follower that pulls whatever there is whenever it is told to, and lets a test wait for what it wants. */
+/** A follower that pulls all frames whenever it is woken. A test can wait for a condition. */
 export class Tail {
   readonly frames: Frame[] = [];
   end: StreamEnd | undefined;
   error: Error | undefined;
-  /** How often `onReadable` was called. */
+  /** Number of calls of `onReadable`. */
   wakes = 0;
   #follower: Follower | undefined;
   #check: (() => void) | undefined;
@@ -134,7 +134,7 @@ export class Tail {
     this.#check = undefined;
   }
 
-  /** Resolves with everything once the end arrived; rejects with what `next` threw. */
+  /** Resolves with all bytes once the end has arrived. Rejects with the error of `next`. */
   async toEnd(): Promise<Buffer> {
     await this.until((tail) => tail.end !== undefined || tail.error !== undefined);
     if (this.error) throw this.error;
@@ -146,7 +146,7 @@ export class Tail {
   }
 }
 
-/** Polls a condition that only time makes true (an expiry), until the deadline. */
+/** Polls a condition that depends on time only (an expiry), until the deadline. */
 export async function eventually(condition: () => Promise<boolean>, timeoutMs: number): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
@@ -155,15 +155,15 @@ export async function eventually(condition: () => Promise<boolean>, timeoutMs: n
   }
 }
 
-/** Lets the event loop go round once: a store may answer from memory, without it. */
+/** Waits for one turn of the event loop: a store may answer from memory, without one. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Lets time pass where time itself is under test (TTLs), and nowhere else. */
+/** Waits where time itself is tested (TTLs), and nowhere else. */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const storeError = (code: string): unknown => objectContaining({ name: 'StoreError', code });
 
-/** Bytes that differ everywhere, from a seed: a shift or a repetition by the store shows. */
+/** Returns pseudo-random bytes from a seed, so that shifted or repeated bytes are detected. */
 export function noise(length: number, seed = 1): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let state = (seed * 2_654_435_761) >>> 0 || 1;
@@ -176,7 +176,7 @@ export function noise(length: number, seed = 1): Buffer {
   return bytes;
 }
 
-/** Compares large contents without printing megabytes on a difference. */
+/** Compares large contents without printing megabytes of differences. */
 export function expectSame(actual: Uint8Array, wanted: Uint8Array): void {
   expect(actual.length).toBe(wanted.length);
   expect(Buffer.compare(actual, wanted)).toBe(0);

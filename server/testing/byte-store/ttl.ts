@@ -3,7 +3,7 @@ import type { StreamStore } from '../../store/types.ts';
 import type { Section, Suite } from './suite.ts';
 import { COMPLETE, eventually, init, newId, pause, readAll, storeError, Tail } from './support.ts';
 
-/** Does something to a stream four times per TTL for more than two TTLs; the stream must be there all the time. */
+/** Calls `touch` four times per TTL for more than two TTLs. The stream must exist all the time. */
 async function keepAlive(
   s: Section,
   touch: (store: StreamStore, id: string) => Promise<unknown>,
@@ -19,7 +19,7 @@ async function keepAlive(
   return id;
 }
 
-/** Resolves when the stream is gone, having looked by `head` only. */
+/** Resolves when the stream has expired, checked with `head` only. */
 async function expiry(s: Section, id: string): Promise<void> {
   const ttlMs = (s.options.smallestTtlSeconds ?? 1) * 1000;
   await eventually(async () => (await s.store.head(id)) === undefined, ttlMs * 3 + 2000);
@@ -61,7 +61,7 @@ export function describeTtl({ together, section }: Suite): void {
       await eventually(() => s.store.create(id, init()), short().ttlSeconds * 3000 + 2000);
       expect((await readAll(s.store, id)).bytes).toHaveLength(0);
       await s.store.append(id, Buffer.from('new'));
-      // Long enough for a late sweep of the first to show on the second.
+      // Long enough for a late sweep of the first stream to affect the second.
       await pause(short().ttlSeconds * 2000);
       expect((await readAll(s.store, id)).bytes.toString()).toBe('new');
     });

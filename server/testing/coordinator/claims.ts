@@ -3,14 +3,14 @@ import { claimOf, expectAborted, forever, newKey, until, type Suite } from './su
 
 export function describeClaims({ it, section }: Suite): void {
   section('claims', (s) => {
-    it('give a new key to the first taker, in all processes', async () => {
+    it('assign a new key to the first taker, in all processes', async () => {
       const [key, first] = [newKey(), claimOf(s.a)];
       expect(await s.a.claims.take(key, first)).toEqual(first);
       expect(await s.b.claims.take(key, claimOf(s.b, { fingerprint: 'another' }))).toEqual(first);
       expect(await s.a.claims.take(newKey(), claimOf(s.a))).not.toEqual(first);
     });
 
-    it('give a key to one of 40 takers', async () => {
+    it('assign a key to one of 40 takers', async () => {
       const key = newKey();
       const takers = Array.from({ length: 40 }, (_, i) => (i % 2 ? s.a : s.b));
       const claims = takers.map((taker) => claimOf(taker));
@@ -19,14 +19,14 @@ export function describeClaims({ it, section }: Suite): void {
       expect(claims.map(({ token }) => token)).toContain(seen[0]!.token);
     });
 
-    it('do not change when a taker repeats itself', async () => {
+    it('do not change when a taker repeats its call', async () => {
       const [key, first] = [newKey(), claimOf(s.a)];
       await s.a.claims.take(key, first);
       await s.a.claims.mark(key, first.token, 'kept');
       expect(await s.a.claims.take(key, first)).toEqual({ ...first, state: 'kept' });
     });
 
-    it('give a holder that was seen to one of those that replace it', async () => {
+    it('assign a key to one of several takers that replace the same holder', async () => {
       const [key, dead] = [newKey(), claimOf(s.a)];
       await s.a.claims.take(key, dead);
       const claims = [claimOf(s.a), claimOf(s.b), claimOf(s.b)];
@@ -42,7 +42,7 @@ export function describeClaims({ it, section }: Suite): void {
       expect(await s.a.claims.take(key, claimOf(s.a), old)).toEqual(holder);
     });
 
-    it('are not replaced when the holder was aborted since it was seen', async () => {
+    it('are not replaced if the holder was aborted meanwhile', async () => {
       const [key, holder] = [newKey(), claimOf(s.a)];
       await s.a.claims.take(key, holder);
       await s.b.claims.mark(key, holder.token, 'aborted');
@@ -52,7 +52,7 @@ export function describeClaims({ it, section }: Suite): void {
       });
     });
 
-    it('keep, free and abort a holder, as far as its state allows', async () => {
+    it('change to kept, freed and aborted, as far as the state allows', async () => {
       const seen = async (...states: ('kept' | 'freed' | 'aborted')[]) => {
         const [key, claim] = [newKey(), claimOf(s.a)];
         await s.a.claims.take(key, claim);
@@ -71,7 +71,7 @@ export function describeClaims({ it, section }: Suite): void {
       expect(await seen('freed', 'aborted')).toBe('aborted');
     });
 
-    it('note when a holder was aborted', async () => {
+    it('record when a holder was aborted', async () => {
       const [key, claim, before] = [newKey(), claimOf(s.a), Date.now()];
       await s.a.claims.take(key, claim);
       await s.a.claims.mark(key, claim.token, 'aborted');
@@ -80,7 +80,7 @@ export function describeClaims({ it, section }: Suite): void {
       expect(abortedAt).toBeLessThanOrEqual(Date.now());
     });
 
-    it('let an abort take an unknown key', async () => {
+    it('can be created by an abort of an unknown key', async () => {
       const aborted = { fingerprint: '', state: 'aborted', abortedAt: 1_700_000_000_000 } as const;
       const [key, claim] = [newKey(), claimOf(s.a, aborted)];
       expect(await s.a.claims.take(key, claim)).toEqual(claim);
@@ -102,7 +102,7 @@ export function describeClaims({ it, section }: Suite): void {
       expect(await s.a.claims.take(key, claim)).toEqual(claim);
     });
 
-    it('wake those that watch when the state or the holder changes', async () => {
+    it('wake watchers when the state or the holder changes', async () => {
       const [key, first, second] = [newKey(), claimOf(s.a), claimOf(s.b)];
       await s.a.claims.take(key, first);
       const watching = [s.a, s.b].map(({ claims }) => claims.watch(key, first, forever));
@@ -114,7 +114,7 @@ export function describeClaims({ it, section }: Suite): void {
       await Promise.all(again);
     });
 
-    it('do not let a process watch what has changed already', async () => {
+    it('resolve a watch at once if the claim has already changed', async () => {
       const [key, first] = [newKey(), claimOf(s.a)];
       await s.a.claims.take(key, first);
       await s.a.claims.mark(key, first.token, 'kept');
@@ -147,7 +147,7 @@ export function describeClaims({ it, section }: Suite): void {
   section(
     'claims that expire',
     (s) => {
-      it('are forgotten after their TTL', async () => {
+      it('expire after their TTL', async () => {
         const [key, old] = [newKey(), claimOf(s.a)];
         await s.a.claims.take(key, old);
         await s.a.claims.mark(key, old.token, 'kept');

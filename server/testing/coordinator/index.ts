@@ -6,12 +6,13 @@ import { describeProcesses } from './processes.ts';
 import { suiteOf, type CoordinationFactory, type CoordinationOptions } from './support.ts';
 
 /**
- * Adds tests of everything that a `Coordinator` promises. Takes about a minute: leases and taken tasks have to run out.
+ * Adds tests of the whole contract of `Coordinator`. Takes about a minute, because leases and taken tasks have to
+ * expire.
  *
  * @param api the functions of your test runner.
  * @param name of the implementation, for the titles.
  * @param factory creates processes on an empty store of their own; called once for each group of tests.
- * @param options what the tests must know about the store.
+ * @param options properties of the store that the tests depend on.
  * @example
  * import * as vitest from 'vitest';
  * describeCoordinator(vitest, 'my coordinator', async (ttlSeconds) => …);

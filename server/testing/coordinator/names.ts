@@ -13,7 +13,7 @@ export function describeNames({ it, section }: Suite): void {
       return entry;
     };
 
-    it('know nothing of a name that was not set', async () => {
+    it('return undefined for a name that was not set', async () => {
       expect(await s.a.names.get(newName())).toBeUndefined();
     });
 
@@ -40,7 +40,7 @@ export function describeNames({ it, section }: Suite): void {
       expect(await s.b.names.get(other)).toBeUndefined();
     });
 
-    it('return an older create that is not answered yet if a newer one fails', async () => {
+    it('return an older pending create if a newer one fails', async () => {
       const name = newName();
       const older = await add(s.a, name);
       const newer = await add(s.b, name);
@@ -49,7 +49,7 @@ export function describeNames({ it, section }: Suite): void {
       expect(await s.a.names.get(name)).toEqual(older);
     });
 
-    it('keep their order when an older create is answered after a newer one was accepted', async () => {
+    it('keep their order if an older create is answered after a newer one was accepted', async () => {
       const name = newName();
       const older = await add(s.a, name);
       const newer = await add(s.b, name);
@@ -81,7 +81,7 @@ export function describeNames({ it, section }: Suite): void {
       }
     });
 
-    it('wake those that watch when the create has a result', async () => {
+    it('wake watchers when the create has a result', async () => {
       const name = newName();
       const entry = await add(s.a, name);
       const watching = [s.a, s.b].map(({ names }) => names.watch(name, entry, forever));
@@ -107,10 +107,10 @@ export function describeNames({ it, section }: Suite): void {
   section(
     'names that expire',
     (s) => {
-      it('are forgotten after their TTL', async () => {
+      it('expire after their TTL', async () => {
         const name = newName();
         await s.a.names.set(name, entryOf(s.a));
-        // Looking would restart the TTL.
+        // A get would restart the TTL.
         await new Promise((resolve) => setTimeout(resolve, 3_500));
         expect(await s.b.names.get(name)).toBeUndefined();
       });

@@ -12,7 +12,7 @@ export function describeOutbox({ it, section, exclusive }: Suite): void {
     ...changes,
   });
 
-  /** Takes everything that is due, and removes it. */
+  /** Takes all due tasks, and removes them. */
   const takeAll = async (outbox: Outbox): Promise<TakenTask[]> => {
     const taken: TakenTask[] = [];
     for (let next = await outbox.take(); next; next = await outbox.take()) {

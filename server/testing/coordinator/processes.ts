@@ -2,7 +2,7 @@ import { expect } from '../expect.ts';
 import { randomUUID } from 'node:crypto';
 import { until, type Suite } from './support.ts';
 
-/** Milliseconds in which a dead process must be noticed: one lease, and time for a slow machine. */
+/** Milliseconds within which a dead process must be detected: one lease, plus time for a slow machine. */
 const DEATH_MS = 20_000;
 
 export function describeProcesses({ it, section, exclusive }: Suite): void {
@@ -15,12 +15,12 @@ export function describeProcesses({ it, section, exclusive }: Suite): void {
       expect(await s.a.processes.isAlive(other.id)).toBe(false);
     });
 
-    it('have ids that differ', async () => {
+    it('have unique ids', async () => {
       expect(s.a.id).not.toBe(s.b.id);
       expect(s.a.id).toMatch(/^[A-Za-z0-9_-]{1,100}$/);
     });
 
-    it('do not know a process that never started', async () => {
+    it('report an unknown process as dead', async () => {
       expect(await s.a.processes.isAlive(randomUUID())).toBe(false);
       expect(await s.a.processes.notify(randomUUID(), 'hello')).toBe(false);
     });
@@ -34,7 +34,7 @@ export function describeProcesses({ it, section, exclusive }: Suite): void {
       expect([...new Set(receiver.messages)]).toEqual(words);
     });
 
-    it('send messages to themselves and to each other', async () => {
+    it('send messages to themselves and to others', async () => {
       const [one, two] = [await s.start(), await s.start()];
       const message = 'a "message" with zoë 🦉 and spaces ';
       await Promise.all(
@@ -62,7 +62,7 @@ export function describeProcesses({ it, section, exclusive }: Suite): void {
       expect(await orphansOf()).toEqual([]);
       await owner.processes.stop();
       expect(await orphansOf()).toEqual([{ process: owner.id, streamIds: [kept] }]);
-      // Looking changes nothing.
+      // Reading the list changes nothing.
       const orphans = await orphansOf();
       expect(orphans).toHaveLength(1);
       await s.a.processes.forget(orphans[0]!);
@@ -70,7 +70,7 @@ export function describeProcesses({ it, section, exclusive }: Suite): void {
     });
 
     if (exclusive) {
-      it('are dead after a restart of a store of one process', async () => {
+      it('are dead after a restart of a single-process store', async () => {
         const before = s.a.id;
         await s.restart();
         expect(await s.a.processes.isAlive(before)).toBe(false);

@@ -7,7 +7,7 @@ import type { TestApi } from '../test-api.ts';
 export interface ProcessUnderTest {
   /** Coordinator of the process. */
   readonly coordinator: Coordinator;
-  /** Ends the process like a crash: it renews nothing and releases nothing. */
+  /** Ends the process as a crash does: it renews nothing and releases nothing. */
   kill(): Promise<void>;
 }
 
@@ -15,24 +15,24 @@ export interface ProcessUnderTest {
 export interface CoordinationUnderTest {
   /** Adds a process. */
   join(): Promise<ProcessUnderTest>;
-  /** Ends all processes as a crash does, and opens the store again for those that join afterwards. */
+  /** Ends all processes as a crash does, and reopens the store for those that join afterwards. */
   restart(): Promise<void>;
-  /** Removes everything. */
+  /** Removes all data. */
   dispose(): Promise<void>;
 }
 
 /** Options of the contract tests of a coordinator. */
 export interface CoordinationOptions {
-  /** True for a store of one process: several coordinators share it, and die together. Default false. */
+  /** True for a single-process store: several coordinators share it, and end together. Default false. */
   readonly exclusive?: boolean;
 }
 
 /** @param ttlSeconds seconds that claims and names are kept after their last use. */
 export type CoordinationFactory = (ttlSeconds: number) => Promise<CoordinationUnderTest>;
 
-/** What the sections of the suite share. */
+/** Functions that the parts of the suite share. */
 export interface Suite extends Pick<TestApi, 'it'>, CoordinationOptions {
-  /** Adds a group of tests that share one store; each test takes keys of its own. */
+  /** Adds a group of tests that share one store; each test uses keys of its own. */
   section(title: string, tests: (section: Section) => void, ttlSeconds?: number): void;
 }
 
@@ -41,7 +41,7 @@ export interface Section {
   readonly a: Started;
   readonly b: Started;
   start(): Promise<Started>;
-  /** Ends all processes, and starts `a` and `b` again as others. */
+  /** Ends all processes, and starts `a` and `b` again as new processes. */
   restart(): Promise<void>;
 }
 
@@ -49,11 +49,11 @@ export interface Section {
 export interface Started extends ProcessUnderTest, Coordinator {
   readonly id: string;
   readonly messages: readonly string[];
-  /** Resolves when so many messages have arrived. */
+  /** Resolves when this many messages have arrived. */
   received(count: number): Promise<void>;
 }
 
-/** Seconds that outlast every test. */
+/** A TTL in seconds that is longer than every test. */
 const LONG_SECONDS = 3_600;
 
 export function suiteOf(api: TestApi, factory: CoordinationFactory, options: CoordinationOptions): Suite {
@@ -141,7 +141,7 @@ export function entryOf({ id }: Pick<Started, 'id'>, changes: Partial<NameEntry>
 /** A signal that never aborts. */
 export const forever = new AbortController().signal;
 
-/** Resolves when the condition holds. Only time makes it true: a lease or a TTL runs out. */
+/** Resolves when the condition holds. It depends on time only: a lease or a TTL expires. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50));
 }

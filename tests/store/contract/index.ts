@@ -3,7 +3,7 @@ import { describeByteStore } from '../../../server/testing/byte-store/index.ts';
 import type { StoreFactory } from '../../../server/testing/byte-store/support.ts';
 import { describeModel } from './model.ts';
 
-/** Adds the contract suite, and steps at random that are compared with a model. */
+/** Adds the contract suite, and random steps that are compared with a model. */
 export function describeStore(name: string, factory: StoreFactory): void {
   describeByteStore(vitest, name, factory);
   describeModel(name, factory);

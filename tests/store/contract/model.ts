@@ -13,11 +13,11 @@ import {
   type StoreFactory,
 } from '../../../server/testing/byte-store/support.ts';
 
-/** The log as anybody would write it who had no disk: what a store must be indistinguishable from. */
+/** A log in memory: a store must be indistinguishable from it. */
 class ModelStream {
   bytes = Buffer.alloc(0);
   end: StreamEnd | undefined;
-  /** Offsets that the store gave, by the position that they stand for. */
+  /** Offsets that the store issued, by byte position. */
   readonly offsets = new Map<number, Offset>([[0, '-1']]);
 }
 
@@ -61,7 +61,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Does one step to the store and to the model, and compares. */
+/** Applies one step to the store and to the model, and compares them. */
 async function run(store: StreamStore, models: Map<string, ModelStream>, id: string, s: Step, seed: number) {
   const model = models.get(id);
   if (s.do === 'create') {
@@ -123,7 +123,7 @@ async function run(store: StreamStore, models: Map<string, ModelStream>, id: str
       expect(Buffer.compare(frame.bytes, model.bytes.subarray(from, to))).toBe(0);
       expect(frame.upToDate).toBe(to === model.bytes.length);
       expect(frame.end).toEqual(to === model.bytes.length ? model.end : undefined);
-      // One place has one offset ('-1' is another name of the first).
+      // A position has one offset ('-1' is another name of the first).
       if (to > 0) {
         expect(frame.next).toBe(model.offsets.get(to) ?? frame.next);
         model.offsets.set(to, frame.next);
@@ -150,7 +150,7 @@ async function run(store: StreamStore, models: Map<string, ModelStream>, id: str
 export function describeModel(name: string, factory: StoreFactory): void {
   const { it, section } = suiteOf(vitest, factory);
   section(`${name}: any order of calls`, (s) => {
-    it('gives what a log in memory would give', async () => {
+    it('behaves like a log in memory', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
           const ids = [newId(), newId(), newId()];

@@ -2,13 +2,13 @@ import { beforeEach, vi } from 'vitest';
 import { describeStore } from '../contract/index.ts';
 import { overReference } from './contract.ts';
 
-// A thousand streams take some 20,000 requests, which is slow only where other tests take the processors.
+// A thousand streams take some 20,000 requests, which is slow if other tests use the processors.
 vi.setConfig({ testTimeout: 120_000 });
 
-/** What the reference server's file mode cannot keep, by the title of the test that shows it, and why. */
+/** Tests that the reference server's file mode fails, by title, with the reason. */
 const CANNOT_KEEP: Readonly<Record<string, string>> = {
-  'is one step with its last bytes: nobody sees them without the end':
-    'its reads show bytes that lie in the file already, before their append, and the closing with it, is committed',
+  'appends its last bytes and closes in one step: no reader sees them without the end':
+    'its reads return bytes that are in the file already, before the append and its close are committed',
 };
 
 beforeEach(({ task, skip }) => {

@@ -7,7 +7,7 @@ import {
   type ReferenceServerOptions,
 } from './reference-server.ts';
 
-/** Stores over one reference server for a whole test file, each below a base path of its own. */
+/** Stores on one reference server for a whole test file, each with a base path of its own. */
 export function overReference(options: ReferenceServerOptions): StoreFactory {
   let server: ReferenceServer;
   let count = 0;
@@ -20,7 +20,7 @@ export function overReference(options: ReferenceServerOptions): StoreFactory {
   return async () => {
     const url = `${server.url}/base/${(count += 1)}`;
     const open = async () => {
-      // Short, since the reference server leaves live reads of expired streams open and silent.
+      // Short, since the reference server leaves live reads of expired streams open without sending anything.
       const store = durableStreamsStore({ url, silenceMs: 1_000 });
       await store.open();
       return store;

@@ -21,7 +21,7 @@ const FAULTS: Record<string, Fault> = {
   'is carried out and hangs': { kind: 'hang', forwarded: true },
 };
 
-describe('a backend in trouble loses nothing and takes nothing twice', () => {
+describe('a failing backend neither loses nor repeats bytes', () => {
   const t = useTroubled();
 
   for (const [what, fault] of Object.entries(FAULTS)) {
@@ -47,7 +47,7 @@ describe('a backend in trouble loses nothing and takes nothing twice', () => {
     });
   }
 
-  it('in a storm of all of them', async () => {
+  it('with all faults at random', async () => {
     const store = await t.open({ requestTimeoutMs: 250, outcomeGraceMs: 10_000 });
     let state = 12_345;
     const random = () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
@@ -79,10 +79,10 @@ describe('a backend in trouble loses nothing and takes nothing twice', () => {
   });
 });
 
-describe('a backend that stays in trouble', () => {
+describe('a backend that keeps failing', () => {
   const t = useTroubled();
 
-  it('is given up on in time, with UNAVAILABLE for everything', async () => {
+  it('fails every operation with UNAVAILABLE in time', async () => {
     const store = await t.open({ retryTimeoutMs: 300 });
     const id = newId();
     await store.create(id, init());
@@ -100,11 +100,11 @@ describe('a backend that stays in trouble', () => {
       expect(attempt).toMatchObject({ status: 'rejected', reason: storeError('UNAVAILABLE') });
     }
     expect(performance.now() - begun).toBeLessThan(2_500);
-    // A doubling pause: a handful of attempts each, not hundreds.
+    // The delay doubles: a handful of attempts each, not hundreds.
     expect(t.relay.requests.length).toBeLessThan(80);
   });
 
-  it('is asked again when it said, and not at all when that is too late', async () => {
+  it('is retried after Retry-After, and not at all if that is too late', async () => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init());
@@ -119,7 +119,7 @@ describe('a backend that stays in trouble', () => {
   });
 
   it.each([true, undefined])(
-    'does not swallow what comes after an append that failed (carried out: %s)',
+    'does not drop bytes that follow a failed append (carried out: %s)',
     async (forwarded) => {
       const store = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
       const id = newId();
@@ -131,14 +131,14 @@ describe('a backend that stays in trouble', () => {
       t.relay.trouble = () => undefined;
       await store.append(id, Buffer.from('c'));
       expect((await readAll(store, id)).bytes.toString()).toBe(forwarded ? 'abc' : 'ac');
-      // What was given up on and arrives after all must not stand behind what came later.
+      // A request that has failed and arrives late must not be appended after newer bytes.
       for (const carryOut of t.relay.held) expect(await carryOut()).toBe(403);
       expect((await readAll(store, id)).bytes.toString()).toBe(forwarded ? 'abc' : 'ac');
     },
   );
 
   it.each([true, undefined])(
-    'closes once when a close that failed is asked for again (carried out: %s)',
+    'closes once if a failed close is repeated (carried out: %s)',
     async (forwarded) => {
       const store = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
       const id = newId();
@@ -148,14 +148,14 @@ describe('a backend that stays in trouble', () => {
         requests.close(seen) ? { kind: 'hang', ...(forwarded && { forwarded }) } : undefined;
       await expect(store.close(id, COMPLETE, Buffer.from('last'))).rejects.toEqual(storeError('UNAVAILABLE'));
       t.relay.trouble = () => undefined;
-      // The caller no longer has the bytes; the end that may stand already is the one that counts.
+      // The caller no longer has the bytes. If the stream has an end already, that one is kept.
       const interrupted = { outcome: 'interrupted', error: { code: 'X', message: 'y' } } as const;
       expect(await store.close(id, interrupted)).toEqual(COMPLETE);
       expect(await readAll(store, id)).toMatchObject({ bytes: Buffer.from('body last'), end: COMPLETE });
     },
   );
 
-  it('never takes a failure of HEAD or DELETE for an answer', async () => {
+  it('never treats a failed HEAD or DELETE as a result', async () => {
     const store = await t.open({ retryTimeoutMs: 200 });
     const id = newId();
     await store.create(id, init());

@@ -14,7 +14,7 @@ import { requests, useTroubled } from './troubled.ts';
 describe('live reads at the backend', () => {
   const t = useTroubled();
 
-  it('are one for all followers of a stream, and go with the last of them', async () => {
+  it('are shared by all followers of a stream, and end with the last one', async () => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init());
@@ -32,7 +32,7 @@ describe('live reads at the backend', () => {
     expect(t.relay.count(requests.live)).toBe(1);
   });
 
-  it('cost no request per append beside the append', async () => {
+  it('need no request per append besides the append', async () => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init());
@@ -40,15 +40,15 @@ describe('live reads at the backend', () => {
     const before = t.relay.requests.length;
     for (let i = 0; i < 100; i += 1) await store.append(id, Buffer.from('x'));
     await tail.until(({ bytes }) => bytes.length === 100);
-    // The first of them may find that the tail's connection is still being made.
+    // During the first appends, the tail's connection may still be opening.
     expect(t.relay.requests.length - before).toBeLessThanOrEqual(101);
     tail.stop();
   });
 
   it.each([
-    ['breaks off in the middle of an event', { kind: 'cut', bytes: 1_000 }],
-    ['is ended by the server now and then', { kind: 'cut', bytes: 1_500, end: true }],
-  ] as const)('go on at the exact offset when the connection %s', async (_, fault) => {
+    ['closes in the middle of an event', { kind: 'cut', bytes: 1_000 }],
+    ['is ended by the server regularly', { kind: 'cut', bytes: 1_500, end: true }],
+  ] as const)('continue at the exact offset when the connection %s', async (_, fault) => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init());
@@ -62,7 +62,7 @@ describe('live reads at the backend', () => {
     expect(t.relay.count(requests.live)).toBeGreaterThan(3);
   });
 
-  it('are given up when no connection lasts for one event, and the bytes come otherwise', async () => {
+  it('are replaced by catch-up reads if no connection lasts for one event', async () => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init());
@@ -75,7 +75,7 @@ describe('live reads at the backend', () => {
     tail.stop();
   });
 
-  it('that fell silent are noticed: what this process wrote does not come back', async () => {
+  it('that stall are detected if this process wrote and receives nothing', async () => {
     const store = await t.open({ silenceMs: 60_000 });
     const id = newId();
     await store.create(id, init());
@@ -87,7 +87,7 @@ describe('live reads at the backend', () => {
     tail.stop();
   });
 
-  it('that fell silent are noticed: another process wrote, closed or deleted', async () => {
+  it('that stall are detected if another process wrote, closed or deleted', async () => {
     const [store, other] = [await t.open(), await t.openDirect()];
     const id = newId();
     await store.create(id, init());
@@ -100,7 +100,7 @@ describe('live reads at the backend', () => {
     tail.stop();
   });
 
-  it('leave a silent stream alone but for a look now and then', async () => {
+  it('poll an idle stream only occasionally', async () => {
     const store = await t.open({ silenceMs: 50 });
     const id = newId();
     await store.create(id, init());
@@ -112,10 +112,10 @@ describe('live reads at the backend', () => {
   });
 });
 
-describe('a follower behind the tail', () => {
+describe('a follower that is not at the tail', () => {
   const t = useTroubled();
 
-  it('takes no more from the backend than it is asked for', async () => {
+  it('reads no more from the backend than requested', async () => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init());
@@ -126,7 +126,7 @@ describe('a follower behind the tail', () => {
     const news = new EventTarget();
     const follower = await store.follow(id, '-1', () => news.dispatchEvent(new Event('readable')));
     expect(follower.next()?.bytes.length).toBeGreaterThan(0);
-    // Other requests show that everything that would flow by itself had the time to.
+    // Other requests show that there was enough time for bytes to flow.
     for (let i = 0; i < 200; i += 1) await store.head(id);
     expect(t.relay.passed - before).toBeLessThan(8_000_000);
     let length = 0;
@@ -147,7 +147,7 @@ describe('a follower behind the tail', () => {
     follower.stop();
   });
 
-  it('goes on where a broken answer ended, and gives up on one that never moves', async () => {
+  it('continues where an incomplete response ended, and fails if responses make no progress', async () => {
     const store = await t.open({ requestTimeoutMs: 300 });
     const id = newId();
     await store.create(id, init());
@@ -155,7 +155,7 @@ describe('a follower behind the tail', () => {
     await store.append(id, bytes);
     await store.close(id, COMPLETE);
     t.relay.trouble = (seen) => (requests.catchUp(seen) ? { kind: 'cut', bytes: 100_000 } : undefined);
-    // Each attempt gives what it has beyond the place of the last one; from the beginning, that is nothing new.
+    // Each response starts where the last one did, so it contains nothing new.
     const stuck = await Tail.open(store, id);
     await expect(stuck.toEnd()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     stuck.stop();

@@ -7,15 +7,15 @@ import { COMPLETE, expectSame, init, newId, readAll } from '../../../server/test
 import type { Fault } from './relay.ts';
 import { useTroubled } from './troubled.ts';
 
-/** Longer than the 10 s that one attempt of a request gets. */
+/** Milliseconds; longer than the 10 s that one attempt of a request may take. */
 const OUTAGE_MS = 12_000;
 
 const FAULTS: readonly Fault[] = [{ kind: 'hang' }, { kind: 'reset' }, { kind: 'answer', status: 503 }];
 
-describe('a backend that is away for 12 s', () => {
+describe('a backend that is unavailable for 12 s', () => {
   const t = useTroubled();
 
-  it('costs a running answer nothing, however its requests fail', { timeout: 90_000 }, async () => {
+  it('does not interrupt a running response, however its requests fail', { timeout: 90_000 }, async () => {
     const proxy = await startProxy({ durableStreamsUrl: t.relay.url });
     const upstream = await startUpstream(({ res }) => void write(res, 'before '));
     const store = await t.open({ requestTimeoutMs: 10_000, retryTimeoutMs: 30_000 });
@@ -38,8 +38,8 @@ describe('a backend that is away for 12 s', () => {
       for (const { res } of upstream.calls) res.write('still during ');
       expect(requests).toBeGreaterThan(FAULTS.length);
       t.relay.trouble = () => undefined;
-      // A network that was interrupted can deliver requests late, after their senders gave up on them.
-      // Not awaited: some are live reads, which end with their streams.
+      // A network may deliver requests late, after their senders have timed out. Not awaited: some are live reads,
+      // which end with their streams.
       for (const deliver of t.relay.held.splice(0)) deliver().catch(() => undefined);
       for (const { res } of upstream.calls) res.end('after');
       for (const { bytes, controls } of await Promise.all(reads)) {

@@ -16,7 +16,7 @@ const by = (name: string): StreamEnd => ({ outcome: 'aborted', error: { code: na
 describe('several processes on one backend', () => {
   const t = useTroubled();
 
-  it('see each other write, close and delete', async () => {
+  it('see writes, closes and deletes of each other', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     expect(await a.create(id, init({ metadata: { owner: 'a' } }))).toBe(true);
@@ -33,7 +33,7 @@ describe('several processes on one backend', () => {
     expect(await a.head(id)).toBeUndefined();
   });
 
-  it('tell followers in another process that a stream was deleted', async () => {
+  it('notify followers in another process that a stream was deleted', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     await a.create(id, init());
@@ -43,7 +43,7 @@ describe('several processes on one backend', () => {
     tail.stop();
   });
 
-  it('tell followers in another process about new metadata', async () => {
+  it('notify followers in another process of new metadata', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     await a.create(id, init({ metadata: { pending: '1' } }));
@@ -57,7 +57,7 @@ describe('several processes on one backend', () => {
     tail.stop();
   });
 
-  it('keep what both append, each in its own order', async () => {
+  it('keep the appends of both, each in its own order', async () => {
     const stores = [await t.openDirect(), await t.openDirect(), await t.openDirect()];
     const id = newId();
     await stores[0]!.create(id, init());
@@ -74,7 +74,7 @@ describe('several processes on one backend', () => {
     }
   });
 
-  it('give an id to one of them', async () => {
+  it('create a stream under an id once', async () => {
     const stores = [await t.openDirect(), await t.openDirect(), await t.openDirect()];
     for (let round = 0; round < 15; round += 1) {
       const id = newId();
@@ -88,7 +88,7 @@ describe('several processes on one backend', () => {
     }
   });
 
-  it('let the first end stand, with its last bytes', async () => {
+  it('keep the first end, with its last bytes', async () => {
     const stores = [await t.openDirect(), await t.openDirect()];
     for (let round = 0; round < 15; round += 1) {
       const id = newId();
@@ -104,7 +104,7 @@ describe('several processes on one backend', () => {
     }
   });
 
-  it('keep a writer out that slept while its stream was closed', async () => {
+  it('reject a suspended writer after its stream was closed', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     await a.create(id, init());
@@ -118,7 +118,7 @@ describe('several processes on one backend', () => {
     own.stop();
   });
 
-  it('keep a writer out whose stream another one adopted, however short ago it wrote', async () => {
+  it('reject a writer after another one adopted its stream, even if it has just written', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     await a.create(id, init());
@@ -131,7 +131,7 @@ describe('several processes on one backend', () => {
     expect((await readAll(b, id)).bytes.toString()).toBe('ab');
   });
 
-  it('keep a writer out that slept while its stream was adopted, before the other one wrote', async () => {
+  it('reject a suspended writer after its stream was adopted, before the adopter writes', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     await a.create(id, init());
@@ -143,7 +143,7 @@ describe('several processes on one backend', () => {
     expect((await readAll(b, id)).bytes.toString()).toBe('a');
   });
 
-  it('close what another one holds only with its fence', async () => {
+  it('close the stream of another one only with its fence', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     await a.create(id, init());
@@ -152,7 +152,7 @@ describe('several processes on one backend', () => {
     expect(await b.close(id, by('b'), undefined, 0)).toEqual(by('b'));
   });
 
-  it('resume at the exact offset that another process gave', async () => {
+  it('resume at the exact offset that another process issued', async () => {
     const [a, b] = [await t.openDirect(), await t.openDirect()];
     const id = newId();
     const bytes = noise(200_000);
@@ -174,10 +174,10 @@ describe('several processes on one backend', () => {
   });
 });
 
-describe('a process that dies in the middle', () => {
+describe('a process that dies during an operation', () => {
   const t = useTroubled();
 
-  it('of a close: the bytes are there, and the outcome is interrupted, for good', async () => {
+  it('close: the bytes are kept, and the outcome is interrupted permanently', async () => {
     const dying = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 60_000 });
     const id = newId();
     await dying.create(id, init());
@@ -189,7 +189,7 @@ describe('a process that dies in the middle', () => {
     expect((await tail.toEnd()).toString()).toBe('all of it');
     expect(tail.end).toMatchObject({ outcome: 'interrupted', error: { code: 'INTERRUPTED' } });
     tail.stop();
-    // It was only slow: what it wanted to say no longer counts, and it learns so.
+    // It was only slow: its end has no effect, and it receives the stored one.
     for (const carryOut of t.relay.held) expect(await carryOut()).toBeLessThan(300);
     t.relay.trouble = () => undefined;
     expect(await closing).toMatchObject({ outcome: 'interrupted' });
@@ -198,7 +198,7 @@ describe('a process that dies in the middle', () => {
     }
   });
 
-  it('of a create: nobody sees the stream, and the id is free again', async () => {
+  it('create: the stream does not exist, and the id is free', async () => {
     const dying = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
     const id = newId();
     t.relay.trouble = (seen) => (requests.beginData(seen) ? { kind: 'hang' } : undefined);
@@ -214,7 +214,7 @@ describe('a process that dies in the middle', () => {
     expect((await readAll(survivor, id)).bytes.toString()).toBe('x');
   });
 
-  it('of a delete: nobody sees the stream, and the id is free again', async () => {
+  it('delete: the stream does not exist, and the id is free', async () => {
     const dying = await t.open({ requestTimeoutMs: 150, retryTimeoutMs: 250 });
     const id = newId();
     await dying.create(id, init());
@@ -225,7 +225,7 @@ describe('a process that dies in the middle', () => {
     t.relay.trouble = () => undefined;
     const survivor = await t.open();
     expect(await survivor.head(id)).toBeUndefined();
-    // Longer than the first life, by whose TTL the backend keeps the log: so that must go.
+    // Longer than the TTL of the first stream, by which the backend keeps the log: the log must be deleted.
     const deleted = t.relay.count(requests.deleteMeta);
     expect(await survivor.create(id, init({ ttlSeconds: 7_200 }))).toBe(true);
     expect(t.relay.count(requests.deleteMeta)).toBe(deleted + 1);

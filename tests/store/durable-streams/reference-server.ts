@@ -8,25 +8,25 @@ import { createInterface } from 'node:readline';
 
 export interface ReferenceServer {
   readonly url: string;
-  /** Kills it and starts another over the same bytes, at another port. */
+  /** Kills the server and starts another on the same data, on another port. */
   restart(): Promise<void>;
-  /** Stops it, and throws its bytes away. */
+  /** Stops the server and removes its data. */
   stop(): Promise<void>;
 }
 
 export interface ReferenceServerOptions {
   readonly mode: 'memory' | 'file';
   /**
-   * Files that the file mode holds open. Its default, 100, cannot be set from outside, and appends to any
-   * stream beyond it are answered 404 after their bytes were written. Default here: out of reach.
+   * Maximum number of files that the file mode keeps open. Its default, 100, cannot be configured; appends to further
+   * streams are answered 404 after their bytes were written. Default here: high enough to have no effect.
    */
   readonly fileHandles?: number;
 }
 
-/** A file system in memory where there is one: how fast the disk flushes is not under test. */
+/** A file system in memory if there is one: the flush speed of the disk is not tested. */
 const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
-/** The public reference server, in a process of its own, so that its sockets and its time are not ours. */
+/** The public reference server, in a process of its own with its own sockets and event loop. */
 const PROGRAM = `
   import { DurableStreamTestServer, FileBackedStreamStore } from '@durable-streams/server';
   const [dataDir, fileHandles] = process.argv.slice(1);

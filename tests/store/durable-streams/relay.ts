@@ -9,10 +9,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/**
- * What goes wrong with a request. `forwarded` says whether the backend carried it out all the same, so that
- * only its answer is lost.
- */
+/** A fault of a request. `forwarded`: the backend carries the request out, and only its response is lost. */
 export type Fault =
   | {
       readonly kind: 'answer';
@@ -22,9 +19,9 @@ export type Fault =
     }
   | { readonly kind: 'reset'; readonly forwarded?: true }
   | { readonly kind: 'hang'; readonly forwarded?: true }
-  /** The answer's body breaks off behind so many bytes; with `end`, cleanly, as a server that rotates does. */
+  /** The response body is cut after this many bytes; with `end`, it ends cleanly, as when a server rotates. */
   | { readonly kind: 'cut'; readonly bytes: number; readonly end?: true }
-  /** The answer's head comes, and then nothing. */
+  /** The response head is sent, and then nothing. */
   | { readonly kind: 'stall' };
 
 export interface Seen {
@@ -33,18 +30,18 @@ export interface Seen {
   readonly headers: IncomingMessage['headers'];
 }
 
-/** Decides what happens to a request; undefined: nothing. */
+/** Returns the fault of a request. Undefined: none. */
 export type Trouble = (seen: Seen) => Fault | undefined;
 
-/** A small HTTP relay between a store and its backend, in which things go wrong as a test wants them to. */
+/** A small HTTP relay between a store and its backend that injects the faults of a test. */
 export class Relay {
   readonly requests: Seen[] = [];
-  /** Requests that hang, as functions that carry them out after all. */
+  /** Requests that hang, as functions that send them after all. */
   readonly held: (() => Promise<number>)[] = [];
   trouble: Trouble = () => undefined;
-  /** Bytes of bodies that were passed on to the store. */
+  /** Bytes of bodies that were forwarded to the store. */
   passed = 0;
-  /** Answers that have not ended. */
+  /** Responses that have not ended. */
   open = 0;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
@@ -68,7 +65,7 @@ export class Relay {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Lets the next request that matches have this trouble, and no other. */
+  /** Injects a fault into the next request that matches, and into no other. */
   once(matches: (seen: Seen) => boolean, fault: Fault): { readonly hit: boolean } {
     let hit = false;
     this.trouble = (seen) => {
@@ -128,7 +125,7 @@ export class Relay {
       });
       if (left === 0) {
         if (fault?.kind === 'cut' && fault.end) break;
-        // What was sent arrives; a reset could take it back.
+        // The bytes sent so far arrive; a reset could discard them.
         res.socket?.destroy();
         return;
       }

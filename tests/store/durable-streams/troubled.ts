@@ -14,13 +14,13 @@ import { Relay, type Seen } from './relay.ts';
 export interface Troubled {
   readonly server: ReferenceServer;
   readonly relay: Relay;
-  /** A store that reaches the backend through the relay. Another process would have another one. */
+  /** A store that reaches the backend through the relay. Each call represents another process. */
   open(options?: Partial<DurableStreamsStoreOptions>): Promise<StreamStore>;
   /** A store without the relay. */
   openDirect(options?: Partial<DurableStreamsStoreOptions>): Promise<StreamStore>;
 }
 
-/** One backend for all tests of a file, a fresh relay for each, and no store left behind. */
+/** One backend for all tests of a file, and a new relay for each. Disposes of all stores. */
 export function useTroubled(options: ReferenceServerOptions = { mode: 'memory' }): Troubled {
   let server: ReferenceServer;
   let relay: Relay;
@@ -65,7 +65,7 @@ export function useTroubled(options: ReferenceServerOptions = { mode: 'memory' }
   };
 }
 
-/** Requests by what they are for. */
+/** Requests by purpose. */
 export const requests = {
   beginMeta: ({ method, url }: Seen) => method === 'PUT' && url.endsWith('.meta'),
   beginData: ({ method, url }: Seen) => method === 'PUT' && !url.endsWith('.meta'),

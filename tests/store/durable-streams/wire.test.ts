@@ -11,10 +11,10 @@ import {
 } from '../../../server/testing/byte-store/support.ts';
 import { useTroubled } from './troubled.ts';
 
-describe('what goes to the backend', () => {
+describe('requests to the backend', () => {
   const t = useTroubled();
 
-  it('lies below the base path and carries the own headers, which no error shows', async () => {
+  it('stay below the base path and contain the configured headers, which no error contains', async () => {
     const store = await t.open({
       headers: { Authorization: 'Bearer very-secret', 'X-Tenant': 'acme' },
       retryTimeoutMs: 100,
@@ -53,18 +53,18 @@ describe('what goes to the backend', () => {
     },
   );
 
-  it('is asked on opening, so that a wrong credential is found before users do', async () => {
+  it('are sent on opening, so that a wrong credential is detected early', async () => {
     t.relay.trouble = () => ({ kind: 'answer', status: 401 });
     await expect(t.open()).rejects.toThrow(/401.*durableStreamsHeaders/);
     t.relay.trouble = () => ({ kind: 'answer', status: 503 });
     await expect(t.open({ retryTimeoutMs: 100 })).rejects.toEqual(storeError('UNAVAILABLE'));
   });
 
-  it('keeps the metadata of a stream that is only written to', async () => {
+  it('keep the metadata of a stream that is only written to', async () => {
     const store = await t.open();
     const id = newId();
     await store.create(id, init({ ttlSeconds: 1 }));
-    // Longer than the backend would keep the metadata untouched.
+    // Longer than the backend keeps the metadata without a request.
     for (const begun = performance.now(); performance.now() - begun < 4_500;) {
       await store.append(id, Buffer.from('x'));
       await pause(200);
@@ -76,7 +76,7 @@ describe('what goes to the backend', () => {
 describe('a backend that restarts', () => {
   const t = useTroubled({ mode: 'file' });
 
-  it('has bytes, metadata and outcomes, and goes on with the writers that it knew', async () => {
+  it('keeps bytes, metadata and outcomes, and continues with its writers', async () => {
     const store = await t.open({ retryTimeoutMs: 10_000 });
     const closed = await streamOf(store, 'whole');
     await store.close(closed, COMPLETE, Buffer.from('!'));
@@ -97,18 +97,18 @@ describe('options', () => {
     ['ftp://x', /neither http nor https/],
     ['http://user:hunter2@x', /durableStreamsHeaders/],
     ['http://x/?token=1', /query/],
-  ])('refuse the URL %s and show a right form', (url, message) => {
+  ])('reject the URL %s with an example', (url, message) => {
     expect(() => durableStreamsStore({ url })).toThrow(message);
     expect(() => durableStreamsStore({ url })).not.toThrow(/hunter2/);
   });
 
-  it('refuse headers that HTTP does not know, without showing their values', () => {
+  it('reject invalid headers without showing their values', () => {
     const make = () => durableStreamsStore({ url: 'http://x', headers: { authorization: 'se\ncret' } });
     expect(make).toThrow(/"authorization"/);
     expect(make).not.toThrow(/cret/);
   });
 
-  it('refuse times that are none', () => {
+  it('reject invalid times', () => {
     expect(() => durableStreamsStore({ url: 'http://x', retryTimeoutMs: 0 })).toThrow(/retryTimeoutMs/);
   });
 });

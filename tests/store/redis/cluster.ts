@@ -1,6 +1,6 @@
 import { freePort, startRedis, until, type RedisProgram, type RedisServer } from './servers.ts';
 
-/** A cluster of the tests' own: three masters, and replicas of the first if asked for. */
+/** A cluster for tests: three masters, and replicas of the first one on request. */
 export interface RedisCluster {
   readonly masters: readonly RedisServer[];
   readonly replicas: readonly RedisServer[];
@@ -64,7 +64,7 @@ async function join(nodes: readonly Node[]): Promise<RedisCluster> {
 }
 
 async function startNode(program: RedisProgram | undefined): Promise<Node> {
-  // By default the bus has the port of the node plus 10,000, which may be none.
+  // By default the port of the cluster bus is the node's plus 10,000, which may be out of range.
   const busPort = await freePort();
   return { server: await startRedis({ ...OPTIONS, 'cluster-port': `${busPort}` }, program), busPort };
 }

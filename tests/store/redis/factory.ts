@@ -8,7 +8,7 @@ interface Running {
   stop(): Promise<void>;
 }
 
-/** Returns an emitter whose `error` events end no process and print nothing. */
+/** Returns an emitter whose `error` events neither end the process nor print anything. */
 export function ignoringErrors<T extends { on(event: 'error', listener: () => void): unknown }>(
   client: T,
 ): T {
@@ -17,8 +17,8 @@ export function ignoringErrors<T extends { on(event: 'error', listener: () => vo
 }
 
 /**
- * Stores over one Redis that runs for the suite, each with keys of its own.
- * @param client makes a client for a store. Default: the store has the URL.
+ * Stores on one Redis for the whole suite, each with keys of its own.
+ * @param client creates a client for a store. Default: the store gets the URL.
  */
 export function storesOver(
   start: () => Promise<Running>,

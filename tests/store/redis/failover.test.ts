@@ -18,7 +18,7 @@ import { isInSync, startCluster, type RedisCluster } from './cluster.ts';
 import { startRedis, startSentinel, until, type RedisServer } from './servers.ts';
 import { positionOf, scoped, writeOn, type OpenStore } from './stores.ts';
 
-/** Streams written by one store and followed by two, all the time while something is done to Redis. */
+/** Streams that one store writes and two follow, while Redis fails or changes. */
 async function throughout(
   [writer, reader]: readonly StreamStore[],
   ids: readonly string[],
@@ -59,30 +59,29 @@ function spread(): string[] {
   return ids;
 }
 
-/** Sentinels cut the connections of those whose part they change. */
+/** Sentinels close the connections of servers whose role they change. */
 async function roleOf(server: RedisServer): Promise<string> {
   return String(await server.command('ROLE').catch(() => 'unknown')).split(',')[0]!;
 }
 
-/** Resolves when the replica of the first master has taken its place. */
+/** Resolves when the replica of the first master has replaced it. */
 async function takenOver({ replicas }: RedisCluster): Promise<void> {
   await until(async () => (await roleOf(replicas[0]!)) === 'master');
 }
 
-// Most of their time these tests wait for Redis; they have nothing in common and wait together, the longest
-// first.
-// On two cores with a load of 15, four clusters took 21 s to start and the first appends 11 s; no failover took more than
-// 4 s. The limit is for the servers, then: the store has its own (`requestTimeoutMs`, `appendTimeoutMs`).
+// These tests mostly wait for Redis. They are independent and run concurrently, the longest first. On two cores with a
+// load of 15, four clusters took 21 s to start and the first appends 11 s; no failover took more than 4 s. The limit is
+// therefore for the servers; the store has its own (`requestTimeoutMs`, `appendTimeoutMs`).
 needs('redis-server')('Redis store when Redis changes', () => {
   describe.concurrent('it', { timeout: 120_000 }, () => {
     it(
-      'gives up after about ten seconds when there is no Redis, or not any more',
+      'fails after about ten seconds if Redis is unavailable at the start or later',
       scoped(async ({ own, open }) => {
         const gone = await own(startRedis());
         const store = await open({ url: gone.url, appendTimeoutMs: 10_000 });
         const id = await streamOf(store, 'x');
         const tail = await Tail.open(store, id);
-        // A free port could be taken by another test's Redis meanwhile. Port 1 is never handed out.
+        // Another test's Redis could take a free port meanwhile. Port 1 is never assigned.
         const url = 'redis://127.0.0.1:1';
         await gone.stop();
         const begun = performance.now();
@@ -101,7 +100,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
     );
 
     it(
-      'opens a cluster of which a master is down, and serves the rest',
+      'opens a cluster with a dead master, and serves the others',
       scoped(async ({ own, open }) => {
         const cluster = await own(startCluster());
         await cluster.masters[1]!.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no');
@@ -116,7 +115,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
     );
 
     it(
-      'goes on when a master of a cluster falls silent',
+      'continues when a master of a cluster stops responding',
       scoped(async ({ own, open }) => {
         const cluster = await own(startCluster({ replicas: 1 }));
         await throughout(await pair(cluster, open), spread(), async () => {
@@ -127,7 +126,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
     );
 
     it(
-      'goes on when a master of a cluster dies',
+      'continues when a master of a cluster dies',
       scoped(async ({ own, open }) => {
         const cluster = await own(startCluster({ replicas: 1 }));
         await throughout(await pair(cluster, open), spread(), async () => {
@@ -138,7 +137,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
     );
 
     it(
-      'goes on when a replica of a cluster takes over, and when a slot moves to another master',
+      'continues when a replica of a cluster takes over, and when a slot moves to another master',
       scoped(async ({ own, open }) => {
         const cluster = await own(startCluster({ replicas: 1 }));
         const { masters, replicas } = cluster;
@@ -149,7 +148,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
         await throughout(stores, spread(), async () => {
           await replicas[0]!.command('CLUSTER', 'FAILOVER');
           await takenOver(cluster);
-          // Messages come from the new master, also for those who missed none so far.
+          // Messages come from the new master, also for followers that have missed none so far.
           await until(async () =>
             String(await replicas[0]!.command('PUBSUB', 'SHARDCHANNELS')).includes(':foreign'),
           );
@@ -160,7 +159,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
     );
 
     it(
-      'goes on when the sentinels promote a replica',
+      'continues when the sentinels promote a replica',
       scoped(async ({ own, open, defer }) => {
         const [first, second] = await Promise.all([own(startRedis()), own(startRedis())]);
         await second.command('REPLICAOF', '127.0.0.1', `${first.port}`);
@@ -177,7 +176,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
         const [writer, reader] = stores;
         const id = await streamOf(writer!, 'before ');
         const tails = await Promise.all(stores.map((store) => Tail.open(store, id)));
-        // What the old master still takes while another is made, it loses; that is no secret of Sentinel.
+        // Writes that the old master accepts while another is promoted are lost, as Sentinel documents.
         await until(async () => (await second.command('EXISTS', `durable-proxy:{${id}}:log`)) === 1);
         await until(async () => {
           const started = await sentinel.command('SENTINEL', 'FAILOVER', 'answers').catch(() => undefined);

@@ -25,7 +25,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
   const open = openStores();
   const two = () => Promise.all([open({ url: redis.url }), open({ url: redis.url })]);
 
-  it('loses and repeats nothing when its connections are killed in mid-stream', async () => {
+  it('neither loses nor repeats bytes when its connections are killed in mid-stream', async () => {
     const [writer, reader] = await two();
     const id = await streamOf(writer);
     const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);
@@ -40,7 +40,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
     expectSame((await readAll(reader, id)).bytes, bytes);
   });
 
-  it('says NOT_FOUND after a FLUSHALL in mid-stream, and makes no stream anew', async () => {
+  it('rejects with NOT_FOUND after a FLUSHALL in mid-stream, and does not create the stream again', async () => {
     const [writer, reader] = await two();
     const id = await streamOf(writer);
     const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);
@@ -58,7 +58,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
     expect(await redis.command('DBSIZE')).toBe(0);
   });
 
-  it.each(['log', 'meta'])('says NOT_FOUND when only the %s of a stream was evicted', async (part) => {
+  it.each(['log', 'meta'])('rejects with NOT_FOUND if only the %s of a stream was evicted', async (part) => {
     const [writer, reader] = await two();
     const id = await streamOf(writer, 'bytes');
     await redis.command('DEL', `durable-proxy:{${id}}:${part}`);
@@ -66,7 +66,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
     await expect(writer.append(id, Buffer.from('x'))).rejects.toEqual(storeError('NOT_FOUND'));
   });
 
-  it('keeps followers and writers of one life of an id from the next', async () => {
+  it('separates followers and writers of a stream from those of the next one under its id', async () => {
     const [first, second] = await two();
     const id = await streamOf(first, 'old');
     const tail = await Tail.open(first, id);
@@ -80,7 +80,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
     expect(await textOf(first, id)).toBe('new and longer');
   });
 
-  it('says what to do when memory is full, keeps streams readable, and can end them', async () => {
+  it('reports what to do when memory is full, keeps streams readable, and can end them', async () => {
     const [store, reader] = await two();
     const id = await streamOf(store, 'before ');
     const tails = await Promise.all([Tail.open(store, id), Tail.open(reader, id)]);

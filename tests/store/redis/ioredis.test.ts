@@ -42,7 +42,7 @@ describe('a client of ioredis', () => {
 
 needs('redis-server')('Redis store by ioredis', () => {
   it(
-    'uses connections of its own, and leaves the client as it was',
+    'uses connections of its own, and does not change the client',
     scoped(async ({ own }) => {
       const redis = await own(startRedis());
       const client = ignoringErrors(new Redis(redis.url, { lazyConnect: true }));
@@ -57,7 +57,7 @@ needs('redis-server')('Redis store by ioredis', () => {
   );
 
   it(
-    'says that a password is missing or wrong, without waiting',
+    'reports a missing or wrong password without waiting',
     scoped(async ({ own }) => {
       const redis = await own(startRedis());
       await redis.command('CONFIG', 'SET', 'requirepass', 'hunter2');
@@ -78,11 +78,11 @@ needs('redis-server')('Redis store by ioredis', () => {
   );
 
   it(
-    'loses and repeats nothing when its connections are killed in mid-stream',
+    'neither loses nor repeats bytes when its connections are killed in mid-stream',
     scoped(async ({ own, open }) => {
       const redis = await own(startRedis());
       const client = () => ignoringErrors(new Redis(redis.url, { lazyConnect: true }));
-      // The reader uses the other library: the two understand each other.
+      // The reader uses the other library: they are compatible.
       const [writer, reader] = [await open({ client: client() }), await open({ url: redis.url })];
       const id = await streamOf(writer);
       const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);
@@ -99,7 +99,7 @@ needs('redis-server')('Redis store by ioredis', () => {
   );
 
   it(
-    'continues a stream when Sentinel makes a replica the master',
+    'continues a stream when Sentinel promotes a replica',
     scoped(async ({ own, open }) => {
       const master = await own(startRedis());
       const replica = await own(startRedis({ replicaof: `127.0.0.1 ${master.port}` }));
@@ -132,7 +132,7 @@ needs('redis-server')('Redis store by ioredis', () => {
   );
 
   it(
-    'continues streams when a master of a cluster is killed, beside a store of node-redis',
+    'continues streams when a master of a cluster is killed, together with a store of node-redis',
     scoped(async ({ own, open }) => {
       const cluster = await own(startCluster({ replicas: 1 }));
       const client = () => ignoringErrors(new Redis.Cluster([cluster.url], { lazyConnect: true }));
@@ -142,7 +142,7 @@ needs('redis-server')('Redis store by ioredis', () => {
         await open({ client: client() }),
         await open({ client: others }),
       ];
-      // A tenth id is most likely in the slots of the first master, which has the replica.
+      // One of ten ids is most likely in the slots of the first master, which has the replica.
       const ids = Array.from({ length: 10 }, newId);
       const runs = await Promise.all(
         ids.map(async (id) => {

@@ -27,7 +27,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
   const open = openStores();
   beforeAll(async () => {
     redis = await startRedis();
-    // A script that Redis does not know yet is refused, and its lost reply would tell nothing.
+    // Redis rejects a script that it does not know yet, and the loss of that reply would not test anything.
     const store = redisStore({ url: redis.url });
     await store.open();
     const id = await streamOf(store, 'x');
@@ -47,7 +47,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     await relay.stop();
   });
 
-  it('writes an append once whose reply was lost, and gives its bytes once to followers', async () => {
+  it('writes an append once if its reply was lost, and returns its bytes once to followers', async () => {
     const id = newId();
     await store.create(id, init());
     const tails = await Promise.all([Tail.open(store, id), Tail.open(direct, id)]);
@@ -61,7 +61,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     for (const tail of tails) expect((await tail.toEnd()).toString()).toBe('0,1,2,3,4,');
   });
 
-  it('writes an append that its client gave to a connection which was gone', async () => {
+  it('writes an append that its client sent on a closed connection', async () => {
     const sockets: Socket[] = [];
     const { createConnection } = net;
     vi.spyOn(net, 'createConnection').mockImplementation((...args: unknown[]) => {
@@ -74,20 +74,20 @@ needs('redis-server')('Redis store behind a network that fails', () => {
       [20, 20].map((length) => Promise.all(Array.from({ length }, () => streamOf(own, 'a')))),
     );
     const other = newId();
-    // More of them than a new connection gets replies to what its client says of itself.
+    // More of them than the number of replies to the client's own commands on a new connection.
     const writes = [...ids!.map((id) => own.append(id, Buffer.from('b'))), own.create(other, init())];
-    // Now the client writes at the end of this turn, whatever happens until then; and takes the first replies
-    // of its next connection (to what it says of itself) for the replies to these.
+    // The client now writes at the end of this turn, whatever happens until then, and mistakes the first replies of its
+    // next connection (to its own commands) for the replies to these.
     for (let i = 0; i < 20; i += 1) await null;
     sockets[0]!.destroy(new Error('reset'));
     await new Promise((resolve) => setImmediate(resolve));
-    // These are written with the first words on that connection.
+    // These are written with the first commands on that connection.
     await Promise.all([...writes, ...later!.map((id) => own.append(id, Buffer.from('b')))]);
     for (const id of [...ids!, ...later!]) expect(await textOf(direct, id)).toBe('ab');
     expect(await direct.head(other)).toBeDefined();
   });
 
-  it('does not repeat an append behind which others have written', async () => {
+  it('does not repeat an append after which others have written', async () => {
     const id = `proxy-${newId()}`;
     await direct.create(id, init());
     await store.append(id, Buffer.from('a'));
@@ -99,7 +99,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     expect(await textOf(direct, id)).toBe('abc');
   });
 
-  it('takes an id once when the reply was lost', async () => {
+  it('creates a stream once if the reply was lost', async () => {
     const id = newId();
     relay.loseReplyTo(id);
     expect(await store.create(id, init())).toBe(true);
@@ -108,7 +108,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     expect(await store.create(id, init())).toBe(false);
   });
 
-  it('closes once when the reply was lost', async () => {
+  it('closes once if the reply was lost', async () => {
     const id = newId();
     await store.create(id, init());
     relay.loseReplyTo(id);
@@ -117,7 +117,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     expect(await readAll(direct, id)).toMatchObject({ bytes: Buffer.from('last'), end: COMPLETE });
   });
 
-  it('answers a delete whose reply was lost with true', async () => {
+  it('returns true for a delete whose reply was lost', async () => {
     const id = newId();
     await store.create(id, init());
     relay.loseReplyTo(id);
@@ -126,7 +126,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
     expect(await store.delete(id)).toBe(false);
   });
 
-  it('keeps the order of appends over lost connections', async () => {
+  it('keeps the order of appends if connections break', async () => {
     const id = newId();
     await store.create(id, init());
     const parts = Array.from({ length: 200 }, (_, i) => noise(50, i + 1));
@@ -161,13 +161,13 @@ needs('redis-server')('Redis store behind a name that moves to another server', 
     relay.target = next.port;
   };
 
-  it('follows when the old one still answers, as a replica that refuses writes', async () => {
+  it('follows a failover while the old master still answers, as a replica that rejects writes', async () => {
     const store = await open({ url: relay.url });
     const id = newId();
     await store.create(id, init());
     const tail = await Tail.open(store, id);
     await store.append(id, Buffer.from('before '));
-    // Replication is asynchronous: a promotion before it is another test's business.
+    // Replication is asynchronous. Another test covers a promotion before it.
     await until(async () => (await next.command('EXISTS', `durable-proxy:{${id}}:log`)) === 1);
     await promote();
     await old.command('REPLICAOF', '127.0.0.1', `${next.port}`);
@@ -178,7 +178,7 @@ needs('redis-server')('Redis store behind a name that moves to another server', 
     expect(await textOf(direct, id)).toBe('before after');
   });
 
-  it('never lets a stream look complete of which acknowledged bytes were lost', async () => {
+  it('never reports a stream as complete if acknowledged bytes were lost', async () => {
     const store = await open({ url: relay.url });
     const [writing, closing] = [newId(), newId()];
     for (const id of [writing, closing]) {
@@ -188,7 +188,7 @@ needs('redis-server')('Redis store behind a name that moves to another server', 
     const tail = await Tail.open(store, writing);
     await tail.until((t) => t.bytes.length === 5);
     await until(async () => (await next.command('EXISTS', `durable-proxy:{${closing}}:log`)) === 1);
-    // From here on the replica is behind.
+    // The replica lags from here on.
     await next.command('REPLICAOF', 'NO', 'ONE');
     for (const id of [writing, closing]) await store.append(id, Buffer.from('lost'));
     const { tail: beyond } = (await store.head(writing))!;

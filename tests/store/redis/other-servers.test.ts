@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { redisStore } from '../../../server/store/redis/index.ts';
 import { ignoringErrors } from './factory.ts';
 
-// Dragonfly and KeyDB cannot be installed from Debian, so a stand-in answers as they do.
+// Dragonfly and KeyDB cannot be installed from Debian, so a server here sends their replies.
 const SERVERS = [
   {
     name: 'Dragonfly',
@@ -29,7 +29,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-/** Commands in a chunk of RESP, whose arguments are all bulk strings. */
+/** Parses the commands in a chunk of RESP whose arguments are all bulk strings. */
 function commandsIn(text: string): string[] {
   return [...text.matchAll(/\*\d+\r\n\$\d+\r\n(\w+)\r\n/g)].map(([, name]) => name!.toUpperCase());
 }
@@ -58,7 +58,7 @@ async function startServer(info: string, reply: string): Promise<string> {
 }
 
 describe.each(SERVERS)('a server that answers as $name', ({ name, info, reply }) => {
-  it.each(['redis', 'ioredis'])('is refused when the store opens, through %s', async (library) => {
+  it.each(['redis', 'ioredis'])('is rejected when the store opens, with %s', async (library) => {
     const url = await startServer(info, reply);
     const client = () => ignoringErrors(new Redis(url, { lazyConnect: true }));
     const store = redisStore(library === 'redis' ? { url } : { client: client() });

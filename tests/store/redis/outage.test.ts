@@ -6,10 +6,10 @@ import { startRelay, type Relay } from './relay.ts';
 import { startRedis, type RedisServer } from './servers.ts';
 import { openStores } from './stores.ts';
 
-/** Longer than the 10 s that other operations get, as in a failover of Redis Cluster. */
+/** Milliseconds; longer than the 10 s that other operations may take, as in a failover of Redis Cluster. */
 const OUTAGE_MS = 12_000;
 
-needs('redis-server')('Redis store when Redis is away for 12 s', () => {
+needs('redis-server')('Redis store when Redis is unavailable for 12 s', () => {
   let redis: RedisServer;
   let relay: Relay;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ needs('redis-server')('Redis store when Redis is away for 12 s', () => {
   });
   const open = openStores();
 
-  it('keeps a running stream whole', { timeout: 60_000 }, async () => {
+  it('keeps a running stream complete', { timeout: 60_000 }, async () => {
     const store = await open({ url: relay.url });
     const id = await streamOf(store, 'before ');
     const { target } = relay;

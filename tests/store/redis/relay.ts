@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP relay before a Redis server: a name that may lead elsewhere, and a network that loses replies. */
+/** A TCP relay before a Redis server: an address that can be redirected, and a network that loses replies. */
 export interface Relay {
   readonly url: string;
-  /** Where new connections go from now on. */
+  /** Redirects new connections from now on. */
   target: number;
-  /** How many replies were lost. */
+  /** Number of lost replies. */
   readonly lost: number;
-  /** Hands on the next request that holds this text, and cuts its connection when Redis replies. */
+  /** Forwards the next request that contains this text, and cuts its connection when Redis replies. */
   loseReplyTo(text: string): void;
   /** Cuts all connections. */
   cut(): void;

@@ -8,10 +8,10 @@ import { createInterface } from 'node:readline';
 import { createClient } from 'redis';
 import { commandPath } from '../../requirements.ts';
 
-/** The two that speak the protocol, and are started alike. */
+/** The two servers that speak the protocol and are started in the same way. */
 export type RedisProgram = 'redis-server' | 'valkey-server';
 
-/** A server process of the tests' own, on a free port, with its files in a temporary folder. */
+/** A server process of the tests, on a free port, with its files in a temporary folder. */
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
@@ -27,10 +27,10 @@ const PID = /^pid (\d+)$/;
 const READY = /Ready to accept connections|\+monitor master/;
 const IN_USE = /Address already in use|Failed listening/;
 
-/** Runs a server for as long as somebody holds its input: a test run that is cut off leaves none behind. */
+/** Runs a server as long as its stdin is open, so that an aborted test run leaves none behind. */
 const GUARD = '"$@" & echo "pid $!"; read -r _; kill -9 $! 2>/dev/null; wait $!; rm -rf "$FOLDER"';
 
-/** @param options more options of the server, such as `{ maxmemory: '10mb' }`. */
+/** @param options further options of the server, such as `{ maxmemory: '10mb' }`. */
 export async function startRedis(
   options: Record<string, string> = {},
   program: RedisProgram = 'redis-server',
@@ -38,7 +38,7 @@ export async function startRedis(
   return start(program, options, []);
 }
 
-/** A sentinel that looks after one master, and decides alone. */
+/** A sentinel that monitors one master, and decides alone. */
 export async function startSentinel(name: string, master: RedisServer): Promise<RedisServer> {
   const monitor = [
     `sentinel monitor ${name} 127.0.0.1 ${master.port} 1`,
@@ -48,12 +48,12 @@ export async function startSentinel(name: string, master: RedisServer): Promise<
   return start('redis-server', {}, monitor);
 }
 
-/** Resolves once a condition that only another process makes true holds. The test's timeout is the limit. */
+/** Resolves once a condition holds that depends on another process. The test's timeout is the limit. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-/** A port that was free a moment ago. */
+/** Returns a port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -74,7 +74,7 @@ async function start(
   }
 }
 
-/** Undefined when somebody took the port first. */
+/** Undefined if another process took the port first. */
 async function startOn(
   program: RedisProgram,
   port: number,

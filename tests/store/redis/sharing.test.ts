@@ -30,14 +30,14 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
       .trim()
       .split('\n').length;
 
-  it('gives one of 50 creates over five of them the id', async () => {
+  it('creates a stream once if 50 creates of its id run through five stores', async () => {
     const stores = await openAll(5);
     const id = newId();
     const taken = await Promise.all(Array.from({ length: 50 }, (_, i) => stores[i % 5]!.create(id, init())));
     expect(taken.filter(Boolean)).toHaveLength(1);
   });
 
-  it('refuses the writes of one when another has closed the stream', async () => {
+  it('rejects writes of one store after another has closed the stream', async () => {
     const [writer, guardian] = await openAll(2);
     const id = await streamOf(writer!, 'begun');
     const tail = await Tail.open(writer!, id);
@@ -49,7 +49,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     expect(tail.end).toEqual(end);
   });
 
-  it('tells followers of the others about new metadata', async () => {
+  it('notifies followers of the other stores of new metadata', async () => {
     const [writer, reader] = await openAll(2);
     const id = newId();
     await writer!.create(id, init({ metadata: { pending: '1' } }));
@@ -63,7 +63,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     tail.stop();
   });
 
-  it('keeps the order of each of many that write to one log', async () => {
+  it('keeps the order of each of many writers of one log', async () => {
     const stores = await openAll(4);
     const id = `key-${newId()}`;
     await stores[0]!.create(id, init());
@@ -83,7 +83,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     expect(await textOf(stores[1]!, id)).toBe(words.map((word) => `${word};`).join(''));
   });
 
-  it('brings a message to another in a moment, into the mailbox that it created', async () => {
+  it('delivers a message to another store at once, into the mailbox that it created', async () => {
     const [owner, other] = await openAll(2);
     const id = `proxy-${newId()}`;
     await owner!.create(id, init());
@@ -99,7 +99,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     expect(delays[15]).toBeLessThan(100);
   });
 
-  it('tells the followers of one of what another deletes', async () => {
+  it('notifies the followers of a store of a delete by another one', async () => {
     const [one, other] = await openAll(2);
     const id = await streamOf(one!, 'bytes');
     const tails = await Promise.all([Tail.open(one!, id), Tail.open(other!, id)]);
@@ -119,7 +119,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     await until(async () => String(await redis.command('PUBSUB', 'CHANNELS')) === '');
   });
 
-  it('keeps a writer out whose stream another store adopted', async () => {
+  it('rejects a writer after another store adopted its stream', async () => {
     const [a, b] = await Promise.all([open({ url: redis.url }), open({ url: redis.url })]);
     const id = newId();
     await a.create(id, init());
@@ -131,7 +131,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     expect(await textOf(b, id)).toBe('ab');
   });
 
-  it('keeps stores with other prefixes apart', async () => {
+  it('separates stores with different prefixes', async () => {
     const [a, b] = await Promise.all(['a:', 'b:'].map((keyPrefix) => open({ url: redis.url, keyPrefix })));
     const id = newId();
     expect(await a!.create(id, init())).toBe(true);
@@ -141,7 +141,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
   });
 
   it.each([2, 3] as const)(
-    'works with a client of the app (RESP %i), and leaves it as it was',
+    'works with a client of the app (RESP %i), and does not change it',
     async (RESP) => {
       const client = await createClient({ url: redis.url, RESP })
         .on('error', () => undefined)
@@ -165,7 +165,7 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     },
   );
 
-  it('connects a client that is not, and closes it then', async () => {
+  it('connects a client that is not connected, and closes it', async () => {
     const client = createClient({ url: redis.url });
     const store = redisStore({ client });
     await store.open();
@@ -174,12 +174,12 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
     expect(client.isOpen).toBe(false);
   });
 
-  it('refuses the wrong kind of client', async () => {
+  it('rejects the wrong kind of client', async () => {
     const cluster = createCluster({ rootNodes: [{ url: redis.url }] });
     await expect(redisStore({ client: cluster }).open()).rejects.toEqual(storeError('UNAVAILABLE'));
   });
 
-  it('says that a password is wrong, and not which', async () => {
+  it('reports a wrong password without showing it', async () => {
     const locked = await startRedis({ requirepass: 'correct' });
     try {
       const { port } = locked;

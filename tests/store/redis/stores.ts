@@ -5,7 +5,7 @@ import { noise, pause, type Tail } from '../../../server/testing/byte-store/supp
 
 export type OpenStore = (options: RedisStoreOptions) => Promise<StreamStore>;
 
-/** Opens stores that are disposed of after the test. */
+/** Opens stores that are disposed after the test. */
 export function openStores(): OpenStore {
   const undo: Undo[] = [];
   afterEach(() => undoAll(undo));
@@ -14,14 +14,14 @@ export function openStores(): OpenStore {
 
 type Undo = () => Promise<unknown>;
 
-/** What a test that runs beside others owns: it goes with the test. */
+/** Resources of a test that runs concurrently with others. They are released with the test. */
 export interface Scope {
   readonly open: OpenStore;
   own<T extends { stop(): Promise<unknown> }>(server: Promise<T>): Promise<T>;
   defer(undo: Undo): void;
 }
 
-/** A test's body with a scope of its own, undone from the last to the first. */
+/** Runs a test with a scope of its own, which is cleaned up from the last resource to the first. */
 export function scoped(body: (scope: Scope) => Promise<void>): () => Promise<void> {
   return async () => {
     const undo: Undo[] = [];
@@ -52,12 +52,12 @@ async function undoAll(undo: Undo[]): Promise<void> {
   for (const one of undo.splice(0).reverse()) await one();
 }
 
-/** How far a follower has come; the store's offsets are positions. */
+/** Returns the position of a follower; the store's offsets are positions. */
 export function positionOf(tail: Tail): number {
   return Number(tail.frames.at(-1)?.next ?? 0);
 }
 
-/** Appends one piece after the other, as tokens come, until it is told to stop; gives all that was acknowledged. */
+/** Appends one piece after the other, as tokens arrive, until it is stopped. @returns all acknowledged bytes. */
 export function writeOn(store: StreamStore, id: string): { stop(): Promise<Buffer> } {
   const acknowledged: Buffer[] = [];
   let stopped = false;
@@ -69,7 +69,7 @@ export function writeOn(store: StreamStore, id: string): { stop(): Promise<Buffe
       await pause(1);
     }
   })();
-  // Whoever stops it hears of a failure.
+  // The caller that stops it receives the failure.
   writing.catch(() => undefined);
   return {
     async stop() {

@@ -6,12 +6,12 @@ import type { Config } from './options.ts';
 import { backoffMs, isRetryable, parseRetryAfter } from './retry.ts';
 import { headerOf } from './wire.ts';
 
-/** Longest body that is taken whole: a metadata log, an error page. */
+/** Maximum size in bytes of a buffered body: a metadata log or an error page. */
 const MAX_WHOLE_BODY = 4_194_304;
 
 export interface BackendRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
-  /** Below the base path, with its query. */
+  /** Path below the base path, with its query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
@@ -21,14 +21,14 @@ export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** An earlier attempt got no answer that says whether it was carried out. */
+  /** True if an earlier attempt ended without a response, so that it may have been carried out. */
   readonly uncertain: boolean;
 }
 
 export interface StreamedAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** The caller's: to be read to its end or destroyed. */
+  /** Owned by the caller, who must read it to its end or destroy it. */
   readonly body: Dispatcher.ResponseData['body'];
 }
 
@@ -37,13 +37,15 @@ interface Attempt {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** HTTP to the backend: pooled connections, own headers, a time limit for each attempt, bounded retries. */
+/**
+ * HTTP client of the backend: pooled connections, configured headers, a time limit for each attempt, bounded retries.
+ */
 export class Backend {
   readonly #config: Config;
   readonly #short: Pool;
-  /** Live reads and large ones hold a connection each, which short requests must not wait for. */
+  /** Live and streamed reads use a connection each, which short requests must not wait for. */
   readonly #long: Pool;
-  /** What waits for an answer or for its next attempt, to be woken when the store is disposed of. */
+  /** Callbacks that end waiting requests and pauses when the store is disposed. */
   readonly #waiting = new Set<() => void>();
   #disposed = false;
 
@@ -54,9 +56,9 @@ export class Backend {
   }
 
   /**
-   * Sends a request until it has an answer that is no failure of the server, whatever its status.
+   * Sends a request, and retries it until the response is not a temporary failure, whatever its status.
    * @param limitMs milliseconds for all attempts. Default `retryTimeoutMs`.
-   * @throws StoreError `UNAVAILABLE` when there was none within `limitMs`.
+   * @throws StoreError `UNAVAILABLE` if there was no such response within `limitMs`.
    */
   send(request: BackendRequest, limitMs = this.#config.retryTimeoutMs): Promise<Answer> {
     return this.#retry(
@@ -74,13 +76,13 @@ export class Backend {
     );
   }
 
-  /** As `send`, but hands on the body as it comes. `signal` ends the waiting for the headers. */
+  /** As `send`, but streams the body. `signal` cancels the request until the headers arrive. */
   stream(request: BackendRequest, signal?: AbortSignal): Promise<StreamedAnswer> {
     return this.#retry(async () => {
       const timeout = this.#timeout(signal);
       try {
         const { statusCode, headers, body } = await this.#dispatch(this.#long, request, timeout.signal);
-        // Nobody may be listening yet, or any more, when a connection breaks.
+        // There may be no listener when a connection breaks.
         body.on('error', () => undefined);
         if (isRetryable(statusCode)) body.destroy();
         return { status: statusCode, headers, body };
@@ -90,12 +92,12 @@ export class Backend {
     }, signal);
   }
 
-  /** Where the streams are. */
+  /** Base URL of the streams. */
   get url(): string {
     return this.#config.origin + this.#config.basePath;
   }
 
-  /** Milliseconds that one attempt may take. */
+  /** Maximum milliseconds of one attempt. */
   get requestTimeoutMs(): number {
     return this.#config.requestTimeoutMs;
   }
@@ -146,7 +148,7 @@ export class Backend {
     return pool.request({
       method: request.method,
       path: this.#config.basePath + request.path,
-      // Whatever is asked for must come as it lies there (RFC 9110, section 12.5.3).
+      // Prevents encodings that change the bytes (RFC 9110, section 12.5.3).
       headers: { ...this.#config.headers, 'accept-encoding': 'identity', ...request.headers },
       ...(request.body !== undefined && { body: request.body as Buffer | string }),
       signal,
@@ -155,7 +157,7 @@ export class Backend {
     });
   }
 
-  /** One timer for all of an attempt: waiting for a connection, connecting, headers, body. */
+  /** One timer for the whole attempt: waiting for a connection, connecting, headers, body. */
   #timeout(signal?: AbortSignal, leftMs = Infinity): { signal: AbortSignal; clear: () => void } {
     const controller = new AbortController();
     const ms = Math.ceil(Math.min(this.#config.requestTimeoutMs, Math.max(leftMs, 1)));
@@ -170,7 +172,7 @@ export class Backend {
     };
   }
 
-  /** Waits, but not longer than the store is there. */
+  /** Waits, at most until the store is disposed. */
   pause(ms: number, signal?: AbortSignal): Promise<void> {
     if (this.#disposed || signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -184,13 +186,13 @@ export class Backend {
     });
   }
 
-  /** Waits for something, but not for ever. */
+  /** Waits for a promise, with a time limit. */
   async within(ms: number, work: Promise<unknown>): Promise<void> {
     const enough = new AbortController();
     await Promise.race([work, this.pause(ms, enough.signal)]).finally(() => enough.abort());
   }
 
-  /** Calls when the signal aborts or the store is disposed of; gives what takes that back. */
+  /** Calls `abort` when the signal aborts or the store is disposed. @returns a function that removes the listener. */
   #until(wake: () => void, signal: AbortSignal | undefined): () => void {
     this.#waiting.add(wake);
     signal?.addEventListener('abort', wake);
@@ -211,7 +213,7 @@ function whole(body: Readable): Promise<Buffer> {
         if (length <= MAX_WHOLE_BODY) chunks.push(chunk);
         else
           body.destroy(
-            new StoreError('UNAVAILABLE', 'The Durable Streams backend gave a longer body than it may'),
+            new StoreError('UNAVAILABLE', 'The Durable Streams backend sent a longer body than allowed'),
           );
       })
       .on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)))
@@ -219,7 +221,7 @@ function whole(body: Readable): Promise<Buffer> {
   });
 }
 
-/** True when no connection was made, so that nothing can have been carried out. */
+/** Returns true if no connection was made, so the request cannot have been carried out. */
 function isRefused(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'UND_ERR_CONNECT_TIMEOUT';

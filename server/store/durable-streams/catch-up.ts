@@ -16,37 +16,37 @@ import {
 
 export interface Piece {
   readonly bytes: Uint8Array;
-  /** The offset behind these bytes. */
+  /** The offset after these bytes. */
   readonly next: Offset;
-  /** Nothing of this answer is left; only the last piece may be empty. */
+  /** True if this is the end of the response. Only the last piece may be empty. */
   readonly last: boolean;
 }
 
 /**
- * One answer of the backend to a catch-up read, taken in pieces as small as its reader likes and no faster
- * than it reads: what is not taken stays in the socket, and the backend waits.
+ * One response of the backend to a catch-up read. The reader takes it in pieces of any size, at its own speed: bytes
+ * that are not taken stay in the socket, which applies backpressure to the backend.
  */
 export class CatchUp {
-  /** The backend's offset behind all of this answer. */
+  /** The backend's offset after the whole response. */
   readonly next: Offset;
-  /** Nothing readable was behind this answer when it was given. */
+  /** True if nothing readable came after this response when it was sent. */
   readonly upToDate: boolean;
-  /** The stream is closed, and this answer reaches its final offset. */
+  /** True if the stream is closed and this response reaches its final offset. */
   readonly closed: boolean;
-  /** Called when there may be something to take, or a failure. */
+  /** Called when there may be bytes to take, or a failure. */
   onReadable: () => void = () => undefined;
 
   readonly #body: StreamedAnswer['body'];
-  /** Where the reader stood. */
+  /** The reader's offset when it started. */
   readonly #place: Place;
   #taken = 0;
-  /** Bytes that the reader has already, since it stands in the middle of this answer. */
+  /** Bytes that the reader already has, if its offset is within this response. */
   #skip: number;
   #held: Buffer | undefined;
   #ended = false;
   #failure: Error | undefined;
   readonly #timeoutMs: number;
-  /** Runs only while the reader waits for the backend, and not while the backend waits for the reader. */
+  /** Runs only while waiting for the backend; paused under backpressure. */
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -74,7 +74,7 @@ export class CatchUp {
     const next = headerOf(headers, STREAM_NEXT_OFFSET);
     const encoding = headerOf(headers, 'Content-Encoding') ?? 'identity';
     if (status !== 200 || next === undefined || encoding !== 'identity') throw unexpected('GET', status);
-    // Nobody goes back, not even to a backend that showed bytes and now does not count them yet.
+    // An offset never decreases, not even if a backend does not count bytes yet that it has sent.
     this.next = place.base !== OFFSET_START && next < place.base ? place.base : next;
     this.closed = isTrue(headers, STREAM_CLOSED);
     this.upToDate = this.closed || isTrue(headers, STREAM_UP_TO_DATE);
@@ -94,12 +94,12 @@ export class CatchUp {
       });
   }
 
-  /** The answer broke off; what was taken stands, and the rest is read from where it ended. */
+  /** Set if the response was incomplete. Bytes that were taken are valid; the next read continues after them. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Up to `maxBytes` of what has come, or undefined: there is nothing at hand, or no more. */
+  /** Returns up to `maxBytes` of the received bytes. Returns undefined if none are buffered, or at the end. */
   take(maxBytes: number): Piece | undefined {
     if (this.#failure) return undefined;
     this.#skipTaken();
@@ -108,7 +108,7 @@ export class CatchUp {
       this.#held = first.subarray(maxBytes);
       return this.#piece(first.subarray(0, maxBytes), false);
     }
-    // Whether it is the last shows only in what comes behind it, and its offset depends on that.
+    // Only the next chunk shows whether this one is the last, and the offset depends on that.
     const second = this.#chunk();
     if (first && second) {
       this.#held = second;
@@ -132,13 +132,13 @@ export class CatchUp {
     this.#body.destroy();
   }
 
-  /** As `destroy`, but what is left of a short answer is read away, so that its connection can be used again. */
+  /** As `destroy`, but reads the rest of a short response, so that its connection can be reused. */
   release(): void {
     if (this.#ended || this.#failure) return this.destroy();
     this.onReadable = () => undefined;
     this.#failure = new Error('given up');
     clearTimeout(this.#timer);
-    // A stream that somebody listens to for 'readable' does not flow.
+    // A stream with a listener for 'readable' does not flow.
     this.#body.removeAllListeners('readable');
     this.#body.dump({ limit: 65_536, signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
   }
@@ -152,8 +152,8 @@ export class CatchUp {
   #piece(bytes: Uint8Array, last: boolean): Piece {
     this.#taken += bytes.length;
     if (!last) return { bytes, next: formatOffset({ base: this.#place.base, skip: this.#taken }), last };
-    // An answer that ends before the place where the reader stands: the rest of the way is in the next one, or
-    // the backend does not count yet what it showed, and the reader stays where it is.
+    // If the response ends before the reader's offset, either the next response continues there, or the backend does
+    // not count yet bytes that it has sent, and the offset stays the same.
     const place = this.#skip === 0 || !this.upToDate ? { base: this.next, skip: this.#skip } : this.#place;
     return { bytes, next: formatOffset(place), last };
   }

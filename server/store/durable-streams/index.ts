@@ -10,10 +10,10 @@ export { OUTCOMES, type Outcome, type OutcomeError } from '../../../protocol/out
 export type { FormatName, Usage } from '../../../protocol/usage.ts';
 
 /**
- * Keeps streams in a server of the Durable Streams base protocol, which any number of proxies may share:
+ * Creates a store on a server of the Durable Streams base protocol, which any number of proxies may share:
  * `durableStreamsStore({ url: 'https://streams.example.com/v1/my-app', headers: { authorization: 'Bearer …' } })`.
  * @param options the URL of the server, headers and timeouts.
- * @throws ConfigurationError for options that cannot work.
+ * @throws ConfigurationError for invalid options.
  */
 export function durableStreamsStore(options: DurableStreamsStoreOptions): StreamStore {
   return new DurableStreamsStore(parseOptions(options));

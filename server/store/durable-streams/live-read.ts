@@ -12,10 +12,10 @@ import type { Offset } from '../types.ts';
 import type { Backend } from './backend.ts';
 import { headerOf, isGone, notFound, readPath, unexpected } from './wire.ts';
 
-/** Most characters of one event, and most bytes before the control event that says where they end. */
+/** Maximum number of characters of one event, and of bytes before the control event with their offset. */
 const MAX_EVENT_CHARS = 33_554_432;
 const MAX_RUN_BYTES = 16_777_216;
-/** Milliseconds before a connection that brought nothing is made again. */
+/** Milliseconds before a connection that received nothing is opened again. */
 const PAUSE_MS = 100;
 
 export interface LiveReadSink {
@@ -34,8 +34,8 @@ export interface LiveReadSink {
 }
 
 /**
- * One live read at the backend, by SSE: one connection and no request per append, where long-polls would take
- * one for each. Base64 makes it as exact. A connection that ends is made again at the exact offset.
+ * One live read from the backend, with SSE: one connection and no request per append, where long polls would need one
+ * for each. Base64 keeps the bytes exact. If a connection ends, the next one continues at the exact offset.
  */
 export class LiveRead {
   readonly #backend: Backend;
@@ -57,7 +57,7 @@ export class LiveRead {
     });
   }
 
-  /** Gives up on the connection, which may be dead without knowing it, and makes another. */
+  /** Closes the connection, which may be dead without an error, and opens another. */
   reconnect(): void {
     this.#body?.destroy();
   }
@@ -91,7 +91,7 @@ export class LiveRead {
     }
   }
 
-  /** Resolves when the connection is over; when it was fruitful, it may be made again at once. */
+  /** Resolves when the connection has ended. If it received data, the next one may be opened at once. */
   #consume(body: Readable): Promise<{ fruitful: boolean; tooLong: boolean }> {
     return new Promise((resolve) => {
       let fruitful = false;
@@ -135,11 +135,11 @@ export class LiveRead {
     });
   }
 
-  /** False when the connection does not go on where the last one ended, or has said all. */
+  /** Returns false if the connection does not continue after the last one, or has sent everything. */
   #take(control: ControlEvent, bytes: Buffer): boolean {
     const { streamNextOffset: next, streamClosed, upToDate = false } = control;
     this.#cursor = control.streamCursor ?? this.#cursor;
-    // Offsets rise as text: one that fell, or stayed though bytes came, tells of bytes that we have.
+    // Offsets increase as text: if it is lower, or the same although bytes arrived, the bytes are known.
     if (next < this.#offset || (next === this.#offset && bytes.length > 0)) return false;
     this.#offset = next;
     if (streamClosed) {

@@ -25,7 +25,7 @@ const anyEnd: fc.Arbitrary<StreamEnd> = fc.oneof(
 );
 
 describe('the metadata log', () => {
-  it('gives back what was written', () => {
+  it('returns what was written', () => {
     fc.assert(
       fc.property(fc.uuid(), anyInit, anyEnd, (token, made, end) => {
         const text = createLine(token, made);
@@ -35,14 +35,14 @@ describe('the metadata log', () => {
     );
   });
 
-  it('says nothing before its first line is whole', () => {
+  it('is empty before its first line is complete', () => {
     const text = createLine('t', init);
     for (let length = 0; length < text.length; length += 1) {
       expect(foldMetaLog(text.slice(0, length))).toBeUndefined();
     }
   });
 
-  it('has the first end stand, and only that of its own life', () => {
+  it('keeps the first end, and only that of its own stream', () => {
     const text = createLine('t', init) + endLine('other', aborted);
     expect(foldMetaLog(text)?.end).toBeUndefined();
     expect(foldMetaLog(text + endLine('t', aborted) + endLine('t', { outcome: 'complete' }))?.end).toEqual(
@@ -50,7 +50,7 @@ describe('the metadata log', () => {
     );
   });
 
-  it('gives a life that is over to the first who asks for what comes behind it', () => {
+  it('replaces a stream that has ended with the first one that was created after it', () => {
     const text =
       createLine('first', init) +
       endLine('first', aborted) +
@@ -66,7 +66,7 @@ describe('the metadata log', () => {
     });
   });
 
-  it('lets the first of two adoptions with one fence succeed, and none after the end', () => {
+  it('accepts the first of two adoptions with the same fence, and none after the end', () => {
     const adopt = (adopter: string, fence: number, token = 't') =>
       adoptLine({ token, adopter, fence, entries: { by: adopter } });
     const text = createLine('t', init) + adopt('x', 0, 'other') + adopt('a', 0) + adopt('b', 0);
@@ -82,7 +82,7 @@ describe('the metadata log', () => {
     });
   });
 
-  it('is the same with lines between that it does not know, and with lines twice', () => {
+  it('ignores unknown and repeated lines', () => {
     const lines = [createLine('t', init), endLine('t', aborted)];
     const noise = fc.array(
       fc.oneof(

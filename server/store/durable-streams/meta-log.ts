@@ -2,32 +2,32 @@ import { isOutcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 import { parseUsage } from '../../../protocol/usage.ts';
 import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 
-/** One life of a stream under its id, as the metadata log tells of it. */
+/** One of the streams that were created under an id, read from the metadata log. */
 export interface Incarnation {
-  /** Chosen by whoever created it: tells "ours" from "another's", also when an answer was lost. */
+  /** Chosen by the creator, to recognize its own stream, also after a lost response. */
   readonly token: string;
   readonly init: StreamInit;
-  /** How often it was adopted. */
+  /** Number of times that it was adopted. */
   readonly fence: Fence;
-  /** Chosen by whoever adopted it last. */
+  /** Chosen by the last adopter. */
   readonly adopter?: string;
-  /** There once the closing was decided. */
+  /** Set once the stream is closed. */
   readonly end?: StreamEnd;
-  /** The TTL of the first life under the id, by which the backend keeps the log itself. */
+  /** TTL of the first stream under the id. The backend keeps the log itself by it. */
   readonly logTtlSeconds: number;
 }
 
-/** A life begins: the first under its id, or in place of one that is over. */
+/** Returns the line of a create: of the first stream under the id, or of one that replaces an earlier one. */
 export function createLine(token: string, init: StreamInit, after?: string): string {
   const { contentType, ttlSeconds, metadata } = init;
   return `${JSON.stringify({ create: token, after, contentType, ttlSeconds, metadata })}\n`;
 }
 
-/** Entries that are added to the metadata of a life. */
+/** Entries that are added to the metadata of a stream. */
 export interface Note {
   readonly token: string;
   readonly entries: StreamInit['metadata'];
-  /** Of the writer. Undefined if it is not compared. */
+  /** Fence of the writer. Undefined if it is not compared. */
   readonly fence: Fence | undefined;
 }
 
@@ -40,25 +40,25 @@ export function endLine(token: string, { outcome, error, usage }: StreamEnd): st
 }
 
 export interface Adoption {
-  /** The life that is adopted. */
+  /** Token of the stream that is adopted. */
   readonly token: string;
   /** Unique for each adoption. */
   readonly adopter: string;
-  /** The fence that the adopter saw. */
+  /** The fence that the adopter read. */
   readonly fence: Fence;
   readonly entries: StreamInit['metadata'];
 }
 
-/** A process takes over an open stream. Version 0.1 ignores the line. */
+/** Returns the line of a process that takes over an open stream. Version 0.1 ignores the line. */
 export function adoptLine({ token, adopter, fence, entries }: Adoption): string {
   return `${JSON.stringify({ adopt: token, by: adopter, fence, entries })}\n`;
 }
 
 /**
- * What the log says, line after line. Many processes write to it without asking each other, and the backend's
- * order decides: of several that want to follow one life the first does, and of several ends the first stands.
- * Entries of the metadata replace earlier ones of the same name.
- * What is none of that changes nothing: a repeated line, a line cut short, a line of a later version.
+ * Folds the lines of the log to its current stream. Many processes write to it without coordination, and the backend's
+ * order decides: of several creates that replace the same stream the first one counts, and so does the first of several
+ * ends. Metadata entries replace earlier ones of the same name. All other lines are ignored: repeated lines, incomplete
+ * lines, and lines of later versions.
  */
 export function foldMetaLog(text: string): Incarnation | undefined {
   let current: Incarnation | undefined;

@@ -15,9 +15,9 @@ import {
 import { fencedError, headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
 
 const CONTENT_TYPE = 'application/x-ndjson';
-/** Often enough for four touches in a TTL, and seldom enough to cost nothing. */
+/** Touches per TTL: frequent enough that the log does not expire, and rare enough to cost nothing. */
 const LONGEST_TOUCH_MS = 60_000;
-/** Streams whose next touch is remembered. One that is forgotten is touched once more. */
+/** Maximum number of streams whose next touch is remembered. After an eviction, a stream is touched once more. */
 const REMEMBERED = 10_000;
 
 const LOST: StreamEnd = Object.freeze({
@@ -29,15 +29,15 @@ const LOST: StreamEnd = Object.freeze({
 });
 
 /**
- * What is known of a stream beside its bytes, in a side stream of its own: a log of JSON lines, to which
- * lives and ends are only ever added (see `foldMetaLog`). A stream exists when both of its streams do.
+ * Metadata of a stream, in a side stream of its own: a log of JSON lines, to which creates and ends are appended (see
+ * `foldMetaLog`). A stream exists if both of its streams do.
  */
 export class Metadata {
   readonly #backend: Backend;
   readonly #graceMs: number;
-  /** When the log has to be read again so that it does not expire before the stream. Oldest first. */
+  /** Times at which logs have to be read again so that they do not expire before their streams. Oldest first. */
   readonly #touches = new Map<string, number>();
-  /** Ends that somebody here waits for, and closings of this process. */
+  /** Ends that callers in this process wait for, and closes of this process. */
   readonly #awaited = new Map<string, Promise<StreamEnd>>();
   readonly #closings = new Map<string, Promise<StreamEnd>>();
 
@@ -46,7 +46,7 @@ export class Metadata {
     this.#graceMs = graceMs;
   }
 
-  /** Reading restarts the log's TTL. */
+  /** Reads the log, which restarts its TTL. */
   async read(id: string): Promise<Incarnation | undefined> {
     const parts: Buffer[] = [];
     let offset = OFFSET_START;
@@ -67,7 +67,7 @@ export class Metadata {
     return incarnation;
   }
 
-  /** Begins the log. True when it is new and this line its first; false when there is one. */
+  /** Creates the log. Returns true if it is new and this line its first, false if it exists. */
   async begin(id: string, token: string, init: StreamInit): Promise<boolean> {
     const { status } = await this.#backend.send({
       method: 'PUT',
@@ -80,20 +80,20 @@ export class Metadata {
     return status === 201;
   }
 
-  /** Writes an adoption. Returns what the log says afterwards. */
+  /** Writes an adoption. Returns the state of the log afterwards. */
   async adopt(id: string, adoption: Adoption): Promise<Incarnation> {
     await this.#append(id, adoptLine(adoption));
     return this.#existing(id);
   }
 
-  /** Adds a life behind another; who reads the log learns whether this one came first. */
+  /** Appends a stream that replaces an earlier one. A read of the log shows whether this one was first. */
   async follow(id: string, token: string, init: StreamInit, after: string): Promise<void> {
     await this.#append(id, createLine(token, init, after));
   }
 
   /**
-   * Adds entries to the metadata of a life.
-   * @throws StoreError `FENCED` if the note has a fence that is not the stream's: the log ignores its line then.
+   * Adds entries to the metadata of a stream.
+   * @throws StoreError `FENCED` if the note has a fence that is not the stream's: the log then ignores its line.
    */
   async annotate(id: string, note: Note): Promise<void> {
     await this.#append(id, noteLine(note));
@@ -102,7 +102,7 @@ export class Metadata {
     if (token === note.token && fence !== note.fence && !end) throw fencedError(id);
   }
 
-  /** True when there was a log. */
+  /** Returns true if the log existed. */
   async delete(id: string): Promise<boolean> {
     this.#touches.delete(id);
     const { status, uncertain } = await this.#backend.send({ method: 'DELETE', path: metaName(id) });
@@ -111,18 +111,18 @@ export class Metadata {
     return true;
   }
 
-  /** Says how a stream ended that this process began to close at `begunMs`; gives the end that stands. */
+  /** Stores the end of a stream that this process began to close at `begunMs`. @returns the end that is stored. */
   async end(id: string, token: string, end: StreamEnd, begunMs: number): Promise<StreamEnd> {
     await this.#append(id, endLine(token, end));
-    // Others give up on whoever closed a stream after the grace, and not before.
+    // Others treat the closing process as dead after the grace period, and not before.
     if (performance.now() - begunMs < this.#graceMs / 2) return end;
     return (await this.#existing(id)).end ?? end;
   }
 
   /**
-   * How a closed stream ended. The bytes are closed before the end is written, so that no end ever speaks of
-   * bytes that did not come; a reader may therefore be too early, and waits. Whoever closed it may also be
-   * dead: after the grace the stream counts as interrupted.
+   * Returns the end of a closed stream. The bytes are closed before the end is written, so an end never describes bytes
+   * that are missing. A reader may therefore arrive before the end, and waits. The closing process may also be dead:
+   * after the grace period, the stream counts as interrupted.
    */
   standingEnd(id: string): Promise<StreamEnd> {
     const known = this.#awaited.get(id);
@@ -135,7 +135,7 @@ export class Metadata {
     return awaited;
   }
 
-  /** Until it is over, `standingEnd` waits for this closing, and asks the backend only if it fails. */
+  /** Until the close has settled, `standingEnd` waits for it, and asks the backend only if it fails. */
   announce(id: string, closing: Promise<StreamEnd>): void {
     this.#closings.set(id, closing);
     const over = (): void => {
@@ -144,7 +144,7 @@ export class Metadata {
     closing.then(over, over);
   }
 
-  /** Keeps the log of a stream in use from expiring. In the background: a failure shows elsewhere. */
+  /** Prevents the log of an active stream from expiring. Runs in the background: other requests report a failure. */
   touch(id: string): void {
     const due = this.#touches.get(id);
     if (due !== undefined && due > performance.now()) return;
@@ -152,7 +152,7 @@ export class Metadata {
     this.read(id).catch(() => undefined);
   }
 
-  /** As `standingEnd`, of a closing that was not this process's. */
+  /** As `standingEnd`, for a close by another process. */
   async seekEnd(id: string): Promise<StreamEnd> {
     const deadline = performance.now() + this.#graceMs;
     for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
@@ -190,7 +190,7 @@ export class Metadata {
   }
 }
 
-/** The log outlives a stream that is touched: by half a TTL, when it itself is touched every quarter. */
+/** TTL of the log. It is longer than the stream's by half, because the log is touched every quarter of a TTL. */
 function logTtlSeconds(ttlSeconds: number): number {
   return ttlSeconds + Math.max(2, Math.ceil(ttlSeconds / 2));
 }

@@ -5,28 +5,31 @@ import { limit, milliseconds, required, strings } from '../../shared/option-spec
 
 /** Options of `durableStreamsStore`. */
 export interface DurableStreamsStoreOptions {
-  /** Base URL of the server; streams lie under its path: `https://streams.example.com/v1/my-app`. */
+  /** Base URL of the server, to which stream ids are appended: `https://streams.example.com/v1/my-app`. */
   readonly url: string | URL;
   /** Headers of each request, such as `{ authorization: 'Bearer …' }`. Never logged. Default none. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Connections for short requests, kept alive; live and streamed reads have their own. Default 64. */
+  /**
+   * Maximum number of connections for short requests, which are kept alive. Live and streamed reads use their own.
+   * Default 64.
+   */
   readonly connections?: number;
-  /** Milliseconds that one attempt of a request may take. Default 10,000. */
+  /** Maximum milliseconds of one attempt of a request. Default 10,000. */
   readonly requestTimeoutMs?: number;
-  /** Milliseconds after which no further attempt begins, and the request fails `UNAVAILABLE`. Default 30,000. */
+  /** Milliseconds after which a request is not retried any more, and fails with `UNAVAILABLE`. Default 30,000. */
   readonly retryTimeoutMs?: number;
-  /** Milliseconds of silence in a live read after which the backend is asked whether it still is one. Default 5,000. */
+  /** Milliseconds without data in a live read after which the backend is polled. Default 5,000. */
   readonly silenceMs?: number;
   /**
-   * Milliseconds that a closed stream may be without its outcome. Then whoever closed it is taken for dead,
-   * and the outcome is `interrupted`. Default 5,000.
+   * Milliseconds that a closed stream may be without its outcome. After that, the closing process counts as dead, and
+   * the outcome is `interrupted`. Default 5,000.
    */
   readonly outcomeGraceMs?: number;
 }
 
 export interface Config {
   readonly origin: string;
-  /** Begins and ends with a slash. */
+  /** Path of the base URL. Begins and ends with a slash. */
   readonly basePath: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -37,7 +40,7 @@ export interface Config {
   readonly outcomeGraceMs: number;
 }
 
-/** @throws ConfigurationError that shows a right form, and never a header's value. */
+/** @throws ConfigurationError with an example. Never contains the value of a header. */
 export function parseOptions(options: DurableStreamsStoreOptions): Config {
   const { url, headers, ...numbers } = checkOptions(
     'durableStreamsStore',

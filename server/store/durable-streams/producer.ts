@@ -3,12 +3,12 @@ import { PRODUCER_EPOCH, PRODUCER_ID, PRODUCER_SEQ } from './wire.ts';
 
 /** Producer of all fenced writes of a stream, whichever process sends them. */
 const FENCED_PRODUCER = 'fenced';
-/** Epochs of one fence. The epochs of the next fence are above them. */
+/** Number of epochs per fence. The epochs of the next fence are higher. */
 const EPOCHS_PER_FENCE = 2 ** 32;
 
 /**
- * A sequence of appends, each carried out exactly once (base protocol, idempotent producers). After a failure that
- * leaves open whether a request was carried out, the epoch rises, so that the request cannot be carried out late.
+ * A sequence of appends, each carried out exactly once (base protocol, idempotent producers). If it is unknown whether
+ * a request was carried out, the epoch is raised, so that the request cannot be carried out late.
  */
 export class Producer {
   readonly #id: string;
@@ -43,7 +43,7 @@ export class Producer {
 
 /**
  * Creates the producer of a process that holds a fence. All holders use the same producer id, so that the server
- * refuses a former holder as soon as the next one has appended.
+ * rejects a former holder as soon as the next one has appended.
  *
  * @param count returns a number above all that it returned before in this process.
  */

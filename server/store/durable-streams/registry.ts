@@ -15,21 +15,21 @@ import {
   unexpected,
 } from './wire.ts';
 
-/** Milliseconds that a log must have been seen without its stream before its id is taken for free. */
+/** Milliseconds for which a log must exist without its stream before its id counts as free. */
 const ABSENT_MS = 2_000;
-/** Milliseconds within which a process is sure that nobody took it for dead in the middle of its work. */
+/** Milliseconds within which no other process can have treated this one as dead during an operation. */
 const QUICK_MS = 1_000;
 const LOOK_MS = 25;
 
-/** The data stream as the backend's HEAD shows it. */
+/** The data stream according to the backend's HEAD. */
 export interface DataHead {
   readonly tail: Offset;
   readonly closed: boolean;
 }
 
 /**
- * Which streams there are. A PUT alone does not tell a lost answer from a stream that was there before, so
- * the metadata log decides: its first line names who has the id. The bytes follow, and only then it is taken.
+ * The streams that exist. A PUT alone does not distinguish a lost response from an existing stream, so the metadata log
+ * decides: its first line names the owner of the id. The data stream is created next; only then the id is taken.
  */
 export class Registry {
   readonly #backend: Backend;
@@ -90,8 +90,8 @@ export class Registry {
   }
 
   /**
-   * The bytes go first, since without them there is no stream. A log that is left behind, by a crash between
-   * the two or by an answer that took too long, hinders no later create and expires.
+   * Deletes the data first, since without it there is no stream. A log that remains, after a crash between the two or a
+   * slow response, does not prevent a later create, and expires.
    */
   async delete(id: string): Promise<boolean> {
     const begun = performance.now();
@@ -121,14 +121,14 @@ export class Registry {
     return token;
   }
 
-  /** Writes ourselves into the log, as the first or behind a life that is over. */
+  /** Writes this create to the log, as the first or after a stream that does not exist any more. */
   async #take(id: string, token: string, init: StreamInit): Promise<boolean> {
     const deadline = performance.now() + ABSENT_MS;
     for (;;) {
       if (await this.#metadata.begin(id, token, init)) return true;
       const incarnation = await this.#metadata.read(id);
       if (!incarnation) {
-        // Deleted in between; or something lies there that is no log of ours, and will never be one.
+        // The log was deleted in between, or the backend has something else under its name.
         if (performance.now() > deadline) {
           throw new StoreError('UNAVAILABLE', `The metadata of ${id} at the backend cannot be read`);
         }
@@ -139,15 +139,15 @@ export class Registry {
       if (await this.#lives(id, incarnation)) return false;
       const now = await this.#metadata.read(id);
       if (now?.token !== incarnation.token) continue;
-      // The backend keeps a log by the TTL of its first life, which must not be the shorter one.
+      // The backend keeps a log by the TTL of its first stream, which must not be the shorter one.
       if (init.ttlSeconds > now.logTtlSeconds) await this.#metadata.delete(id);
       else await this.#metadata.follow(id, token, init, now.token).catch(ignoreMissing);
     }
   }
 
   /**
-   * Whether the bytes of a life are there. When they are not, it is being made or deleted by somebody at this
-   * moment, or somebody died at it, or it expired: only time tells.
+   * Returns whether the data stream exists. If not, it is being created or deleted, its process died meanwhile, or it
+   * has expired. Only waiting shows which.
    */
   async #lives(id: string, incarnation: Incarnation): Promise<boolean> {
     const deadline = performance.now() + ABSENT_MS;

@@ -11,7 +11,7 @@ describe('retries', () => {
     expect(isRetryable(status)).toBe(false);
   });
 
-  it('wait as long as Retry-After says, in seconds or until a date', () => {
+  it('wait for the time in Retry-After, in seconds or until a date', () => {
     const now = Date.parse('2025-01-01T00:00:00Z');
     expect(parseRetryAfter('0', now)).toBe(0);
     expect(parseRetryAfter('7', now)).toBe(7_000);
@@ -22,7 +22,7 @@ describe('retries', () => {
     }
   });
 
-  it('wait longer each time, by chance, up to two seconds, and never less than was asked for', () => {
+  it('wait longer each time, with jitter, up to two seconds, and never less than the server requests', () => {
     const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(

@@ -3,8 +3,8 @@ import * as shared from '../../shared/retry.ts';
 const PAUSES: shared.Pauses = [25, 2_000];
 
 /**
- * Whether a request may succeed when it is sent again: timeouts, limits, and failures of the server or of
- * what stands before it (RFC 9110, sections 15.5.9 and 15.6; RFC 6585, section 4; RFC 8470, section 5.2).
+ * Returns true if a request may succeed when it is repeated: after timeouts, limits, and failures of the server or of a
+ * gateway before it (RFC 9110, sections 15.5.9 and 15.6; RFC 6585, section 4; RFC 8470, section 5.2).
  */
 export function isRetryable(status: number): boolean {
   return (
@@ -12,7 +12,7 @@ export function isRetryable(status: number): boolean {
   );
 }
 
-/** Milliseconds to wait as `Retry-After` says: seconds, or a date (RFC 9110, section 10.2.3). */
+/** Returns the milliseconds of `Retry-After`, which is in seconds or a date (RFC 9110, section 10.2.3). */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
@@ -21,8 +21,8 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
 }
 
 /**
- * Milliseconds before the next attempt: doubled each time up to two seconds, the upper half of it by chance,
- * so that many that failed together do not come back together. Never less than the server asked for.
+ * Returns the milliseconds before the next attempt: doubled each time up to two seconds. The upper half is random, so
+ * that requests that failed together are not repeated together. Never less than the server requests.
  */
 export function backoffMs(attempt: number, retryAfterMs = 0, random: () => number = Math.random): number {
   return Math.max(retryAfterMs, shared.backoffMs(attempt, PAUSES, random));

@@ -23,19 +23,19 @@ import { Tails } from './tails.ts';
 import { isStreamId, notFound, unexpected } from './wire.ts';
 import { Writer } from './writer.ts';
 
-/** Streams whose writing end is kept. One that is idle may be dropped at any time: the next is another producer. */
+/** Maximum number of cached writers. An idle one may be evicted at any time: the next write uses another producer. */
 const MAX_WRITERS = 4_096;
-/** Milliseconds that the server is given to answer when the store opens. */
+/** Milliseconds within which the server must answer when the store opens. */
 const OPEN_MS = 9_500;
 /** Milliseconds that a delete waits for a write of this process that has begun. */
 const ABANDON_MS = 1_000;
 
 /**
- * Streams in a server of the Durable Streams base protocol, each as two streams there: `{id}`, the bytes as
- * they are, and `{id}.meta`, a log of what else is known of it. All that must outlive a process lies there.
+ * Streams on a server of the Durable Streams base protocol, each as two streams there: `{id}` with the unchanged bytes,
+ * and `{id}.meta`, a log of its metadata. All state that must outlive a process is stored there.
  *
- * Requests: create 2, annotate 1 (2 with a fence), append 1, close 2, read 1 (2 at the end of a closed stream), head 2, delete 2; a follower
- * 2 to open, and then one live read per stream and process.
+ * Requests: create 2, annotate 1 (2 with a fence), append 1, close 2, read 1 (2 at the end of a closed stream), head 2,
+ * delete 2; a follower 2 to open, and then one live read per stream and process.
  */
 export class DurableStreamsStore implements StreamStore {
   readonly #backend: Backend;
@@ -61,7 +61,7 @@ export class DurableStreamsStore implements StreamStore {
     });
   }
 
-  /** Asks the backend for a stream that nobody has, which finds a wrong URL or credential before users do. */
+  /** Requests a stream that does not exist from the backend, to detect a wrong URL or credential early. */
   async open(): Promise<void> {
     this.#checkUsable();
     try {
@@ -167,7 +167,7 @@ export class DurableStreamsStore implements StreamStore {
   async delete(id: string): Promise<boolean> {
     this.#checkUsable();
     if (!isStreamId(id)) return false;
-    // A write that overtakes a delete could bring back what was deleted.
+    // A write that arrives after a delete could restore the stream.
     const writer = this.#writer(id);
     await this.#backend.within(ABANDON_MS, writer.abandon());
     try {
@@ -185,7 +185,7 @@ export class DurableStreamsStore implements StreamStore {
   }
 
   async #dispose(): Promise<void> {
-    // What was asked for is still written, unless the backend is in trouble.
+    // Writes that were called before are completed, unless the backend is failing.
     const written = Promise.all([...this.#writers.values()].map(({ busy }) => busy ?? Promise.resolve()));
     await this.#backend.within(this.#backend.requestTimeoutMs, written);
     this.#tails.dispose(disposedError());

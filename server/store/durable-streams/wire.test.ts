@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatOffset, isStreamId, metaName, parseOffset } from './wire.ts';
 
-/** What the base protocol allows in an offset, and what a backend may therefore give. */
+/** All text that the base protocol allows as an offset, which a backend may therefore return. */
 const backendOffset = fc
   .string({ unit: fc.constantFrom(...'0123456789abcdefABCDEF_-.~!*'), minLength: 1, maxLength: 100 })
   .filter((text) => text !== 'now' && !/!\d{1,12}$/.test(text));
 
 describe('offsets', () => {
-  it('are the backend’s own at its boundaries, and come back as what they were everywhere', () => {
+  it('are the backend’s own at its boundaries, and are parsed back unchanged everywhere', () => {
     fc.assert(
       fc.property(backendOffset, fc.nat(), (base, skip) => {
         const offset = formatOffset({ base, skip });
@@ -19,7 +19,7 @@ describe('offsets', () => {
     );
   });
 
-  it('rise as text inside of an answer, and stay below the boundary behind it', () => {
+  it('increase as text within a response, and stay below the offset at its end', () => {
     const digits = fc.nat({ max: 999_999 }).map((n) => String(n).padStart(16, '0'));
     fc.assert(
       fc.property(digits, digits, fc.nat(), fc.nat(), (one, other, a, b) => {
@@ -43,7 +43,7 @@ describe('offsets', () => {
 });
 
 describe('ids', () => {
-  it('are text that means nothing in a path, and never the name of a side stream', () => {
+  it('are safe path segments, and never the name of a side stream', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 140 }), (text) => {
         if (!isStreamId(text)) return;

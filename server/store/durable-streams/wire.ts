@@ -2,25 +2,29 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { CURSOR, LIVE, OFFSET, OFFSET_NOW } from '../../../protocol/query.ts';
 import { StoreError } from '../types.ts';
 
-/** Headers of exactly-once appends, which only a backend speaks (base protocol, idempotent producers). */
+/**
+ * Headers of exactly-once appends, which are used only between the store and its backend (base protocol, idempotent
+ * producers).
+ */
 export const PRODUCER_ID = 'Producer-Id';
 export const PRODUCER_EPOCH = 'Producer-Epoch';
 export const PRODUCER_SEQ = 'Producer-Seq';
 export const PRODUCER_EXPECTED_SEQ = 'Producer-Expected-Seq';
 
-/** Only an octet-stream gives back exactly the bytes that it took, by SSE too. What they are stands in the metadata. */
+/**
+ * Only an octet-stream returns exactly the bytes that were appended, with SSE too. The metadata contain the actual
+ * media type.
+ */
 export const DATA_CONTENT_TYPE = 'application/octet-stream';
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** True for what may become a part of a path at the backend. */
+/** Returns true for ids that may be part of a path at the backend. */
 export function isStreamId(id: string): boolean {
   return ID.test(id);
 }
 
-/**
- * The side stream that holds a stream's metadata and end. No id has a dot, so it is nobody's data stream.
- */
+/** Returns the side stream with a stream's metadata and end. Ids contain no dot, so it cannot be a data stream. */
 export function metaName(id: string): string {
   return `${id}.meta`;
 }
@@ -41,7 +45,7 @@ export function isTrue(headers: IncomingHttpHeaders, name: string): boolean {
   return headerOf(headers, name) === 'true';
 }
 
-/** A stream is not there, or not any more. */
+/** Returns true if a stream does not exist, or does not exist any more. */
 export function isGone(status: number): boolean {
   return status === 404 || status === 410;
 }
@@ -58,7 +62,10 @@ export function fencedError(id: string): StoreError {
   return new StoreError('FENCED', `Another process has adopted stream ${id}`);
 }
 
-/** What the backend answers and the protocol does not have there: most often a wrong URL, credential or proxy. */
+/**
+ * Returns the error for a response that the protocol does not allow there: usually caused by a wrong URL, a wrong
+ * credential or a proxy.
+ */
 export function unexpected(method: string, status: number): StoreError {
   const hint =
     status === 401 || status === 403
@@ -77,21 +84,21 @@ export function toStoreError(error: unknown): StoreError {
 
 /** Places inside of one answer of the backend: `{its offset}!{bytes behind it}`. */
 const INNER = /^(.+)!(\d{1,12})$/;
-/** What the base protocol allows in an offset, which is what may come from a stranger. */
+/** Text that the base protocol allows as an offset. Clients may send any of it. */
 const OFFSET_TEXT = /^[!-~]{1,255}$/;
 const NOT_IN_OFFSETS = /[,&=?/]/;
 
-/** A place as the backend knows it, and how many bytes behind it. */
+/** An offset of the backend, and a number of bytes after it. */
 export interface Place {
   readonly base: string;
   readonly skip: number;
 }
 
 /**
- * The backend's offsets go to readers as they are. It alone knows its boundaries, though, and may give more
- * than a reader wants at once; a place in the middle of an answer is named by where the answer began and the
- * bytes since ("!" sorts before whatever a longer offset goes on with).
- * @throws StoreError `INVALID_OFFSET` for what cannot be an offset; the backend judges the rest.
+ * Parses an offset. Readers receive the backend's offsets unchanged. Only the backend knows its boundaries, though, and
+ * it may return more bytes than a reader requests. An offset within a response is therefore the response's offset and
+ * the number of bytes after it ("!" sorts before every character that may continue a longer offset).
+ * @throws StoreError `INVALID_OFFSET` for text that cannot be an offset. The backend checks the rest.
  */
 export function parseOffset(offset: string): Place {
   if (!OFFSET_TEXT.test(offset) || NOT_IN_OFFSETS.test(offset) || offset === OFFSET_NOW) {
@@ -101,7 +108,7 @@ export function parseOffset(offset: string): Place {
   return inner ? { base: inner[1]!, skip: Number(inner[2]) } : { base: offset, skip: 0 };
 }
 
-/** Twelve digits, so that places sort as text: streams up to a terabyte. */
+/** Twelve digits, so that offsets sort as text in streams of up to a terabyte. */
 export function formatOffset({ base, skip }: Place): string {
   return skip === 0 ? base : `${base}!${String(skip).padStart(12, '0')}`;
 }

@@ -16,15 +16,14 @@ import {
   unexpected,
 } from './wire.ts';
 
-/** Longest body of a request. A longer append takes several. */
+/** Maximum body of a request in bytes. A longer append takes several requests. */
 const MAX_BODY = 4_194_304;
-/** Appends that wait while one is under way go out together, up to this many bytes. */
+/** Appends that wait for the one in progress are sent together, up to this many bytes. */
 const MAX_BATCH = 1_048_576;
 
 /**
- * Milliseconds without a write after which the metadata log is asked whether somebody else adopted the stream. An
- * adopter waits for the lease of the former holder, which is longer; the server refuses the former holder only once the
- * adopter has appended.
+ * Milliseconds without a write after which the metadata log is read to detect an adoption. An adopter waits for the
+ * former holder's lease, which is longer. The server rejects the former holder only once the adopter has appended.
  */
 const SILENCE_MS = 1_500;
 
@@ -43,7 +42,7 @@ interface Close {
   reject(error: unknown): void;
 }
 
-/** A closing whose fate may be open: asked for again, it is the same request, so that it is done once. */
+/** A close whose result may be unknown. A repetition sends the same request, so that it is carried out once. */
 interface Closing {
   readonly end: StreamEnd;
   readonly last: Uint8Array;
@@ -54,9 +53,9 @@ interface Closing {
 
 export interface WriterOptions {
   readonly id: string;
-  /** Never used before: a backend takes a repeated one with small numbers for a repetition. */
+  /** Unique: a backend treats low numbers of a known producer as repetitions. */
   readonly producerId: string;
-  /** Of the life that this process created; otherwise the log is asked. */
+  /** Token of the stream that this process created. Undefined: it is read from the log. */
   readonly token?: string | undefined;
   /** Returns a number above all that it returned before in this process. */
   readonly count: () => number;
@@ -69,8 +68,7 @@ export interface WriterOptions {
 }
 
 /**
- * All that this process writes to one stream: in order, one request at a time, each exactly once by the
- * producer headers.
+ * All writes of this process to one stream: in order, one request at a time, each exactly once by the producer headers.
  */
 export class Writer {
   readonly #options: WriterOptions;
@@ -97,12 +95,12 @@ export class Writer {
     this.#verifiedAt = Date.now();
   }
 
-  /** The life that this process created; undefined if it was another process. */
+  /** Token of the stream that this process created. Undefined if another process created it. */
   get token(): string | undefined {
     return this.#options.token;
   }
 
-  /** There while something is under way; resolves when it is done. */
+  /** Set while a request is in progress. Resolves when it has finished. */
   get busy(): Promise<void> | undefined {
     return this.#running;
   }
@@ -115,7 +113,10 @@ export class Writer {
     return new Promise((resolve, reject) => this.#enqueue({ end, last, fence, resolve, reject }));
   }
 
-  /** Refuses what has not begun, since the stream is being deleted; resolves when what has begun is over. */
+  /**
+   * Rejects writes that have not begun, since the stream is being deleted. Resolves when the write in progress has
+   * finished.
+   */
   async abandon(): Promise<void> {
     this.#abandoned = true;
     await this.#running;
@@ -141,7 +142,7 @@ export class Writer {
         );
       }
     }
-    // In the same step as the look at the queue, so that nothing slips in between.
+    // Synchronous with the check of the queue, so that no append is lost in between.
     this.#running = undefined;
   }
 
@@ -174,7 +175,7 @@ export class Writer {
     }
   }
 
-  /** Asks for the stream's fence, unless this process has just written with it. */
+  /** Reads the stream's fence, unless this process has just written with it. */
   async #verify(fence: Fence | undefined): Promise<void> {
     if (fence === undefined) return;
     const now = Date.now();
@@ -187,7 +188,7 @@ export class Writer {
     this.#verifiedAt = now;
   }
 
-  /** A request cannot carry nothing; what it would have been answered is known all the same. */
+  /** A request cannot be empty. Returns the result that an empty append would have had. */
   async #look(): Promise<void> {
     const { backend, id } = this.#options;
     const { status, headers } = await backend.send({ method: 'HEAD', path: id });
@@ -216,7 +217,7 @@ export class Writer {
   async #finish(closing: Closing): Promise<StreamEnd> {
     const { id, metadata } = this.#options;
     const token = this.#options.token ?? metadata.read(id).then((incarnation) => incarnation?.token);
-    // Its failure counts only when the closing succeeded.
+    // Its failure counts only if the close succeeded.
     Promise.resolve(token).catch(() => undefined);
     if (!closing.accepted) {
       try {
@@ -233,7 +234,7 @@ export class Writer {
     return metadata.end(id, known, closing.end, closing.begunMs);
   }
 
-  /** As `#verify`. A stream that is closed keeps its end, whatever the fence. */
+  /** As `#verify`. A closed stream keeps its end, whatever the fence. */
   async #verifyOpen(fence: Fence | undefined): Promise<void> {
     try {
       await this.#verify(fence);
@@ -297,7 +298,7 @@ function joined(batch: readonly Append[]): Uint8Array {
 function refusal(id: string, { status, headers }: Answer, isFenced: boolean): StoreError {
   if (isGone(status)) return notFound(id);
   if (status === 409 && isTrue(headers, STREAM_CLOSED)) return closedError(id);
-  // Whoever adopted the stream has written since.
+  // The adopter of the stream has written since.
   if (status === 403 && headerOf(headers, PRODUCER_EPOCH) !== undefined)
     return isFenced ? fencedError(id) : closedError(id);
   return unexpected('POST', status);

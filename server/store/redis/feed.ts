@@ -10,7 +10,7 @@ import { parseMessage, withNotes } from './messages.ts';
 
 /** Bytes that one read fetches at most, unless a reader asks for more. */
 const FETCH_BYTES = 131_072;
-/** A large append fits as a whole, so that readers at the tail never have to fetch. */
+/** An append fits as a whole, so that readers at the tail never have to fetch. */
 const LIMITS: WindowLimits = { frames: 512, bytes: 1_048_576 };
 
 export interface FeedOptions {

@@ -112,7 +112,7 @@ describe('live reads at the backend', () => {
   });
 });
 
-describe('a follower that is not at the tail', () => {
+describe('a follower behind the tail', () => {
   const t = useTroubled();
 
   it('reads no more from the backend than requested', async () => {

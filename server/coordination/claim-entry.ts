@@ -42,7 +42,7 @@ export function applyEntry(claim: Claim, entry: ClaimEntry | undefined): Claim {
   }
 }
 
-/** Returns the change that puts `claim` in the place of the holder `instead`. */
+/** Returns the change that replaces the holder `instead` with `claim`. */
 export function takenEntry(instead: Claim, claim: Claim): ClaimEntry {
   const { token, process, fingerprint, state, abortedAt } = claim;
   const aborted = state === 'aborted' && { abortedAt };

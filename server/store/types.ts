@@ -16,7 +16,7 @@ export interface StreamEnd {
   /** Error to report to readers. Undefined for `complete`. */
   readonly error?: OutcomeError;
   /**
-   * Metadata that the provider sent about the response. Undefined if its format was not recognized, or if its process
+   * Model and token usage that the provider reported. Undefined if its format was not recognized, or if its process
    * died.
    */
   readonly usage?: Usage;

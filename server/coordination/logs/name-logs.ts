@@ -75,7 +75,7 @@ export class NameLogs {
 
   async #appendToNewest(id: string, line: string): Promise<void> {
     for (;;) {
-      // Reading restarts the TTL of the first log; an append that it refuses does not.
+      // Reading restarts the TTL of the first log; an append to the closed log does not.
       const [number] = await Promise.all([this.#number(id), this.#readLog(id)]);
       const appended = await this.#tryAppend(logOf(id, number), line).catch((error: unknown) => {
         if (isNotFound(error)) return undefined;

@@ -15,7 +15,7 @@ import {
 import { fencedError, headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
 
 const CONTENT_TYPE = 'application/x-ndjson';
-/** Touches per TTL: frequent enough that the log does not expire, and rare enough to cost nothing. */
+/** Maximum milliseconds between two touches of a log. It is touched four times per TTL if that is more often. */
 const LONGEST_TOUCH_MS = 60_000;
 /** Maximum number of streams whose next touch is remembered. After an eviction, a stream is touched once more. */
 const REMEMBERED = 10_000;

@@ -14,7 +14,7 @@ import { StoreError } from '../types.ts';
  * How two candidates cannot both win: a candidate first listens on a socket with a name of its own, then
  * connects to all others, and has won if none answers. Of two that race, both listen before either connects,
  * so at least one sees the other, steps back and tries again after a random pause. The winner removes the
- * leftovers. A name is never used twice, so nobody removes a successor's socket by mistake.
+ * leftovers. A name is never used twice, so no process removes a successor's socket by mistake.
  */
 export interface Lock {
   release(): Promise<void>;

@@ -15,7 +15,7 @@ import { before, ignore, PING_MS } from './subscriber.ts';
 /** Minimum milliseconds between two refreshes of the slot table. */
 const REDISCOVER_MS = 250;
 
-/** A cluster: the app's client for commands, and one connection of our own to each master for messages. */
+/** A cluster: a client for commands, and one connection of our own to each master for messages. */
 export class ClusterConnection implements Connection {
   readonly publish = 'SPUBLISH';
   readonly #cluster: RedisCluster;

@@ -24,7 +24,7 @@ export interface FeedOptions {
 
 /**
  * Keeps the live tail of a stream up to date: from messages of Redis, from this process's own appends, and from polls. They
- * may come late, repeatedly or not at all. Positions show what is new: known bytes are skipped, missing ones are fetched.
+ * may come late, repeatedly or not at all. Positions show which bytes are new: known bytes are skipped, missing ones are fetched.
  */
 export class Feed implements FrameSource {
   readonly id: string;
@@ -190,7 +190,7 @@ export class Feed implements FrameSource {
   }
 }
 
-/** Returns what was read from a position as a frame. */
+/** Returns a chunk that was read from a position as a frame. */
 export function frameOf(position: number, { bytes, tail, end }: Omit<Chunk, 'epoch'>): Frame {
   const next = position + bytes.length;
   const upToDate = next >= tail;

@@ -107,7 +107,7 @@ export class Feeds {
     return entry;
   }
 
-  /** Subscribes, trying again until it succeeds, and polls once for what happened before. */
+  /** Subscribes, retrying until it succeeds, and polls once for earlier changes. */
   async #subscribe(entry: Entry): Promise<void> {
     const { connection } = this.#options;
     for (let attempt = 0; this.#isWanted(entry); attempt += 1) {
@@ -186,7 +186,7 @@ export class Feeds {
   }
 }
 
-/** Returns what Redis has about a stream. */
+/** Returns the state of a stream in Redis. */
 export function infoOf({ init, notes, fence, tail, end }: Described): StreamInfo {
   const metadata = withNotes(init.metadata, notes);
   return { ...init, metadata, fence, tail: formatOffset(tail), ...(end && { end }) };

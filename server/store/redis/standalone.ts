@@ -14,7 +14,7 @@ import { before, createSubscriber, ignore } from './subscriber.ts';
 /** Milliseconds before a new connection may be replaced too. */
 const REOPEN_MS = 1_000;
 
-/** One Redis server: the app's client for commands, and a connection of our own for messages. */
+/** One Redis server: a client for commands, and a connection of our own for messages. */
 export class StandaloneConnection implements Connection {
   readonly publish = 'PUBLISH';
   #client: RedisClient;

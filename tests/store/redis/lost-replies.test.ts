@@ -19,7 +19,7 @@ import { isInSync } from './cluster.ts';
 import { startRedis, until, type RedisServer } from './servers.ts';
 import { openStores } from './stores.ts';
 
-needs('redis-server')('Redis store behind a network that fails', () => {
+needs('redis-server')('Redis store on an unreliable network', () => {
   let redis: RedisServer;
   let relay: Relay;
   let store: StreamStore;
@@ -141,7 +141,7 @@ needs('redis-server')('Redis store behind a network that fails', () => {
   });
 });
 
-needs('redis-server')('Redis store behind a name that moves to another server', () => {
+needs('redis-server')('Redis store whose host name moves to another server', () => {
   let old: RedisServer;
   let next: RedisServer;
   let relay: Relay;

@@ -18,7 +18,7 @@ const MAILBOX_LENGTH = 10_000;
 /*
  * KEYS[1] is the lease of a process: a hash that expires. KEYS[2] is its mailbox: a Redis Stream, in which an entry's id is the
  * position after its bytes. Both have the form of a stream's hash and log, as version 0.1 has them: processes of that
- * version see whether a process of this one lives, and leave messages to it, and the other way round.
+ * version can see whether a process of this one is alive and send messages to it, and vice versa.
  */
 
 /** ARGV: epoch, init, ttl. Replies with the epoch of the lease: an existing lease is never replaced. */

@@ -46,6 +46,7 @@ export {
 } from './store/types.ts';
 export type * from './coordination/types.ts';
 export type { Readiness } from './telemetry/endpoints.ts';
+export type * from './telemetry/types.ts';
 export type { UpstreamDispatcher } from './upstream/outbound.ts';
 export type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 export { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';

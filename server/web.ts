@@ -12,6 +12,7 @@ export type { CorsOptions, CorsOrigin } from './http/cors-options.ts';
 export type { UpstreamDispatcher } from './upstream/outbound.ts';
 export type { ExposeUpstreamHeaders } from './upstream/response-headers.ts';
 export type { Logger } from './shared/logger.ts';
+export type * from './telemetry/types.ts';
 export type { MaybePromise } from './shared/maybe-promise.ts';
 export type { OnEvent, ProxyEvent, ReadMode, StreamEvent } from './shared/events.ts';
 export type * from './recovery/types.ts';

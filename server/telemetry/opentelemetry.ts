@@ -17,6 +17,10 @@ import { requestAttributes, usageAttributes } from './gen-ai.ts';
 import { meterOf } from './meter.ts';
 import type { ObservedRequest, RequestObserver, Telemetry } from './types.ts';
 
+export type { ErrorCode } from '../../protocol/errors.ts';
+export type { Outcome, OutcomeError } from '../../protocol/outcomes.ts';
+export type { FormatName, Usage } from '../../protocol/usage.ts';
+export type { OnEvent, ProxyEvent, ReadMode, StreamEvent } from '../shared/events.ts';
 export type { ObservedRequest, RequestObserver, Telemetry } from './types.ts';
 
 /** Options of `openTelemetry`. */

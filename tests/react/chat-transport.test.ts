@@ -89,7 +89,7 @@ describe('sendMessages', () => {
 
   it('rejects a relative api if there is no page', async () => {
     const { transport, call } = setUp({ api: '/api/chat' });
-    await expect(transport.sendMessages(call)).rejects.toThrow('give a whole URL');
+    await expect(transport.sendMessages(call)).rejects.toThrow('there is no page to resolve it against');
   });
 
   it('returns the unfinished answer for the same messages, and a new one after its end', async () => {

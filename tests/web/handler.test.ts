@@ -158,7 +158,7 @@ describe('a web handler', () => {
     const live = await handler(read(created, { live: 'sse' }));
     // Nobody reads: the stall timeout breaks the response off.
     expect(await ended.promise).toBeLessThan(size / 8);
-    await expect(live.text()).rejects.toThrow('broke the response off');
+    await expect(live.text()).rejects.toThrow('The proxy aborted the response');
   });
 
   it.each([

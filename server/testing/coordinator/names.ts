@@ -40,6 +40,14 @@ export function describeNames({ it, section }: Suite): void {
       expect(await s.b.names.get(other)).toBeUndefined();
     });
 
+    it('return the create before one that fails after it was answered', async () => {
+      const name = newName();
+      const good = await add(s.a, name, 'answered');
+      const refused = await add(s.b, name, 'answered');
+      await s.b.names.set(name, { ...refused, state: 'failed' });
+      expect(await s.a.names.get(name)).toEqual({ ...good, state: 'answered' });
+    });
+
     it('return an older pending create if a newer one fails', async () => {
       const name = newName();
       const older = await add(s.a, name);

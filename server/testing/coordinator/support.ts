@@ -27,7 +27,10 @@ export interface CoordinationOptions {
   readonly exclusive?: boolean;
 }
 
-/** @param ttlSeconds seconds that claims and names are kept after their last use. */
+/**
+ * Creates an empty store, and joins it as often as the tests ask.
+ * @param ttlSeconds seconds that claims and names are kept after their last use.
+ */
 export type CoordinationFactory = (ttlSeconds: number) => Promise<CoordinationUnderTest>;
 
 /** Functions that the parts of the suite share. */

@@ -1,11 +1,9 @@
 import { LogNames } from '../../../coordination/logs/names.ts';
+import { MAX_CREATES, OLDER_CREATES } from '../../../coordination/creates.ts';
 import type { NameEntry, NameTable } from '../../../coordination/types.ts';
 import type { EmbeddedTableOptions } from './claims.ts';
 
-/** Creates that a name keeps at most. Only those after the newest answered one are kept in any case. */
-const MAX_CREATES = 128;
-
-/** Names as rows: the creates since the newest answered one, the newest last. */
+/** Names as rows of their newest creates, in the order of creation. */
 export class EmbeddedNames implements NameTable {
   readonly #options: EmbeddedTableOptions;
   readonly #logs: LogNames;
@@ -54,7 +52,7 @@ export class EmbeddedNames implements NameTable {
     const creates = await this.#logs.creates(name);
     if (creates.length === 0 || use().table.get(name) !== undefined) return;
     const answered = creates.findLastIndex(({ state }) => state === 'answered');
-    void this.#put(name, creates.slice(Math.max(0, answered)).slice(-MAX_CREATES))
+    void this.#put(name, creates.slice(Math.max(0, answered - OLDER_CREATES)).slice(-MAX_CREATES))
       .then(() => store.delete(name))
       .catch(() => undefined);
   }
@@ -65,11 +63,13 @@ function withEntry(creates: readonly NameEntry[], entry: NameEntry): readonly Na
   const at = creates.findIndex(({ streamId }) => streamId === entry.streamId);
   if (entry.state === 'accepted') {
     if (at >= 0) return creates;
-    const oldest = creates[0]?.state === 'answered' ? 1 : 0;
+    // The last answered create is kept.
+    const oldest = creates[0]?.state === 'answered' && creates[1]?.state !== 'answered' ? 1 : 0;
     const kept = creates.length < MAX_CREATES ? creates : creates.filter((_, i) => i !== oldest);
     return [...kept, entry];
   }
   if (at < 0) return creates;
   if (entry.state === 'failed') return creates.filter((_, i) => i !== at);
-  return [{ ...creates[at]!, state: entry.state }, ...creates.slice(at + 1)];
+  const older = creates.slice(Math.max(0, at - OLDER_CREATES), at);
+  return [...older, { ...creates[at]!, state: entry.state }, ...creates.slice(at + 1)];
 }

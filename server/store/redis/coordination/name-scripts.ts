@@ -1,3 +1,4 @@
+import { MAX_CREATES, OLDER_CREATES } from '../../../coordination/creates.ts';
 import { ALLOW_OOM, createScript, type Script } from '../script.ts';
 import { REFRESH, VERSION, wake } from './lua.ts';
 
@@ -6,8 +7,6 @@ export interface NameScripts {
   readonly get: Script;
 }
 
-/** Creates that a name keeps at most. Only those after the newest answered one are kept in any case. */
-const MAX_CREATES = 128;
 /** Bytes above which the shadow is rewritten. */
 const SHADOW_BYTES = 65_536;
 
@@ -25,13 +24,15 @@ local function apply(id, process, state)
   end
   if state == 'accepted' then
     if known then return false end
-    if #creates >= ${MAX_CREATES} then table.remove(creates, creates[1][3] == 'answered' and 2 or 1) end
+    if #creates >= ${MAX_CREATES} then
+      table.remove(creates, creates[1][3] == 'answered' and creates[2][3] ~= 'answered' and 2 or 1)
+    end
     creates[#creates + 1] = { id, process, state }
   elseif not known then
     return false
   elseif state == 'answered' then
     creates[known][3] = state
-    for _ = 2, known do table.remove(creates, 1) end
+    for _ = ${OLDER_CREATES + 2}, known do table.remove(creates, 1) end
   elseif state == 'failed' then
     table.remove(creates, known)
   end

@@ -2,7 +2,7 @@ import type { NameEntry, NameState, NameTable } from '../../../coordination/type
 import { newEpoch } from '../messages.ts';
 import type { Access } from './access.ts';
 
-/** Names as hashes, each with its creates since the newest answered one. */
+/** Names as hashes, each with its newest creates. */
 export class RedisNames implements NameTable {
   readonly #use: () => Access;
   readonly #ttlSeconds: number;

@@ -11,6 +11,6 @@ it('the error table of docs/PROTOCOL.md matches ERROR_STATUS, in order', () => {
 });
 
 it('the outcomes of docs/PROTOCOL.md match OUTCOMES, in order', () => {
-  const [table = ''] = /\| outcome \|[^]*?\n\n/.exec(document) ?? [];
+  const [table = ''] = /\| outcome \| meaning \|[^]*?\n\n/.exec(document) ?? [];
   expect([...table.matchAll(/^\| `([a-z-]+)` \| \S/gm)].map(([, word]) => word)).toEqual([...OUTCOMES]);
 });

@@ -10,7 +10,7 @@ export interface WindowLimits {
 }
 
 /** Limits for stores that are read over a network. A large append fits as a whole, so that readers at the tail never fetch. */
-export const NETWORK_WINDOW: WindowLimits = { frames: 512, bytes: 1_048_576 };
+const NETWORK_WINDOW: WindowLimits = { frames: 512, bytes: 1_048_576 };
 
 /** Notified when the tail changes. */
 export interface TailReader {

@@ -9,9 +9,6 @@ export interface WindowLimits {
   readonly bytes: number;
 }
 
-/** Limits for stores that are read over a network. A large append fits as a whole, so that readers at the tail never fetch. */
-const NETWORK_WINDOW: WindowLimits = { frames: 512, bytes: 1_048_576 };
-
 /** Notified when the tail changes. */
 export interface TailReader {
   wake(): void;

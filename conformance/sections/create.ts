@@ -192,7 +192,7 @@ export const create = section('create', [
     assert.equal(upstream.received.length, 0);
   }),
 
-  test('[CREATE-16] sends no Upstream-Content-Type if the upstream sent no content type', async (t) => {
+  test('[CREATE-16] does not name a content type if the upstream sent none', async (t) => {
     const answer = await t.create(t.reply('x', { contentType: null }));
     assert.equal(answer.status, 201);
     assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), undefined);

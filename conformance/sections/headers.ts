@@ -46,7 +46,7 @@ export const headers = section('headers', [
     }
   }),
 
-  test('[FWD-2] forwards Upstream-Authorization only', async (t) => {
+  test('[FWD-2] forwards the credentials for the upstream only', async (t) => {
     const key = 'Bearer sk-of-the-upstream';
     const request = await forwarded(t, { [UPSTREAM_AUTHORIZATION]: key });
     assert.deepEqual(

@@ -189,7 +189,12 @@ describe('a missing global', () => {
   });
 
   it('is named if Response treats a stream as text, like that of React Native', () => {
-    vi.stubGlobal('Response', class {});
+    vi.stubGlobal(
+      'Response',
+      class {
+        readonly body = undefined;
+      },
+    );
     expect(() => createDurableFetch(phone().options)).toThrow(/needs Response with a stream as its body\./);
   });
 });

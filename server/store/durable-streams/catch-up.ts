@@ -180,11 +180,12 @@ export class CatchUp {
   }
 }
 
-/** Answers in a row that may break off without a byte. */
+/** Maximum number of consecutive responses that end early without a byte. */
 const MAX_BREAKS = 5;
+/** Milliseconds before the first repetition. Each further one waits this much longer. */
 const BREAK_PAUSE_MS = 50;
 
-/** Waits before an answer that broke off is asked for again. @throws StoreError `UNAVAILABLE` after too many. */
+/** Waits before a request whose response ended early is repeated. @throws StoreError `UNAVAILABLE` after too many. */
 export async function afterBreak(
   backend: Backend,
   breaks: number,
@@ -192,12 +193,12 @@ export async function afterBreak(
   signal?: AbortSignal,
 ): Promise<void> {
   if (breaks > MAX_BREAKS) {
-    throw new StoreError('UNAVAILABLE', 'The Durable Streams backend breaks off its answers', { cause });
+    throw new StoreError('UNAVAILABLE', 'The Durable Streams backend ends its responses early', { cause });
   }
   await backend.pause(BREAK_PAUSE_MS * breaks, signal);
 }
 
-/** Takes one run of bytes from an offset: as much as one answer holds, up to `maxBytes`. */
+/** Reads bytes from an offset: as many as one response contains, up to `maxBytes`. */
 export async function readOnce(
   backend: Backend,
   id: string,

@@ -10,7 +10,7 @@ import { toStoreError } from './wire.ts';
 export interface FollowerOptions {
   readonly id: string;
   readonly info: StreamInfo;
-  /** Which life of the stream this is. */
+  /** Token of the stream. Another stream under the same id has another one. */
   readonly token: string;
   readonly offset: Offset;
   readonly maxBytes: number;
@@ -18,13 +18,14 @@ export interface FollowerOptions {
   readonly backend: Backend;
   readonly metadata: Metadata;
   readonly tails: Tails;
-  /** The answer that opening the follower got already. */
+  /** The response that was received when the follower was opened. */
   readonly source: CatchUp;
 }
 
 /**
- * A reader's hold on a stream: behind the tail it reads answers of its own as fast as it is pulled, at the
- * tail it shares one live read with all others. It holds one frame, and goes back to the first when it is slow.
+ * A read position in a stream. Before the tail, it sends requests of its own, at the speed of its reader. At the tail, it
+ * shares one live read with all other followers. It buffers one frame. If its reader is too slow for the tail's window, it
+ * sends requests again.
  */
 export class StreamFollower implements Follower {
   readonly info: StreamInfo;
@@ -33,7 +34,7 @@ export class StreamFollower implements Follower {
   #offset: Offset;
   #source: CatchUp | undefined;
   #tail: Tail | undefined;
-  /** A request, or the waiting for an end, is under way; it pokes when it is over. */
+  /** True while a request or the wait for the end is in progress. `#poke` is called when it has finished. */
   #busy = false;
   #breaks = 0;
   #held: Frame | undefined;
@@ -41,24 +42,25 @@ export class StreamFollower implements Follower {
   #waiting = false;
   #over = false;
   #onReady: (() => void) | undefined;
-  /** As far as this follower knows, and as its reader knows. */
+  /** Newest metadata that this follower knows. */
   #metadata: StreamInfo['metadata'];
-  #told: StreamInfo['metadata'];
+  /** Metadata that the reader knows. */
+  #reported: StreamInfo['metadata'];
   readonly #poke = (): void => this.#onNews();
 
   constructor(options: FollowerOptions) {
     this.info = options.info;
-    this.#metadata = this.#told = options.info.metadata;
+    this.#metadata = this.#reported = options.info.metadata;
     this.#options = options;
     this.#offset = options.offset;
     this.#use(options.source);
   }
 
   get metadata(): StreamInfo['metadata'] {
-    return (this.#told = this.#known());
+    return (this.#reported = this.#known());
   }
 
-  /** Resolves when the first frame is at hand, or when there is none: the follower stands at the tail. */
+  /** Resolves when the first frame is buffered, or when there is none because the follower is at the tail. */
   async ready(): Promise<void> {
     const settled = (): boolean => {
       this.#held ??= this.#pull();
@@ -123,13 +125,13 @@ export class StreamFollower implements Follower {
     if (source.closed) return this.#finish(piece);
     if (source.upToDate && this.#offset === source.next) this.#join();
     else if (piece.bytes.length === 0)
-      void this.#reopen(new Error('the backend gave nothing, not even the tail'));
+      void this.#reopen(new Error('the backend returned no bytes and no tail'));
     return piece.bytes.length === 0
       ? 'again'
       : { bytes: piece.bytes, next: piece.next, upToDate: source.upToDate };
   }
 
-  /** Without a place at the tail it goes on behind it. */
+  /** Joins the live tail. If its position is not in the tail's window any more, reads from the backend. */
   #join(): void {
     const { tails, id, info, token } = this.#options;
     const init = { ...info, metadata: this.#metadata };
@@ -175,7 +177,7 @@ export class StreamFollower implements Follower {
     });
   }
 
-  /** Nobody gets the last bytes of a closed stream without its end. */
+  /** Returns the last bytes of a closed stream together with its end. */
   #finish(piece: Piece): Frame | undefined {
     const { info, metadata, id } = this.#options;
     const last = (end: StreamEnd): Frame => ({ bytes: piece.bytes, next: piece.next, upToDate: true, end });
@@ -209,8 +211,8 @@ export class StreamFollower implements Follower {
     if (!this.#waiting) return;
     try {
       this.#held ??= this.#pull();
-      if (!this.#held && this.#known() === this.#told) return;
-      this.#told = this.#metadata;
+      if (!this.#held && this.#known() === this.#reported) return;
+      this.#reported = this.#metadata;
     } catch (error) {
       this.#failure = toStoreError(error);
     }

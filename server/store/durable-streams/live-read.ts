@@ -19,17 +19,17 @@ const MAX_RUN_BYTES = 16_777_216;
 const PAUSE_MS = 100;
 
 export interface LiveReadSink {
-  /** Bytes behind the last place, and the place behind them. */
+  /** Called with the bytes after the last offset, and the offset after them. */
   readonly onBytes: (bytes: Uint8Array, next: Offset, upToDate: boolean) => void;
-  /** The last bytes, if any, and the final offset. */
+  /** Called with the last bytes, if any, and the final offset. */
   readonly onClosed: (bytes: Uint8Array, next: Offset) => void;
-  /** Connections end without bringing anything: what they should bring may be too long, and is to be read otherwise. */
+  /** Called if connections end without bytes. The next bytes may be too long for a live read, so read them otherwise. */
   readonly onStuck: () => void;
-  /** Any sign of life, also one without bytes. */
+  /** Called for any activity on the connection, also without bytes. */
   readonly onAlive: () => void;
-  /** Whether to go on, asked before each connection but the first; rejects when not. */
+  /** Called before each connection except the first. Rejects if the read must not continue. */
   readonly beforeReconnect: () => Promise<void>;
-  /** It is over: the stream is gone, or the backend cannot be reached. */
+  /** Called once the read has ended: the stream was deleted, or the backend cannot be reached. */
   readonly onFailed: (error: unknown) => void;
 }
 

@@ -41,7 +41,7 @@ export class Registry {
     this.#metadata = metadata;
   }
 
-  /** Gives the new life's token, or undefined when the id is taken. One after the other in a process. */
+  /** Returns the token of the new stream, or undefined if the id exists. Creates of one id run one after the other. */
   async create(id: string, init: StreamInit): Promise<string | undefined> {
     for (let other = this.#creating.get(id); other; other = this.#creating.get(id)) {
       await other.catch(() => undefined);
@@ -112,7 +112,7 @@ export class Registry {
     const token = randomUUID();
     if (!(await this.#take(id, token, init))) return undefined;
     if (!(await this.#putData(id, init))) {
-      // Somebody took us for dead and went on in our place, or bytes outlived their log.
+      // Another process considered this one dead and replaced it, or the bytes of a deleted stream remain.
       if (!(await this.#isOurs(id, token))) return undefined;
       await this.#deleteData(id);
       if (!(await this.#putData(id, init))) return undefined;
@@ -163,7 +163,7 @@ export class Registry {
     return (await this.#metadata.read(id))?.token === token;
   }
 
-  /** True when the data stream is new. One that is there after a lost answer is the one that we asked for. */
+  /** Returns true if the data stream is new. One that exists after a lost response is the one that was requested. */
   async #putData(id: string, { ttlSeconds }: StreamInit): Promise<boolean> {
     const { status, uncertain } = await this.#backend.send({
       method: 'PUT',

@@ -7,14 +7,14 @@ import type { Metadata } from './meta.ts';
 import type { Registry } from './registry.ts';
 import { formatOffset, notFound, parseOffset, toStoreError } from './wire.ts';
 
-/** Most bytes of a shared frame. */
+/** Maximum bytes of a shared frame. */
 export const FRAME_BYTES = 65_536;
-/** Bytes of the newest frames that are kept for followers that come or fall behind; older ones are read again. */
+/** Bytes of the newest frames that are kept for new and slow followers. Older ones are read from the backend. */
 const WINDOW_BYTES = 262_144;
-/** Milliseconds within which what this process wrote must have come back by the live read. */
+/** Milliseconds within which the live read must return what this process wrote. */
 const ECHO_MS = 2_000;
 
-/** A frame, and the place before it. What nobody holds any more is collected. */
+/** A frame and the offset before it. A linked list: frames without a reader are garbage-collected. */
 interface Link {
   readonly frame: Frame;
   readonly from: Offset;
@@ -23,35 +23,35 @@ interface Link {
   next?: Link;
 }
 
-/** A follower's place at the tail: behind a link. */
+/** Position of a follower in the tail's window: after a link. */
 interface Standing {
   link: Link;
-  /** Bytes of the next link's frame that the follower has, when its frames are smaller. */
+  /** Bytes of the next link's frame that the follower has, if its frames are smaller. */
   cut: number;
-  /** Where the follower stands, when the tail has not come there yet. */
+  /** Offset of the follower, if the tail has not reached it yet. */
   ahead?: Offset;
 }
 
 export interface TailOptions {
   readonly id: string;
   readonly init: StreamInit;
-  /** Which life of the stream this is. Another under the same id has nothing to do with it. */
+  /** Token of the stream. Another stream under the same id has another one. */
   readonly token: string;
   readonly offset: Offset;
   readonly backend: Backend;
   readonly metadata: Metadata;
   readonly registry: Registry;
   readonly silenceMs: number;
-  /** The last listener left, or the tail ended or failed: nobody is to join any more. */
+  /** Called when the last listener has left, or the tail has ended or failed. No listener can join afterwards. */
   readonly onOver: (tail: Tail) => void;
 }
 
-/** Told of news: a frame, an end, a failure. */
+/** Called when there is a frame, an end or a failure. */
 export type Listener = () => void;
 
-/** The live end of one stream, read once for all its followers in the process. */
+/** The live tail of one stream: one read for all followers of this process. */
 export class Tail {
-  /** Its metadata change. */
+  /** Metadata can change. */
   init: StreamInit;
   readonly token: string;
   readonly #options: TailOptions;
@@ -63,7 +63,7 @@ export class Tail {
   #over = false;
   #aliveMs = performance.now();
   #checking = false;
-  /** What this process wrote and the live read has not brought yet. */
+  /** Set while the live read has not returned what this process wrote. */
   #expected: { readonly next: Offset; readonly sinceMs: number } | undefined;
 
   constructor(options: TailOptions) {
@@ -83,12 +83,12 @@ export class Tail {
     });
   }
 
-  /** Behind the newest frame. */
+  /** Offset after the newest frame. */
   get position(): Offset {
     return this.#newest.frame.next;
   }
 
-  /** A place at this offset, or undefined when the tail is past it and does not remember it. */
+  /** Returns the position with this offset. Returns undefined if the window begins after it. */
   find(offset: Offset): Standing | undefined {
     for (let link: Link | undefined = this.#oldest; link; link = link.next) {
       if (link.frame.next === offset && !link.frame.end) return { link, cut: 0 };
@@ -101,15 +101,15 @@ export class Tail {
     this.#listeners.set(listener, place);
   }
 
-  /** The read at the backend goes with the last one. */
+  /** Removes a listener. The live read ends with the last one. */
   leave(listener: Listener): void {
     if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop();
   }
 
   /**
-   * The next frame of a listener, undefined when there is none yet, or false when its place is lost: it fell
-   * too far behind, or stands inside of a frame.
-   * @throws StoreError when the stream vanished or the backend failed.
+   * Returns the next frame of a listener, undefined if there is none yet, or false if the window does not contain its
+   * position: it was too slow, or its offset is inside a frame.
+   * @throws StoreError if the stream was deleted or the backend failed.
    */
   take(listener: Listener, maxBytes: number): Frame | undefined | false {
     const place = this.#listeners.get(listener);
@@ -127,18 +127,18 @@ export class Tail {
     return undefined;
   }
 
-  /** This process wrote up to here, which must come back. */
+  /** Notes that this process wrote up to this offset, which the live read must return. */
   expect(next: Offset): void {
     if (next > this.position) this.#expected = { next, sinceMs: performance.now() };
   }
 
-  /** Looks after a read that is silent: it may be at the tail, or dead. Called every second. */
+  /** Checks a read that receives nothing: it may be at the tail, or dead. Called every second. */
   look(nowMs: number): void {
     this.#options.metadata.touch(this.#options.id);
     // The metadata log is not followed: another process adds to it once at most, as a rule before the first byte.
     if (isPending(this.init.metadata)) void this.refresh().catch(() => undefined);
     if (this.#expected && this.#expected.next <= this.position) this.#expected = undefined;
-    // A read that brings other bytes is late, and a new one would be later.
+    // A read that returns other bytes is late. A new one would be later still.
     const silentMs = nowMs - Math.max(this.#aliveMs, this.#expected?.sinceMs ?? nowMs);
     if (silentMs > ECHO_MS) {
       this.#expected = undefined;
@@ -147,17 +147,17 @@ export class Tail {
     if (nowMs - this.#aliveMs > this.#options.silenceMs) void this.check();
   }
 
-  /** Reads the metadata again, and tells the listeners if they have changed. @throws StoreError */
+  /** Reads the metadata again, and notifies the listeners if they have changed. @throws StoreError */
   async refresh(): Promise<void> {
     const incarnation = await this.#options.metadata.read(this.#options.id);
     if (this.#over || incarnation?.token !== this.token) return;
     const { metadata } = incarnation.init;
     if (isDeepStrictEqual(metadata, this.init.metadata)) return;
     this.init = incarnation.init;
-    this.#tell();
+    this.#notify();
   }
 
-  /** Compares the tail with the backend's HEAD, which says what a dead connection does not. */
+  /** Compares the tail with the backend's HEAD, to detect a dead connection. */
   async check(): Promise<void> {
     if (this.#checking || this.#over) return;
     this.#checking = true;
@@ -168,7 +168,7 @@ export class Tail {
       const elsewhere = head.closed || head.tail !== this.position;
       if (elsewhere && this.#aliveMs === before) this.#live.reconnect();
     } catch {
-      // Its own attempts to reconnect decide whether the backend is gone.
+      // The live read's attempts to reconnect decide whether the backend is unavailable.
       this.#live.reconnect();
     } finally {
       this.#checking = false;
@@ -176,21 +176,21 @@ export class Tail {
     }
   }
 
-  /** Ends the tail, and every follower once it has what is there. */
+  /** Ends the tail, and each follower after the frames that it has not read yet. */
   fail(error: unknown): void {
     if (this.#over) return;
     this.#failure = toStoreError(error);
     this.#stop();
-    this.#tell();
+    this.#notify();
   }
 
-  /** A connection that is made again must not go on in another stream of the same id. */
+  /** Throws if the id belongs to another stream now, so that a new connection does not continue in that one. */
   async #verify(): Promise<void> {
     const { metadata, id, token } = this.#options;
     if ((await metadata.read(id))?.token !== token) throw notFound(id);
   }
 
-  /** Sends all listeners away, to read on for themselves and to meet again at another tail. */
+  /** Removes all listeners. They read from the backend, and join another tail. */
   #scatter(): void {
     const listeners = [...this.#listeners.keys()];
     this.#listeners.clear();
@@ -222,7 +222,7 @@ export class Tail {
         upToDate: last && upToDate,
         ...(last && end && { end }),
       });
-      this.#tell();
+      this.#notify();
     }
   }
 
@@ -234,13 +234,13 @@ export class Tail {
     if (this.#oldest.total >= floor) return;
     while (this.#oldest.next && this.#oldest.total < floor) this.#oldest = this.#oldest.next;
     for (const [listener, place] of this.#listeners) {
-      // One that does not pull must not hold all that came since; it is told nothing, since it asked for nothing.
+      // A listener that does not read must not keep all newer frames in memory. It reads from the backend later.
       if (place.link.total < this.#oldest.total) this.#listeners.delete(listener);
     }
     if (this.#listeners.size === 0) this.#stop();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#listeners.keys()) listener();
   }
 

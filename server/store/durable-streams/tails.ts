@@ -1,12 +1,13 @@
 import { Tail, type Listener, type TailOptions } from './tail.ts';
 
+/** Milliseconds between two checks of all tails. */
 const LOOK_MS = 1_000;
 
-/** A stream, and where somebody stands in it. */
+/** A stream and a position in it. */
 export type TailPlace = Pick<TailOptions, 'id' | 'init' | 'token' | 'offset'>;
 export type TailContext = Pick<TailOptions, 'backend' | 'metadata' | 'registry' | 'silenceMs'>;
 
-/** The tails that are read at this moment, one a stream, and one timer that looks after them. */
+/** The live tails of this process, at most one for each stream, and the timer that checks them. */
 export class Tails {
   readonly #context: TailContext;
   readonly #tails = new Map<string, Tail>();
@@ -20,7 +21,7 @@ export class Tails {
     return this.#tails.get(id);
   }
 
-  /** The tail with the listener at this offset, or undefined when that is past: what came since has to be read first. */
+  /** Adds a listener at an offset. Returns undefined if the tail's window begins after it: older bytes must be read first. */
   join(at: TailPlace, listener: Listener): Tail | undefined {
     const tail = this.#tails.get(at.id) ?? this.#begin(at);
     const place = tail.find(at.offset);

@@ -76,13 +76,13 @@ export function unexpected(method: string, status: number): StoreError {
   return new StoreError('UNAVAILABLE', `The Durable Streams backend answered ${status} to ${method}${hint}`);
 }
 
-/** What a reader may be told of any failure. */
+/** Converts any failure to an error that a reader may see. */
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   return new StoreError('UNAVAILABLE', 'Reading from the Durable Streams backend failed', { cause: error });
 }
 
-/** Places inside of one answer of the backend: `{its offset}!{bytes behind it}`. */
+/** Positions inside one response of the backend: `{offset of the response}!{bytes after it}`. */
 const INNER = /^(.+)!(\d{1,12})$/;
 /** Text that the base protocol allows as an offset. Clients may send any of it. */
 const OFFSET_TEXT = /^[!-~]{1,255}$/;

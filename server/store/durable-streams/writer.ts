@@ -61,9 +61,9 @@ export interface WriterOptions {
   readonly count: () => number;
   readonly backend: Backend;
   readonly metadata: Metadata;
-  /** Bytes or a closing are at the backend; up to where, if it said so. */
+  /** Called when the backend has stored bytes or a closing, with the next offset if the backend sent it. */
   readonly onWritten: (next: Offset | undefined) => void;
-  /** Somebody else closed or deleted the stream. */
+  /** Called if another process closed or deleted the stream. */
   readonly onRefused: () => void;
 }
 

@@ -18,7 +18,7 @@ import type { Committer, Participant } from './committer.ts';
 import type { Disk } from './disk.ts';
 import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
-import { expiryKey, openKey, recordKey, type Sid } from './keys.ts';
+import { recordKey, type Sid } from './keys.ts';
 import {
   stopOf,
   withNotes,
@@ -28,7 +28,7 @@ import {
   type Note,
   type Waiter,
 } from './flight.ts';
-import { encodeRecord, eraseStream, slackMs, type StreamRecord } from './record.ts';
+import { eraseStream, writeRecord, type StreamRecord } from './record.ts';
 
 /** Dependencies of a stream on its store. */
 export interface StreamHost {
@@ -277,38 +277,16 @@ export class EmbeddedStream implements Participant, FrameSource {
       this.#chunks ??= new ChunkWriter(sid, this.tail);
       pieces = this.#chunks.write(to, bytes);
     }
-    const expiresAt = this.#writeRecord(to, closing?.end, pieces, notes);
+    const { init, tail, fence, end, deadline } = this;
+    const expiresAt = writeRecord(to, {
+      ...{ id, sid, fence, end, deadline },
+      init: withNotes(init, notes),
+      isAnnotated: notes.length > 0,
+      closing: closing?.end,
+      tail: stopOf(pieces, tail),
+      expiresAt: this.#expiresAt,
+    });
     this.#flight = { appends, notes, closing, pieces, expiresAt, erases: false };
-  }
-
-  /** Writes the changes of the record and its indexes. @returns the expiry that is then on disk. */
-  #writeRecord(
-    to: Writes,
-    end: StreamEnd | undefined,
-    pieces: readonly Piece[],
-    notes: readonly Note[],
-  ): number {
-    const { sid, id, deadline, fence } = this;
-    const init = withNotes(this.init, notes);
-    const isNew = this.#expiresAt === 0;
-    let expiresAt = this.#expiresAt;
-    if (deadline > expiresAt) {
-      if (!isNew) to.remove(expiryKey(expiresAt, sid));
-      expiresAt = deadline + slackMs(init.ttlSeconds);
-      to.put(expiryKey(expiresAt, sid), Buffer.from(id));
-    } else if (!end && notes.length === 0) return expiresAt;
-    if (isNew && !end && !init.outlivesProcess) to.put(openKey(sid), Buffer.from(id));
-    if (!isNew && end) to.remove(openKey(sid));
-    const closing = end ?? this.end;
-    const record = {
-      sid,
-      ...init,
-      expiresAt,
-      ...(fence > 0 && { fence }),
-      ...(closing && { end: closing, tail: stopOf(pieces, this.tail) }),
-    };
-    to.put(recordKey(id), encodeRecord(record));
-    return expiresAt;
   }
 
   committed(): void {
@@ -348,17 +326,12 @@ export class EmbeddedStream implements Participant, FrameSource {
     const live = this.#live;
     if (!live) return;
     if (isAnnotated) live.annotate(this.init.metadata);
-    const [commit, last] = [this.#commit, pieces.at(-1)];
+    const last = pieces.at(-1);
     for (const piece of pieces) {
       const { bytes, start } = piece;
+      const next = formatOffset(start + bytes.length);
       const upToDate = piece === last;
-      live.push({
-        bytes,
-        next: formatOffset(start + bytes.length),
-        upToDate,
-        commit,
-        ...(upToDate && { end: this.end }),
-      });
+      live.push({ bytes, next, upToDate, commit: this.#commit, ...(upToDate && { end: this.end }) });
     }
     if (!last && this.end) live.push({ bytes: NO_BYTES, next: live.offset, end: this.end });
     this.trim();

@@ -72,8 +72,8 @@ export function describeFollow({ it, section }: Suite): void {
       expect(calls).toBe(1);
       const bytes: number[] = [];
       for (let frame = follower.next(); bytes.length < 10; frame = follower.next()) {
-        if (frame) bytes.push(...frame.bytes);
-        else await new Promise<void>((resolve) => (called = resolve));
+        for (const byte of frame?.bytes ?? []) bytes.push(byte);
+        if (!frame) await new Promise<void>((resolve) => (called = resolve));
       }
       expect(bytes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
       follower.stop();

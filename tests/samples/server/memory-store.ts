@@ -25,7 +25,7 @@ export class MemoryStore implements StreamStore {
   #isOpen = false;
   #isDisposed = false;
 
-  constructor(logs: Map<string, Log> = new Map()) {
+  constructor(logs = new Map<string, Log>()) {
     this.#logs = logs;
   }
 

@@ -51,7 +51,7 @@ describe('for any sequence of faults', () => {
           await standIn.stop();
         }
       }),
-      { numRuns: 80, endOnFailure: true },
+      { numRuns: 80, endOnFailure: true, timeout: 20_000 },
     );
     vi.restoreAllMocks();
   }, 120_000);
@@ -102,7 +102,9 @@ async function play(
   await Promise.all(
     scenario.leavers.map(async (frames) => {
       const reader = (await call()).body!.getReader();
-      for (let left = Math.min(frames, scenario.frames.length); left > 0; left--) await reader.read();
+      // A read may return several frames at once, such as after the change to long-poll.
+      let left = Buffer.concat(scenario.frames.slice(0, frames)).length;
+      while (left > 0) left -= (await reader.read()).value?.length ?? left;
       await reader.cancel();
     }),
   );

@@ -54,7 +54,7 @@ describe('for any sequence of faults', () => {
       { numRuns: 80, endOnFailure: true, timeout: 20_000 },
     );
     vi.restoreAllMocks();
-  }, 120_000);
+  }, 240_000);
 
   it('the states of a call follow the table', () => {
     const events = [...new Set(Object.values(TRANSITIONS).flatMap(Object.keys))] as StateEvent[];

@@ -52,8 +52,11 @@ export function renderError(
   }
   const body: ErrorBody = { error: { code: error.code, message: error.message } };
   const text = JSON.stringify(body);
+  // A kept-alive connection would lead the repeated request to this process again (RFC 9112, section 9.6).
+  const isLast = error.code === 'SHUTTING_DOWN' && req.httpVersionMajor === 1;
   const headers = {
     ...error.headers,
+    ...(isLast && { Connection: 'close' }),
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
     'Cache-Control': 'no-store',

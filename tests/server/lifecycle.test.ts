@@ -29,6 +29,7 @@ describe('close', () => {
     const refused = await post(proxy, url);
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(refused.headers.get('connection')).toBe('close');
     expect(await codeOf(refused)).toBe('SHUTTING_DOWN');
     (await upstream.call(0)).res.end(', last words');
     const { bytes, controls } = await readSse(live);

@@ -51,7 +51,7 @@ describe('for any sequence of faults', () => {
           await standIn.stop();
         }
       }),
-      { numRuns: 80, endOnFailure: true, timeout: 20_000 },
+      { numRuns: 60, endOnFailure: true, timeout: 20_000 },
     );
     vi.restoreAllMocks();
   }, 240_000);

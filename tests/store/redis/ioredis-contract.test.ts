@@ -6,17 +6,15 @@ import { startCluster } from './cluster.ts';
 import { ignoringErrors, storesOver } from './factory.ts';
 import { startRedis } from './servers.ts';
 
-for (const program of ['redis-server', 'valkey-server'] as const) {
-  needs(program)(`Redis store by ioredis on ${program}`, () => {
-    describeStore(
-      'one server',
-      storesOver(
-        () => startRedis({}, program),
-        ({ url }) => ignoringErrors(new Redis6(url, { keyPrefix: 'app:', lazyConnect: true })),
-      ),
-    );
-  });
-}
+needs('redis-server')('Redis store by ioredis 6', () => {
+  describeStore(
+    'one server',
+    storesOver(
+      () => startRedis(),
+      ({ url }) => ignoringErrors(new Redis6(url, { keyPrefix: 'app:', lazyConnect: true })),
+    ),
+  );
+});
 
 needs('redis-server')('Redis store by ioredis on a cluster', () => {
   describeStore(

@@ -1,6 +1,6 @@
-/** Milliseconds before the second attempt; doubled for each further one up to the last. */
-const FIRST_MS = 250;
-const MAX_MS = 10_000;
+import { backoffMs, parseRetryAfter, type Pauses } from '../shared/retry.ts';
+
+const PAUSES: Pauses = [250, 10_000];
 
 /**
  * Returns milliseconds to wait before an attempt, random, so that the streams of one upstream do not reconnect at the
@@ -8,17 +8,12 @@ const MAX_MS = 10_000;
  * @param attempt 0 for the first.
  */
 export function pauseBefore(attempt: number, random: () => number = Math.random): number {
-  if (attempt === 0) return random() * 100;
-  const full = Math.min(FIRST_MS * 2 ** (attempt - 1), MAX_MS);
-  return full / 2 + (random() * full) / 2;
+  return attempt === 0 ? random() * 100 : backoffMs(attempt - 1, PAUSES, random);
 }
 
 /** Returns milliseconds from a `Retry-After` field (RFC 9110, section 10.2.3), 0 if it is absent or malformed. */
 export function retryAfterMs(value: string | undefined, now = Date.now()): number {
-  if (value === undefined) return 0;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? 0 : Math.max(0, date - now);
+  return parseRetryAfter(value, now) ?? 0;
 }
 
 /** Returns true for a status that may be temporary: a 5xx, or 408, 409, 425, 429. */

@@ -48,3 +48,14 @@ export async function retry<T>(
     }
   }
 }
+
+/**
+ * Returns the milliseconds of a `Retry-After` field, which is in seconds or a date (RFC 9110, section 10.2.3). Returns
+ * undefined if it is absent or malformed.
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici/index.js';
+import { parseRetryAfter } from '../../shared/retry.ts';
 import { StoreError } from '../types.ts';
 import type { Config } from './options.ts';
-import { backoffMs, isRetryable, parseRetryAfter } from './retry.ts';
+import { backoffMs, isRetryable } from './retry.ts';
 import { headerOf } from './wire.ts';
 
 /** Maximum size in bytes of a buffered body: a metadata log or an error page. */

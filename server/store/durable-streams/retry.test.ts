@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffMs, isRetryable, parseRetryAfter } from './retry.ts';
+import { parseRetryAfter } from '../../shared/retry.ts';
+import { backoffMs, isRetryable } from './retry.ts';
 
 describe('retries', () => {
   it.each([408, 425, 429, 500, 502, 503, 504, 507, 599])('follow %i', (status) => {

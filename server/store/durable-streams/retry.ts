@@ -12,14 +12,6 @@ export function isRetryable(status: number): boolean {
   );
 }
 
-/** Returns the milliseconds of `Retry-After`, which is in seconds or a date (RFC 9110, section 10.2.3). */
-export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
-}
-
 /**
  * Returns the milliseconds before the next attempt: doubled each time up to two seconds. The upper half is random, so
  * that requests that failed together are not repeated together. Never less than the server requests.

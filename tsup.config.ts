@@ -1,7 +1,7 @@
 import { defineConfig, type Options } from 'tsup';
-import { ENTRIES, type Entry } from './scripts/entries.ts';
+import { ENTRIES, type EntryPoint } from './scripts/entries.ts';
 
-const pick = (...names: Entry[]) => Object.fromEntries(names.map((name) => [name, ENTRIES[name]]));
+const pick = (...names: EntryPoint[]) => Object.fromEntries(names.map((name) => [name, ENTRIES[name]]));
 
 const common: Options = {
   outDir: 'dist',
@@ -26,17 +26,29 @@ export default defineConfig([
       'redis',
       'durable-streams',
       'opentelemetry',
+      'inspector',
       'testing',
       'conformance',
     ),
     format: ['esm', 'cjs'],
     platform: 'node',
     target: 'node20.19',
+    // `import.meta.url` in CommonJS.
+    shims: true,
   },
   {
     ...common,
     name: 'client',
-    entry: pick('client', 'sessions', 'transports', 'react', 'react/status', 'react/chat', 'react/query'),
+    entry: pick(
+      'client',
+      'sessions',
+      'transports',
+      'react',
+      'react/status',
+      'react/chat',
+      'react/query',
+      'react/devtools',
+    ),
     format: ['esm', 'cjs'],
     platform: 'neutral',
     target: 'es2022',

@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { SOURCE_ALIASES } from './scripts/entries.ts';
 import otherMajors from './tests/react/vitest.config.ts';
+import { LongestFirst } from './tests/support/longest-first.ts';
 
 const exclude = ['**/node_modules/**', '**/dist/**'];
 
@@ -15,9 +16,9 @@ const shared = {
 
 export default defineConfig({
   test: {
-    // Twice the cores of CI. Most tests wait for sockets and timers: the unit tests take 3 minutes with four workers
-    // and 9 with two, using 2 minutes of each core.
+    // Twice the cores of CI. With more, tests that bound a time in seconds fail.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         resolve: { alias: SOURCE_ALIASES },
@@ -36,8 +37,10 @@ export default defineConfig({
           include: ['tests/browser/**/*.test.ts'],
           exclude,
           globalSetup: 'tests/browser/build.ts',
-          // Behind the others, so that a browser's hunger disturbs no measuring of milliseconds.
+          // After the unit tests, which measure milliseconds, and before the package's, whose builds and installations
+          // would slow down the browser.
           sequence: { groupOrder: 1 },
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -49,7 +52,7 @@ export default defineConfig({
           include: ['tests/package/**/*.test.ts'],
           exclude,
           globalSetup: 'tests/package/pack.ts',
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 240_000,
         },

@@ -4,8 +4,9 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'tsup';
 import { writeDeclarations } from './declarations.mjs';
+import { buildPage } from './inspector-page.mjs';
 
-const SOURCES = ['protocol', 'server', 'core-client', 'react', 'conformance', 'scripts'];
+const SOURCES = ['protocol', 'server', 'core-client', 'react', 'conformance', 'inspector-page', 'scripts'];
 const CONFIGURATION = ['package.json', 'tsconfig.json', 'tsup.config.ts'];
 /** Written last, so it is there when all is. */
 const STAMP = 'dist/.built';
@@ -24,7 +25,7 @@ async function isFresh() {
 
 if (!(process.argv.includes('--if-stale') && (await isFresh()))) {
   await rm('dist', { recursive: true, force: true });
-  await Promise.all([build({ config: 'tsup.config.ts' }), writeDeclarations()]);
+  await Promise.all([build({ config: 'tsup.config.ts' }), writeDeclarations(), buildPage()]);
   // Bundling moves a module's directive away from the first line, where frameworks look for it.
   const entries = (await readdir('dist', { recursive: true })).filter((file) =>
     /^react(\/\w+)?\.c?js$/.test(file),

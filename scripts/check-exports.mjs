@@ -1,7 +1,7 @@
 // Checks what TypeDoc finds in the entry points. Fails if
 // - a type that an entry point's exports use is not exported by that entry point: a consumer could not name it
-// - an export or a member of an exported interface or class has no doc comment, or a parameter of an exported function
-//   has no description
+// - an export or a member of an exported interface or class has no doc comment
+// - a parameter of an exported function or of a method of an exported type has no description
 // - a link in a doc comment is broken
 // With --write, also generates the API reference in docs/api/.
 import { Application, LogLevel, ReflectionKind } from 'typedoc';
@@ -20,6 +20,9 @@ const FOREIGN_SHAPES = new Set([
   ],
   ...['PreparedRequest', 'RunContext', 'SendMessagesOptions', 'TanStackMessage', 'TestApi'],
 ]);
+
+/** Properties whose type is a function of the platform, such as `typeof fetch`. */
+const FOREIGN_FUNCTIONS = new Set(['DurableFetchOptions.fetch']);
 
 /** Constants from which an exported union type is made. An entry point need not export them: they would enlarge the client. */
 const SOURCES_OF_UNIONS = ['CLIENT_ERROR_CODES', 'ERROR_STATUS', 'OUTCOMES'];
@@ -66,11 +69,11 @@ function* undocumented(project) {
   for (const reflection of project.children ?? []) {
     const { name } = reflection;
     yield* withoutComment(reflection, name);
-    for (const { parameters = [] } of reflection.signatures ?? [])
-      for (const parameter of parameters)
-        if (!parameter.hasComment())
-          yield `${placeOf(reflection)}: ${name}: ${parameter.name} has no description`;
-    for (const member of membersOf(reflection)) yield* withoutComment(member, `${name}.${member.name}`);
+    yield* withoutDescription(reflection, name);
+    for (const member of membersOf(reflection)) {
+      yield* withoutComment(member, `${name}.${member.name}`);
+      yield* withoutDescription(member, `${name}.${member.name}`);
+    }
   }
 }
 
@@ -89,6 +92,16 @@ function* withoutComment(reflection, name) {
   const commented = signatures.length > 0 ? signatures : [getSignature ?? reflection];
   if (!commented.every((each) => each.hasComment()))
     yield `${placeOf(reflection)}: ${name} has no doc comment`;
+}
+
+/** Returns the parameters without a description: of a function or method, or of a property whose type is a function. */
+function* withoutDescription(reflection, name) {
+  const { signatures = reflection.type?.declaration?.signatures ?? [] } = reflection;
+  if (FOREIGN_FUNCTIONS.has(name)) return;
+  for (const { parameters = [] } of signatures)
+    for (const parameter of parameters)
+      if (!parameter.hasComment())
+        yield `${placeOf(reflection)}: ${name}: ${parameter.name} has no description`;
 }
 
 function placeOf({ sources, signatures, getSignature }) {

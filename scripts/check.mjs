@@ -24,6 +24,7 @@ const steps = [
 ];
 steps.push({ name: 'imports', command: 'npm run --silent check:imports' });
 steps.push({ name: 'links', command: 'node scripts/links.mjs' });
+steps.push({ name: 'option tables', command: 'node scripts/option-tables.mjs' });
 steps.push({ name: 'phrases', command: 'node scripts/phrases.mjs' });
 steps.push({ name: 'samples', command: 'node scripts/samples.mjs' });
 if (existsSync('scripts/requirements.mjs')) {
@@ -40,7 +41,7 @@ function run({ name, command }) {
     child.stderr.on('data', (data) => output.push(data));
     child.on('close', (code) => {
       const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(5);
-      console.log(`${code === 0 ? '✓' : '✗'} ${name.padEnd(13)}${seconds} s`);
+      console.log(`${code === 0 ? '✓' : '✗'} ${name.padEnd(14)}${seconds} s`);
       if (code !== 0 || name === 'package') process.stdout.write(Buffer.concat(output));
       resolve(code === 0);
     });

@@ -8,6 +8,7 @@ export const ENTRIES = {
   embedded: 'server/store/embedded/index.ts',
   redis: 'server/store/redis/index.ts',
   opentelemetry: 'server/telemetry/opentelemetry.ts',
+  inspector: 'server/inspector.ts',
   'durable-streams': 'server/store/durable-streams/index.ts',
   testing: 'server/testing/index.ts',
   conformance: 'conformance/index.ts',
@@ -18,9 +19,10 @@ export const ENTRIES = {
   'react/status': 'react/status.ts',
   'react/chat': 'react/chat.ts',
   'react/query': 'react/query.ts',
+  'react/devtools': 'react/devtools/index.ts',
 } as const satisfies Record<string, string>;
 
-export type Entry = keyof typeof ENTRIES;
+export type EntryPoint = keyof typeof ENTRIES;
 
 /** Maps `durable-proxy` and its subpaths to their sources, so that tests and demo read like a user's code. */
 export const SOURCE_ALIASES = Object.entries(ENTRIES).map(([entry, file]) => ({

@@ -39,7 +39,8 @@ export const LAYERS = [
   },
   {
     path: 'server/formats/',
-    holds: 'what the streams of providers mean: end, usage, completeness',
+    holds:
+      'reads the formats of providers: whether an answer has ended, whether it is complete, its token usage',
     imports: ['protocol/', 'server/shared/'],
   },
   {
@@ -83,7 +84,7 @@ export const LAYERS = [
   },
   {
     path: 'server/coordination/logs/',
-    holds: 'coordination on logs of the store',
+    holds: 'the coordinator for stores without one of their own: it keeps everything in logs of the store',
     imports: ['protocol/', 'server/shared/', 'server/coordination/', 'server/store/'],
   },
   {
@@ -93,7 +94,7 @@ export const LAYERS = [
   },
   {
     path: 'server/quota/',
-    holds: 'limits of what is stored, in total and per subject',
+    holds: 'the storage quotas, in total and per subject',
     imports: ['protocol/', 'server/shared/', 'server/store/'],
   },
   {
@@ -121,19 +122,19 @@ export const LAYERS = [
   },
   {
     path: 'server/webhooks/',
-    holds: 'the report of each closing to a URL of the operator',
+    holds: 'sends the result of each stream to a URL of the operator',
     imports: ['protocol/', 'server/shared/', 'server/upstream/', 'server/auth/', 'server/store/'],
     types: ['server/coordination/'],
   },
   {
     path: 'server/http/',
-    holds: 'a request as handlers see it, its body, CORS, the one renderer of errors',
+    holds: 'the request and response of a handler, request bodies, CORS, error responses',
     imports: ['protocol/', 'server/shared/', 'server/upstream/', 'server/store/'],
     types: ['server/auth/'],
   },
   {
     path: 'server/unread/',
-    holds: 'which answers nobody reads in any process, so that they are canceled',
+    holds: 'finds the answers that no client reads in any process, and cancels them',
     imports: ['protocol/', 'server/shared/', 'server/store/', 'server/http/'],
   },
   {
@@ -164,9 +165,10 @@ export const LAYERS = [
   },
   {
     path: 'server/context.ts',
-    holds: 'the type of what handlers share',
+    holds: 'the type `Context`: the dependencies that all handlers of one proxy share',
     types: [
       'server/shared/',
+      'server/telemetry/',
       'server/upstream/',
       'server/auth/',
       'server/options/',
@@ -180,6 +182,7 @@ export const LAYERS = [
       'server/unread/',
       'server/read/',
       'server/create/',
+      'server/follow/',
     ],
   },
   {
@@ -190,7 +193,7 @@ export const LAYERS = [
   },
   {
     path: 'server/read/',
-    holds: 'from the store to a reader: catch-up, long-poll, SSE',
+    holds: 'sends a stream to a reader: catch-up, long-poll, SSE',
     imports: ['protocol/', 'server/shared/', 'server/http/', 'server/store/', 'server/access/'],
     types: ['server/context.ts'],
   },
@@ -215,6 +218,21 @@ export const LAYERS = [
     types: ['server/context.ts', 'server/options.ts', 'server/options/', 'server/auth/'],
   },
   {
+    path: 'server/follow/',
+    holds: 'events for the streams under a name, for other devices',
+    imports: [
+      'protocol/',
+      'server/shared/',
+      'server/http/',
+      'server/store/',
+      'server/pump/',
+      'server/access/',
+      'server/read/',
+      'server/create/',
+    ],
+    types: ['server/context.ts', 'server/auth/', 'server/peers/'],
+  },
+  {
     path: 'server/streams/',
     holds: 'the other operations on a stream: head, abort, delete, find',
     imports: [
@@ -228,6 +246,32 @@ export const LAYERS = [
       'server/create/',
     ],
     types: ['server/context.ts'],
+  },
+  {
+    path: 'server/inspectable.ts',
+    holds: 'how an inspector reaches its proxy',
+    types: ['server/context.ts', 'server/telemetry/'],
+  },
+  {
+    path: 'server/inspector/wire/',
+    holds: 'what the inspector sends to its page and to other processes; runs in browsers too',
+    imports: ['protocol/'],
+  },
+  {
+    path: 'server/inspector/',
+    holds: "the operator's page: records answers, asks other processes, serves the page",
+    imports: [
+      'protocol/',
+      'server/shared/',
+      'server/auth/',
+      'server/coordination/logs/',
+      'server/http/',
+      'server/store/',
+      'server/read/',
+      'server/streams/',
+      'server/inspector/wire/',
+    ],
+    types: ['server/context.ts', 'server/inspectable.ts', 'server/telemetry/'],
   },
   {
     path: 'server/cli/',
@@ -257,9 +301,19 @@ export const LAYERS = [
     imports: ['protocol/', 'core-client/', 'core-client/transports/'],
   },
   {
+    path: 'react/devtools/',
+    holds: 'the panel for development',
+    imports: ['protocol/', 'core-client/', 'core-client/transports/'],
+  },
+  {
     path: 'conformance/',
     holds: 'the tests of the protocol, as a function and a command',
     imports: ['protocol/'],
+  },
+  {
+    path: 'inspector-page/',
+    holds: "the operator's page, without a framework",
+    imports: ['protocol/', 'server/inspector/wire/'],
   },
   {
     path: 'demo/',

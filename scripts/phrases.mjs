@@ -48,6 +48,12 @@ const PHRASES = [
   [/\bfalls? silent\b|\bfell silent\b/, 'sends nothing'],
   [/\bso to speak\b|\bas it were\b|\bwere it not\b/, 'remove it'],
   [/\bmay vanish\b|\bvanish(es|ed)?\b/, 'expires, is deleted, disconnects'],
+  [/\balso if\b/, 'even if'],
+  [/\banew\b/, 'again'],
+  [/\b(in|is cut in) mid-\w+/, 'during an answer, within a chunk, before the answer was complete'],
+  [/\bany more(?=[.,;:)])/, 'no longer, again'],
+  [/\belse than\b/, 'other than'],
+  [/\bhears? of\b|\bheard of(?!')/, 'knows, receives, is notified of'],
   [/\bdies away\b|\bdies with\b|\blives on\b|\bcomes to life\b/, 'state the fact'],
 ];
 

@@ -4,21 +4,28 @@ import { describe } from 'vitest';
 
 /** Programs that some tests require in addition to npm packages, and how to install them on Debian. */
 const REQUIREMENTS = {
-  chromium: { command: 'chromium', install: 'sudo apt-get install -y chromium' },
-  'redis-server': { command: 'redis-server', install: 'sudo apt-get install -y redis-server' },
+  // Without a user interface to render, tests take half the CPU.
+  browser: {
+    commands: ['chromium-headless-shell', 'chromium'],
+    install: 'sudo apt-get install -y chromium-headless-shell',
+  },
+  chromium: { commands: ['chromium'], install: 'sudo apt-get install -y chromium' },
+  'redis-server': { commands: ['redis-server'], install: 'sudo apt-get install -y redis-server' },
   // On Debian 12, it is in the backports.
-  'valkey-server': { command: 'valkey-server', install: 'sudo apt-get install -y valkey-server' },
-  promtool: { command: 'promtool', install: 'sudo apt-get install -y prometheus' },
+  'valkey-server': { commands: ['valkey-server'], install: 'sudo apt-get install -y valkey-server' },
+  promtool: { commands: ['promtool'], install: 'sudo apt-get install -y prometheus' },
+  nginx: { commands: ['nginx'], install: 'sudo apt-get install -y nginx-light' },
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;
 
-/** Returns the path of an installed command, or undefined. */
+/** Returns the path of an installed program, or undefined. */
 export function findCommand(name: Requirement): string | undefined {
-  const { command } = REQUIREMENTS[name];
-  return (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, command))
+  const { commands } = REQUIREMENTS[name];
+  // Debian installs servers in /usr/sbin, which the PATH of other users than root may lack.
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'];
+  return commands
+    .flatMap((command) => folders.map((folder) => join(folder, command)))
     .find((path) => existsSync(path));
 }
 

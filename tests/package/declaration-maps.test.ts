@@ -3,17 +3,18 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { Entry } from '../../scripts/entries.ts';
+import type { EntryPoint } from '../../scripts/entries.ts';
 import { installConsumer, type Consumer } from './consumer.ts';
 
 /** A function of each entry point. */
-const FUNCTIONS: Readonly<Record<Entry, string>> = {
+const FUNCTIONS: Readonly<Record<EntryPoint, string>> = {
   index: 'durableProxy',
   web: 'createDurableHandler',
   tokens: 'createServiceToken',
   embedded: 'embeddedStore',
   redis: 'redisStore',
   opentelemetry: 'openTelemetry',
+  inspector: 'durableInspector',
   'durable-streams': 'durableStreamsStore',
   testing: 'describeByteStore',
   conformance: 'runProxyConformance',
@@ -24,6 +25,7 @@ const FUNCTIONS: Readonly<Record<Entry, string>> = {
   'react/status': 'StreamStatus',
   'react/chat': 'useDurableChat',
   'react/query': 'useDurableFetch',
+  'react/devtools': 'DurableDevtools',
 };
 
 /** Both forms of the declarations: `.d.ts` for an ES module, `.d.cts` for a CommonJS module. */

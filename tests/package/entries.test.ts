@@ -1,11 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { ENTRIES, type Entry } from '../../scripts/entries.ts';
+import { ENTRIES, type EntryPoint } from '../../scripts/entries.ts';
 import { exec, installConsumer, repositoryPackage, type Consumer } from './consumer.ts';
 
 /** The packages that each entry point loads. An entry point that loads more makes apps install or start more. */
-const LOADS: Readonly<Record<Entry, readonly string[]>> = {
+const LOADS: Readonly<Record<EntryPoint, readonly string[]>> = {
   index: ['cors', 'eventsource-parser', 'express', 'helmet', 'jose', 'micromatch', 'undici'],
   web: ['cors', 'eventsource-parser', 'jose', 'micromatch', 'undici'],
   tokens: ['jose', 'micromatch'],
@@ -13,6 +13,7 @@ const LOADS: Readonly<Record<Entry, readonly string[]>> = {
   embedded: [],
   redis: [],
   opentelemetry: ['@opentelemetry/api'],
+  inspector: ['helmet'],
   'durable-streams': ['eventsource-parser', 'undici'],
   testing: [],
   client: [],
@@ -22,6 +23,7 @@ const LOADS: Readonly<Record<Entry, readonly string[]>> = {
   'react/status': ['react'],
   'react/chat': ['@ai-sdk/react', 'eventsource-parser', 'react'],
   'react/query': ['@tanstack/react-query', 'eventsource-parser', 'react'],
+  'react/devtools': ['react'],
   conformance: ['eventsource-parser', 'jose'],
 };
 

@@ -37,6 +37,9 @@ describe('scripts/phrases.mjs', () => {
     'It is no UUID.',
     'The answer goes on.',
     'The upstream breaks off.',
+    'The upstream fails in mid-answer.',
+    'The stream is not its own any more.',
+    'No page hears of it.',
   ])('rejects "%s" in a comment, a title and a document', (phrase) => {
     expect(check('comment.ts', `/** ${phrase} */\nexport const a = 1;\n`).status).toBe(1);
     expect(check('title.test.ts', `it("${phrase}", () => {});\n`).status).toBe(1);

@@ -42,7 +42,7 @@ describe('parseControlEvent', () => {
       streamCursor: 12,
       upToDate: 'true',
       streamClosed: 1,
-      upstreamOutcome: 'finished',
+      upstreamOutcome: 7,
       upstreamError: { code: 'X' },
       upstreamState: 'unknown',
       upstreamHead: { status: '200', headers: [] },

@@ -1,14 +1,17 @@
-import { isOutcome, type Outcome, type OutcomeError } from './outcomes.ts';
-import { parseUsage, type Usage } from './usage.ts';
+import type { Outcome, OutcomeError } from './outcomes.ts';
+import type { Usage } from './usage.ts';
 
 /** Names of the two SSE events of a live read. */
 export const DATA_EVENT = 'data';
 export const CONTROL_EVENT = 'control';
 
+/** Name of a compact event whose data is base64. Compact events with text have no name. */
+export const BASE64_EVENT = 'base64';
+
 /** Value of `Upstream-State` and `upstreamState`: the head of the upstream's response is not known yet. */
 export const PENDING = 'pending';
 
-/** What precedes the body of the upstream's response. */
+/** Status and headers of the upstream's response. */
 export interface UpstreamHead {
   readonly status: number;
   readonly contentType?: string;
@@ -34,30 +37,43 @@ export interface ControlEvent {
   readonly upstreamUsage?: Usage;
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+const isText = (value: unknown) => typeof value === 'string';
+const isTrue = (value: unknown) => value === true;
+
+/** Checks the type of each field's value. */
+const CHECKS: Readonly<Record<keyof ControlEvent, (value: Fields | undefined) => boolean>> = {
+  streamNextOffset: isText,
+  streamCursor: isText,
+  upToDate: isTrue,
+  streamClosed: isTrue,
+  upstreamState: (value: unknown) => value === PENDING,
+  upstreamHead: (value) => typeof value?.status === 'number',
+  // Later versions may add outcomes. Without one, a closed stream would count as complete.
+  upstreamOutcome: isText,
+  upstreamError: (value) => isText(value?.code) && isText(value?.message),
+  upstreamUsage: (value) => value instanceof Object,
+};
+
 /**
- * Parses the data of a control event. A field of the wrong type counts as absent, so that a later server
+ * Returns a control event with the given fields. A field of the wrong type counts as absent, so that a later server
  * version cannot break a reader.
- * @returns the event, or undefined if the data is not a JSON object.
+ * @returns undefined without `streamNextOffset`.
+ */
+export function controlEventOf(fields: Fields): ControlEvent | undefined {
+  const event: Partial<Record<string, unknown>> = {};
+  for (const [name, isValid] of Object.entries(CHECKS))
+    if (isValid(fields[name] as Fields)) event[name] = fields[name];
+  return event.streamNextOffset === undefined ? undefined : (event as unknown as ControlEvent);
+}
+
+/**
+ * Parses the data of a control event, as `controlEventOf`.
+ * @returns the event, or undefined if the data is not a JSON object with `streamNextOffset`.
  */
 export function parseControlEvent(data: string): ControlEvent | undefined {
   try {
-    const fields = JSON.parse(data) as Record<keyof ControlEvent, unknown>;
-    const { streamNextOffset, streamCursor, upToDate, streamClosed, upstreamOutcome, upstreamError } = fields;
-    if (typeof streamNextOffset !== 'string') return undefined;
-    const upstreamHead = fields.upstreamHead as UpstreamHead | undefined;
-    const upstreamUsage = parseUsage(fields.upstreamUsage);
-    const { code, message } = (upstreamError ?? {}) as Partial<Record<keyof OutcomeError, unknown>>;
-    return {
-      streamNextOffset,
-      ...(typeof streamCursor === 'string' && { streamCursor }),
-      ...(upToDate === true && { upToDate }),
-      ...(streamClosed === true && { streamClosed }),
-      ...(fields.upstreamState === PENDING && { upstreamState: PENDING }),
-      ...(upstreamHead && typeof upstreamHead.status === 'number' && { upstreamHead }),
-      ...(isOutcome(upstreamOutcome) && { upstreamOutcome }),
-      ...(typeof code === 'string' && typeof message === 'string' && { upstreamError: { code, message } }),
-      ...(upstreamUsage && { upstreamUsage }),
-    };
+    return controlEventOf(JSON.parse(data) as Fields);
   } catch {
     // Not JSON, or `null`.
     return undefined;

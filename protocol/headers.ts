@@ -38,13 +38,20 @@ export const PREFERENCE_APPLIED = 'Preference-Applied';
 
 /** Preference (RFC 7240, section 4.2): return the SSE read as the body of the 201. */
 export const RETURN_REPRESENTATION = 'return=representation';
+/** Preference of this protocol: send compact events in the body that `return=representation` asks for. */
+export const COMPACT_EVENTS = 'events=compact';
 /** Preference of this protocol: respond to an upstream error with the upstream's own status instead of 502. */
 export const PREFER_UPSTREAM_STATUS = 'upstream-status';
 /** Preference (RFC 7240, section 4.1): respond before the upstream does. */
 export const RESPOND_ASYNC = 'respond-async';
 
 /** Preferences that the proxy supports. These are values of `Prefer`, not header names. */
-export const PREFERENCES: readonly string[] = [RETURN_REPRESENTATION, PREFER_UPSTREAM_STATUS, RESPOND_ASYNC];
+export const PREFERENCES: readonly string[] = [
+  RETURN_REPRESENTATION,
+  COMPACT_EVENTS,
+  PREFER_UPSTREAM_STATUS,
+  RESPOND_ASYNC,
+];
 
 /** Response headers that a page of another origin may read, in addition to the CORS-safelisted ones. */
 export const EXPOSED_HEADERS: readonly string[] = [

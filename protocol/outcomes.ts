@@ -5,7 +5,10 @@
 export const OUTCOMES = [
   /** The upstream's body ended normally. */
   'complete',
-  /** A PATCH or DELETE stopped the stream, the caller left and cannot find it again, or it had no reader for too long. */
+  /**
+   * A PATCH or DELETE stopped the stream, the caller disconnected and cannot find it again, or it had no reader for
+   * too long.
+   */
   'aborted',
   /** The upstream responded with an error, or not at all, after the stream had been created. */
   'refused',
@@ -21,20 +24,20 @@ export const OUTCOMES = [
   'interrupted',
 ] as const;
 
-/** How a stream ended. `OUTCOMES` says what each one means. */
+/** How a stream ended. `OUTCOMES` describes each value. */
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Code of an `upstream-error` that the provider reported in the body. */
+/** Error code of an `upstream-error` that the provider reported in the body. */
 export const REPORTED_ERROR = 'UPSTREAM_REPORTED_ERROR';
 
-/** Code of an `aborted` stream that had no reader for the time that its create or the operator allows. */
+/** Error code of an `aborted` stream that had no reader for longer than its create or the operator allows. */
 export const UNREAD = 'UNREAD';
 
 /** Why a stream ended with an outcome other than `complete`: a stable code and a human-readable message. */
 export interface OutcomeError {
   /** Code of the error. */
   readonly code: string;
-  /** Description of the error, for people. */
+  /** Human-readable description of the error. */
   readonly message: string;
 }
 

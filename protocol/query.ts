@@ -11,6 +11,7 @@ export const SCOPE = 'scope';
 export const ACTION = 'action';
 export const KEY = 'key';
 export const AS = 'as';
+export const EVENTS = 'events';
 
 /** Offset before the first byte. Sent by clients only. */
 export const OFFSET_START = '-1';
@@ -19,6 +20,9 @@ export const OFFSET_NOW = 'now';
 
 export const LIVE_SSE = 'sse';
 export const LIVE_LONG_POLL = 'long-poll';
+
+/** The only value of `events`: an SSE read sends one event per chunk, as text where possible. */
+export const EVENTS_COMPACT = 'compact';
 
 /**
  * The only value of `as`: reads the whole answer under its own media type, for `<audio>`, `<img>` and

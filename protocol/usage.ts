@@ -1,6 +1,7 @@
 /**
- * Streaming formats of AI providers that the proxy recognizes. `openai-chat` is that of chat completions and of the many
- * APIs that copy them, `gemini` that of `streamGenerateContent?alt=sse`, `ai-sdk-ui` the UI message stream of the AI SDK.
+ * Streaming formats of AI providers that the proxy recognizes. `openai-chat` is the format of chat completions and of
+ * the many APIs that copy them, `gemini` the format of `streamGenerateContent?alt=sse`, `ai-sdk-ui` the UI message
+ * stream of the AI SDK.
  */
 export type FormatName =
   | 'openai-chat'
@@ -12,8 +13,8 @@ export type FormatName =
   | 'ag-ui';
 
 /**
- * What a provider said about one answer. A field is absent if the provider has not reported it, as in an answer that
- * was cut off. Counts have the same meaning in every format.
+ * What a provider reported about one answer. A field is absent if the provider has not reported it, for example
+ * because the answer was cut off. Counts have the same meaning in every format.
  */
 export interface Usage {
   /** Format of the response. */
@@ -28,13 +29,13 @@ export interface Usage {
   readonly cachedInputTokens?: number;
   /** Tokens of reasoning. Part of `outputTokens`. */
   readonly reasoningTokens?: number;
-  /** Why the model stopped, in the provider's own word: `stop`, `end_turn`, `MAX_TOKENS`. */
+  /** Why the model stopped, in the provider's own term: `stop`, `end_turn`, `MAX_TOKENS`. */
   readonly finishReason?: string;
   /** The provider's id of the answer: `resp_…`, `chatcmpl-…`, `msg_…`. */
   readonly providerId?: string;
 }
 
-/** Returns the usage that a server or a store has written, undefined if it is none. */
+/** Returns the value as usage, without checking its fields. Returns undefined if it is not an object. */
 export function parseUsage(value: unknown): Usage | undefined {
   return value instanceof Object ? (value as Usage) : undefined;
 }

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UPSTREAM_METHOD, UPSTREAM_URL } from '../protocol/headers.ts';
+import { bundleScript } from '../tests/support/bundle-script.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const JWT_SECRET = 'a-secret-of-the-command-line';
@@ -30,7 +31,7 @@ afterEach(async () => {
 
 /** Runs the command from its source, as a user would run it. */
 function start(args: string[], env: Record<string, string> = { JWT_SECRET }) {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'server/bin.ts'), ...args], {
+  const child = spawn(process.execPath, ['--enable-source-maps', bundleScript('server/bin.ts'), ...args], {
     cwd: root,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,7 +1,9 @@
 import type { Claims } from './create/claims.ts';
 import type { ExactlyOnce } from './create/exactly-once.ts';
 import type { StreamKeys } from './create/stream-keys.ts';
+import type { NameFeeds } from './follow/name-feeds.ts';
 import type { OnEvent } from './shared/events.ts';
+import type { Observers } from './telemetry/observers.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import type { Processes } from './coordination/types.ts';
 import type { Guardian } from './peers/guardian.ts';
@@ -39,6 +41,7 @@ export interface Context {
   readonly claims: Claims;
   readonly exactlyOnce: ExactlyOnce;
   readonly streamKeys: StreamKeys;
+  readonly nameFeeds: NameFeeds;
   readonly quota: StorageQuota;
   readonly closer: StreamCloser;
   readonly recoveries: Recoveries;
@@ -48,5 +51,6 @@ export interface Context {
   readonly readership: Readership;
   readonly readBudget: ReadBudget;
   readonly bytePositions: BytePositions;
+  readonly observers: Pick<Observers, 'onAppend'>;
   readonly emit: OnEvent;
 }

@@ -4,7 +4,6 @@ import type { Caller, ServiceAuth } from './auth/service.ts';
 import { verifySignedUrl } from './auth/signed-url.ts';
 import { unauthorized } from './auth/unauthorized.ts';
 import type { Context } from './context.ts';
-import { UpstreamFailure } from './upstream/failure.ts';
 import { ProxyError } from './shared/errors.ts';
 import { splitTarget } from './http/exchange.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
@@ -18,8 +17,8 @@ import { streamNotFound } from './access/visible.ts';
 const STREAM_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const STREAM_PATH = /^\/([^/]+)\/?$/;
 
-/** Milliseconds that a request waits until the store is open. */
-const OPEN_WAIT_MS = 5_000;
+/** Milliseconds that a request waits for the store to open, at most. */
+export const OPEN_WAIT_MS = 5_000;
 
 const UNKNOWN_MOUNT =
   'The path of the mount is unknown, so Location lacks it. Set basePath to the path under which durableProxy is ' +
@@ -70,8 +69,7 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
       }
       await route.handle({ req, res, query, base: base ?? '', streamId, caller }, context);
     } catch (error) {
-      const answer = error instanceof UpstreamFailure ? error : toProxyError(error);
-      refuse(req, res, answer);
+      refuse(req, res, toProxyError(error));
     }
   };
 
@@ -95,9 +93,9 @@ export function createDispatch({ context, auth, opener }: DispatchOptions): Disp
     return undefined;
   }
 
-  function refuse(req: IncomingMessage, res: ServerResponse, error: ProxyError | UpstreamFailure): void {
+  function refuse(req: IncomingMessage, res: ServerResponse, error: ProxyError): void {
     const { code, status } = error;
-    // Not logged as an error: it is caused by a caller, and may occur often.
+    // Logged as a warning, not as an error: a caller causes it, and it may occur often.
     if (code === 'STORAGE_QUOTA_EXCEEDED') options.logger.warn({ code }, error.message);
     else if (status >= 500) {
       const secrets = [...secretsOfRequest(req), ...[options.jwtSecret].flat()];

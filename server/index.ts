@@ -38,6 +38,7 @@ export {
   type Follower,
   type Frame,
   type Offset,
+  type StoreDescription,
   type StoreErrorCode,
   type StreamEnd,
   type StreamInfo,

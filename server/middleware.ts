@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { corsMiddleware } from './http/cors.ts';
+import { INSPECTABLE } from './inspectable.ts';
 import { mountOf } from './http/mount.ts';
 import type { DurableProxyOptions } from './options.ts';
 import { resolveOptions } from './options/resolve.ts';
@@ -23,12 +24,13 @@ export interface DurableProxyRouter {
   readonly ready: Promise<void>;
   /**
    * Resolves with `ready` if the proxy accepts new streams, else with the reason: `starting`, `draining`, or
-   * `store-unavailable`. Asks the store, for at most 2 seconds. Never rejects. For readiness checks of an app.
+   * `store-unavailable`. Waits at most 2 s for the store. Never rejects. Intended for readiness checks of an app.
    */
   readiness(): Promise<Readiness>;
   /**
    * Rejects new streams (503 `SHUTTING_DOWN`), waits `drainMs` (default 10,000) for running ones, closes the rest as
    * `interrupted`, and releases all resources. Call it on SIGTERM, before `server.close()`.
+   * @param options `drainMs`: milliseconds to wait for running streams.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -47,11 +49,12 @@ export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {
   const proxy = createProxy(resolved);
   const cors = corsMiddleware(resolved.cors);
   const middleware = (req: IncomingMessage, res: ServerResponse): void => {
-    // The operator's `origin` function may be asynchronous, and frameworks change the request meanwhile.
+    // The operator's `origin` function may be asynchronous, and frameworks change the request in the meantime.
     const arrival = { target: req.url ?? '/', mount: mountOf(req) };
     cors(req, res, (fault) => void proxy.dispatch(req, res, { ...arrival, fault }));
   };
   return Object.assign(middleware, {
+    [INSPECTABLE]: proxy.inspectable,
     ready: proxy.ready,
     readiness: () => proxy.readiness(),
     close: (closeOptions?: CloseOptions) => proxy.close(closeOptions),

@@ -33,7 +33,10 @@ export interface UpstreamDraft {
   readonly req: IncomingMessage | undefined;
 }
 
-/** Changes the request to the upstream before it is sent. */
+/**
+ * Changes the request to the upstream before it is sent.
+ * @param draft the request to the upstream. Changes of `url` and `headers` in place take effect.
+ */
 export type PrepareUpstream = (
   draft: UpstreamDraft,
 ) => MaybePromise<void | { url?: URL | string; headers?: HeadersInit }>;
@@ -70,13 +73,13 @@ export interface DurableProxyOptions {
   store?: StreamStore;
   /**
    * Directory of the embedded store, created with mode 0700.
-   * @default ".durable-proxy"
+   * @default '.durable-proxy'
    */
   dataDir?: string;
   /**
    * When the embedded store confirms a write: once it is on disk (survives a power failure), or once the
    * operating system has it (survives a crash of the process).
-   * @default "disk"
+   * @default 'disk'
    */
   durability?: 'disk' | 'process';
   /** Base URL of a Durable Streams server that stores the streams. */
@@ -238,9 +241,9 @@ export interface DurableProxyOptions {
    */
   allowPrivateNetworks?: boolean;
   /**
-   * An undici Dispatcher (version 7 or later) that sends the requests to upstreams, such as a `ProxyAgent`. Hosts that
-   * only a wildcard allows are resolved and checked first, and the dispatcher gets the address. It must not follow
-   * redirects, which would bypass the allowlist. You close it.
+   * An undici Dispatcher (version 7 or later) that sends the requests to upstreams, such as a `ProxyAgent`. Hosts
+   * that only a wildcard allows are resolved and checked first, and the dispatcher gets the address. It must not
+   * follow redirects, which would bypass the allowlist. The app closes it.
    * @default agents of the proxy, which use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
    */
   dispatcher?: UpstreamDispatcher;
@@ -260,12 +263,11 @@ export interface DurableProxyOptions {
   /** Authenticates callers with the app's own session instead of service credentials. */
   authenticate?: Authenticate;
   /**
-   * Changes the upstream request on the server, for example to add the provider's API key, so that no browser
-   * holds it.
+   * Changes the upstream request on the server, for example to add the provider's API key, so that no browser has it.
    */
   prepareUpstream?: PrepareUpstream;
   /**
-   * Public URL of the mount, path included.
+   * Public URL of the mount, including its path.
    * @default `Location` is relative (`{mount}/{id}?…`)
    */
   publicUrl?: string;
@@ -299,6 +301,7 @@ export interface DurableProxyOptions {
   /**
    * Called with the milliseconds of each append to the store. There may be thousands a second: only count them. Must
    * not throw.
+   * @param ms milliseconds that the append took.
    */
   onAppend?: (ms: number) => void;
   /**
@@ -317,12 +320,12 @@ export interface ProxyServerOptions extends DurableProxyOptions {
   port?: number;
   /**
    * Host name or address to listen on.
-   * @default "localhost"
+   * @default 'localhost'
    */
   host?: string;
   /**
-   * Milliseconds for which an idle connection stays open. The default exceeds the 60 s of most load balancers,
-   * which would otherwise send requests into connections that are closing. Node's own default is 5,000.
+   * Milliseconds for which an idle connection stays open. The default exceeds the 60 s of most load balancers, which
+   * would otherwise send requests over connections that are closing. Node's own default is 5,000.
    * @default 75_000
    */
   keepAliveTimeoutMs?: number;
@@ -337,4 +340,9 @@ export interface ProxyServerOptions extends DurableProxyOptions {
    * @default false
    */
   metrics?: boolean;
+  /**
+   * Serves the operator's page at `/inspector`. Browsers ask for the service secret, as the password of any user.
+   * @default false
+   */
+  inspector?: boolean;
 }

@@ -9,11 +9,13 @@ import { Claims } from './create/claims.ts';
 import { ExactlyOnce } from './create/exactly-once.ts';
 import { recoverySender } from './create/recovery-sender.ts';
 import { StreamKeys } from './create/stream-keys.ts';
-import { createDispatch, type Dispatch } from './dispatch.ts';
+import { createDispatch, OPEN_WAIT_MS, type Dispatch } from './dispatch.ts';
+import { NameFeeds } from './follow/name-feeds.ts';
+import { Observers } from './telemetry/observers.ts';
 import { observedUpstream } from './telemetry/observed-upstream.ts';
-import { safeEmitter, type OnEvent } from './shared/events.ts';
 import { Opener } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
+import type { Inspectable } from './inspectable.ts';
 import { OrphanKeeper } from './peers/orphans.ts';
 import { Guardian } from './peers/guardian.ts';
 import { Peers } from './peers/peers.ts';
@@ -37,11 +39,12 @@ import { Readership } from './unread/readership.ts';
 import { StreamCloser } from './webhooks/closer.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 import { createUpstreamClient } from './upstream/client.ts';
+import { runAll } from './shared/run-all.ts';
 import { forwardProxies } from './upstream/forward-proxy.ts';
 import { requestHeaders } from './upstream/headers.ts';
 import { responseHeaders } from './upstream/response-headers.ts';
 
-/** Milliseconds that a shutdown waits until readers have received the last bytes of the streams that it closed. */
+/** Milliseconds that a shutdown waits for readers to receive the last bytes of the streams that it closed. */
 const READERS_GRACE_MS = 1_000;
 
 /** Default of `drainMs`. */
@@ -49,10 +52,13 @@ export const DEFAULT_DRAIN_MS = 10_000;
 
 const SHUT_DOWN: StreamEnd = Object.freeze({
   outcome: 'interrupted',
-  error: Object.freeze({ code: 'SHUTTING_DOWN', message: 'The proxy was shut down in mid-answer' }),
+  error: Object.freeze({
+    code: 'SHUTTING_DOWN',
+    message: 'The proxy was shut down before the answer was complete',
+  }),
 });
 
-/** Milliseconds that the store has to answer a check of readiness. */
+/** Milliseconds within which the store must respond to a readiness check. */
 const READY_MS = 2_000;
 
 /** Options of `close` and `stop`. */
@@ -67,9 +73,13 @@ export interface CloseOptions {
 /** One proxy, without the adapter to a framework. */
 export interface Proxy {
   readonly dispatch: Dispatch;
+  readonly inspectable: Inspectable;
   /** Settles with the first attempt to open the store. Further attempts follow if it rejects. */
   readonly ready: Promise<void>;
-  /** Resolves with whether it accepts new streams. Asks the store. Never rejects. */
+  /**
+   * Resolves with `ready` if the proxy accepts new streams, otherwise with the reason. Queries the store. Never
+   * rejects.
+   */
   readiness(): Promise<Readiness>;
   /** Rejects new streams, waits for running ones, and releases all resources. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
@@ -106,16 +116,18 @@ export function createProxy(options: ResolvedOptions): Proxy {
     onWaiting: (streamId) => exactlyOnce.keepWaiting(streamId),
     onReading: (streamId) => readership.seen(streamId),
     onUnreadCheck: (streamId) => readership.checked(streamId),
+    onInspect: (message) => observers.onMessage(message),
   });
   const readership = new Readership({
     store,
     logger,
     processId: processes.id,
-    tell: (owner, streamId) => peers.notifyReading(owner, streamId),
+    notify: (owner, streamId) => peers.notifyReading(owner, streamId),
     check: (streamId) => peers.checkUnread(streamId),
   });
   const isRunning = (streamId: string) => running.get(streamId) !== undefined;
-  const emit = safeEmitter(listenerOf(options), logger);
+  const observers = new Observers(options);
+  const { emit } = observers;
   const webhooks =
     options.webhook &&
     new Webhooks({ ...options.webhook, outbox: coordinator.outbox, store, keyring, options, proxies, emit });
@@ -155,6 +167,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     logger,
     emit,
   });
+  const streamKeys = new StreamKeys(coordinator.names, processes);
   const context: Context = Object.freeze({
     options,
     store,
@@ -169,7 +182,8 @@ export function createProxy(options: ResolvedOptions): Proxy {
     guardian,
     claims,
     exactlyOnce,
-    streamKeys: new StreamKeys(coordinator.names, processes),
+    streamKeys,
+    nameFeeds: new NameFeeds({ streamKeys, store, guardian, logger }),
     quota,
     closer,
     recoveries,
@@ -179,6 +193,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
     readership,
     readBudget: new ReadBudget(options),
     bytePositions: new BytePositions(store, options.maxReadBytes),
+    observers,
     emit,
   });
   const adoptions = new Adoptions(context);
@@ -190,28 +205,47 @@ export function createProxy(options: ResolvedOptions): Proxy {
       quota.start();
       webhooks?.start();
       if (store.adopt || webhooks) orphans.start();
+      observers.opened();
     },
   });
 
   const closeAll = async (drainMs: number): Promise<void> => {
     const opened = await opener.stop();
     orphans.stop();
-    await running.close(drainMs, SHUT_DOWN);
+    const drained = running.close(drainMs, SHUT_DOWN);
+    // After `running.close` has begun, because it makes the proxy refuse new followers.
+    context.nameFeeds.close();
+    await drained;
     await context.liveReads.close(READERS_GRACE_MS);
     guardian.stop();
     readership.stop();
-    await webhooks?.stop();
-    if (opened) await quota.stop();
-    if (opened) await processes.stop();
-    await recoveries.close();
-    await upstream.close();
-    // A store from the options is disposed of by its owner.
-    if (opened && !options.store) await store.dispose();
+    await runAll([
+      () => observers.close(),
+      () => webhooks?.stop(),
+      () => opened && quota.stop(),
+      () => opened && processes.stop(),
+      () => recoveries.close(),
+      () => upstream.close(),
+      // The app disposes of a store that it passed as an option.
+      () => opened && !options.store && store.dispose(),
+    ]);
   };
   let closing: Promise<void> | undefined;
 
+  const dispatch = createDispatch({ context, auth, opener });
+  let mount: string | undefined;
+
   return {
-    dispatch: createDispatch({ context, auth, opener }),
+    dispatch: (req, res, arrival) => {
+      mount ??= arrival.mount;
+      return dispatch(req, res, arrival);
+    },
+    inspectable: {
+      context,
+      observers,
+      opened: () => opener.wait(OPEN_WAIT_MS),
+      base: () => options.publicUrl ?? options.basePath ?? mount,
+    },
     ready: opener.first,
     async readiness() {
       if (running.closing || closing) return 'draining';
@@ -223,15 +257,6 @@ export function createProxy(options: ResolvedOptions): Proxy {
       );
     },
     close: ({ drainMs = DEFAULT_DRAIN_MS } = {}) => (closing ??= closeAll(drainMs)),
-  };
-}
-
-/** The listener of the options, and telemetry. */
-function listenerOf({ onEvent, telemetry }: ResolvedOptions): OnEvent | undefined {
-  if (!telemetry) return onEvent;
-  return (event) => {
-    telemetry.onEvent(event);
-    return onEvent?.(event);
   };
 }
 

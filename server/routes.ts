@@ -1,6 +1,7 @@
-import { AS } from '../protocol/query.ts';
+import { AS, LIVE } from '../protocol/query.ts';
 import type { Context } from './context.ts';
 import { createStream } from './create/create-stream.ts';
+import { followName } from './follow/follow-name.ts';
 import type { Exchange } from './http/exchange.ts';
 import { readStream } from './read/read-stream.ts';
 import { abortByKey } from './streams/abort-by-key.ts';
@@ -25,6 +26,7 @@ export interface Route {
 /** The operations of the protocol. OPTIONS is handled by the CORS middleware. */
 export const ROUTES: readonly Route[] = [
   { method: 'POST', at: 'base', auth: 'service', handle: createStream },
+  { method: 'GET', at: 'base', param: LIVE, auth: 'service', handle: followName },
   { method: 'GET', at: 'base', auth: 'service', handle: findStream },
   { method: 'PATCH', at: 'base', auth: 'service', handle: abortByKey },
   { method: 'GET', at: 'stream', auth: 'signed-or-service', handle: readStream },

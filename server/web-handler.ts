@@ -1,6 +1,8 @@
 import type { Authenticate } from './auth/service.ts';
 import { corsMiddleware } from './http/cors.ts';
-import { renderError } from './http/render-error.ts';
+import type { Dispatch } from './dispatch.ts';
+import { renderError, toProxyError } from './http/render-error.ts';
+import { INSPECTABLE } from './inspectable.ts';
 import type { DurableProxyOptions, PrepareUpstream, UpstreamDraft } from './options.ts';
 import { resolveOptions } from './options/resolve.ts';
 import { createProxy, type CloseOptions, type Proxy } from './proxy.ts';
@@ -15,23 +17,31 @@ export interface DurableHandlerOptions extends Omit<
 > {
   /** Path of the route that calls the handler, such as `/v1/proxy`. `Location` begins with it. `/` for the root. */
   basePath: string;
-  /** Returns the subject of the app's own session, or null for a visitor without one. */
+  /**
+   * Returns the subject of the app's own session, or null for a visitor without one.
+   * @param request the HTTP request of the caller.
+   */
   authenticate?: (request: Request) => ReturnType<Authenticate>;
-  /** Changes the upstream request, for example by adding the provider's key. The body of `req` has been read. */
+  /**
+   * Changes the upstream request, for example by adding the provider's key. The body of `req` has been read.
+   * @param draft the request to the upstream. Changes of `url` and `headers` in place take effect.
+   */
   prepareUpstream?: (draft: WebUpstreamDraft) => ReturnType<PrepareUpstream>;
 }
 
-/** What `prepareUpstream` of a web handler receives. `url` and `headers` may be changed in place. */
+/**
+ * The upstream request that `prepareUpstream` of a web handler receives. `url` and `headers` may be changed in place.
+ */
 export interface WebUpstreamDraft extends Omit<UpstreamDraft, 'req'> {
-  /** Request of the create. Undefined for other purposes. */
-  readonly req: Request;
+  /** Request of the create. Undefined for other purposes: they have no caller. */
+  readonly req: Request | undefined;
 }
 
 /** A durable proxy for servers that pass a `Request` and send a `Response`. */
 export interface DurableHandler {
   /**
    * Responds to every request. Never rejects.
-   * @param request with the path of the mount.
+   * @param request the HTTP request of the caller.
    */
   (request: Request): Promise<Response>;
   /**
@@ -42,6 +52,7 @@ export interface DurableHandler {
   /**
    * Refuses new streams (503 `SHUTTING_DOWN`), waits `drainMs` (default 10,000 ms) for running ones, closes the rest as
    * `interrupted`, and releases all resources. Idempotent.
+   * @param options `drainMs`: milliseconds to wait for running streams.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -71,6 +82,18 @@ export function createDurableHandler(options: DurableHandlerOptions): DurableHan
   let closing: Promise<void> | undefined;
   const opened = (): Proxy => (proxy ??= createProxy(resolved));
 
+  const dispatch: Dispatch = async (...request) => {
+    let dispatching: Proxy;
+    try {
+      dispatching = opened();
+    } catch (err) {
+      // An option that is checked when the proxy is created, such as `jwtSecret`: a build may lack it.
+      resolved.logger.error({ err }, `${NAME} could not create the proxy`);
+      return renderError(request[0], request[1], toProxyError(err));
+    }
+    await dispatching.dispatch(...request);
+  };
+
   const handler = (request: Request): Promise<Response> => {
     const target = targetOf(request.url, basePath);
     const req = new WebRequest(request, target);
@@ -78,8 +101,8 @@ export function createDurableHandler(options: DurableHandlerOptions): DurableHan
     const { incoming } = req;
     const { outgoing } = res;
     cors(incoming, outgoing, (fault) => {
-      if (closing && !proxy) renderError(incoming, outgoing, new ProxyError('SHUTTING_DOWN', CLOSED));
-      else void opened().dispatch(incoming, outgoing, { target, mount: basePath, fault });
+      if (closing && !proxy) renderError(incoming, outgoing, shutDown());
+      else void dispatch(incoming, outgoing, { target, mount: basePath, fault });
     });
     return res.response;
   };
@@ -87,12 +110,13 @@ export function createDurableHandler(options: DurableHandlerOptions): DurableHan
     (closing ??= proxy?.close(closeOptions) ?? Promise.resolve());
   // Not `Object.assign`, which would call the getter.
   return Object.defineProperties(handler, {
-    ready: { get: () => opened().ready },
+    ready: { get: () => (closing && !proxy ? Promise.reject(shutDown()) : opened().ready) },
+    [INSPECTABLE]: { get: () => opened().inspectable },
     close: { value: close },
   }) as DurableHandler;
 }
 
-const CLOSED = 'The proxy was shut down';
+const shutDown = (): ProxyError => new ProxyError('SHUTTING_DOWN', 'The proxy was shut down');
 
 /**
  * Returns the target below the mount. A framework may have removed the path of the mount, as `app.mount` of Hono does:
@@ -104,7 +128,7 @@ function targetOf(url: string, basePath: string): string {
   return (isWhole ? pathname.slice(basePath.length) : pathname) + search;
 }
 
-/** Adapts the callbacks among the options, which get the `Request` that the framework passed. */
+/** Adapts the callbacks among the options, so that they receive the `Request` that the framework passed. */
 function nodeOptions(options: DurableHandlerOptions): DurableProxyOptions {
   const { authenticate, prepareUpstream } = options;
   return {
@@ -115,7 +139,7 @@ function nodeOptions(options: DurableHandlerOptions): DurableProxyOptions {
     }),
     ...(typeof prepareUpstream === 'function' && {
       prepareUpstream: (draft) =>
-        prepareUpstream(Object.assign(draft, { req: (draft.req as unknown as WebRequest).request })),
+        prepareUpstream(Object.assign(draft, { req: (draft.req as WebRequest | undefined)?.request })),
     }),
   };
 }

@@ -11,10 +11,13 @@ export function isVisible(info: StreamInfo, caller: Caller | undefined): boolean
 }
 
 /**
- * Returns the stream of a request. Closes it first if the process that ran it has died.
+ * Returns the stream of a request. Continues or closes it first if the process that ran it has died.
  * @throws ProxyError `STREAM_NOT_FOUND` if the stream does not exist or belongs to another subject. Both look the same.
  */
-export async function visibleStream(exchange: Exchange, { store, guardian }: Context): Promise<StreamInfo> {
+export async function visibleStream(
+  exchange: Exchange,
+  { store, guardian }: Pick<Context, 'store' | 'guardian'>,
+): Promise<StreamInfo> {
   const info = await store.head(exchange.streamId);
   if (!info || !isVisible(info, exchange.caller)) throw streamNotFound();
   return guardian.reconcile(exchange.streamId, info);

@@ -11,7 +11,7 @@ import { ConfigurationError } from '../shared/errors.ts';
 const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
 
 /**
- * Context of the URL keys, so that they are independent of other keys derived from the secret (RFC 5869, section 3.2).
+ * HKDF `info` of each kind of key, so that keys derived from the same secret are independent (RFC 5869, section 3.2).
  */
 const URL_KEY_INFO = 'durable-proxy signed url v1';
 const SEAL_KEY_INFO = 'durable-proxy sealed request v1';
@@ -20,7 +20,7 @@ const SEAL_KEY_INFO = 'durable-proxy sealed request v1';
 export interface Keyring {
   /** Returns true for one of the secrets. Takes the same time for all candidates of one length. */
   isSecret(candidate: string): boolean;
-  /** Returns true for the service secret that `deriveServiceSecret` makes of one of the secrets. */
+  /** Returns true for the service secret that `deriveServiceSecret` derives from one of the secrets. */
   isServiceSecret(candidate: string): boolean;
   /** Keys that sign URLs. */
   readonly urlKeys: readonly KeyObject[];
@@ -71,10 +71,10 @@ function serviceSecretOf(secret: Uint8Array): string {
 }
 
 /**
- * Derives the service secret: a bearer credential for servers that call the proxy and do not need the signing key.
- * It may do what the signing key may do as a credential, but cannot sign URLs or tokens (HKDF, RFC 5869). The proxy
- * accepts it without further options.
- * @param jwtSecret the server's `jwtSecret`; of several the first is used.
+ * Derives the service secret: a bearer credential for servers that call the proxy and do not need the signing key. As
+ * a credential it has the same rights as the signing key, but it cannot sign URLs or tokens (HKDF, RFC 5869). The
+ * proxy accepts it without further options.
+ * @param jwtSecret the server's `jwtSecret`. If there are several, the first is used.
  * @returns 43 characters of base64url.
  * @throws ConfigurationError if `jwtSecret` is not usable.
  */

@@ -59,7 +59,7 @@ describe('the service check', () => {
     expect(await check({}, '?secret=older%20secret')).toEqual({ operator: true });
   });
 
-  it('accepts the derived service secret, also if the signing key is not accepted', async () => {
+  it('accepts the derived service secret, even if the signing key is not accepted', async () => {
     const derived = deriveServiceSecret(SECRET);
     expect(derived).toMatch(/^[\w-]{43}$/);
     expect(await check(bearer(derived))).toEqual({ operator: true });
@@ -72,8 +72,8 @@ describe('the service check', () => {
 
   it('accepts service tokens in the header and in the query, and returns their subject', async () => {
     const allow = ['https://api.openai.com/**'];
-    expect(await check(bearer(await token()))).toEqual({ subject: 'user-1', operator: false });
-    expect(await check({}, `?secret=${await token(allow)}`)).toEqual({
+    expect(await check(bearer(await token()))).toMatchObject({ subject: 'user-1', operator: false });
+    expect(await check({}, `?secret=${await token(allow)}`)).toMatchObject({
       subject: 'user-1',
       allow,
       operator: false,
@@ -139,7 +139,10 @@ describe('the service check with authenticate', () => {
   it('is not called for a valid secret or token', async () => {
     const never: Authenticate = () => expect.fail('authenticate was asked');
     expect(await check(bearer(SECRET), '', never)).toEqual({ operator: true });
-    expect(await check(bearer(await token()), '', never)).toEqual({ subject: 'user-1', operator: false });
+    expect(await check(bearer(await token()), '', never)).toMatchObject({
+      subject: 'user-1',
+      operator: false,
+    });
   });
 
   it('is called for credentials of the app', async () => {

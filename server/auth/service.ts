@@ -8,7 +8,10 @@ import type { Keyring } from './keyring.ts';
 import { verifyServiceToken } from './tokens.ts';
 import { unauthorized } from './unauthorized.ts';
 
-/** Checks the app's own session. Returns the subject, or null for an unknown visitor. */
+/**
+ * Checks the app's own session. Returns the subject, or null for a visitor without a session.
+ * @param req the HTTP request of the caller.
+ */
 export type Authenticate = (req: IncomingMessage) => MaybePromise<{ subject: string } | null | undefined>;
 
 /** The authenticated sender of a request. */
@@ -17,6 +20,8 @@ export interface Caller {
   readonly subject?: string;
   /** Allowlist patterns of the token. A URL must match these and the server's allowlist. */
   readonly allow?: readonly string[];
+  /** Unix time of the token's expiry in seconds. Undefined for a secret and for a session. */
+  readonly expiresAt?: number;
   /** True for the plain secret, which has access to all streams. */
   readonly operator: boolean;
 }
@@ -30,7 +35,7 @@ export interface ServiceAuthOptions {
    */
   acceptJwtSecret?: boolean;
   /**
-   * Accepts tokens of earlier versions, which have no `typ` of their own.
+   * Accepts tokens of earlier versions, whose `typ` is "JWT" or absent.
    * @default false
    */
   acceptLegacyTokens?: boolean;
@@ -59,7 +64,7 @@ export function createServiceAuth(options: ServiceAuthOptions): ServiceAuth {
       const subject = await subjectOf(authenticate, req, logger);
       if (subject !== undefined) return { subject, operator: false };
       if (refusal instanceof ProxyError && refusal.code === 'INVALID_SECRET') throw refusal;
-      throw unauthorized('INVALID_SECRET', 'The request belongs to no session');
+      throw unauthorized('INVALID_SECRET', 'The request has no valid session');
     }
   };
 }
@@ -90,7 +95,7 @@ function credentialOf(req: IncomingMessage, query: URLSearchParams): string {
   const authorizations = headerValues(req, 'authorization');
   const bearer = /^bearer(?: +(?<credential>.*))?$/i.exec(authorizations[0] ?? '');
   if (secrets.length > 1) {
-    throw unauthorized('INVALID_SECRET', `The query holds "${SECRET}" more than once`);
+    throw unauthorized('INVALID_SECRET', `The query contains "${SECRET}" more than once`);
   }
   if (authorizations.length > 1) {
     throw unauthorized('INVALID_SECRET', 'The request has more than one Authorization header');

@@ -10,7 +10,7 @@ export type UrlScope = 'all' | typeof SCOPE_READ;
 
 /** Options of `signStreamUrl`. */
 export interface SignStreamUrlOptions {
-  /** The server's `jwtSecret`. Of several, the first signs. */
+  /** The server's `jwtSecret`. If there are several, the first signs. */
   jwtSecret: string | readonly string[];
   /** Id of the stream, as in its `Location`. */
   streamId: string;
@@ -110,7 +110,7 @@ export function verifySignedUrl(
   return { scope: scope ?? 'all' };
 }
 
-/** JSON separates the parts unambiguously. */
+/** Signs the parts as JSON, which separates them unambiguously. */
 function sign(key: KeyObject, streamId: string, expires: string, scope: string | undefined): string {
   const message = JSON.stringify([streamId, expires, scope ?? null]);
   return createHmac('sha256', key).update(message).digest('base64url');

@@ -15,7 +15,7 @@ export const TOKEN_TYPE = 'durable-proxy+jwt';
 
 /** Options of `createServiceToken`. */
 export interface ServiceTokenOptions {
-  /** The server's `jwtSecret`. Of several, the first signs. */
+  /** The server's `jwtSecret`. If there are several, the first signs. */
   jwtSecret: string | readonly string[];
   /** Identifies the user that the token is for. Streams, keys and limits are separate for each subject. */
   subject: string;
@@ -32,6 +32,8 @@ export interface ServiceTokenOptions {
 export interface TokenClaims {
   readonly subject: string;
   readonly allow?: readonly string[];
+  /** Unix time of the expiry in seconds. */
+  readonly expiresAt: number;
 }
 
 /**
@@ -107,15 +109,15 @@ function isOurs(type: string | undefined, acceptLegacy: boolean): boolean {
   return typ === TOKEN_TYPE || (acceptLegacy && (typ === undefined || typ === 'jwt'));
 }
 
-function claimsOf({ sub, allow }: JWTPayload): TokenClaims {
+function claimsOf({ sub, allow, exp: expiresAt = 0 }: JWTPayload): TokenClaims {
   if (typeof sub !== 'string' || sub === '') throw refused('its "sub" is not a name');
-  if (allow === undefined) return { subject: sub };
+  if (allow === undefined) return { subject: sub, expiresAt };
   try {
     compileAllowlist(allow as readonly string[]);
   } catch {
     throw refused('its "allow" is not a list of allowlist patterns');
   }
-  return { subject: sub, allow: allow as readonly string[] };
+  return { subject: sub, expiresAt, allow: allow as readonly string[] };
 }
 
 function reasonOf(error: unknown): string {

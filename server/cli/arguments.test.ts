@@ -73,6 +73,12 @@ describe('parseCommand', () => {
     expect(serveCommand(['--port', '9090'], { ...env, PORT: '8080' }).options.port).toBe(9090);
   });
 
+  it('ignores an empty PORT, and names PORT in the error of a malformed one', () => {
+    expect(serveCommand([], { ...env, PORT: '' }).options.port).toBe(serveCommand([], env).options.port);
+    expect(() => serveCommand([], { ...env, PORT: 'http' })).toThrow(/^PORT /);
+    expect(() => serveCommand([], { ...env, PORT: '70000' })).toThrow(/^PORT /);
+  });
+
   it('selects the store', () => {
     expect(serveCommand(['--redis', 'redis://cache:6379']).redis).toBe('redis://cache:6379');
     const { options } = serveCommand([

@@ -9,7 +9,7 @@ import { NUMBER_FLAGS, type NumberFlag } from './number-flags.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
 import { UsageError } from './usage-error.ts';
 
-/** The parsed command line, before anything is opened or imported. */
+/** The parsed command line of the server. */
 export interface ServeCommand {
   readonly kind: 'serve';
   readonly options: ProxyServerOptions;
@@ -46,6 +46,7 @@ const FLAGS = {
   'webhook-url': { type: 'string' },
   'cors-origin': { type: 'string', multiple: true },
   metrics: { type: 'boolean' },
+  inspector: { type: 'boolean' },
   drain: { type: 'string' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -93,6 +94,7 @@ export function parseCommand(args: readonly string[], env: NodeJS.ProcessEnv): C
         webhook: { url: flags['webhook-url'], secret: env['WEBHOOK_SECRET'] ?? '' },
       }),
       ...(flags.metrics && { metrics: true }),
+      ...(flags.inspector && { inspector: true }),
       ...recoveryOption(flags.recover, flags['no-recovery']),
       ...(flags['upstream-header'] && { prepareUpstream: upstreamHeaders(flags['upstream-header'], env) }),
     },
@@ -130,16 +132,19 @@ function parseFlags(args: readonly string[]) {
 function numberOptions(flags: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv) {
   return Object.fromEntries(
     NUMBER_FLAGS.flatMap(({ option, flag, spec }) => {
-      const text = flags[flag] ?? (option === 'port' ? env['PORT'] : undefined);
-      return typeof text === 'string' ? [[option, numberOf(flag, text, spec)]] : [];
+      const text = flags[flag];
+      if (typeof text === 'string') return [[option, numberOf(`--${flag}`, text, spec)]];
+      // Some platforms set an empty variable.
+      return option === 'port' && env['PORT'] ? [[option, numberOf('PORT', env['PORT'], spec)]] : [];
     }),
   ) as Partial<Pick<ProxyServerOptions, 'port'>>;
 }
 
-function numberOf(flag: string, text: string, spec: NumberFlag['spec']): number {
-  const value = text === 'Infinity' ? Infinity : wholeNumber(`--${flag}`, text);
+/** @param name the flag or environment variable, for the error. */
+function numberOf(name: string, text: string, spec: NumberFlag['spec']): number {
+  const value = text === 'Infinity' ? Infinity : wholeNumber(name, text);
   try {
-    spec.check(`--${flag}`, value);
+    spec.check(name, value);
   } catch (error) {
     // Removes the example, which shows an option of `durableProxy`.
     throw new UsageError((error as Error).message.replace(/ Example: .*/, ''), { cause: error });
@@ -147,12 +152,12 @@ function numberOf(flag: string, text: string, spec: NumberFlag['spec']): number 
   return value;
 }
 
-/** Secrets of a rotation are separated by commas, which do not occur in base64 and hex. */
+/** Commas separate the secrets of a rotation: base64 and hex contain no commas. */
 function secrets(value: string | undefined): string[] {
   const list = (value ?? '').split(',').filter((secret) => secret !== '');
   if (list.length > 0) return list;
   throw new UsageError(
-    'JWT_SECRET is not set. It is the service secret, and signed URLs are made with it. Make one with\n\n' +
+    'JWT_SECRET is not set. It is the service secret, and it signs URLs. Create one with\n\n' +
       '    export JWT_SECRET="$(openssl rand -base64 32)"\n',
   );
 }

@@ -14,13 +14,13 @@ export function jsonLogger(level: LogLevel, write: (line: string) => void): Logg
     (fields: object, message: string): void => {
       if (NUMBERS[name] < NUMBERS[level]) return;
       const entry = { level: NUMBERS[name], time: Date.now(), ...fields, msg: message };
-      write(`${JSON.stringify(entry, serialise)}\n`);
+      write(`${JSON.stringify(entry, serialize)}\n`);
     };
   return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
 }
 
 /** Errors have no enumerable fields: without this, they would be logged as `{}`. */
-function serialise(_key: string, value: unknown): unknown {
+function serialize(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;
   return {

@@ -11,9 +11,9 @@ interface UpstreamHeader {
 }
 
 /**
- * Creates `prepareUpstream` from the values of `--upstream-header`, each `host: Name: value`. The host is written as in
- * an allowlist pattern: `api.openai.com`, `*.example.com`, `localhost:11434`. `$NAME` and `${NAME}` in the value are
- * replaced by environment variables, because every user of the machine can see the arguments.
+ * Creates `prepareUpstream` from the values of `--upstream-header`, each `host: Name: value`. The host is written as
+ * in an allowlist pattern: `api.openai.com`, `*.example.com`, `localhost:11434`. `$NAME` and `${NAME}` in the value
+ * are replaced by environment variables, because every user of the machine can see command line arguments.
  *
  * @throws UsageError for a malformed value or an unset variable. The message never contains the
  * value, which may be a credential.

@@ -1,26 +1,30 @@
 import { LEASE_SECONDS } from './times.ts';
 
-/** Milliseconds between two renewals: three in a lease, so that one lost request or a long pause kills no process. */
+/**
+ * Milliseconds between two renewals. A lease spans three of them, so one lost request or a long pause does not end
+ * it.
+ */
 export const RENEW_MS = 1_500;
 
 /**
- * Milliseconds without a renewal that count as an outage of the store. In an outage that let the lease of another
- * process run out, this process could not renew its own for at least a lease minus one interval.
+ * Milliseconds without a renewal that count as an outage of the store. The value has to be less than 3.5 s (a lease
+ * minus one interval): an outage in which the lease of another process expires prevents this process from renewing its
+ * own lease for at least that time.
  */
 const OUTAGE_MS = 2 * RENEW_MS;
 
 /** Tracks when this process last renewed its lease, and whether it can therefore judge other processes. */
 export class LeaseClock {
-  /** As `performance.now()`. */
+  /** Time of the last renewal, as `performance.now()`. */
   #renewedAt: number | undefined;
-  /** Until then, no other process counts as dead. */
+  /** Time until which no other process counts as dead, as `performance.now()`. */
   #unsureUntil = 0;
 
   /** True while this process cannot renew its lease, and for one lease after. */
   get isUnsure(): boolean {
     const now = performance.now();
     if (this.#renewedAt === undefined) return false;
-    // Looked at before the timer could run, for example after the process was suspended, this is an outage too.
+    // The timer may not have run yet, for example after the process was suspended. That counts as an outage too.
     if (now - this.#renewedAt > OUTAGE_MS) this.#unsureUntil = Infinity;
     return now < this.#unsureUntil;
   }

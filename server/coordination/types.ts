@@ -45,33 +45,53 @@ export interface Orphans {
 export interface Processes {
   /** Id of this process, unique for each start. */
   readonly id: string;
-  /** Takes the lease, and calls `onMessage` for each message from then on. */
+  /**
+   * Takes the lease, and calls `onMessage` for each message from then on.
+   * @param onMessage receives the text of each message. Must not throw.
+   */
   start(onMessage: (message: string) => void): Promise<void>;
   /** Releases the lease: other processes see at once that this one has ended. Never rejects. */
   stop(): Promise<void>;
-  /** Returns true if the lease of the process has not expired. */
+  /**
+   * Returns true if the lease of the process has not expired.
+   * @param process id of the process.
+   */
   isAlive(process: string): Promise<boolean>;
   /**
    * Sends a message of at most 1,000 characters, without line breaks. Messages of one sender arrive in order, at least
    * once, while the receiver is alive. A receiver ignores messages that it does not know.
+   * @param process id of the receiver.
+   * @param message text without line breaks.
    * @returns false if the process is dead. True does not mean that the receiver has handled the message: it may die
    *   first.
    */
   notify(process: string, message: string): Promise<boolean>;
-  /** Records that this process writes a stream, so that others find the stream after its death. */
+  /**
+   * Records that this process writes a stream, so that others find the stream after its death.
+   * @param streamId id of the stream.
+   */
   own(streamId: string): Promise<void>;
-  /** Removes a stream from those that this process writes. */
+  /**
+   * Removes a stream from those that this process writes.
+   * @param streamId id of the stream.
+   */
   disown(streamId: string): Promise<void>;
   /**
    * Returns the streams of dead processes, without changing anything. Several processes may receive the same list: each
    * stream goes to the one that adopts or closes it (`ByteStore.adopt` succeeds once).
    */
   orphans(): Promise<readonly Orphans[]>;
-  /** Removes streams of a dead process from its list, after they were adopted or closed. */
+  /**
+   * Removes streams of a dead process from its list, after they were adopted or closed.
+   * @param orphans the dead process and the streams to remove.
+   */
   forget(orphans: Orphans): Promise<void>;
 }
 
-/** State of the create that holds a claim. */
+/**
+ * State of the create that holds a claim: `open` while it is in progress, `kept` once it has a stream, `freed` after
+ * it failed or its stream was deleted, `aborted` after an abort by key.
+ */
 export type ClaimState = 'open' | 'kept' | 'freed' | 'aborted';
 
 /** The holder of a key. */
@@ -82,7 +102,7 @@ export interface Claim {
   readonly process: string;
   /** Hash of the request. Empty if an abort made the claim and no request is known. */
   readonly fingerprint: string;
-  /** State of the claim: see `ClaimState`. */
+  /** State of the holder's create. */
   readonly state: ClaimState;
   /** Unix time of the abort in milliseconds. 0 unless `state` is `aborted`. */
   readonly abortedAt: number;
@@ -96,16 +116,25 @@ export interface ClaimTable {
   /**
    * Takes the key if it is unknown, or if `instead` is still its holder, in the same state. Of several processes that
    * take it at the same time, one succeeds. A repetition with the same token changes nothing.
+   * @param key the key to take.
+   * @param claim the new holder. Its `token` must be new.
+   * @param instead the holder to replace, as an earlier call returned it.
    * @returns the claim afterwards. The caller holds the key if the claim has the caller's token.
    */
   take(key: string, claim: Claim, instead?: Claim): Promise<Claim>;
   /**
    * Changes the state of a holder: `kept` if it is open, `freed` unless it is aborted, `aborted` always. Has no effect
    * if the key has another holder, or none.
+   * @param key key of the claim.
+   * @param token fencing token of the holder.
+   * @param state new state of the claim.
    */
   mark(key: string, token: string, state: Exclude<ClaimState, 'open'>): Promise<void>;
   /**
    * Resolves when the holder or its state may differ from `seen`.
+   * @param key key of the claim.
+   * @param seen the claim as an earlier call returned it.
+   * @param signal ends the wait.
    * @throws the signal's reason.
    */
   watch(key: string, seen: Claim, signal: AbortSignal): Promise<void>;
@@ -128,16 +157,26 @@ export interface NameEntry {
 export interface NameTable {
   /**
    * Adds an `accepted` create as the newest, or changes the state of one that was added. A create that was removed is
-   * not added again. Durable when it resolves; every `get` that begins afterwards sees it, in all processes.
+   * not added again. The change is durable once the promise resolves; every `get` that begins afterwards sees it, in
+   * all processes.
+   * @param name the name.
+   * @param entry the create and its state. `streamId` identifies the create.
    */
   set(name: string, entry: NameEntry): Promise<void>;
-  /** Returns the newest create that did not fail, or undefined. */
+  /**
+   * Returns the newest create that did not fail, or undefined.
+   * @param name the name.
+   */
   get(name: string): Promise<NameEntry | undefined>;
   /**
-   * Resolves when the state of `seen` may have changed. A newer create under the name need not be noticed.
+   * Resolves when `get` may return something other than `seen`: a newer create, another state, an older create after
+   * a failure. Need not resolve when a TTL ends.
+   * @param name the name.
+   * @param seen what `get` returned.
+   * @param signal ends the wait.
    * @throws the signal's reason.
    */
-  watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void>;
+  watch(name: string, seen: NameEntry | undefined, signal: AbortSignal): Promise<void>;
 }
 
 /** Work for any process on the store, even if the process that added it dies. */
@@ -165,9 +204,15 @@ export interface TakenTask {
   extend(): Promise<boolean>;
   /** Removes the task. */
   done(): Promise<boolean>;
-  /** Returns the task to the outbox, to be taken from `dueAt` on. */
+  /**
+   * Returns the task to the outbox, to be taken from `dueAt` on.
+   * @param dueAt Unix time in milliseconds.
+   */
   retry(dueAt: number): Promise<boolean>;
-  /** As `retry`, but this time does not count as one of the `attempts`. */
+  /**
+   * Like `retry`, but this attempt does not count in `attempts`.
+   * @param dueAt Unix time in milliseconds.
+   */
   postpone(dueAt: number): Promise<boolean>;
 }
 
@@ -177,7 +222,10 @@ export interface TakenTask {
  * longer than `TAKEN_MS` may still work on a task when another one takes it.
  */
 export interface Outbox {
-  /** Adds a task. Durable when it resolves. Without effect if there is one with this id. */
+  /**
+   * Adds a task. The task is durable once the promise resolves. Has no effect if there is a task with this id.
+   * @param task the task. Its `id` must be unique among all tasks.
+   */
   add(task: Task): Promise<void>;
   /**
    * Takes the task that has been due longest, if there is one. This process has it for `TAKEN_MS`; after that it is due

@@ -2,22 +2,26 @@ import type { Context } from '../context.ts';
 import { endsWithEvent } from '../recovery/stored-events.ts';
 import { endOfState } from '../recovery/state.ts';
 import { INTERRUPTED } from '../store/interrupted.ts';
-import { StoreError, type StreamInfo } from '../store/types.ts';
-import { openPump } from './open-pump.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { StreamInfo } from '../store/types.ts';
+import { openPump, type PumpContext } from './open-pump.ts';
+
+/** Dependencies for continuing a stream. */
+type AdoptContext = PumpContext & Pick<Context, 'bytePositions'>;
 
 /** Continues streams of dead processes in this process. */
 export class Adoptions {
-  readonly #context: Context;
+  readonly #context: AdoptContext;
   readonly #inProgress = new Map<string, Promise<boolean>>();
 
-  constructor(context: Context) {
+  constructor(context: AdoptContext) {
     this.#context = context;
   }
 
   /**
    * Returns true if the stream has been adopted by this process or by another one, or if another process has to adopt
    * it because this one shuts down. Returns false if it cannot be continued. Concurrent calls share one adoption: a
-   * second one would see the fence of the first, and adopt the stream from it.
+   * second adoption would read the fence of the first and take the stream from it.
    * @throws StoreError `UNAVAILABLE`.
    */
   adopt(streamId: string, info: StreamInfo): Promise<boolean> {
@@ -31,22 +35,22 @@ export class Adoptions {
   }
 }
 
-async function adoptStream(context: Context, streamId: string, info: StreamInfo): Promise<boolean> {
+async function adoptStream(context: AdoptContext, streamId: string, info: StreamInfo): Promise<boolean> {
   const { store, running, recoveries, closer, processes, bytePositions, options } = context;
   const end = endOfState(info.metadata);
   if (end && !info.end) {
     await closer.closeFor(streamId, info, end, info.fence).catch((error: unknown) => {
-      // Adopted or deleted meanwhile.
-      if (!(error instanceof StoreError) || error.code === 'UNAVAILABLE') throw error;
+      // The stream has been adopted or deleted in the meantime.
+      if (!isStoreError(error) || error.code === 'UNAVAILABLE') throw error;
     });
     return true;
   }
   const recoverable = recoveries.find(streamId, info.metadata);
   if (!recoverable || !store.adopt || info.fence === undefined || info.end) return false;
-  // The caller may have read the metadata before an adoption that has ended meanwhile.
+  // The caller may have read the metadata before an adoption that has since ended.
   if (running.closing || running.has(streamId)) return true;
   if (!(await endsWithEvent(store, streamId))) {
-    await recoveries.forget(streamId, INTERRUPTED, info.fence);
+    await recoveries.storeEnd(streamId, INTERRUPTED, info.fence);
     return false;
   }
   const { subject } = recoverable.state;
@@ -54,14 +58,14 @@ async function adoptStream(context: Context, streamId: string, info: StreamInfo)
   try {
     fence = await store.adopt(streamId, info.fence, { owner: processes.id });
   } catch (error) {
-    if (error instanceof StoreError && error.code !== 'UNAVAILABLE') return true;
+    if (isStoreError(error) && error.code !== 'UNAVAILABLE') return true;
     throw error;
   }
   // From here on, the fence guarantees that the former process does not write.
   const adopted = await store.head(streamId);
   if (!adopted || adopted.end) return true;
   const storedBytes = await bytePositions.size(streamId, adopted);
-  const { pump, answered } = openPump(context, {
+  const { pump, start } = openPump(context, {
     streamId,
     subject,
     metadata: adopted.metadata,
@@ -69,6 +73,6 @@ async function adoptStream(context: Context, streamId: string, info: StreamInfo)
   });
   running.adopt(subject, streamId, pump);
   options.logger.info({ streamId, bytes: storedBytes }, 'continuing the stream of another process');
-  answered({ body: undefined, headers: undefined, recoverable });
+  start({ body: undefined, headers: undefined, recoverable });
   return true;
 }

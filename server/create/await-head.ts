@@ -13,15 +13,18 @@ import { UpstreamFailure } from '../upstream/failure.ts';
 import { upstreamErrorHeaders } from '../upstream/headers.ts';
 import { stillWaiting } from './exactly-once.ts';
 
+/** Dependencies for waiting for a pending stream. */
+export type AwaitContext = Pick<Context, 'store' | 'guardian' | 'readership' | 'options'>;
+
 /**
  * Waits until the upstream of a pending stream has responded. For a create without `respond-async` whose key belongs to
  * a create with it.
- * @returns the stream, also if it was closed without a response, unless it was refused.
+ * @returns the stream, even if it was closed without a response, unless it was refused.
  * @throws ProxyError `UPSTREAM_TIMEOUT` after `upstreamHeadersTimeoutMs`, or the error with which the stream was
  * refused; UpstreamFailure; StoreError.
  */
 export async function awaitHead(
-  { store, guardian, readership, options }: Context,
+  { store, guardian, readership, options }: AwaitContext,
   streamId: string,
   res: ServerResponse,
 ): Promise<StreamInfo> {
@@ -40,7 +43,7 @@ export async function awaitHead(
     let info = await store.head(streamId);
     // The body of an error arrives after its head.
     if (info && !info.end && isError(info)) {
-      await followUntil(store, streamId, signal, () => false);
+      await followUntil(store, streamId, () => false, { signal });
       info = await store.head(streamId);
     }
     if (!info) throw new StoreError('NOT_FOUND', `There is no stream ${streamId}`);
@@ -53,7 +56,10 @@ export async function awaitHead(
   }
 }
 
-/** Returns true if the stream is pending or has a response that is not the 2xx of a plain create. */
+/**
+ * Returns true if the stream is pending, was refused, or has a response other than 2xx, so that a plain create cannot
+ * return it at once.
+ */
 export function mustAwaitHead(info: Pick<StreamInfo, 'contentType' | 'metadata' | 'end'>): boolean {
   if (info.end) return info.end.outcome === 'refused';
   return isPending(info.metadata) || isError(info);

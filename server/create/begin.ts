@@ -1,120 +1,116 @@
 import { STREAM_KEY } from '../../protocol/headers.ts';
 import type { Context } from '../context.ts';
-import type { Recoverable } from '../recovery/recoveries.ts';
+import { UndoStack } from '../shared/undo-stack.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { headEntries } from '../store/upstream-head.ts';
 import { discardBody } from '../upstream/client.ts';
 import { contentTypeIn } from '../upstream/response-headers.ts';
+import type { BeginOptions, CreateContext } from './begin-options.ts';
 import { callUpstream } from './call-upstream.ts';
-import type { BeginOptions } from './begin-options.ts';
+import { emitCreated } from './emit-created.ts';
 import type { CreatedStream } from './exactly-once.ts';
 import { openPump } from './open-pump.ts';
-import { beginPending } from './pending.ts';
-import { loggableTarget, prepareTarget, type UpstreamTarget } from './prepare.ts';
+import { callLater } from './pending.ts';
+import { prepareTarget, type UpstreamTarget } from './prepare.ts';
 import { recoverableOf } from './recoverable.ts';
 import { storeStream } from './store-stream.ts';
 
 /**
- * Calls the upstream and creates a stream of its response, which runs independently of the request. After a failure,
- * all resources are released: the upstream request, the stream and the slot.
+ * Calls the upstream and creates a stream from its response, which runs independently of the request. The steps have
+ * the order that docs/PROTOCOL.md specifies for a create. If one fails, the steps before it are undone: no upstream
+ * request, no stream and no slot remains.
  */
-export async function beginStream(context: Context, options: BeginOptions): Promise<CreatedStream> {
-  const { slot } = options;
-  let register: ReturnType<typeof registration> | undefined;
+export async function beginStream(context: CreateContext, begin: BeginOptions): Promise<CreatedStream> {
+  const { options, quota, recoveries } = context;
+  const { request, body, caller, streamId, slot, abortController, headersTimeoutMs } = begin;
+  const { signal } = abortController;
+  const subject = caller?.subject;
+  const undo = new UndoStack();
+  undo.push(() => slot.release());
   try {
+    // Check the limits on running streams and on stored bytes.
     slot.start();
-    await context.quota.admit(options.caller?.subject);
-    options.waiting.signal.throwIfAborted();
-    register = registration(context, options);
-    const target = await prepared(context, options, register.accepted);
-    const begun = options.request.wantsAsync
-      ? await beginPending(context, options, target, register.fail)
-      : await answered(context, options, target);
-    register.succeed();
-    return begun;
+    await quota.admit(subject);
+    signal.throwIfAborted();
+
+    // From here on, other processes can find the create: by its `Stream-Key`, and by this process if it dies.
+    const name = registerName(context, begin);
+    undo.push(() => name.fail());
+    if (options.webhook) undo.push(() => disown(context, streamId));
+    const [target] = await Promise.all([
+      prepare(context, begin),
+      inTime(name.accepted, CREATE_STORE_MS),
+      options.webhook && inTime(context.processes.own(streamId), CREATE_STORE_MS),
+    ]);
+
+    if (request.wantsAsync) {
+      // The stream exists before the upstream is called. A failure of the upstream closes it.
+      const stored = { begin, contentType: '', metadata: { pending: '1' } };
+      const created = await storeStream(context, stored, undo);
+      const onEnd = () => abortController.abort();
+      const opened = openPump(context, { streamId, subject, metadata: created.metadata, onEnd });
+      slot.occupy(streamId, opened.pump);
+      undo.clear();
+      name.succeed();
+      void callLater(context, { ...begin, target }, opened, () => name.fail());
+      return created;
+    }
+
+    const startedAt = performance.now();
+    const sent = { ...target, method: request.method, body, signal, headersTimeoutMs };
+    const response = await callUpstream(context.upstream, sent, options);
+    undo.push(() => discardBody(response.body));
+
+    const { status, headers } = response;
+    const contentType = contentTypeIn(headers);
+    const head = { status, contentType, headers: context.responseHeaders(status, headers) };
+    const recoverable = recoverableOf(context, begin, response);
+    const metadata = { ...headEntries(head), ...(recoverable && recoveries.entries(recoverable)) };
+    const created = await storeStream(context, { begin, contentType, metadata }, undo);
+
+    const { pump, start } = openPump(context, { streamId, subject, metadata: created.metadata });
+    slot.occupy(streamId, pump);
+    undo.clear();
+    const headersMs = performance.now() - startedAt;
+    emitCreated(context, begin, target, headersMs);
+    start({ body: response.body, headers, recoverable });
+    name.succeed();
+    return created;
   } catch (error) {
-    slot.release();
-    register?.fail();
-    if (context.options.webhook) disown(context, options.streamId);
+    undo.run();
     throw error;
   }
 }
 
-/**
- * Returns the upstream request after the store has registered the name, so that the stream can be found as soon as the
- * upstream is called.
- */
-async function prepared(
-  context: Context,
-  { req, request, allowed, check, caller, streamId }: BeginOptions,
-  accepted: Promise<void>,
+/** Returns the upstream request after `prepareUpstream` has changed it. */
+function prepare(
+  { options, requestHeaders }: Pick<Context, 'options' | 'requestHeaders'>,
+  { req, request, allowed, check, caller }: BeginOptions,
 ): Promise<UpstreamTarget> {
-  const headers = context.requestHeaders(req.rawHeaders, request.authorization);
-  const prepare = context.options.prepareUpstream;
-  const [target] = await Promise.all([
-    prepareTarget({
-      purpose: 'create',
-      req,
-      method: request.method,
-      headers,
-      allowed,
-      check,
-      prepare,
-      subject: caller?.subject,
-    }),
-    inTime(accepted, CREATE_STORE_MS),
-    context.options.webhook && inTime(context.processes.own(streamId), CREATE_STORE_MS),
-  ]);
-  return target;
-}
-
-function disown({ processes, options: { logger } }: Context, streamId: string): void {
-  processes.disown(streamId).catch((err: unknown) => {
-    logger.warn({ err, streamId }, 'could not note that a create has failed');
+  return prepareTarget({
+    purpose: 'create',
+    req,
+    method: request.method,
+    headers: requestHeaders(req.rawHeaders, request.authorization),
+    allowed,
+    check,
+    prepare: options.prepareUpstream,
+    subject: caller?.subject,
   });
 }
 
-/** Calls the upstream, then creates the stream of its response. */
-async function answered(
-  context: Context,
-  begin: BeginOptions,
-  target: UpstreamTarget,
-): Promise<CreatedStream> {
-  const { options, upstream } = context;
-  const { request, body, streamId, slot, waiting } = begin;
-  const subject = begin.caller?.subject;
-  const { signal } = waiting;
-  const begunAt = performance.now();
-  const answer = await callUpstream(
-    upstream,
-    { ...target, method: request.method, body, signal, headersTimeoutMs: begin.headersTimeoutMs },
-    options,
-  );
-  let begun: CreatedStream;
-  let recoverable: Recoverable | undefined;
-  try {
-    const { status, headers } = answer;
-    const contentType = contentTypeIn(headers);
-    const head = { status, contentType, headers: context.responseHeaders(status, headers) };
-    recoverable = recoverableOf(context, begin, answer);
-    const metadata = { ...headEntries(head), ...(recoverable && context.recoveries.entries(recoverable)) };
-    const stored = { begin, contentType, metadata };
-    begun = await storeStream(context, stored, signal);
-  } catch (error) {
-    discardBody(answer.body);
-    throw error;
-  }
-  const { pump, answered } = openPump(context, { streamId, subject, metadata: begun.metadata });
-  slot.occupy(streamId, pump);
-  const headersMs = performance.now() - begunAt;
-  context.emit({ type: 'created', streamId, subject, upstream: loggableTarget(target), headersMs });
-  answered({ body: answer.body, headers: answer.headers, recoverable });
-  return begun;
+function disown(
+  { processes, options: { logger } }: Pick<Context, 'processes' | 'options'>,
+  streamId: string,
+): void {
+  processes.disown(streamId).catch((err: unknown) => {
+    logger.warn({ err, streamId }, 'could not remove a failed create from the streams of this process');
+  });
 }
 
 /** Registers the create under its `Stream-Key`, if it has one, before the upstream is called. */
-function registration(
-  { streamKeys, options: { logger } }: Context,
+function registerName(
+  { streamKeys, options: { logger } }: Pick<Context, 'streamKeys' | 'options'>,
   { request, caller, streamId }: BeginOptions,
 ) {
   const name = request.streamKey;
@@ -122,11 +118,13 @@ function registration(
     return { accepted: Promise.resolve(), succeed: () => undefined, fail: () => undefined };
   const subject = caller?.subject;
   const accepted = streamKeys.accepted(subject, name, streamId);
-  const conclude = (verdict: 'answered' | 'failed') => {
+  const conclude = (result: 'answered' | 'failed') => {
     void accepted
-      .then(() => streamKeys[verdict](subject, name, streamId))
-      // Readers notice the failure by the lease of the owner.
-      .catch((err: unknown) => logger.warn({ err, streamId }, `could not write under the ${STREAM_KEY}`));
+      .then(() => streamKeys[result](subject, name, streamId))
+      // Readers then detect the failure when the lease of this process ends.
+      .catch((err: unknown) =>
+        logger.warn({ err, streamId }, `could not store the result of a create with a ${STREAM_KEY}`),
+      );
   };
   return { accepted, succeed: () => conclude('answered'), fail: () => conclude('failed') };
 }

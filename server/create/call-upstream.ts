@@ -3,7 +3,7 @@ import type { ResolvedOptions } from '../options/resolve.ts';
 import {
   discardBody,
   readErrorBody,
-  type UpstreamAnswer,
+  type UpstreamResponse,
   type UpstreamClient,
   type UpstreamRequest,
 } from '../upstream/client.ts';
@@ -19,17 +19,17 @@ export async function callUpstream(
   upstream: UpstreamClient,
   request: UpstreamRequest,
   { maxErrorBytes }: Pick<ResolvedOptions, 'maxErrorBytes'>,
-): Promise<UpstreamAnswer> {
-  const answer = await upstream.request(request);
-  if (answer.status >= 200 && answer.status < 300) return answer;
-  if (answer.status >= 300 && answer.status < 400) {
-    discardBody(answer.body);
-    throw redirectRefused(answer.status);
+): Promise<UpstreamResponse> {
+  const response = await upstream.request(request);
+  if (response.status >= 200 && response.status < 300) return response;
+  if (response.status >= 300 && response.status < 400) {
+    discardBody(response.body);
+    throw redirectRefused(response.status);
   }
   throw new UpstreamFailure(
-    answer.status,
-    upstreamErrorHeaders(answer.headers),
-    await readErrorBody(answer.body, maxErrorBytes),
+    response.status,
+    upstreamErrorHeaders(response.headers),
+    await readErrorBody(response.body, maxErrorBytes),
   );
 }
 

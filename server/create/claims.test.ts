@@ -55,8 +55,8 @@ async function expectHeldBy(process: string): Promise<void> {
   expect(await third).toMatchObject({ mine: false, streamId: `stream-of-${process}` });
 }
 
-describe('a claim whose owner died', () => {
-  it('goes to only one of two processes that both found its owner dead', async () => {
+describe('a claim whose process died', () => {
+  it('goes to only one of two processes that both found its process dead', async () => {
     await takeAndDie('a');
     // Both have read the claim when the first of them writes.
     store.holds = (name) => name === 'append' || name === 'delete';
@@ -72,7 +72,7 @@ describe('a claim whose owner died', () => {
   });
 
   it.each(['keep', 'free'] as const)(
-    'stays with its new holder if the owner wakes up and calls %s',
+    'stays with its new holder if the former holder wakes up and calls %s',
     async (act) => {
       const sleeper = await takeAndDie('a');
       expect((await take('b')).mine).toBe(true);
@@ -94,7 +94,7 @@ describe('a claim', () => {
     const first = await take('a');
     await makeStream('stream-of-a');
     await store.delete('stream-of-a');
-    await claimsOf('b').forget(claimsOf('b').idOf(KEY), 'stream-of-a');
+    await claimsOf('b').release(claimsOf('b').idOf(KEY), 'stream-of-a');
     if (first.mine) await first.keep();
     expect((await take('b')).mine).toBe(true);
   });
@@ -111,7 +111,7 @@ describe('a claim', () => {
     if (first.mine) await first.keep();
     // Its stream expired, and another create took the key.
     expect((await take('b')).mine).toBe(true);
-    await claimsOf('a').forget(claimsOf('a').idOf(KEY), 'stream-of-a');
+    await claimsOf('a').release(claimsOf('a').idOf(KEY), 'stream-of-a');
     await expectHeldBy('b');
   });
 
@@ -145,7 +145,7 @@ describe('a log that version 0.1 closed', () => {
   it('leads to its stream, which can be deleted', async () => {
     await makeStream('old');
     expect(await take('a')).toMatchObject({ mine: false, streamId: 'old' });
-    await claimsOf('a').forget(claimsOf('a').idOf(KEY), 'old');
+    await claimsOf('a').release(claimsOf('a').idOf(KEY), 'old');
   });
 
   it('can be taken by one process after its stream was deleted', async () => {
@@ -169,15 +169,15 @@ describe('an abort', () => {
     await expect(take('c')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
   });
 
-  it('ends the wait of other processes during a create, and cannot be undone by the owner', async () => {
-    const owner = await take('a');
+  it('ends the wait of other processes during a create, and cannot be undone by the holder', async () => {
+    const holder = await take('a');
     const waiting = take('b');
     expect(await claimsOf('c').abort(undefined, 'key')).toMatchObject({
       process: 'a',
       token: 'stream-of-a',
     });
     await expect(waiting).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
-    if (owner.mine) await owner.free();
+    if (holder.mine) await holder.free();
     await expect(take('c')).rejects.toMatchObject({ code: 'REQUEST_ABORTED' });
   });
 

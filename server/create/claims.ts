@@ -2,7 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Claim, ClaimState, ClaimTable, Processes } from '../coordination/types.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
-import { StoreError, type ByteStore, type StreamInfo } from '../store/types.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { ByteStore, StreamInfo } from '../store/types.ts';
 
 /** An `Idempotency-Key` as one request uses it. */
 export interface KeyUse {
@@ -15,7 +16,7 @@ export interface KeyUse {
 }
 
 export type Claimed =
-  /** The caller holds the key: it may call the upstream, then calls one of the functions. */
+  /** The caller holds the key: it may call the upstream, and must then call one of the functions. */
   | {
       readonly mine: true;
       readonly id: string;
@@ -37,7 +38,7 @@ export interface ClaimsOptions {
 }
 
 /** Milliseconds between two checks that the process with the key is alive. */
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 
 /** Milliseconds for which creates with an aborted key are rejected. Longer than a client retries one create. */
 export const ABORT_MEMORY_MS = 600_000;
@@ -70,13 +71,13 @@ export class Claims {
       return await this.#claim(id, use, signal);
     } catch (error) {
       // A write that the store reported as failed may have succeeded. Without this entry the key would stay claimed.
-      if (error instanceof StoreError) void this.#mark(id, use.streamId, 'freed').catch(() => undefined);
+      if (isStoreError(error)) void this.#mark(id, use.streamId, 'freed').catch(() => undefined);
       throw error;
     }
   }
 
   /**
-   * Marks the key as aborted, also if it is unknown.
+   * Marks the key as aborted, even if it is unknown.
    * @returns the holder, whose stream or pending create the caller has to stop; undefined if the key was unknown.
    */
   async abort(subject: string | undefined, key: string): Promise<Claim | undefined> {
@@ -91,7 +92,7 @@ export class Claims {
       // The caller aborts the existing stream.
       if (seen.state === 'kept' && (await streams.head(seen.token))) return seen;
       await this.#mark(id, seen.token, 'aborted');
-      // If another request has claimed the key meanwhile, that one has to be aborted.
+      // If another request has claimed the key in the meantime, it has to be aborted too.
       const now = await this.#take(id, aborted);
       if (now.token === seen.token) return seen;
       seen = now;
@@ -99,7 +100,7 @@ export class Claims {
   }
 
   /** Releases the key after the stream was deleted. Does nothing if another stream holds the key. */
-  async forget(id: string, streamId: string): Promise<void> {
+  async release(id: string, streamId: string): Promise<void> {
     await this.#mark(id, streamId, 'freed');
   }
 
@@ -126,7 +127,7 @@ export class Claims {
       if (claim.state === 'open' && (await this.#isHeld(claim))) {
         const isDead = notifiedToken !== claim.token && !(await this.#notify(claim));
         notifiedToken = claim.token;
-        // If it is dead, it has died since it was checked.
+        // A dead process has died since `#isHeld` checked it.
         if (!isDead) await this.#change(id, claim, signal);
         claim = await this.#take(id, ours);
         continue;
@@ -166,13 +167,13 @@ export class Claims {
 
   /** Waits until the claim changes, but at most until its process has to be checked again. */
   async #change(id: string, seen: Claim, signal: AbortSignal): Promise<void> {
-    const look = AbortSignal.timeout(LOOK_MS);
+    const check = AbortSignal.timeout(CHECK_MS);
     try {
-      const watching = this.#options.claims.watch(id, seen, AbortSignal.any([signal, look]));
-      await inTime(watching, LOOK_MS + CREATE_STORE_MS);
+      const watching = this.#options.claims.watch(id, seen, AbortSignal.any([signal, check]));
+      await inTime(watching, CHECK_MS + CREATE_STORE_MS);
     } catch (error) {
       signal.throwIfAborted();
-      if (!look.aborted) throw error;
+      if (!check.aborted) throw error;
     }
   }
 }
@@ -191,7 +192,7 @@ export function requestAborted(): ProxyError {
   );
 }
 
-/** Returns a hash that is safe in an id. Different lists give different hashes. */
+/** Returns a hash that can be part of an id. Different lists have different hashes. */
 export function hashOf(parts: readonly (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
 }

@@ -14,44 +14,53 @@ import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
 import type { ResolvedOptions } from '../options/resolve.ts';
 import { shuttingDown } from '../pump/running.ts';
-import { liveRead } from '../read/read-stream.ts';
-import { locationHeaders } from '../access/location.ts';
+import { liveRead, type LiveReadContext } from '../read/read-stream.ts';
+import { locationHeaders, signedLocation } from '../access/location.ts';
 import { isPending } from '../store/metadata.ts';
-import { awaitHead, mustAwaitHead } from './await-head.ts';
+import { awaitHead, mustAwaitHead, type AwaitContext } from './await-head.ts';
 import { beginStream } from './begin.ts';
+import type { CreateContext } from './begin-options.ts';
 import type { CreatedStream } from './exactly-once.ts';
 import { urlChecker } from './prepare.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { fingerprintOf, parseCreate, type CreateRequest } from './request.ts';
 
-/** Handles POST {base}: forwards a request to the upstream and responds with the URL of the stream of its response. */
-export function createStream(exchange: Exchange, context: Context): Promise<void> {
+/** Dependencies of the create handler. */
+type HandlerContext = CreateContext &
+  AwaitContext &
+  LiveReadContext &
+  Pick<Context, 'allowlist' | 'exactlyOnce' | 'keyring'>;
+
+/**
+ * Handles POST {base}: forwards a request to the upstream and responds with the URL of a stream of the upstream's
+ * response.
+ */
+export function createStream(exchange: Exchange, context: HandlerContext): Promise<void> {
   const { telemetry } = context.options;
   return telemetry
     ? telemetry.create(exchange.req, () => create(exchange, context))
     : create(exchange, context);
 }
 
-async function create(exchange: Exchange, context: Context): Promise<void> {
+async function create(exchange: Exchange, context: HandlerContext): Promise<void> {
   const { req, res, caller } = exchange;
-  if (context.running.closing) throw shuttingDown();
-  const turn = context.running.turns.take();
-  if (turn) await turn;
+  const { allowlist, options, running, exactlyOnce } = context;
+  if (running.closing) throw shuttingDown();
+  const admission = running.starts.take();
+  if (admission) await admission;
   const parsed = parseCreate(req);
   // The store of a pending stream must be able to add the head of the response later.
   const request = context.store.annotate ? parsed : { ...parsed, wantsAsync: false };
-  const { allowlist, options } = context;
   const check = urlChecker({ allowlist, patterns: options.allowlist, caller, logger: options.logger });
   const allowed = check(request.url);
-  const { running, exactlyOnce } = context;
   const subject = caller?.subject;
   const streamId = randomUUID();
   const key = request.idempotencyKey;
-  const waiting = new AbortController();
-  const slot = running.take(subject, streamId, waiting);
-  // With a key, the stream can be found again, so the upstream request continues although the caller has disconnected.
-  const stopWatching = key === undefined ? abortOnDisconnect(res, waiting) : () => undefined;
-  // From then on, `beginStream` releases the slot, because it can outlive this request.
+  const abortController = new AbortController();
+  const slot = running.take(subject, streamId, abortController);
+  // With a key, the stream can be found again, so the upstream request continues after the caller disconnects.
+  const stopWatching = key === undefined ? abortOnDisconnect(res, abortController) : () => undefined;
+  // Once true, `beginStream` releases the slot, because it can outlive this request.
   let isStarted = false;
   try {
     if (key === undefined) slot.start();
@@ -72,25 +81,25 @@ async function create(exchange: Exchange, context: Context): Promise<void> {
         base: exchange.base,
         streamId,
         claim,
-        waiting,
+        abortController,
         slot,
         headersTimeoutMs: headersTimeoutOf(request, options),
       });
     };
-    const { begun: made, replayed } =
+    const { stream: made, replayed } =
       key === undefined
-        ? { begun: await begin(), replayed: false }
+        ? { stream: await begin(), replayed: false }
         : await exactlyOnce.run(
             { subject, key, fingerprint: fingerprintOf(request, body), streamId },
             begin,
-            waiting,
+            abortController,
           );
     stopWatching();
     if (replayed) context.emit({ type: 'replayed', streamId: made.streamId, subject });
     if (!isStarted) slot.release();
     const mustWait = !request.wantsAsync && mustAwaitHead(made);
-    const begun = mustWait ? { ...made, ...(await awaitHead(context, made.streamId, res)) } : made;
-    await respondWithStream(exchange, context, request, begun, replayed);
+    const stream = mustWait ? { ...made, ...(await awaitHead(context, made.streamId, res)) } : made;
+    await respondWithStream(exchange, context, { request, stream, replayed });
   } catch (error) {
     // Callers with the same key share the failure, but each has its own preferences.
     if (error instanceof UpstreamFailure && request.wantsUpstreamStatus) throw error.withUpstreamStatus();
@@ -101,37 +110,45 @@ async function create(exchange: Exchange, context: Context): Promise<void> {
   }
 }
 
+interface CreateResult {
+  readonly request: CreateRequest;
+  readonly stream: CreatedStream;
+  /** True if an earlier create has created the stream. */
+  readonly replayed: boolean;
+}
+
 async function respondWithStream(
   exchange: Exchange,
-  context: Context,
-  request: CreateRequest,
-  begun: CreatedStream,
-  replayed: boolean,
+  context: LiveReadContext & Pick<Context, 'keyring' | 'running'>,
+  { request, stream, replayed }: CreateResult,
 ): Promise<void> {
-  const { wantsAsync, wantsBody } = request;
-  const status = wantsAsync && isPending(begun.metadata) && !begun.end ? 202 : replayed ? 200 : 201;
+  const { wantsAsync, wantsBody, wantsCompactEvents } = request;
+  const status = wantsAsync && isPending(stream.metadata) && !stream.end ? 202 : replayed ? 200 : 201;
   const headers = {
-    ...locationHeaders(exchange, context, begun),
     ...(replayed && { [IDEMPOTENCY_REPLAYED]: 'true' }),
     ...(wantsAsync && { [PREFERENCE_APPLIED]: RESPOND_ASYNC }),
   };
   // The stream was created, so a limit on readers withholds the body only (RFC 7240: a preference may be ignored).
-  if (!wantsBody || !context.readerSlots.hasRoom(begun.streamId)) {
-    respond(exchange.res, status, { ...headers, 'Content-Length': 0 });
+  if (!wantsBody || !context.readerSlots.hasRoom(stream.streamId)) {
+    const location = locationHeaders(exchange, context, stream);
+    respond(exchange.res, status, { ...location, ...headers, 'Content-Length': 0 });
     return;
   }
   await liveRead(context, {
     res: exchange.res,
-    streamId: begun.streamId,
+    streamId: stream.streamId,
     offset: OFFSET_START,
     cursor: undefined,
+    isCompact: wantsCompactEvents,
     status,
+    // The read adds the headers of the upstream's response: the head may arrive before the read begins.
     headers: {
+      Location: signedLocation(exchange, context, stream.streamId),
       ...headers,
       [PREFERENCE_APPLIED]: wantsAsync ? `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}` : RETURN_REPRESENTATION,
     },
     subject: exchange.caller?.subject,
-    expecting: context.running.get(begun.streamId)?.isBehind ?? false,
+    expecting: context.running.get(stream.streamId)?.isBehind ?? false,
   });
 }
 
@@ -143,12 +160,14 @@ function headersTimeoutOf({ wantsAsync, idempotencyKey }: CreateRequest, options
 }
 
 /**
- * Aborts when the caller disconnects.
- * @returns a function that ends this.
+ * Aborts `abortController` when the caller disconnects.
+ * @returns a function that removes the listener.
  */
-function abortOnDisconnect(res: ServerResponse, waiting: AbortController): () => void {
+function abortOnDisconnect(res: ServerResponse, abortController: AbortController): () => void {
   const onClose = () =>
-    waiting.abort(new ProxyError('INVALID_REQUEST', 'The caller disconnected before the upstream responded'));
+    abortController.abort(
+      new ProxyError('INVALID_REQUEST', 'The caller disconnected before the upstream responded'),
+    );
   res.once('close', onClose);
   if (isClosed(res)) onClose();
   return () => void res.off('close', onClose);

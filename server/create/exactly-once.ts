@@ -1,6 +1,8 @@
 import { ProxyError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
-import { StoreError, type StreamInfo } from '../store/types.ts';
+import { MAX_TIMER_MS } from '../shared/max-timer.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { StreamInfo } from '../store/types.ts';
 import { keyReused, type Claimed, type Claims, type KeyUse } from './claims.ts';
 
 /** A stream that a create has created or found. */
@@ -20,7 +22,7 @@ interface InFlight {
   readonly fingerprint: string;
   readonly streamId: string;
   readonly result: Promise<CreatedStream>;
-  readonly waiting: AbortController;
+  readonly abortController: AbortController;
   waiters: number;
   isSettled: boolean;
   /** Set while no caller waits. */
@@ -29,8 +31,8 @@ interface InFlight {
 
 /**
  * Makes one upstream call for all creates with the same key. Creates in one process share the result of the first,
- * including its failure; `Claims` decides between processes. A caller whose wait ends gets 504 and can retry: the
- * upstream request continues, and is canceled if there is no retry within another `waitMs`.
+ * including its failure; `Claims` decides between processes. A caller that has waited for `waitMs` gets 504 and can
+ * retry. The upstream request continues, and is canceled if no retry comes within another `waitMs`.
  */
 export class ExactlyOnce {
   readonly #options: ExactlyOnceOptions;
@@ -44,40 +46,40 @@ export class ExactlyOnce {
 
   /**
    * @param begin calls the upstream; called at most once, and only if this request gets the key.
-   * @param waiting cancels `begin`.
+   * @param abortController cancels `begin`.
    * @throws ProxyError `UPSTREAM_TIMEOUT` after `waitMs`; errors of `begin` and `Claims.claim`.
    */
   async run(
     use: KeyUse,
     begin: (claimId: string) => Promise<CreatedStream>,
-    waiting: AbortController,
-  ): Promise<{ begun: CreatedStream; replayed: boolean }> {
+    abortController: AbortController,
+  ): Promise<{ stream: CreatedStream; replayed: boolean }> {
     const id = this.#options.claims.idOf(use);
     const first = this.#inFlight.get(id);
     if (first) {
       if (first.fingerprint !== use.fingerprint) throw keyReused();
-      return { begun: await this.#wait(first), replayed: true };
+      return { stream: await this.#wait(first), replayed: true };
     }
     let replayed = false;
-    const result = this.#begin(use, begin, waiting, () => (replayed = true)).finally(() => {
+    const result = this.#begin(use, begin, abortController, () => (replayed = true)).finally(() => {
       inFlight.isSettled = true;
       clearTimeout(inFlight.abandoned);
       this.#inFlight.delete(id);
     });
-    // It can fail after the last caller has disconnected.
+    // Prevents an unhandled rejection if the create fails after the last caller has disconnected.
     result.catch(() => undefined);
     const { fingerprint, streamId } = use;
     const inFlight: InFlight = {
       fingerprint,
       streamId,
       result,
-      waiting,
+      abortController,
       waiters: 0,
       isSettled: false,
       abandoned: undefined,
     };
     this.#inFlight.set(id, inFlight);
-    return { begun: await this.#wait(inFlight), replayed };
+    return { stream: await this.#wait(inFlight), replayed };
   }
 
   /** Registers that a caller of another process waits for the create of this stream. */
@@ -104,40 +106,41 @@ export class ExactlyOnce {
   }
 
   /**
-   * @param waits number of `waitMs` periods to wait for the next caller: a caller of another process has already waited
-   * one.
+   * @param waits number of `waitMs` periods to wait for the next caller: 1 after a caller's wait has ended, 2 for a
+   *   caller of another process, whose own wait takes one period.
    */
   #abandonLater(inFlight: InFlight, waits: number): void {
     if (inFlight.isSettled) return;
     clearTimeout(inFlight.abandoned);
-    inFlight.abandoned = setTimeout(() => inFlight.waiting.abort(abandoned()), waits * this.#options.waitMs);
+    const ms = Math.min(waits * this.#options.waitMs, MAX_TIMER_MS);
+    inFlight.abandoned = setTimeout(() => inFlight.abortController.abort(abandoned()), ms);
     inFlight.abandoned.unref();
   }
 
   async #begin(
     use: KeyUse,
     begin: (claimId: string) => Promise<CreatedStream>,
-    waiting: AbortController,
+    abortController: AbortController,
     onReplay: () => void,
   ): Promise<CreatedStream> {
-    const claimed = await this.#claim(use, waiting.signal);
+    const claimed = await this.#claim(use, abortController.signal);
     if (!claimed.mine) {
       onReplay();
       const { streamId, info } = claimed;
       return { ...info, streamId };
     }
     try {
-      const begun = await begin(claimed.id);
-      // Not awaited: the stream itself proves that it exists.
+      const stream = await begin(claimed.id);
+      // Not awaited: even if this write fails, other creates find the stream.
       claimed.keep().catch(this.#onLost);
-      return begun;
+      return stream;
     } catch (error) {
       const isAborted = error instanceof ProxyError && error.code === 'REQUEST_ABORTED';
       // A failed create releases the key for the next one. An aborted one does not.
       const freed = (isAborted ? claimed.abort() : claimed.free()).catch(this.#onLost);
-      // The store may be unresponsive after a failure, and the caller gets its error now. The next create claims the
-      // key from a process that no longer creates its stream.
-      if (!(error instanceof StoreError)) await freed;
+      // Not awaited if the store failed, so that an unresponsive store does not delay the caller's error. The next
+      // create can take the key, because this process no longer creates its stream.
+      if (!isStoreError(error)) await freed;
       throw error;
     }
   }
@@ -148,7 +151,7 @@ export class ExactlyOnce {
     const signal = AbortSignal.any([limit.signal, canceled]);
     try {
       const claimed = await this.#options.claims.claim(use, signal);
-      // Its caller got a 504 already, so there is no slot for an upstream request.
+      // The caller's wait has ended and its slot was released, so no upstream request may follow.
       if (signal.aborted && claimed.mine) await claimed.free().catch(this.#onLost);
       signal.throwIfAborted();
       return claimed;
@@ -158,7 +161,7 @@ export class ExactlyOnce {
   }
 }
 
-/** Returns the error for a caller whose wait ends. A retry with the same key waits again. */
+/** Returns the error for a caller that has waited too long. A retry with the same key waits again. */
 export function stillWaiting(): ProxyError {
   return new ProxyError(
     'UPSTREAM_TIMEOUT',

@@ -3,8 +3,9 @@ import type { Context } from '../context.ts';
 import { UNREAD } from '../../protocol/outcomes.ts';
 import { StoreError, type StreamEnd, type StreamInit } from '../store/types.ts';
 import { createFormatReader } from '../formats/reader.ts';
-import type { UpstreamAnswer } from '../upstream/client.ts';
+import type { UpstreamResponse } from '../upstream/client.ts';
 import { Pump, type PumpOptions } from '../pump/pump.ts';
+import { sourceOf } from '../pump/source.ts';
 import type { Recoverable } from '../recovery/recoveries.ts';
 import { unreadTimeoutOf } from '../unread/timeout.ts';
 
@@ -13,8 +14,24 @@ const NO_OWNER = { owner: '' };
 
 const NOT_READ: StreamEnd = Object.freeze({
   outcome: 'aborted',
-  error: Object.freeze({ code: UNREAD, message: 'The answer was canceled: nobody read it for too long' }),
+  error: Object.freeze({ code: UNREAD, message: 'The answer was canceled: no client read it for too long' }),
 });
+
+/** Dependencies of a stream's pump. */
+export type PumpContext = Pick<
+  Context,
+  | 'options'
+  | 'store'
+  | 'running'
+  | 'quota'
+  | 'recoveries'
+  | 'processes'
+  | 'readership'
+  | 'closer'
+  | 'liveReads'
+  | 'observers'
+  | 'emit'
+>;
 
 export interface PumpedStream {
   readonly streamId: string;
@@ -26,41 +43,33 @@ export interface PumpedStream {
   readonly adopted?: Required<Pick<PumpOptions, 'fence' | 'storedBytes'>>;
 }
 
-/** Values that are known once the upstream's head has arrived. */
-export interface Answered {
+/** The response of the upstream, once its head has arrived. */
+export interface PumpSource {
   /** Undefined if the response belonged to another process. */
   readonly body: Readable | undefined;
   /** Header fields of the response, undefined if it belonged to another process. */
-  readonly headers: UpstreamAnswer['headers'] | undefined;
+  readonly headers: UpstreamResponse['headers'] | undefined;
   /** How to continue the stream, if possible. */
   readonly recoverable: Recoverable | undefined;
 }
 
 export interface OpenedPump {
   readonly pump: Pump;
-  /** Attaches a 2xx response. From then on, the events of the stream are emitted. */
-  answered(response: Answered): void;
+  /** Starts the pump with a 2xx response. From then on, the events of the stream are emitted. */
+  start(source: PumpSource): void;
 }
 
-function onAppendOf({ onAppend, telemetry }: Context['options']): ((ms: number) => void) | undefined {
-  if (!telemetry || !onAppend) return onAppend ?? telemetry?.onAppend;
-  return (ms) => {
-    telemetry.onAppend(ms);
-    onAppend(ms);
-  };
-}
-
-/** Creates the pump of an existing stream, and counts it in the storage quota. */
+/** Creates the pump of an existing stream, and counts its bytes in the storage quota. */
 export function openPump(
-  context: Context,
+  context: PumpContext,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
 ): OpenedPump {
   const { options, store, running, quota, recoveries, processes, readership, closer, liveReads, emit } =
     context;
   let startedAt = performance.now();
-  let isAnswered = false;
+  let isStarted = false;
   let recoverable: Recoverable | undefined;
-  const meter = quota.open(streamId, subject);
+  const meter = quota.open(streamId, subject, adopted?.storedBytes);
   const pump: Pump = new Pump({
     streamId,
     store,
@@ -69,14 +78,14 @@ export function openPump(
     lingerMs: options.upstreamLingerMs,
     fence: 0,
     ...adopted,
-    giveUp: running.gone,
-    onAppend: onAppendOf(options),
+    giveUp: running.gaveUp,
+    onAppend: context.observers.onAppend,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
     close: async (end, last) => {
       const { fence, bytes } = pump;
-      const isOurs = !recoverable || (await recoveries.forget(streamId, end, fence));
+      const isOurs = !recoverable || (await recoveries.storeEnd(streamId, end, fence));
       if (!isOurs) throw new StoreError('FENCED', 'Another process continues the stream');
-      return closer.close({ streamId, metadata, end, bytes }, { last, fence, giveUp: running.gone });
+      return closer.close({ streamId, metadata, end, bytes }, { last, fence, giveUp: running.gaveUp });
     },
     ...(onEnd && { onEnd }),
   });
@@ -95,9 +104,9 @@ export function openPump(
     const durationMs = performance.now() - startedAt;
     // The process that continues the stream emits its end.
     if (pump.isReleased) return;
-    if (recoverable) recoveries.stopped(recoverable, end);
+    if (recoverable) recoveries.cancelUpstream(recoverable, end);
     if (recoverable || options.webhook) processes.disown(streamId).catch(onLost);
-    if (isAnswered) {
+    if (isStarted) {
       emit({
         type: 'closed',
         streamId,
@@ -113,28 +122,28 @@ export function openPump(
   const onLost = (err: unknown): void => {
     options.logger.warn(
       { err, streamId },
-      'could not store that the stream has no owner; other processes find it by its readers',
+      'could not store the owner of the stream; other processes find the stream through its readers',
     );
   };
   return {
     pump,
-    answered({ body, headers, recoverable: found }) {
+    start({ body, headers, recoverable: found }) {
       startedAt = performance.now();
-      isAnswered = true;
+      isStarted = true;
       recoverable = found;
       const isRead = options.completeness === 'auto' && headers !== undefined;
       const reader = isRead ? createFormatReader(headers) : undefined;
       if (!found) {
-        if (body) pump.attach(body, reader);
+        if (body) pump.attach(sourceOf(body), reader);
         return;
       }
-      pump.attach(recoveries.body(found, body, pump), reader);
+      pump.attach(recoveries.source(found, body, pump), reader);
       if (!store.adopt) return;
       processes.own(streamId).catch(onLost);
       pump.handOver = async () => {
         if (!(await pump.release())) return;
         await store.annotate?.(streamId, NO_OWNER, pump.fence).catch(onLost);
-        // They come back at the process that continues it.
+        // The readers reconnect to the process that continues the stream.
         liveReads.endOf(streamId);
       };
     },

@@ -42,7 +42,7 @@ export function urlChecker({ allowlist, patterns, caller, logger }: UrlCheckerOp
     const by = allowed ? 'the "allow" of the caller\u2019s token' : 'the option allowlist';
     const shown = loggableUrl(url);
     const closest = closePatterns(url, allowed ? (caller?.allow ?? []) : patterns);
-    const hint = closest.length > 0 ? `Close patterns: ${closest.join(', ')}` : 'No pattern comes close';
+    const hint = closest.length > 0 ? `Close patterns: ${closest.join(', ')}` : 'No pattern is similar';
     const code = 'UPSTREAM_NOT_ALLOWED';
     logger.warn({ code, url: shown, closest }, `refused ${JSON.stringify(shown)}: not in ${by}. ${hint}`);
     throw new ProxyError(code, 'This upstream URL is not in the allowlist');
@@ -87,7 +87,7 @@ export async function prepareTarget({
     result = (await prepare(draft)) ?? {};
   } catch (cause) {
     if (cause instanceof ProxyError) throw cause;
-    // Its error may contain the provider's key.
+    // The error of the operator's function may contain the provider's key.
     throw new ProxyError('INTERNAL_ERROR', 'The upstream request could not be prepared', {
       cause: redact(cause, secretsOfHeaders(draft.headers)),
     });

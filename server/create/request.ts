@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import {
+  COMPACT_EVENTS,
   IDEMPOTENCY_KEY,
   PREFER,
   PREFER_UPSTREAM_STATUS,
@@ -12,15 +13,15 @@ import {
   UPSTREAM_METHOD,
   UPSTREAM_URL,
 } from '../../protocol/headers.ts';
-import { UPSTREAM_METHODS } from '../../protocol/query.ts';
+import { KEY, UPSTREAM_METHODS } from '../../protocol/query.ts';
 import { ProxyError } from '../shared/errors.ts';
-import { singleHeader } from '../http/exchange.ts';
+import { singleHeader, singleParam } from '../http/exchange.ts';
 import { headerValues } from '../shared/header-fields.ts';
 import { parsePrefer } from '../http/prefer.ts';
 import { parseUnreadTimeout } from '../unread/timeout.ts';
 
 /** Maximum length of `Idempotency-Key` and `Stream-Key` in bytes. */
-export const MAX_KEY_BYTES = 512;
+const MAX_KEY_BYTES = 512;
 
 /** The parsed headers of a create. */
 export interface CreateRequest {
@@ -33,6 +34,8 @@ export interface CreateRequest {
   readonly unreadTimeoutMs: number | undefined;
   /** `Prefer: return=representation`: the response has the SSE read as its body. */
   readonly wantsBody: boolean;
+  /** `Prefer: events=compact`: that body has compact events. */
+  readonly wantsCompactEvents: boolean;
   /** `Prefer: upstream-status`: an upstream's error keeps its own status. */
   readonly wantsUpstreamStatus: boolean;
   /** `Prefer: respond-async`: the response does not wait for the upstream. */
@@ -76,6 +79,7 @@ export function parseCreate(req: IncomingMessage): CreateRequest {
     streamKey: keyHeader(req, STREAM_KEY),
     unreadTimeoutMs: parseUnreadTimeout(singleHeader(req, UNREAD_TIMEOUT)),
     wantsBody: prefers(RETURN_REPRESENTATION),
+    wantsCompactEvents: prefers(COMPACT_EVENTS),
     wantsUpstreamStatus: prefers(PREFER_UPSTREAM_STATUS),
     wantsAsync: prefers(RESPOND_ASYNC),
   };
@@ -93,6 +97,18 @@ export function keyHeader(req: IncomingMessage, name: string): string | undefine
     throw new ProxyError('INVALID_REQUEST', `${name} must have 1 to ${MAX_KEY_BYTES} bytes`);
   }
   return bytes.toString('utf8');
+}
+
+/**
+ * Returns the `Stream-Key` in the query of a find, or undefined if it is absent or empty.
+ * @throws ProxyError `INVALID_REQUEST` if the parameter is repeated or longer than 512 bytes.
+ */
+export function keyParam(query: URLSearchParams): string | undefined {
+  const name = singleParam(query, KEY);
+  if (name !== undefined && Buffer.byteLength(name) > MAX_KEY_BYTES) {
+    throw new ProxyError('INVALID_REQUEST', `${KEY} must have 1 to ${MAX_KEY_BYTES} bytes`);
+  }
+  return name === '' ? undefined : name;
 }
 
 /**

@@ -4,27 +4,30 @@ import { toMetadata } from '../store/metadata.ts';
 import { StoreError, type StreamInit } from '../store/types.ts';
 import { unreadEntries } from '../unread/timeout.ts';
 import { originEntries } from '../webhooks/task.ts';
+import type { UndoStack } from '../shared/undo-stack.ts';
 import type { BeginOptions } from './begin-options.ts';
 import type { CreatedStream } from './exactly-once.ts';
 
 export interface StoredStream {
-  readonly begin: Pick<BeginOptions, 'streamId' | 'caller' | 'claim' | 'request' | 'base'>;
+  readonly begin: Pick<
+    BeginOptions,
+    'streamId' | 'caller' | 'claim' | 'request' | 'base' | 'abortController'
+  >;
   readonly contentType: string;
   /** Metadata in addition to those of every stream. */
   readonly metadata: StreamInit['metadata'];
 }
 
 /**
- * Creates the stream in the store. If that fails, times out, or the create is canceled meanwhile, deletes the stream in
- * case it exists.
- * @throws StoreError; the signal's reason.
+ * Creates the stream in the store. `undo` deletes the stream if it exists, even after a failure or a timeout.
+ * @throws StoreError; the reason of `begin.abortController` if the create was canceled in the meantime.
  */
 export async function storeStream(
-  { options, store, processes }: Context,
+  { options, store, processes }: Pick<Context, 'options' | 'store' | 'processes'>,
   { begin, contentType, metadata }: StoredStream,
-  signal: AbortSignal,
+  undo: UndoStack,
 ): Promise<CreatedStream> {
-  const { streamId, caller, claim, request, base } = begin;
+  const { streamId, caller, claim, request, base, abortController } = begin;
   const subject = caller?.subject;
   const origin = { subject, key: request.streamKey, base, startedAt: Date.now() };
   const init: StreamInit = {
@@ -42,17 +45,15 @@ export async function storeStream(
     },
   };
   const creation = store.create(streamId, init);
-  try {
-    const created = await inTime(creation, CREATE_STORE_MS);
-    if (!created) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
-    signal.throwIfAborted();
-    return { streamId, contentType, metadata: init.metadata };
-  } catch (error) {
-    // Not awaited, because the store may be unresponsive. A create that succeeds late is deleted then.
+  undo.push(() => {
+    // Not awaited, because the store may be unresponsive. If the create succeeds late, the stream is deleted then.
     const remove = () => store.delete(streamId);
     creation.then(remove, remove).catch((err: unknown) => {
       options.logger.warn({ err, streamId }, 'could not delete the stream of a failed create; it expires');
     });
-    throw error;
-  }
+  });
+  const isNew = await inTime(creation, CREATE_STORE_MS);
+  if (!isNew) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
+  abortController.signal.throwIfAborted();
+  return { streamId, contentType, metadata: init.metadata };
 }

@@ -2,11 +2,11 @@ import type { NameEntry, NameState, NameTable, Processes } from '../coordination
 import { hashOf } from './claims.ts';
 
 /** Milliseconds between two checks that the process of a create is alive. */
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 
 /**
- * The creates with a `Stream-Key`. Every create registers that it was accepted (before the upstream is called, so that
- * a reload finds it), and its result.
+ * Registers the creates with a `Stream-Key`: first that a create was accepted (before the upstream is called, so that
+ * a reload finds it), then its result.
  */
 export class StreamKeys {
   readonly #names: NameTable;
@@ -37,22 +37,36 @@ export class StreamKeys {
   }
 
   /**
-   * Returns the newest stream with a name, or undefined. If its create is in progress, waits for its result, until
-   * `signal` aborts.
+   * Returns the newest create with a name, or undefined. If it is in progress, waits for its result, until `signal`
+   * aborts.
    */
-  async newest(subject: string | undefined, name: string, signal: AbortSignal): Promise<string | undefined> {
+  async newest(
+    subject: string | undefined,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<NameEntry | undefined> {
     const id = nameId(subject, name);
     for (;;) {
       const newest = await this.#get(id);
-      if (!newest || newest.state === 'answered') return newest?.streamId;
-      if (await this.#processes.isAlive(newest.process)) await this.#change(id, newest, signal);
+      if (!newest || newest.state === 'answered') return newest;
+      if (await this.#processes.isAlive(newest.process)) await this.#result(id, newest, signal);
       else await this.failed(subject, name, newest.streamId);
     }
   }
 
-  /** Returns the newest stream with a name that has not failed, also if its upstream has not responded yet. */
+  /** Returns the newest stream with a name that has not failed, even if its upstream has not responded yet. */
   latest(subject: string | undefined, name: string): Promise<NameEntry | undefined> {
     return this.#get(nameId(subject, name));
+  }
+
+  /** Resolves when `newest` may return something other than `seen`, or throws the signal's reason. */
+  change(
+    subject: string | undefined,
+    name: string,
+    seen: NameEntry | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#names.watch(nameId(subject, name), seen, signal);
   }
 
   async #get(id: string): Promise<NameEntry | undefined> {
@@ -61,13 +75,13 @@ export class StreamKeys {
   }
 
   /** Waits until there may be a result, at most until its process has to be checked again. */
-  async #change(id: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
-    const look = AbortSignal.timeout(LOOK_MS);
+  async #result(id: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
+    const check = AbortSignal.timeout(CHECK_MS);
     try {
-      await this.#names.watch(id, seen, AbortSignal.any([signal, look]));
+      await this.#names.watch(id, seen, AbortSignal.any([signal, check]));
     } catch (error) {
       signal.throwIfAborted();
-      if (!look.aborted) throw error;
+      if (!check.aborted) throw error;
     }
   }
 

@@ -1,7 +1,18 @@
-import { countOf, objectOf, objectsOf, reportedError, textOf, type Format, type Json } from './format.ts';
+import {
+  anyOf,
+  countOf,
+  DONE,
+  objectOf,
+  objectsOf,
+  reportedError,
+  textOf,
+  type Format,
+  type Json,
+} from './format.ts';
 import { parseData } from './sse-events.ts';
 
 const NOTABLE = /"type": ?"(?:RUN_|TEXT_MESSAGE_START|TOOL_CALL_START|REASONING_START)/;
+const NOTABLE_BYTES = anyOf(DONE, NOTABLE);
 
 /**
  * AG-UI. TanStack AI sends a `RUN_FINISHED` for each step of an agent, without a `RUN_STARTED` before the next one: so a
@@ -41,6 +52,7 @@ export const agUi: Format = {
       progress.isFinal = usage.finishReason !== 'tool_calls';
     };
     return {
+      notable: NOTABLE_BYTES,
       take({ data }) {
         if (data === undefined) return;
         if (data === '[DONE]') {

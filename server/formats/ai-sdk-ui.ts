@@ -1,8 +1,9 @@
-import { textOf, type Format, type Json } from './format.ts';
+import { anyOf, DONE, textOf, type Format, type Json } from './format.ts';
 import { parseData } from './sse-events.ts';
 
 const NOTABLE = /"type": ?"(?:finish|abort|error|start)"/;
-/** Response header that names the version of the format. Servers that are written by hand forget it. */
+const NOTABLE_BYTES = anyOf(DONE, NOTABLE);
+/** Response header that names the version of the format. Hand-written servers often omit it. */
 const AI_SDK_HEADER = 'x-vercel-ai-ui-message-stream';
 /** Fields of a `start` chunk. Other protocols have a `start` too, with other fields. */
 const START_FIELDS: ReadonlySet<string> = new Set(['type', 'messageId', 'messageMetadata']);
@@ -32,6 +33,7 @@ export const aiSdkUi: Format = {
   cutBeginning: /^(?!)/,
   open(progress) {
     return {
+      notable: NOTABLE_BYTES,
       take({ data }) {
         if (data === undefined) return;
         if (data === '[DONE]') {

@@ -1,10 +1,13 @@
-import { countOf, objectOf, reportedError, sumOf, textOf, type Format, type Json } from './format.ts';
+import { anyOf, countOf, objectOf, reportedError, sumOf, textOf, type Format, type Json } from './format.ts';
 import { parseData } from './sse-events.ts';
 
-/** Types of events that are parsed. The others hold text. */
+/** Types of events that are parsed. The others contain text. */
 const NOTABLE: ReadonlySet<string> = new Set(['message_start', 'message_delta', 'message_stop', 'error']);
 /** Finds such a type in an event without an `event` field. */
 const NOTABLE_TYPE = /"type": ?"(?:message_start|message_delta|message_stop|error)"/;
+/** Finds such a type in an `event` field. */
+const NAMED = /event: ?(?:message_start|message_delta|message_stop|error)/;
+const NOTABLE_BYTES = anyOf(NOTABLE_TYPE, NAMED);
 
 /** Anthropic messages. */
 export const anthropicMessages: Format = {
@@ -21,12 +24,13 @@ export const anthropicMessages: Format = {
       );
       counts = { ...counts, ...Object.fromEntries(known.slice(0, 32)) };
       const cached = counts['cache_read_input_tokens'];
-      // Anthropic's `input_tokens` leaves out what was read from the cache or written to it.
+      // Anthropic's `input_tokens` excludes tokens that were read from the cache or written to it.
       usage.inputTokens = sumOf(counts['input_tokens'], cached, counts['cache_creation_input_tokens']);
       usage.outputTokens = countOf(counts['output_tokens']);
       usage.cachedInputTokens = countOf(cached);
     };
     return {
+      notable: NOTABLE_BYTES,
       take({ name, data }) {
         if (data === undefined || !(name === '' ? NOTABLE_TYPE.test(data) : NOTABLE.has(name))) return;
         const event = parseData(data);

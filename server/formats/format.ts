@@ -13,18 +13,27 @@ export interface ReportedError {
 /** State of one answer according to its events. Formats write it, `FormatReader` exposes it. */
 export interface Progress {
   /**
-   * True if the answer has ended by its format. In formats with several messages, text may follow; then it is false
-   * again.
+   * True if the answer has ended according to its format. In formats with several messages, text may follow; this is
+   * then false again.
    */
   isEnded: boolean;
-  /** Nothing more belongs to the answer, so the connection may be closed. Implies `isEnded`, or an error. */
+  /**
+   * True if no later event can belong to the answer, so that the connection may be closed. Implies `isEnded`, or an
+   * error.
+   */
   isFinal: boolean;
   error: ReportedError | undefined;
   usage: { -readonly [Name in keyof Usage]?: Usage[Name] | undefined };
 }
 
 /** One answer of a recognized format. */
-export interface Answer {
+export interface AnswerParser {
+  /**
+   * Matches the bytes, read as latin1, of each event that must be passed to `take` from now on. Other events, most of
+   * which contain a piece of text, may be skipped. Undefined if every event must be passed. Does not match across
+   * lines.
+   */
+  readonly notable: RegExp | undefined;
   /** Takes each event of the answer, beginning with the one by which the format was recognized. */
   take(event: SseEvent): void;
   /** Updates `Progress.usage` with events whose parsing was deferred. Called before the usage is read. */
@@ -42,12 +51,20 @@ export interface Beginning {
 /** A streaming format of a provider. */
 export interface Format {
   readonly name: FormatName;
-  /** Returns true if an answer of this format begins with this event. It must not be possible in other formats. */
+  /** Returns true if an answer of this format begins with this event. No other format may begin with such an event. */
   begins(event: Json, beginning: Beginning): boolean;
-  /** Matches the data of a first event of this format that was cut off, once it shows what `begins` needs. */
+  /** Matches the truncated data of a first event of this format, if they contain what `begins` checks. */
   readonly cutBeginning: RegExp;
-  open(progress: Progress): Answer;
+  open(progress: Progress): AnswerParser;
 }
+
+/** Returns an expression that matches wherever one of the given expressions does. */
+export function anyOf(...expressions: readonly RegExp[]): RegExp {
+  return new RegExp(expressions.map(({ source }) => source).join('|'));
+}
+
+/** The data of an event that ends the stream in several formats. */
+export const DONE = /\[DONE\]/;
 
 /** Returns the value if it is a JSON object, else undefined. */
 export function objectOf(value: unknown): Json | undefined {
@@ -61,7 +78,7 @@ export function objectsOf(value: unknown): Json[] {
 }
 
 /**
- * Maximum length of a text of the provider that is kept. Three of them must fit into a header with each character
+ * Maximum length of a text that is kept from the provider. Three of them must fit into a header with each character
  * escaped.
  */
 const MAX_TEXT = 200;
@@ -84,8 +101,8 @@ export function sumOf(first: unknown, ...others: unknown[]): number | undefined 
 }
 
 /**
- * Reads an error object. The provider's message is left out: it may quote the request or a part of a key, and readers
- * find it in the bytes.
+ * Reads an error object. The provider's message is omitted: it may quote the request or a part of a key, and readers
+ * receive it in the stream.
  */
 export function reportedError(error: unknown): ReportedError {
   const { code, type, status } = objectOf(error) ?? {};

@@ -1,7 +1,7 @@
 import { countOf, objectOf, reportedError, sumOf, textOf, type Format, type Json } from './format.ts';
 import { parseData } from './sse-events.ts';
 
-/** The second names are those of the first versions of the API. */
+/** The second name in each set is from the first versions of the API. */
 const STARTS: ReadonlySet<unknown> = new Set(['interaction.created', 'interaction.start']);
 const ENDS: ReadonlySet<unknown> = new Set(['interaction.completed', 'interaction.complete']);
 
@@ -26,8 +26,9 @@ export const geminiInteractions: Format = {
       usage.reasoningTokens = countOf(thoughts);
     };
     return {
+      notable: NOTABLE,
       take({ data }) {
-        // `[DONE]` follows `interaction.completed` and says nothing by itself.
+        // `[DONE]` follows `interaction.completed` and adds no information.
         if (data === undefined || !NOTABLE.test(data)) return;
         const event = parseData(data);
         if (!event) return;

@@ -1,4 +1,5 @@
 import {
+  anyOf,
   countOf,
   objectOf,
   objectsOf,
@@ -13,8 +14,10 @@ import { parseData } from './sse-events.ts';
 /** Maximum number of candidates of one answer that are tracked. */
 const MAX_CANDIDATES = 128;
 
-/** Finds in an event what plain text does not have: an end, an error, a blocked prompt, another candidate. */
+/** Matches events other than plain text: an end, an error, a blocked prompt, another candidate. */
 const NOTABLE = /"(?:finishReason|error|promptFeedback|index": ?[1-9])/;
+const USAGE = /"usageMetadata"/;
+const NOTABLE_BYTES = anyOf(NOTABLE, USAGE);
 
 /** Gemini `streamGenerateContent?alt=sse`. It has no end marker: the last event of each candidate has `finishReason`. */
 export const gemini: Format = {
@@ -56,10 +59,13 @@ export const gemini: Format = {
     };
 
     return {
+      get notable() {
+        return isFirst || progress.isEnded ? undefined : NOTABLE_BYTES;
+      },
       take({ data }) {
         if (data === undefined) return;
-        // Every event has the counts so far; only the last ones are parsed.
-        if (data.includes('"usageMetadata"')) last = data;
+        // Every event contains the counts so far; only the last counts are parsed.
+        if (USAGE.test(data)) last = data;
         // Text after a `finishReason` of the same candidate reopens it.
         if (!isFirst && !progress.isEnded && !NOTABLE.test(data)) return;
         isFirst = false;

@@ -1,4 +1,14 @@
-import { countOf, objectOf, objectsOf, reportedError, textOf, type Format, type Json } from './format.ts';
+import {
+  anyOf,
+  countOf,
+  DONE,
+  objectOf,
+  objectsOf,
+  reportedError,
+  textOf,
+  type Format,
+  type Json,
+} from './format.ts';
 import { parseData } from './sse-events.ts';
 
 /** Maximum number of choices of one answer that are tracked. OpenAI allows 128. */
@@ -14,6 +24,7 @@ const MAX_UNNAMED = 4;
 const NOTABLE = /"(?:finish_reason": ?"|error": ?["{]|index": ?[1-9])/;
 /** Some implementations of the format send the usage so far with every chunk. Only the last one is parsed. */
 const USAGE = /"usage": ?\{/;
+const NOTABLE_BYTES = anyOf(DONE, NOTABLE, USAGE);
 
 /**
  * OpenAI chat completions. An answer has ended when each of its choices has a `finish_reason`, or at `[DONE]`. Other
@@ -55,6 +66,9 @@ export const openaiChat: Format = {
     };
 
     return {
+      get notable() {
+        return unnamed === 0 ? NOTABLE_BYTES : undefined;
+      },
       take({ data }) {
         if (data === undefined) return;
         if (data === '[DONE]') {

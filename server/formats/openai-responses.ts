@@ -1,4 +1,4 @@
-import { countOf, objectOf, reportedError, textOf, type Format, type Json } from './format.ts';
+import { anyOf, countOf, objectOf, reportedError, textOf, type Format, type Json } from './format.ts';
 import { parseData } from './sse-events.ts';
 
 /** Types of the events that end an answer. `response.incomplete` means that a limit was reached. */
@@ -7,6 +7,9 @@ const FAILURES: ReadonlySet<string> = new Set(['response.failed', 'error']);
 
 /** Finds such a type in an event without an `event` field. */
 const NOTABLE = /"type": ?"(?:response\.(?:created|completed|incomplete|failed)|error)"/;
+/** Finds such a type in an `event` field. */
+const NAMED = /event: ?(?:response\.(?:created|completed|incomplete|failed)|error)/;
+const NOTABLE_BYTES = anyOf(NOTABLE, NAMED);
 
 /** OpenAI Responses. */
 export const openaiResponses: Format = {
@@ -26,6 +29,7 @@ export const openaiResponses: Format = {
       usage.reasoningTokens = countOf(objectOf(reported['output_tokens_details'])?.['reasoning_tokens']);
     };
     return {
+      notable: NOTABLE_BYTES,
       take({ name, data }) {
         if (data === undefined) {
           // Too long to be parsed, such as an answer with images. The `event` field still contains its type.

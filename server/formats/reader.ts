@@ -2,7 +2,7 @@ import type { FormatName, Usage } from '../../protocol/usage.ts';
 import { agUi } from './ag-ui.ts';
 import { aiSdkUi } from './ai-sdk-ui.ts';
 import { anthropicMessages } from './anthropic-messages.ts';
-import type { Answer, Beginning, Format, Json, Progress, ReportedError } from './format.ts';
+import type { AnswerParser, Beginning, Format, Json, Progress, ReportedError } from './format.ts';
 import { geminiInteractions } from './gemini-interactions.ts';
 import { gemini } from './gemini.ts';
 import { openaiChat } from './openai-chat.ts';
@@ -20,13 +20,14 @@ const ALL: readonly Format[] = [
 ];
 
 /**
- * Number of events within which a format must be recognized. Azure OpenAI starts with one that has only filter results.
+ * Number of events within which a format must be recognized. Azure OpenAI starts with an event that has only filter
+ * results.
  */
 const MAX_FIRST_EVENTS = 8;
 
 /**
- * Parses an answer while it arrives and reports its state by its own format: whether it has ended, whether the provider
- * reported an error, and the usage.
+ * Parses an answer while it arrives and reports its state according to its own format: whether it has ended, whether
+ * the provider reported an error, and the usage.
  */
 export interface FormatReader {
   /** Processes the next bytes of the answer, split anywhere. */
@@ -40,20 +41,16 @@ export interface FormatReader {
   readonly state: 'unknown' | 'open' | 'ended';
   /** True if nothing can follow in this answer, so that its connection may be closed. */
   readonly isFinal: boolean;
-  /** The error that the provider sent as an event, if it did. */
+  /** The error that the provider sent as an event, if any. */
   readonly error: ReportedError | undefined;
   /** Usage reported so far; undefined if the format was not recognized. */
   readonly usage: Usage | undefined;
-  /** Number of bytes at the end of the pushed data that belong to an incomplete event. */
-  readonly partialBytes: number;
-  /** Continues with the body of another response to the same answer. Drops an incomplete event. */
-  restart(): void;
 }
 
 /**
  * Creates a reader for the body of a response.
  * @param headers the response's header fields, names in lower case.
- * @returns undefined if the body is not `text/event-stream`: none of the formats is possible then.
+ * @returns undefined if the body is not `text/event-stream`, which all formats are.
  */
 export function createFormatReader(headers: Beginning['headers']): FormatReader | undefined {
   const isEvents = /^\s*text\/event-stream\s*(?:;|$)/i.test(headers['content-type'] ?? '');
@@ -65,7 +62,7 @@ class EventsReader implements FormatReader {
   readonly #events = new SseEvents((event) => this.#take(event));
   readonly #progress: Progress = { isEnded: false, isFinal: false, error: undefined, usage: {} };
   #format: FormatName | undefined;
-  #answer: Answer | undefined;
+  #answer: AnswerParser | undefined;
   #previous: Json | undefined;
   #unrecognized = 0;
   #isUnsure = false;
@@ -75,7 +72,9 @@ class EventsReader implements FormatReader {
   }
 
   push(chunk: Uint8Array): void {
-    this.#events.push(chunk);
+    // No format was recognized in the first events, so the rest is not parsed.
+    if (this.#answer === undefined && this.#unrecognized === MAX_FIRST_EVENTS) return;
+    this.#events.push(chunk, this.#answer?.notable);
   }
 
   get format(): FormatName | undefined {
@@ -105,17 +104,9 @@ class EventsReader implements FormatReader {
     return { format: this.#format, ...Object.fromEntries(known) };
   }
 
-  get partialBytes(): number {
-    return this.#events.partialBytes;
-  }
-
-  restart(): void {
-    this.#events.restart();
-  }
-
   #take(event: SseEvent): void {
     if (this.#answer === undefined) this.#recognize(event);
-    // The content of such an event is not parsed, so it is unknown whether the answer has ended.
+    // The event was too long to be parsed, so it is unknown whether the answer has ended.
     if (event.data === undefined) this.#isUnsure = true;
     this.#answer?.take(event);
   }

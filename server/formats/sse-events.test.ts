@@ -3,10 +3,13 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { MAX_EVENT_BYTES, SseEvents, type SseEvent } from './sse-events.ts';
 
-function eventsOf(chunks: readonly (Uint8Array | string)[]): { name: string; data: string | undefined }[] {
+function eventsOf(
+  chunks: readonly (Uint8Array | string)[],
+  notable?: RegExp,
+): { name: string; data: string | undefined }[] {
   const events: SseEvent[] = [];
   const parser = new SseEvents((event) => events.push(event));
-  for (const chunk of chunks) parser.push(Buffer.from(chunk));
+  for (const chunk of chunks) parser.push(Buffer.from(chunk), notable);
   return events.map(({ name, data }) => ({
     name,
     data: data === undefined ? undefined : Buffer.from(data, 'latin1').toString('utf8'),
@@ -61,7 +64,7 @@ it('ends an event at a CR that is the last byte', () => {
   expect(eventsOf(['data: a\r\n\r', '\ndata: b\n\n'])).toHaveLength(2);
 });
 
-it('leaves out an event without its empty line', () => {
+it('ignores an event without its final empty line', () => {
   expect(eventsOf(['data: a\n\ndata: b\n'])).toEqual([{ name: '', data: 'a' }]);
 });
 
@@ -74,21 +77,23 @@ it('skips the data of an event that is too long, keeps its name, and continues w
   ]);
 });
 
-it('counts the bytes of an event that has not ended', () => {
-  const parser = new SseEvents(() => undefined);
-  const counts = ['data: a\n', '\nda', 'ta: b\n\n', ': hi\n'].map((chunk) => {
-    parser.push(Buffer.from(chunk));
-    return parser.partialBytes;
-  });
-  expect(counts).toEqual([8, 2, 0, 5]);
+it('finds every notable event wherever chunks are split', () => {
+  const line = fc.constantFrom('data: a', 'data: two', 'data', 'event: two', ': hi', '', '');
+  const end = fc.constantFrom('\n', '\n', '\r\n', '\r');
+  const text = fc.array(fc.tuple(line, end), { maxLength: 30 }).map((lines) => lines.flat().join(''));
+  const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
+  const isNotable = ({ name, data }: { name: string; data: string | undefined }) =>
+    name === 'two' || data?.includes('two');
+  fc.assert(
+    fc.property(text, sizes, (body, chunkSizes) => {
+      const chunks = split(Buffer.from(body), chunkSizes);
+      expect(eventsOf(chunks, /two/).filter(isNotable)).toEqual(eventsOf(chunks).filter(isNotable));
+    }),
+    { numRuns: 500 },
+  );
 });
 
-it('drops an event that has not ended when another response continues the events', () => {
-  const events: SseEvent[] = [];
-  const parser = new SseEvents((event) => events.push(event));
-  parser.push(Buffer.from('event: x\ndata: a\ndata: lo'));
-  parser.restart();
-  expect(parser.partialBytes).toBe(0);
-  parser.push(Buffer.from('\uFEFFdata: b\n\n'));
-  expect(events).toEqual([{ name: '', data: 'b' }]);
+it('skips whole events that are not notable', () => {
+  const chunks = ['data: a\n\n', 'data: a\r\n\r\n', 'data: a\n\ndata: two\n\n', 'data: a\n', '\n'];
+  expect(eventsOf(chunks, /two/).map(({ data }) => data)).toEqual(['a', 'two', 'a']);
 });

@@ -2,8 +2,8 @@
 export const MAX_EVENT_BYTES = 4_194_304;
 
 /**
- * One event of a `text/event-stream`. Both texts hold a byte in each character (latin1): most events are only searched
- * for ASCII, which needs no decoding. `parseData` decodes.
+ * One event of a `text/event-stream`. Both strings contain one byte per character (latin1): most events are only
+ * searched for ASCII, which needs no decoding. `parseData` decodes.
  */
 export interface SseEvent {
   /** Value of the `event` field, '' if there is none. */
@@ -16,8 +16,8 @@ export interface SseEvent {
  * Splits bytes into server-sent events (WHATWG HTML, section 9.2.6): LF, CR LF and CR end a line, a byte order mark is
  * removed, and an event without its empty line does not count. Chunks may be split anywhere.
  *
- * `eventsource-parser` takes decoded text and holds back a CR at the end of a chunk until more arrives. An answer whose
- * last byte is that CR would lose its last event.
+ * `eventsource-parser` is not used: it takes decoded text and buffers a CR at the end of a chunk until more arrives,
+ * so an answer that ends in a CR would lose its last event.
  */
 export class SseEvents {
   readonly #onEvent: (event: SseEvent) => void;
@@ -30,36 +30,35 @@ export class SseEvents {
   /** The last chunk ended in a CR, so an LF at the beginning of the next one belongs to it. */
   #skipLf = false;
   #isFirstLine = true;
-  #partialBytes = 0;
 
   constructor(onEvent: (event: SseEvent) => void) {
     this.#onEvent = onEvent;
   }
 
-  push(chunk: Uint8Array): void {
+  /**
+   * @param notable events whose bytes, read as latin1, do not match may be skipped. Must not match across lines.
+   */
+  push(chunk: Uint8Array, notable?: RegExp): void {
     if (chunk.length === 0) return;
-    const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+    const bytes = chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const text = bytes.toString('latin1');
+    if (notable && this.#isBetweenEvents && endsWithEvent(text) && !notable.test(text)) {
+      this.#isFirstLine = false;
+      return;
+    }
     let at = this.#skipLf && text.startsWith('\n') ? 1 : 0;
     this.#skipLf = text.endsWith('\r');
     let cr = text.indexOf('\r', at);
     let lf = text.indexOf('\n', at);
-    let boundary = -1;
     while (cr !== -1 || lf !== -1) {
       const isCr = cr !== -1 && (lf === -1 || cr < lf);
       const end = isCr ? cr : lf;
-      const isEmpty = this.#endLine(text, at, end);
+      this.#endLine(text, at, end);
       at = isCr && lf === end + 1 ? end + 2 : end + 1;
-      if (isEmpty) boundary = at;
       if (lf !== -1 && lf < at) lf = text.indexOf('\n', at);
       if (cr !== -1 && cr < at) cr = text.indexOf('\r', at);
     }
     if (at < text.length) this.#keep(text, at, text.length);
-    this.#partialBytes = boundary === -1 ? this.#partialBytes + text.length : text.length - boundary;
-  }
-
-  /** Number of bytes at the end of the pushed data that belong to an incomplete event. */
-  get partialBytes(): number {
-    return this.#partialBytes;
   }
 
   /** The data of an incomplete event, as far as it has arrived. */
@@ -68,21 +67,14 @@ export class SseEvents {
     return this.#data === undefined ? line : this.#data;
   }
 
-  /** Starts another response that continues these events. Drops an incomplete event. */
-  restart(): void {
-    this.#line = '';
-    this.#skipLf = false;
-    this.#isFirstLine = true;
-    this.#partialBytes = 0;
-    this.#reset();
+  get #isBetweenEvents(): boolean {
+    return this.#size === 0 && !this.#skipLf;
   }
 
-  /** Returns true if the line is empty, which ends an event. */
-  #endLine(text: string, from: number, to: number): boolean {
+  #endLine(text: string, from: number, to: number): void {
     if (from === to && this.#line === '') {
       this.#isFirstLine = false;
-      this.#dispatch();
-      return true;
+      return this.#dispatch();
     }
     this.#keep(text, from, to);
     const line = this.#line;
@@ -97,7 +89,6 @@ export class SseEvents {
     // A field without a colon has an empty value.
     else if (line === 'data') this.#addData('');
     else if (line === 'event') this.#name = '';
-    return false;
   }
 
   #keep(text: string, from: number, to: number): void {
@@ -105,7 +96,7 @@ export class SseEvents {
     if (this.#isTooLong) return void (this.#line = '-');
     if (this.#size > MAX_EVENT_BYTES) {
       this.#isTooLong = true;
-      // Not empty, since an empty line would end the event.
+      // Not empty, because an empty line would end the event.
       this.#line = '-';
       this.#data = undefined;
       return;
@@ -132,7 +123,15 @@ export class SseEvents {
   }
 }
 
-/** Returns the value of a field from the character after its colon. One space belongs to the colon. */
+/**
+ * Returns true if the text ends with a complete event. May return false for such a text, and does so above
+ * `MAX_EVENT_BYTES`.
+ */
+function endsWithEvent(text: string): boolean {
+  return (text.endsWith('\n\n') || text.endsWith('\n\r\n')) && text.length <= MAX_EVENT_BYTES;
+}
+
+/** Returns the value of a field from the character after its colon, without one leading space. */
 function valueOf(line: string, from: number): string {
   return line.slice(line.charCodeAt(from) === 0x20 ? from + 1 : from);
 }

@@ -6,7 +6,10 @@ import { closeRequest } from './response.ts';
 /** Milliseconds for which a rejected upload may continue, so that its sender can read the response. */
 export const LINGER_MS = 2_000;
 
-/** Own timeouts, because Node's `requestTimeout` may be 0 and does not exist for HTTP/2. */
+/**
+ * Limits on a request body. The proxy has its own timeouts, because Node's `requestTimeout` may be 0 and does not
+ * exist for HTTP/2.
+ */
 export interface BodyLimits {
   readonly maxBytes: number;
   /** Maximum milliseconds without a byte. */
@@ -71,7 +74,8 @@ function receive(req: IncomingMessage, { maxBytes: limit, silenceMs, totalMs }: 
 }
 
 /**
- * Reads and discards for a while: closing a socket with unread bytes resets it, and the client would lose the response.
+ * Reads and discards the rest for at most `LINGER_MS`. Closing a socket with unread bytes resets it, and the client
+ * would lose the response.
  */
 function discardRest(req: IncomingMessage): void {
   const timer = setTimeout(() => closeRequest(req), LINGER_MS);

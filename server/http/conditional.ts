@@ -1,4 +1,7 @@
-/** Compares If-None-Match weakly (RFC 9110, section 13.1.2). ETags of the proxy contain no comma and no quote. */
+/**
+ * Returns true if `If-None-Match` contains the ETag, compared weakly (RFC 9110, section 13.1.2). ETags of the proxy
+ * contain no comma and no quote.
+ */
 export function matchesNone(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((part) => {

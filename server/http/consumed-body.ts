@@ -41,8 +41,8 @@ function hasUnknownLength(req: IncomingMessage & { stream?: { endAfterHeaders: b
 }
 
 /**
- * Returns true if decoding was lossless. It loses a byte order mark, invalid sequences (they become U+FFFD) and all
- * other charsets.
+ * Returns true if decoding was lossless. Decoding loses a byte order mark and invalid sequences (which become
+ * U+FFFD), and other charsets than UTF-8 cannot be encoded again.
  */
 function isExact(text: string, length: number, type = ''): boolean {
   const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]?.toLowerCase() ?? 'utf-8';

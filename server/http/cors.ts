@@ -7,14 +7,15 @@ import {
   UPSTREAM_URL,
 } from '../../protocol/headers.ts';
 import type { CorsOptions } from './cors-options.ts';
+import { isToken } from '../shared/token.ts';
 
 /** Middleware for `node:http`, Express or connect. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void;
 
 /**
- * Creates the CORS middleware for all routes. A preflight allows all headers that it asks for: SDKs add their own
- * (`x-api-key`, `anthropic-version`, `x-stainless-*`), and the proxy decides separately which of them it forwards. The
- * lists of the operator are added to those that the protocol needs, and do not replace them.
+ * Creates the CORS middleware for all routes. The response to a preflight allows all headers that the preflight asks
+ * for: SDKs add their own (`x-api-key`, `anthropic-version`, `x-stainless-*`), and the proxy decides separately which
+ * of them it forwards. The lists of the operator are added to those that the protocol needs, and do not replace them.
  */
 export function corsMiddleware(options: CorsOptions | false): Middleware {
   if (options === false) return (_req, _res, next) => next();
@@ -30,9 +31,7 @@ export function corsMiddleware(options: CorsOptions | false): Middleware {
     allowedHeaders,
   );
   const handle = cors<IncomingMessage>((req, done) => {
-    const asked = names(req.headers['access-control-request-headers'] ?? '').filter((name) =>
-      /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name),
-    );
+    const asked = names(req.headers['access-control-request-headers'] ?? '').filter(isToken);
     done(null, { ...merged, allowedHeaders: union(allowed, asked) });
   }) as Middleware;
   return (req, res, next) => {

@@ -12,7 +12,7 @@ const HEADERS_MARGIN_MS = 1_000;
 /**
  * Returns the timeouts of an HTTP server whose idle connections a load balancer reuses.
  *
- * A balancer must close an idle connection before the server does; otherwise it sends a request into a connection
+ * A balancer must close an idle connection before the server does; otherwise it sends a request over a connection
  * that the server is closing, and responds 502. Node also counts `headersTimeout` from the moment a connection opens,
  * so it has to be longer for connections that a balancer opens ahead of time. It cannot exceed `requestTimeout`,
  * which is long enough for the proxy to reject a slow body itself.
@@ -34,11 +34,11 @@ export function serverTimeouts({
 }
 
 export interface HttpServerOptions {
-  /** Milliseconds that a connection may be idle. */
+  /** Milliseconds for which a connection may be idle. */
   readonly keepAliveTimeoutMs: number;
-  /** Milliseconds for a request body to arrive. */
+  /** Milliseconds within which a request body must arrive. */
   readonly requestBodyTimeoutMs: number;
-  /** Bytes of a request's target and headers. */
+  /** Maximum bytes of a request's target and headers. */
   readonly maxHeaderSize: number;
   /** Adds CORS headers to responses that the listener does not see. */
   readonly cors: Middleware;
@@ -52,6 +52,24 @@ export function createHttpServer(listener: RequestListener, options: HttpServerO
   const server = createServer({ ...serverTimeouts(options), maxHeaderSize: maxHeaderSize * 2 }, listener);
   server.on('clientError', malformedResponder(cors));
   return server;
+}
+
+/** Milliseconds that a stopping server waits for responses in progress. */
+const RESPONSES_GRACE_MS = 1_000;
+/** Milliseconds between two checks for connections that have become idle. */
+const IDLE_CHECK_MS = 20;
+
+/**
+ * Stops listening, and closes each connection once its response is complete. Connections that are not idle by then are
+ * closed after one second. Resolves when all connections are closed.
+ */
+export async function closeHttpServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  const late = setTimeout(() => server.closeAllConnections(), RESPONSES_GRACE_MS);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(late);
 }
 
 /**

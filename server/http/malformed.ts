@@ -37,18 +37,19 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
  * CORS headers, and closes the connection (RFC 9112, section 2.2).
  */
 export function malformedResponder(cors: Middleware) {
-  const answered = new WeakSet<Socket>();
+  const responded = new WeakSet<Socket>();
   return (error: Error & { code?: string; rawPacket?: Buffer }, socket: Socket): void => {
     // Node emits the same error for each further chunk of the request, and discards it.
-    if (answered.has(socket)) return;
-    answered.add(socket);
-    if (!socket.writable || error.code === 'ECONNRESET') {
+    if (responded.has(socket)) return;
+    responded.add(socket);
+    if (!socket.writable || error.code === 'ECONNRESET' || hasBegunResponse(socket)) {
       socket.destroy();
       return;
     }
     const { status, code, message } = REFUSALS[error.code ?? ''] ?? NOT_HTTP;
     const body = JSON.stringify({ error: { code, message } } satisfies ErrorBody);
-    // Node provides no request object here. The origin is taken from the bytes that were parsed last, if it is in them.
+    // Node provides no request object here. The origin is taken from the bytes that were parsed last, if they contain
+    // it.
     const req = new IncomingMessage(socket);
     const origin = /\r\norigin:[ \t]*([^\r\n]+)/i.exec(error.rawPacket?.toString('latin1') ?? '')?.[1];
     if (origin !== undefined) req.headers['origin'] = origin;
@@ -59,8 +60,8 @@ export function malformedResponder(cors: Middleware) {
       res.setHeader('Content-Length', Buffer.byteLength(body));
       res.setHeader('Cache-Control', 'no-store');
       const fields = Object.entries(res.getHeaders()).map(([name, value]) => `${name}: ${String(value)}\r\n`);
-      // Closing a socket with unread bytes resets it, and the client would lose the response. So it is read for a
-      // while.
+      // Closing a socket with unread bytes resets it, and the client would lose the response. So the socket is read
+      // for at most `LINGER_MS`.
       const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
       socket.once('close', () => clearTimeout(timer));
       socket.end(
@@ -68,4 +69,12 @@ export function malformedResponder(cors: Middleware) {
       );
     });
   };
+}
+
+/**
+ * Returns true if a response to an earlier request on the connection is in progress. More bytes would become a part of
+ * its body. Node's own `clientError` handler checks the same property.
+ */
+function hasBegunResponse(socket: Socket & { readonly _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true;
 }

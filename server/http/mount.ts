@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { splitTarget } from './exchange.ts';
 
 /**
- * Returns the path at which a framework has mounted the middleware, without a slash at its end, or undefined if the
+ * Returns the path at which a framework has mounted the middleware, without a trailing slash, or undefined if the
  * framework does not provide it.
  *
  * Express sets `baseUrl`. connect and `@fastify/middie` keep the whole target in `originalUrl` and remove the mount
@@ -21,8 +21,7 @@ export function mountOf(
 }
 
 /**
- * Returns the path with exactly one slash at the beginning (`//host` would be the URL of another host) and none at the
- * end.
+ * Returns the path with exactly one leading slash (`//host` would be the URL of another host) and no trailing slash.
  */
 function normalized(path: string): string {
   return path.replace(/^\/+/, '/').replace(/\/+$/, '');

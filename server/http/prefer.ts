@@ -1,12 +1,13 @@
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+import { isToken } from '../shared/token.ts';
+
 const QUOTED_STRING = /^"(?:[^"\\]|\\.)*"$/;
 
 /**
  * Parses the `Prefer` header (RFC 7240, section 2).
  *
- * Names are compared without case. If a preference is sent several times, the first one counts. An empty value
- * is the same as none. Malformed members are ignored, as a server may ignore any preference; parameters are
- * ignored because no preference of the proxy has one.
+ * Names are case-insensitive. If a preference is sent several times, the first one counts. An empty value equals no
+ * value. Malformed members are ignored, as a server may ignore any preference; parameters are ignored because no
+ * preference of the proxy has one.
  * @param fields the values of all `Prefer` fields of the request, in order.
  * @returns the value of each preference by its name in lower case; an empty string if it has no value.
  */
@@ -17,14 +18,14 @@ export function parsePrefer(fields: readonly string[]): ReadonlyMap<string, stri
     const equals = preference.indexOf('=');
     const name = (equals < 0 ? preference : preference.slice(0, equals)).trim().toLowerCase();
     const value = equals < 0 ? '' : wordOf(preference.slice(equals + 1).trim());
-    if (TOKEN.test(name) && value !== undefined && !preferences.has(name)) preferences.set(name, value);
+    if (isToken(name) && value !== undefined && !preferences.has(name)) preferences.set(name, value);
   }
   return preferences;
 }
 
 /** Returns the text of a token or a quoted string, or undefined if it is neither. */
 function wordOf(text: string): string | undefined {
-  if (text === '' || TOKEN.test(text)) return text;
+  if (text === '' || isToken(text)) return text;
   return QUOTED_STRING.test(text) ? text.slice(1, -1).replace(/\\(.)/g, '$1') : undefined;
 }
 

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorBody } from '../../protocol/errors.ts';
 import { STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
-import { UpstreamFailure } from '../upstream/failure.ts';
 import { ProxyError } from '../shared/errors.ts';
 import { cutResponse, respond } from './response.ts';
-import { StoreError, type StoreErrorCode } from '../store/types.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { StoreErrorCode, StoreError } from '../store/types.ts';
 
 const FROM_STORE = {
   NOT_FOUND: () => new ProxyError('STREAM_NOT_FOUND', 'The stream does not exist or has expired'),
@@ -29,30 +29,25 @@ const FROM_STORE = {
  */
 export function toProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error;
-  if (error instanceof StoreError) return FROM_STORE[error.code](error);
+  if (isStoreError(error)) return FROM_STORE[error.code](error);
   return new ProxyError('INTERNAL_ERROR', 'The proxy failed. Its log contains the reason', { cause: error });
 }
 
-/** Responds with an error: an upstream's own error unchanged, any other as `{"error": {code, message}}`. */
-export function renderError(
-  req: IncomingMessage,
-  res: ServerResponse,
-  error: ProxyError | UpstreamFailure,
-): void {
+/** Responds with an error. The body is the error's own body if it has one, otherwise `{"error": {code, message}}`. */
+export function renderError(req: IncomingMessage, res: ServerResponse, error: ProxyError): void {
   if (res.headersSent) {
     // The status was sent already. Cutting the response is the only way to signal that it is incomplete.
     cutResponse(res);
     return;
   }
-  if (error instanceof UpstreamFailure) {
-    const { body } = error;
-    const headers = { ...error.headers, 'Content-Length': body.length, 'Cache-Control': 'no-store' };
-    respond(res, error.status, headers, body);
+  if (error.body) {
+    const headers = { ...error.headers, 'Content-Length': error.body.length, 'Cache-Control': 'no-store' };
+    respond(res, error.status, headers, error.body);
     return;
   }
   const body: ErrorBody = { error: { code: error.code, message: error.message } };
   const text = JSON.stringify(body);
-  // A kept-alive connection would lead the repeated request to this process again (RFC 9112, section 9.6).
+  // A client that keeps the connection would send its retry to this process again (RFC 9112, section 9.6).
   const isLast = error.code === 'SHUTTING_DOWN' && req.httpVersionMajor === 1;
   const headers = {
     ...error.headers,

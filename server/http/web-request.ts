@@ -40,10 +40,10 @@ export class WebRequest extends Readable {
 
   async #pull(): Promise<void> {
     try {
-      // Not before the first read: `authenticate` may clone the request.
+      // The reader is created at the first read, because `authenticate` may clone the request before.
       this.#reader ??= this.request.body?.getReader();
       const { value } = (await this.#reader?.read()) ?? {};
-      // An empty chunk does not complete a read, and Node would not read again.
+      // Pushing an empty chunk does not complete a read, and Node would not read again.
       if (value?.byteLength === 0) await this.#pull();
       else this.push(value ?? null);
     } catch (error) {
@@ -52,7 +52,7 @@ export class WebRequest extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // Rejects if the body failed already.
+    // `cancel` rejects if the body has already failed.
     this.#reader?.cancel().catch(() => undefined);
     done(error);
   }

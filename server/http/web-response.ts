@@ -8,14 +8,17 @@ const HIGH_WATER_BYTES = 65_536;
 /** Statuses whose responses cannot have a body (Fetch, section 2.2.3). */
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
-/** Status that is never sent: the client has disconnected, or the response was destroyed before it began. */
+/**
+ * Status of a response that is never sent, because the client has disconnected or the response was destroyed before
+ * it began.
+ */
 const CLIENT_CLOSED = 499;
 
 /**
  * Adapts a `Response` to the parts of `ServerResponse` that the handlers use.
  *
- * Its body produces a chunk only when the server pulls one, and has no queue of its own. So `drain`, `close` and
- * `writableLength` reflect what the client has received, as with a socket.
+ * The body produces a chunk only when the server pulls one, and has no queue of its own. Therefore `drain`, `close`
+ * and `writableLength` reflect what the client has received, as with a socket.
  */
 export class WebResponse extends EventEmitter {
   readonly req: WebRequest;
@@ -121,7 +124,7 @@ export class WebResponse extends EventEmitter {
         pull: () => this.#pull(),
         cancel: () => this.#leave(),
       },
-      // With 0, `pull` is called for each read and not ahead of it.
+      // With 0, `pull` is called for each read and not ahead of a read.
       { highWaterMark: 0 },
     );
   }
@@ -153,6 +156,8 @@ export class WebResponse extends EventEmitter {
     if (!this.headersSent) this.#resolve(new Response(null, { status: CLIENT_CLOSED }));
     this.#waiting.length = 0;
     this.writableLength = 0;
+    // No more bytes of the upload will arrive, as when a socket closes.
+    this.req.destroy();
     this.#close();
   };
 

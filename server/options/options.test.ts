@@ -78,8 +78,8 @@ describe('an unknown option', () => {
     ['durableStreamsStore', (options) => durableStreamsStore({ url: 'http://h', ...options })],
     ['redisStore', (options) => redisStore({ url: 'redis://h', ...options })],
     ['signStreamUrl', (options) => signStreamUrl({ jwtSecret, streamId: 'x', basePath: '/', ...options })],
-  ])('of %s throws', (owner, call) => {
-    expect(refusal(() => call({ quux: 1 }))).toContain(`${owner} has no option "quux"`);
+  ])('of %s throws', (functionName, call) => {
+    expect(refusal(() => call({ quux: 1 }))).toContain(`${functionName} has no option "quux"`);
   });
 
   it('of createProxyServer and createServiceToken rejects', async () => {
@@ -107,6 +107,7 @@ describe('an option of the wrong type', () => {
     ['store', 'redis://localhost', /must be an object with the methods open, .*redisStore/],
     ['cors', true, /must be false or options of the package 'cors'/],
     ['cors', 'https://app.example.com', /Example: cors: \{ origin: /],
+    ['cors', { orgin: 'https://app.example.com' }, /has no option "orgin"\. Did you mean "origin"\?/],
     ['dataDir', '', /must be a non-empty string, not an empty string/],
     ['dataDir', new URL('file:///x'), /must be a non-empty string/],
     ['durability', 'memory', /must be 'disk' or 'process'/],

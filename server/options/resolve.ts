@@ -4,18 +4,18 @@ import { faultLogger, guardedLogger } from '../shared/logger.ts';
 import { checkNames, checkOptions, type Checked } from '../shared/check-options.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
-/** Options of the proxy, checked, with defaults filled in, frozen. */
+/** The validated options of the proxy: frozen, with all defaults. */
 export type ResolvedOptions = Checked<typeof PROXY_OPTIONS>;
 
 const EXAMPLE = "{ jwtSecret: process.env.JWT_SECRET, allowlist: ['https://api.openai.com/**'] }";
 
 /**
  * Checks the options of `durableProxy` and fills in defaults.
- * @param owner the function that was called, for error messages.
- * @throws ConfigurationError that shows a value that works.
+ * @param functionName the function that was called, for error messages.
+ * @throws ConfigurationError with a valid example.
  */
-export function resolveOptions(options: DurableProxyOptions, owner = 'durableProxy'): ResolvedOptions {
-  const resolved = checkOptions(owner, PROXY_OPTIONS, options, `${owner}(${EXAMPLE})`);
+export function resolveOptions(options: DurableProxyOptions, functionName = 'durableProxy'): ResolvedOptions {
+  const resolved = checkOptions(functionName, PROXY_OPTIONS, options, `${functionName}(${EXAMPLE})`);
   const { store, durableStreamsUrl, dataDir } = resolved;
   if ([store, durableStreamsUrl, dataDir].filter((each) => each !== undefined).length > 1) {
     throw new ConfigurationError(
@@ -34,13 +34,13 @@ export function resolveOptions(options: DurableProxyOptions, owner = 'durablePro
 export function resolveServerOptions(
   options: ProxyServerOptions,
 ): Checked<typeof SERVER_OPTIONS> & { readonly proxyOptions: DurableProxyOptions } {
-  const owner = 'createProxyServer';
+  const functionName = 'createProxyServer';
   const names = [...Object.keys(PROXY_OPTIONS), ...Object.keys(SERVER_OPTIONS)];
-  checkNames(owner, names, options, `${owner}(${EXAMPLE})`);
+  checkNames(functionName, names, options, `${functionName}(${EXAMPLE})`);
   const of = (table: object) =>
     Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(table, name)));
   return {
-    ...checkOptions(owner, SERVER_OPTIONS, of(SERVER_OPTIONS), EXAMPLE),
+    ...checkOptions(functionName, SERVER_OPTIONS, of(SERVER_OPTIONS), EXAMPLE),
     proxyOptions: of(PROXY_OPTIONS) as unknown as DurableProxyOptions,
   };
 }

@@ -13,7 +13,7 @@ import type { Telemetry } from '../telemetry/types.ts';
 import type { UpstreamDispatcher } from '../upstream/outbound.ts';
 import type { ExposeUpstreamHeaders } from '../upstream/response-headers.ts';
 import { checkWebhook, type WebhookOptions } from '../webhooks/options.ts';
-import type { OptionTable } from '../shared/check-options.ts';
+import { checkNames, type OptionTable } from '../shared/check-options.ts';
 import {
   callback,
   flag,
@@ -39,16 +39,26 @@ const LOGGER: OptionSpec<Logger, Logger> = {
   fallback: silentLogger, // replaced for each proxy by `resolveOptions`
 };
 
+const CORS_NAMES: Readonly<Record<keyof CorsOptions, true>> = {
+  origin: true,
+  methods: true,
+  allowedHeaders: true,
+  exposedHeaders: true,
+  credentials: true,
+  maxAge: true,
+  preflightContinue: true,
+  optionsSuccessStatus: true,
+};
+
 const CORS: OptionSpec<CorsOptions | false, CorsOptions> = {
   fallback: {},
   check(name, value) {
-    if (value === false || isObject(value)) return value as CorsOptions | false;
-    throw wrongType(
-      name,
-      "false or options of the package 'cors'",
-      value,
-      `${name}: { origin: 'https://app.example.com' }`,
-    );
+    const example = `${name}: { origin: 'https://app.example.com' }`;
+    if (value !== false && !isObject(value))
+      throw wrongType(name, "false or options of the package 'cors'", value, example);
+    // A misspelled `origin` would otherwise allow every origin.
+    if (value !== false) checkNames(name, Object.keys(CORS_NAMES), value, example);
+    return value as CorsOptions | false;
   },
 };
 
@@ -94,12 +104,12 @@ const RECOVERY: OptionSpec<readonly UpstreamRecovery[], readonly UpstreamRecover
     const names = recoveries.map((one) => one.name);
     const isNamed = names.every((own) => typeof own === 'string' && own !== '');
     if (isNamed && new Set(names).size === names.length) return Object.freeze(recoveries);
-    throw new ConfigurationError(`Each recovery in ${name} must have a name of its own. Example: ${example}`);
+    throw new ConfigurationError(`Each recovery in ${name} must have a unique name. Example: ${example}`);
   },
 };
 
 /**
- * Every option of `durableProxy`: its validation and default. Each numeric option becomes a command line flag.
+ * Every option of `durableProxy`: its validation and default. Each option with `help` becomes a command line flag.
  * `satisfies` makes a missing entry a compile error.
  */
 export const PROXY_OPTIONS = {
@@ -251,5 +261,6 @@ export const SERVER_OPTIONS = {
     help: 'maximum size of the target and headers of a request',
   }),
   metrics: flag(false),
+  inspector: flag(false),
 } as const satisfies OptionTable &
   Record<Exclude<keyof ProxyServerOptions, keyof DurableProxyOptions>, unknown>;

@@ -2,9 +2,13 @@ import type { Logger } from '../shared/logger.ts';
 import type { Processes } from '../coordination/types.ts';
 import { INTERRUPTED } from '../store/interrupted.ts';
 import { metadataOf } from '../store/metadata.ts';
-import { StoreError, type StreamEnd, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { StreamEnd, StreamInfo, StreamStore } from '../store/types.ts';
 
-/** Milliseconds between two checks of the processes whose streams are being read. With the lease: noticed within 6 s. */
+/**
+ * Milliseconds between two checks of the processes whose streams are being read. A death is detected within 6 s,
+ * which includes the lease.
+ */
 const CHECK_MS = 1_000;
 
 export interface GuardianOptions {
@@ -25,19 +29,22 @@ interface Watched {
   waiting: number;
 }
 
-/** Closes streams of dead processes as `interrupted`, so that their readers do not wait forever. */
+/**
+ * Continues the streams of dead processes, or closes them as `interrupted`, so that readers do not wait forever. Checks
+ * only streams that are read in this process. `OrphanKeeper` finds the others.
+ */
 export class Guardian {
   readonly #options: GuardianOptions;
   /** Streams of other processes that have readers in this process. */
   readonly #watched = new Map<string, Watched>();
   #timer: NodeJS.Timeout | undefined;
-  #isLooking = false;
+  #isChecking = false;
 
   constructor(options: GuardianOptions) {
     this.#options = options;
   }
 
-  /** Returns the stream. Closes it first if its process is dead. */
+  /** Returns the stream. Continues or closes it first if its process is dead. */
   async reconcile(streamId: string, info: StreamInfo): Promise<StreamInfo> {
     if (info.end || (await this.#isHeld(metadataOf(info).owner, streamId))) return info;
     await this.#close(streamId, info);
@@ -46,7 +53,7 @@ export class Guardian {
 
   /**
    * Watches a stream while it has readers.
-   * @returns the function that ends the watch.
+   * @returns a function that ends the watch.
    */
   watch(streamId: string, info: StreamInfo): () => void {
     if (info.end || this.#options.isRunning(streamId)) return () => undefined;
@@ -75,8 +82,8 @@ export class Guardian {
 
   /** Checks the processes of all watched streams. At most one pass runs at a time. */
   async #check(): Promise<void> {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     const alive = new Set<string>();
     try {
       for (const [streamId, watched] of [...this.#watched]) {
@@ -85,7 +92,7 @@ export class Guardian {
         if (await this.#isStillOwned(streamId, watched)) alive.add(watched.owner);
       }
     } finally {
-      this.#isLooking = false;
+      this.#isChecking = false;
     }
   }
 
@@ -117,7 +124,7 @@ export class Guardian {
       logger.warn({ streamId, owner }, 'closed the stream of a process that no longer exists');
       return true;
     } catch (error) {
-      const code = error instanceof StoreError ? error.code : undefined;
+      const code = isStoreError(error) ? error.code : undefined;
       if (code !== 'NOT_FOUND' && code !== 'FENCED') throw error;
       return code === 'NOT_FOUND';
     }

@@ -1,9 +1,10 @@
-import type { Readable } from 'node:stream';
 import type { FormatReader } from '../formats/reader.ts';
 import { retry, type Pauses } from '../shared/retry.ts';
 import type { StorageMeter } from '../quota/quota.ts';
-import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../store/types.ts';
-import { classifyBodyError, discardBody } from '../upstream/client.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { Fence, StoreError, StreamEnd, StreamStore } from '../store/types.ts';
+import { classifyBodyError } from '../upstream/client.ts';
+import type { Source } from './source.ts';
 import { endOfBody, endOfFailure, withUsage } from './verdict.ts';
 
 /** Unwritten bytes above which the upstream is paused. It is resumed when they are being written. */
@@ -21,7 +22,10 @@ const DELETED: StreamEnd = {
 };
 const QUOTA_EXCEEDED: StreamEnd = {
   outcome: 'too-large',
-  error: { code: 'STORAGE_QUOTA_EXCEEDED', message: 'The storage limit was reached in mid-answer' },
+  error: {
+    code: 'STORAGE_QUOTA_EXCEEDED',
+    message: 'The storage limit was reached before the answer was complete',
+  },
 };
 
 export interface PumpOptions {
@@ -31,10 +35,13 @@ export interface PumpOptions {
   readonly maxBytes: number;
   /** Limits the stored bytes in total: bytes over the limit are dropped, and the stream is closed as `too-large`. */
   readonly meter: StorageMeter;
-  /** `upstreamLingerMs`: milliseconds that the connection may stay open after the end of the answer by its format. */
+  /**
+   * `upstreamLingerMs`: milliseconds that the connection may stay open after the answer has ended according to its
+   * format.
+   */
   readonly lingerMs: number;
   readonly onFirstByte: () => void;
-  /** Called with the milliseconds of each append that the store accepted. */
+  /** Called with the milliseconds of each append that the store accepted. Must not throw. */
   readonly onAppend?: ((ms: number) => void) | undefined;
   /** Called when the outcome is decided, before it is stored. */
   readonly onEnd?: () => void;
@@ -52,8 +59,9 @@ export interface PumpOptions {
 }
 
 /**
- * Copies the upstream body into the store. At most one append is in flight; chunks that arrive meanwhile are batched
- * into the next one, so latency stays low and batching grows with load. The last bytes and the closing are one write.
+ * Copies the upstream body into the store. At most one append is in flight; chunks that arrive during it are batched
+ * into the next one, so latency stays low and batching grows with load. The last bytes and the end are stored in one
+ * write.
  */
 export class Pump {
   /** Resolves when the stream is closed or deleted. Never rejects. */
@@ -61,16 +69,17 @@ export class Pump {
   /** Bytes of the stream so far: received from the upstream by this process, or stored before. */
   bytes: number;
 
-  /** Releases the stream for another process. Undefined if no other process could continue it. */
+  /** Releases the stream for another process. Undefined if no other process can continue the stream. */
   handOver: (() => Promise<void>) | undefined;
 
   readonly #options: PumpOptions;
   #isReleased = false;
-  #body: Readable | undefined;
+  #source: Source | undefined;
   #reader: FormatReader | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #appending = false;
+  #appendStartedAt = 0;
   #end: StreamEnd | undefined;
   #closing = false;
   #onFlushed: (() => void)[] = [];
@@ -84,36 +93,33 @@ export class Pump {
   }
 
   /**
-   * Starts reading the upstream's body. Called at most once. Discards the body if the stream has ended meanwhile.
+   * Starts reading the upstream's body. Called at most once. Discards the body if the stream has already ended.
    * @param reader parses the format of the answer.
    */
-  attach(body: Readable, reader?: FormatReader): void {
-    if (this.#end) return discardBody(body);
-    this.#body = body;
+  attach(source: Source, reader?: FormatReader): void {
+    if (this.#end) return source.discard();
+    this.#source = source;
     this.#reader = reader;
-    body
-      .on('data', (chunk: Buffer) => this.#take(chunk))
-      .on('end', () => this.#endWith(endOfBody(reader)))
-      .on('error', (error) => this.#fail(error))
-      // A body that is destroyed without an error emits only `close`. After an end, this has no effect.
-      .on('close', () => this.#fail(new Error('the connection closed before the body ended')));
-    // A body that has failed already emits no event.
-    if (body.destroyed) this.#fail(body.errored ?? new Error('the body was destroyed'));
+    source.deliverTo({
+      data: (chunk) => this.#take(chunk),
+      ended: () => this.#endWith(endOfBody(reader)),
+      failed: (error) => this.#endWith(endOfFailure(endOfBodyError(error), reader)),
+    });
   }
 
   /** Ends the stream with these bytes instead of a body: the upstream's error response. */
   refuse(end: StreamEnd, bytes: Uint8Array): void {
     if (this.#end) return;
-    this.#keep(bytes.subarray(0, this.#options.meter.room));
+    this.#keep(bytes.subarray(0, Math.max(0, this.#options.meter.room)));
     this.#endWith(end);
   }
 
   /** True if received bytes have not been stored. */
   get isBehind(): boolean {
-    return this.#appending || this.#pendingBytes > 0 || (this.#body?.readableLength ?? 0) > 0;
+    return this.#appending || this.#pendingBytes > 0 || (this.#source?.isBehind ?? false);
   }
 
-  /** Resolves when all received bytes are stored. Does not resolve if the stream ends before. */
+  /** Resolves when all received bytes are stored. Does not resolve if the stream ends first. */
   flushed(): Promise<void> {
     return this.isBehind ? new Promise((resolve) => this.#onFlushed.push(resolve)) : Promise.resolve();
   }
@@ -123,8 +129,8 @@ export class Pump {
    * first end counts.
    */
   stop(end: StreamEnd): Promise<StreamEnd> {
-    // Bytes that backpressure had left in the body were received too.
-    while (!this.#end && this.#body && this.#body.read() !== null);
+    // Bytes that backpressure had left in the source were received too.
+    if (!this.#end) this.#source?.drain();
     this.#endWith(end);
     return this.done;
   }
@@ -143,7 +149,7 @@ export class Pump {
    * is decided. Resolves with `isReleased`.
    */
   async release(): Promise<boolean> {
-    while (!this.#end && this.#body && this.#body.read() !== null);
+    if (!this.#end) this.#source?.drain();
     if (!this.#end) {
       this.#isReleased = true;
       this.#endWith(HANDED_OVER);
@@ -152,7 +158,7 @@ export class Pump {
     return this.#isReleased;
   }
 
-  #take(chunk: Buffer): void {
+  #take(chunk: Uint8Array): void {
     if (this.#end) return;
     if (this.bytes === 0) this.#options.onFirstByte();
     const { maxBytes, meter } = this.#options;
@@ -165,7 +171,7 @@ export class Pump {
     }
     this.#keep(chunk);
     if (!this.#appending) this.#append();
-    else if (this.#pendingBytes > HIGH_WATER_BYTES) this.#body?.pause();
+    else if (this.#pendingBytes > HIGH_WATER_BYTES) this.#source?.pause();
   }
 
   #keep(chunk: Uint8Array): void {
@@ -176,28 +182,29 @@ export class Pump {
     this.#pendingBytes += chunk.length;
     this.#reader?.push(chunk);
     if (this.#reader?.isFinal) this.#linger();
+    // In some formats, an event that looks like the end may be followed by more of the answer.
+    else clearTimeout(this.#lingering);
   }
 
-  /** Waits for bytes after the end by the format, and for the upstream to close its connection. */
+  /**
+   * After the answer has ended according to its format, waits for more bytes or for the upstream to close its
+   * connection.
+   */
   #linger(): void {
     clearTimeout(this.#lingering);
     this.#lingering = setTimeout(() => {
       // A paused body may have more bytes.
-      if (this.#body?.isPaused()) this.#linger();
+      if (this.#source?.isPaused) this.#linger();
       else void this.stop(endOfBody(this.#reader));
     }, this.#options.lingerMs);
-  }
-
-  #fail(error: Error): void {
-    this.#endWith(endOfFailure(endOf(error), this.#reader));
   }
 
   #endWith(end: StreamEnd): void {
     if (this.#end) return;
     this.#end = end;
     clearTimeout(this.#lingering);
-    // Also after a complete answer, because an upstream may keep its connection open.
-    if (this.#body && !this.#body.readableEnded) discardBody(this.#body);
+    // Needed after a complete answer too, because an upstream may keep its connection open.
+    this.#source?.discard();
     this.#options.onEnd?.();
     if (!this.#appending) void this.#close();
   }
@@ -205,14 +212,14 @@ export class Pump {
   #append(): void {
     const { store, streamId, onAppend } = this.#options;
     this.#appending = true;
-    let appended = store.append(streamId, this.#drain(), this.#options.fence);
-    if (onAppend) appended = timed(appended, onAppend);
-    appended.then(this.#onAppended, this.#onLost);
+    if (onAppend) this.#appendStartedAt = performance.now();
+    store.append(streamId, this.#drain(), this.#options.fence).then(this.#onAppended, this.#onLost);
   }
 
   readonly #onAppended = (): void => {
     this.#appending = false;
-    if (this.#body?.isPaused()) this.#body.resume();
+    this.#options.onAppend?.(performance.now() - this.#appendStartedAt);
+    if (this.#source?.isPaused) this.#source.resume();
     if (this.#end) void this.#close();
     else if (this.#pendingBytes > 0) this.#append();
     else if (this.#onFlushed.length > 0 && !this.isBehind) {
@@ -224,8 +231,8 @@ export class Pump {
     this.#appending = false;
     // It is unknown whether those bytes were written; retrying could store them twice.
     this.#drain();
-    const end = lostStore(error);
-    if (error instanceof StoreError && error.code === 'FENCED') {
+    const end = endOfStoreFailure(error);
+    if (isStoreError(error, 'FENCED')) {
       // Another process continues the stream, so this process must not close it.
       this.#closing = this.#isReleased = true;
       this.#finish(end);
@@ -244,8 +251,10 @@ export class Pump {
     }
     let end = withUsage(this.#end!, this.#reader);
     if (this.handOver && this.#pendingBytes > 0) {
-      // Once the end is noted, another process may close the stream.
-      await store.append(streamId, this.#drain(), fence).catch((err: unknown) => (end = lostStore(err)));
+      // `close` stores the end in the metadata first; from then on, another process may close the stream.
+      await store.append(streamId, this.#drain(), fence).catch((err: unknown) => {
+        end = withUsage(endOfStoreFailure(err), this.#reader);
+      });
     }
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
     const attempt = async (): Promise<StreamEnd> => {
@@ -253,7 +262,7 @@ export class Pump {
         return await close(end, last);
       } catch (error) {
         // Whether those bytes were written is unknown.
-        if (last && isTemporary(error)) end = withUsage(lostStore(error), this.#reader);
+        if (last && isTemporary(error)) end = withUsage(endOfStoreFailure(error), this.#reader);
         last = undefined;
         throw error;
       }
@@ -264,7 +273,7 @@ export class Pump {
     } catch (error) {
       if (isTemporary(error)) return this.#finish(end);
       this.#isReleased = (error as StoreError).code === 'FENCED';
-      this.#finish(this.#isReleased ? lostStore(error) : DELETED);
+      this.#finish(this.#isReleased ? endOfStoreFailure(error) : DELETED);
     }
   }
 
@@ -277,16 +286,9 @@ export class Pump {
   }
 }
 
-/** Reports how long a promise took to resolve. */
-async function timed(promise: Promise<void>, report: (ms: number) => void): Promise<void> {
-  const begunAt = performance.now();
-  await promise;
-  report(performance.now() - begunAt);
-}
-
 /** Returns false if the stream was deleted or adopted by another process. */
 function isTemporary(error: unknown): boolean {
-  return !(error instanceof StoreError && (error.code === 'FENCED' || error.code === 'NOT_FOUND'));
+  return !isStoreError(error, 'FENCED', 'NOT_FOUND');
 }
 
 function tooLarge(maxBytes: number): StreamEnd {
@@ -296,7 +298,7 @@ function tooLarge(maxBytes: number): StreamEnd {
   };
 }
 
-function endOf(error: Error): StreamEnd {
+function endOfBodyError(error: Error): StreamEnd {
   const code = (error as { code?: unknown }).code;
   return classifyBodyError(error) === 'timeout'
     ? {
@@ -310,16 +312,16 @@ function endOf(error: Error): StreamEnd {
         outcome: 'upstream-error',
         error: {
           code: 'UPSTREAM_ERROR',
-          message: `The answer was cut off: the connection to the upstream broke${typeof code === 'string' ? ` (${code})` : ''}`,
+          message: `The answer was cut off: the connection to the upstream failed${typeof code === 'string' ? ` (${code})` : ''}`,
         },
       };
 }
 
 /** Returns the end of a stream after a failure of the store. */
-export function lostStore(error: unknown): StreamEnd {
-  const reason = error instanceof StoreError && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
+export function endOfStoreFailure(error: unknown): StreamEnd {
+  const reason = isStoreError(error) && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
   return {
     outcome: 'interrupted',
-    error: { code: reason, message: 'The store of streams failed in mid-answer' },
+    error: { code: reason, message: 'The stream store failed before the answer was complete' },
   };
 }

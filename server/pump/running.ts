@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { ProxyError } from '../shared/errors.ts';
+import { MAX_TIMER_MS } from '../shared/max-timer.ts';
 import type { StreamEnd } from '../store/types.ts';
 import type { Pump } from './pump.ts';
-import { Turns } from './turns.ts';
+import { StartQueue } from './start-queue.ts';
 
 export interface RunningLimits {
   readonly maxConcurrentStreams: number;
@@ -22,7 +23,7 @@ export interface Slot {
   release(): void;
 }
 
-/** Milliseconds that a shutdown waits until the store has closed streams. */
+/** Milliseconds that a shutdown waits for the store to close streams. */
 const CLOSE_GRACE_MS = 5_000;
 
 /** Seconds after which a rejected caller should retry (RFC 9110, section 10.2.3). */
@@ -31,31 +32,31 @@ const RETRY_AFTER_SECONDS = '2';
 /** The running streams and creates of this process, for limits, aborts and shutdown. */
 export class RunningStreams {
   /** Limits how many streams start at the same time. */
-  readonly turns = new Turns();
+  readonly starts = new StartQueue();
 
   readonly #pumps = new Map<string, Pump>();
   /** Creates without a stream yet, by the id of their future stream. */
-  readonly #waiting = new Map<string, AbortController>();
+  readonly #creates = new Map<string, AbortController>();
   readonly #streams: Count;
   readonly #uploads: Count;
-  readonly #gone = new AbortController();
+  readonly #gaveUp = new AbortController();
   #closing = false;
   #onIdle: (() => void) | undefined;
 
   constructor(limits: RunningLimits) {
     this.#streams = new Count(limits);
     this.#uploads = new Count(limits);
-    // While a store is unavailable, each stream that waits to be closed listens to it.
-    setMaxListeners(0, this.#gone.signal);
+    // While a store is unavailable, each stream that waits to be closed has a listener on this signal.
+    setMaxListeners(0, this.#gaveUp.signal);
   }
 
   get size(): number {
     return this.#streams.total;
   }
 
-  /** Aborts when this process stops managing its streams. */
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  /** Aborts when a shutdown no longer waits for the store to close streams. */
+  get gaveUp(): AbortSignal {
+    return this.#gaveUp.signal;
   }
 
   get(streamId: string): Pump | undefined {
@@ -64,24 +65,24 @@ export class RunningStreams {
 
   /** Returns true if this process creates or pumps the stream. */
   has(streamId: string): boolean {
-    return this.#waiting.has(streamId) || this.#pumps.has(streamId);
+    return this.#creates.has(streamId) || this.#pumps.has(streamId);
   }
 
-  /** Cancels a create without a stream. Does nothing if there is none with this id. */
+  /** Cancels a create without a stream. Does nothing if there is no such create. */
   cancel(streamId: string, reason: ProxyError): void {
-    this.#waiting.get(streamId)?.abort(reason);
+    this.#creates.get(streamId)?.abort(reason);
   }
 
   /**
    * Takes a slot for an upload before the request body is read, so that the limits bound memory. Uploads count
-   * separately from running streams: a repeated create must find its stream although that stream took the last slot.
-   * @param waiting is aborted if the proxy closes or the create is canceled before the stream exists.
+   * separately from running streams: a repeated create must find its stream even if that stream took the last slot.
+   * @param abortController aborted if the proxy closes or the create is canceled before the stream exists.
    * @throws ProxyError `SHUTTING_DOWN` or `TOO_MANY_STREAMS`, both with Retry-After.
    */
-  take(subject: string | undefined, streamId: string, waiting: AbortController): Slot {
+  take(subject: string | undefined, streamId: string, abortController: AbortController): Slot {
     if (this.#closing) throw shuttingDown();
     let giveBack = this.#uploads.take(subject);
-    this.#waiting.set(streamId, waiting);
+    this.#creates.set(streamId, abortController);
     let started = false;
     let released = false;
     const start = (): void => {
@@ -98,11 +99,11 @@ export class RunningStreams {
     const release = (): void => {
       if (released) return;
       released = true;
-      this.#waiting.delete(streamId);
+      this.#creates.delete(streamId);
       giveBack();
     };
     const occupy = (id: string, pump: Pump): void => {
-      this.#waiting.delete(id);
+      this.#creates.delete(id);
       this.#pumps.set(id, pump);
       void pump.done.then(() => {
         this.#pumps.delete(id);
@@ -112,7 +113,7 @@ export class RunningStreams {
     return { start, occupy, release };
   }
 
-  /** Registers a stream of another process, regardless of limits: it was running already. */
+  /** Registers a stream that this process has adopted, regardless of limits: it was running already. */
   adopt(subject: string | undefined, streamId: string, pump: Pump): void {
     const giveBack = this.#streams.force(subject);
     this.#pumps.set(streamId, pump);
@@ -124,15 +125,15 @@ export class RunningStreams {
   }
 
   /**
-   * Rejects new streams, releases streams that another process can continue, waits for the rest, and stops with this
-   * end those that run after `drainMs`.
+   * Rejects new streams, releases streams that another process can continue, waits `drainMs` for the others, and
+   * stops those that are still running with `end`.
    */
   async close(drainMs: number, end: StreamEnd): Promise<void> {
     this.#closing = true;
     await Promise.all([...this.#pumps.values()].map(async (pump) => pump.handOver?.()));
     await this.#idleWithin(drainMs);
-    for (const waiting of this.#waiting.values()) waiting.abort(shuttingDown());
-    const timer = setTimeout(() => this.#gone.abort(), CLOSE_GRACE_MS);
+    for (const create of this.#creates.values()) create.abort(shuttingDown());
+    const timer = setTimeout(() => this.#gaveUp.abort(), CLOSE_GRACE_MS);
     await Promise.all([...this.#pumps.values()].map((pump) => pump.stop(end)));
     clearTimeout(timer);
   }
@@ -144,7 +145,7 @@ export class RunningStreams {
   #idleWithin(ms: number): Promise<void> {
     if (this.#streams.total === 0 || ms <= 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, Math.min(ms, MAX_TIMER_MS));
       this.#onIdle = () => {
         clearTimeout(timer);
         resolve();
@@ -169,7 +170,7 @@ class Count {
    */
   take(subject: string | undefined): () => void {
     const { maxConcurrentStreams, maxConcurrentStreamsPerSubject } = this.#limits;
-    if (this.total >= maxConcurrentStreams) throw tooMany(maxConcurrentStreams, 'in all');
+    if (this.total >= maxConcurrentStreams) throw tooMany(maxConcurrentStreams, 'in total');
     const ofSubject = subject === undefined ? 0 : (this.#bySubject.get(subject) ?? 0);
     if (ofSubject >= maxConcurrentStreamsPerSubject)
       throw tooMany(maxConcurrentStreamsPerSubject, 'for one subject');

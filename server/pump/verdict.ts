@@ -7,13 +7,13 @@ const TRUNCATED: StreamEnd = {
   outcome: 'truncated',
   error: {
     code: 'UPSTREAM_TRUNCATED',
-    message: 'The upstream ended its response before the answer was over by its own format',
+    message: 'The upstream ended its response before the answer was complete by its own format',
   },
 };
 
 /**
  * Returns the end of a stream whose upstream's body ended.
- * @param reader undefined if the format is not considered.
+ * @param reader undefined if the format of the answer is not read.
  */
 export function endOfBody(reader: FormatReader | undefined): StreamEnd {
   if (reader?.error) return reportedEnd(reader.error.code);
@@ -21,8 +21,8 @@ export function endOfBody(reader: FormatReader | undefined): StreamEnd {
 }
 
 /**
- * Returns the end of a stream whose upstream's body failed. A failure after the end of the answer by its format is
- * ignored.
+ * Returns the end of a stream whose upstream's body failed. A failure after the answer has ended according to its
+ * format is ignored.
  */
 export function endOfFailure(failure: StreamEnd, reader: FormatReader | undefined): StreamEnd {
   return reader?.error || reader?.state === 'ended' ? endOfBody(reader) : failure;

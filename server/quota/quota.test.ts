@@ -55,6 +55,13 @@ const keep = async (quota: StorageQuota, id: string, bytes: number, subject?: st
 };
 
 describe('the storage quota', () => {
+  it('counts the stored bytes of a stream that another process began', async () => {
+    const quota = start({ maxStoredBytes: 10_000 + OVERHEAD });
+    await keep(quota, 'stream', 6_000);
+    quota.open('stream', undefined, 6_000).add(4_000);
+    expect(await admits(quota)).toBe(false);
+  });
+
   it('does nothing if both limits are off', async () => {
     const quota = start({});
     await keep(quota, 'stream', 1e12);

@@ -19,7 +19,7 @@ export interface StorageMeter {
   /** Bytes that may still be stored. Negative if other streams exceeded the limit. */
   readonly room: number;
   add(bytes: number): void;
-  /** Ends the counting: the stream is closed. */
+  /** Ends the counting, after the stream was closed. */
   close(): void;
 }
 
@@ -31,8 +31,11 @@ export interface StorageQuota {
    * @throws ProxyError `STORAGE_QUOTA_EXCEEDED`; StoreError `UNAVAILABLE` if the stored size is not known within 5 s.
    */
   admit(subject: string | undefined): Promise<void>;
-  /** Counts a stream that was created. */
-  open(streamId: string, subject: string | undefined): StorageMeter;
+  /**
+   * Counts a stream that was created, or that this process continues.
+   * @param storedBytes bytes that are stored already. Default 0.
+   */
+  open(streamId: string, subject: string | undefined, storedBytes?: number): StorageMeter;
   /** Frees the space of a deleted stream. */
   deleted(streamId: string, subject: string | undefined): void;
   stop(): Promise<void>;
@@ -107,15 +110,15 @@ class SharedQuota implements StorageQuota {
     );
   }
 
-  open(streamId: string, subject: string | undefined): StorageMeter {
-    let bytes = STREAM_OVERHEAD_BYTES;
-    let toldBytes = 0;
+  open(streamId: string, subject: string | undefined, storedBytes = 0): StorageMeter {
+    let bytes = STREAM_OVERHEAD_BYTES + storedBytes;
+    let reportedBytes = 0;
     const record = () => ({ streamId, subject, bytes });
-    const tell = () => {
-      toldBytes = bytes;
+    const report = () => {
+      reportedBytes = bytes;
       this.#note(record());
     };
-    tell();
+    report();
     const room = () => this.#room(subject);
     return {
       get room() {
@@ -123,14 +126,14 @@ class SharedQuota implements StorageQuota {
       },
       add: (growth) => {
         bytes += growth;
-        const untold = bytes - toldBytes;
-        if (untold < STEP_BYTES) return this.#usage.set(record(), this.#logs.newest);
-        tell();
-        this.#urgentBytes += untold;
+        const unreported = bytes - reportedBytes;
+        if (unreported < STEP_BYTES) return this.#usage.set(record(), this.#logs.newest);
+        report();
+        this.#urgentBytes += unreported;
         if (this.#urgentBytes >= URGENT_BYTES) this.#write().catch((err: unknown) => this.#warn(err));
       },
       close: () => {
-        if (bytes > toldBytes) tell();
+        if (bytes > reportedBytes) report();
       },
     };
   }
@@ -213,8 +216,8 @@ class SharedQuota implements StorageQuota {
   }
 
   /**
-   * Checks, in only one process, which streams with an old record still exist. Writes new records for them, then a note
-   * with which all processes forget the others. If it fails, the next check includes the same streams.
+   * Checks, in only one process, which streams with an old record still exist. Writes new records for them, then a
+   * note after which all processes remove the other records. If it fails, the next check includes the same streams.
    */
   async #review(): Promise<void> {
     const { due } = this.#logs;
@@ -235,6 +238,6 @@ class SharedQuota implements StorageQuota {
   }
 
   #warn(err: unknown): void {
-    this.#logger.warn({ err }, 'could not exchange what is stored with other processes');
+    this.#logger.warn({ err }, 'could not exchange records of stored bytes with other processes');
   }
 }

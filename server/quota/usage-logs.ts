@@ -1,9 +1,11 @@
 import { OFFSET_START } from '../../protocol/query.ts';
-import { LineSplitter } from '../store/log.ts';
-import { StoreError, type Offset, type StreamStore } from '../store/types.ts';
+import { LineSplitter, sharedLogInit } from '../store/log.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import { logLine, parseLogLine } from '../store/record-version.ts';
+import type { Offset, StreamStore } from '../store/types.ts';
 import type { UsageRecord } from './usage.ts';
 
-/** Longest time between two checks whether a stream still exists, if its TTL is longer or infinite. */
+/** Maximum seconds between two checks of whether a stream still exists, if its TTL is longer or infinite. */
 const MAX_KEPT_SECONDS = 604_800;
 const BUCKETS_PER_TTL = 8;
 const MIN_BUCKET_MS = 1_000;
@@ -11,7 +13,7 @@ const MIN_BUCKET_MS = 1_000;
 const BUCKETS_READ = BUCKETS_PER_TTL + 4;
 const READ_BYTES = 262_144;
 
-/** A line of a log: a record, or the note that no stream needs its record in `reviewed` or an earlier log. */
+/** A line of a log: a record, or a note that all records in the log `reviewed` and in earlier logs are obsolete. */
 type Line = UsageRecord | { readonly reviewed: number };
 
 interface Cursor {
@@ -63,7 +65,7 @@ export class UsageLogs {
    */
   async append(lines: readonly Line[]): Promise<number> {
     const bucket = this.newest;
-    const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const bytes = Buffer.from(lines.map((line) => `${logLine(line)}\n`).join(''));
     if (this.#created !== bucket) await this.#create(bucket);
     try {
       await this.#store.append(this.#idOf(bucket), bytes);
@@ -87,10 +89,10 @@ export class UsageLogs {
     for (const bucket of this.#cursors.keys()) if (bucket < newest - 1) this.#cursors.delete(bucket);
   }
 
-  /** Returns true in exactly one process. */
+  /** Takes the check of a log's streams. Returns true in exactly one process. */
   takeReview(bucket: number): Promise<boolean> {
     const ttlSeconds = Math.ceil((this.bucketMs * BUCKETS_READ) / 1_000);
-    return this.#store.create(`${this.#idOf(bucket)}-review`, logInit(ttlSeconds));
+    return this.#store.create(`${this.#idOf(bucket)}-review`, sharedLogInit(ttlSeconds));
   }
 
   async #readOne(bucket: number, reader: UsageReader): Promise<void> {
@@ -114,7 +116,7 @@ export class UsageLogs {
 
   async #create(bucket: number): Promise<void> {
     const ttlSeconds = Math.ceil((this.#ttlMs + BUCKETS_READ * this.bucketMs) / 1_000);
-    await this.#store.create(this.#idOf(bucket), logInit(ttlSeconds));
+    await this.#store.create(this.#idOf(bucket), sharedLogInit(ttlSeconds));
     this.#created = bucket;
   }
 
@@ -123,26 +125,13 @@ export class UsageLogs {
   }
 }
 
-function logInit(ttlSeconds: number) {
-  return { contentType: 'application/x-ndjson', ttlSeconds, outlivesProcess: true, metadata: {} };
-}
-
 function take(text: string, bucket: number, reader: UsageReader): void {
-  const line = parseLine(text);
+  const line = parseLogLine(text, 'The record of stored bytes') as Line | undefined;
   if (!line) return;
   if ('reviewed' in line) reader.onReviewed(line.reviewed);
   else reader.onRecord(line, bucket);
 }
 
-function parseLine(text: string): Line | undefined {
-  try {
-    return JSON.parse(text) as Line;
-  } catch {
-    // A line written by another version.
-    return undefined;
-  }
-}
-
 function isMissing(error: unknown): boolean {
-  return error instanceof StoreError && error.code === 'NOT_FOUND';
+  return isStoreError(error, 'NOT_FOUND');
 }

@@ -18,7 +18,7 @@ interface Tally {
   streams: number;
 }
 
-interface Entry {
+interface StreamUsage {
   readonly tally: Tally;
   /** 0 after the stream was deleted. */
   bytes: number;
@@ -28,7 +28,7 @@ interface Entry {
 
 /** Sums the stored bytes, in total and per subject. */
 export class Usage {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, StreamUsage>();
   readonly #tallies = new Map<string | undefined, Tally>();
   #total = 0;
 
@@ -71,7 +71,7 @@ export class Usage {
     return records;
   }
 
-  /** Forgets all streams whose newest record is in this log or an earlier one. */
+  /** Removes all streams whose newest record is in this log or an earlier one. */
   forgetUntil(bucket: number): void {
     for (const [streamId, entry] of this.#entries) {
       if (entry.bucket > bucket) continue;
@@ -82,7 +82,7 @@ export class Usage {
     }
   }
 
-  #resize(entry: Entry, bytes: number): void {
+  #resize(entry: StreamUsage, bytes: number): void {
     const growth = bytes - entry.bytes;
     entry.bytes = bytes;
     entry.tally.bytes += growth;

@@ -4,10 +4,11 @@ import { ProxyError } from '../shared/errors.ts';
 import { matchesNone, rangeOf } from '../http/conditional.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
+import { LIVE_CACHE_CONTROL } from '../http/sse-headers.ts';
 import type { StreamInfo } from '../store/types.ts';
 import { contentTypeOf } from '../store/upstream-head.ts';
 import type { BytePositions } from './byte-positions.ts';
-import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STORED_CACHE_CONTROL } from './headers.ts';
+import { positionHeaders, readHeaders, STORED_CACHE_CONTROL } from './headers.ts';
 import { safeType } from './media-type.ts';
 
 /**

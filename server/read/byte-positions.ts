@@ -3,7 +3,7 @@ import { StoreError, type Offset, type StreamInfo, type StreamStore } from '../s
 
 /** Maximum number of closed streams whose sizes are cached. */
 const MAX_REMEMBERED = 1_000;
-/** Bytes of one piece, which is the memory that a stalled client occupies. For stores with cheap reads only. */
+/** Bytes of one piece, which is the memory that a stalled client occupies. Used only for stores with cheap reads. */
 const PIECE_BYTES = 65_536;
 
 /**
@@ -39,7 +39,7 @@ export class BytePositions {
     return size;
   }
 
-  /** Reads `length` bytes from a position, in pieces. @throws StoreError also if the stream ends before. */
+  /** Reads `length` bytes from a position, in pieces. @throws StoreError if the store fails or the stream ends before. */
   async *read(id: string, position: number, length: number): AsyncGenerator<Uint8Array> {
     const store = this.#store;
     let offset = (position > 0 && store.offsetAt?.(position)) || OFFSET_START;

@@ -3,31 +3,34 @@ import { OFFSET_NOW } from '../../protocol/query.ts';
 import { matchesNone } from '../http/conditional.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
+import { LIVE_CACHE_CONTROL } from '../http/sse-headers.ts';
 import { isPending } from '../store/metadata.ts';
 import type { Offset, StreamInfo, StreamStore } from '../store/types.ts';
-import {
-  LIVE_CACHE_CONTROL,
-  positionHeaders,
-  readHeaders,
-  STORED_CACHE_CONTROL,
-  STREAM_CONTENT_TYPE,
-} from './headers.ts';
+import { positionHeaders, readHeaders, STORED_CACHE_CONTROL, STREAM_CONTENT_TYPE } from './headers.ts';
 import { infoAt } from './info-at.ts';
 import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
+
+export interface CatchUpOptions {
+  readonly exchange: Pick<Exchange, 'req' | 'res' | 'streamId'>;
+  readonly store: StreamStore;
+  /** State of the stream before the read. */
+  readonly info: StreamInfo;
+  readonly offset: Offset;
+  readonly budget: ReadBudget;
+}
 
 /**
  * Responds with the bytes from an offset, up to a limit.
  * @returns the number of bytes sent.
  */
-export async function catchUp(
-  { req, res }: Exchange,
-  store: StreamStore,
-  info: StreamInfo,
-  streamId: string,
-  offset: Offset,
-  budget: ReadBudget,
-): Promise<number> {
+export async function catchUp({
+  exchange: { req, res, streamId },
+  store,
+  info,
+  offset,
+  budget,
+}: CatchUpOptions): Promise<number> {
   if (offset === OFFSET_NOW) {
     respond(res, 200, {
       ...readHeaders(info),

@@ -12,14 +12,9 @@ import { asciiJson } from '../shared/ascii.ts';
 import { recoveriesOf } from '../store/metadata.ts';
 import type { Frame, StreamEnd, StreamInfo } from '../store/types.ts';
 
-/** Type of all streams in the base protocol. `Upstream-Content-Type` contains the real one. */
+/** Media type of all streams in the base protocol. `Upstream-Content-Type` contains the upstream's own. */
 export const STREAM_CONTENT_TYPE = 'application/octet-stream';
 
-/**
- * Live responses must not be cached, and must not be compressed, because compression delays chunks (RFC 9111, sections
- * 5.2.2.5 to 5.2.2.7).
- */
-export const LIVE_CACHE_CONTROL = 'private, no-store, no-transform';
 /** Clients may cache stored bytes if they revalidate them, because the stream may be deleted. */
 export const STORED_CACHE_CONTROL = 'private, no-cache';
 

@@ -2,16 +2,20 @@ import { STREAM_CURSOR } from '../../protocol/headers.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Offset, StreamStore } from '../store/types.ts';
 import { isClosed, respond } from '../http/response.ts';
+import { LIVE_CACHE_CONTROL } from '../http/sse-headers.ts';
 import { nextCursor } from './cursor.ts';
 import { infoAt } from './info-at.ts';
 import type { ReadBudget } from './read-budget.ts';
 import { readPiece } from './read-piece.ts';
-import { LIVE_CACHE_CONTROL, positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
+import { positionHeaders, readHeaders, STREAM_CONTENT_TYPE } from './headers.ts';
 
-/** Maximum bytes taken from the live tail. More bytes are read from the store at once. */
+/** Maximum bytes taken from the live tail. If there are more, all are read from the store at once. */
 const FRAME_BYTES = 65_536;
 
 export interface LongPollOptions {
+  readonly exchange: Pick<Exchange, 'res' | 'streamId'>;
+  readonly store: StreamStore;
+  readonly offset: Offset;
   readonly timeoutMs: number;
   readonly budget: ReadBudget;
   readonly cursor: string | undefined;
@@ -21,13 +25,14 @@ export interface LongPollOptions {
  * Responds with the bytes after an offset as soon as there are any, or 204 at the timeout. The wait also ends when the
  * upstream's head becomes known.
  */
-export async function longPoll(
-  { res }: Exchange,
-  store: StreamStore,
-  streamId: string,
-  offset: Offset,
-  { timeoutMs, budget, cursor }: LongPollOptions,
-): Promise<number> {
+export async function longPoll({
+  exchange: { res, streamId },
+  store,
+  offset,
+  timeoutMs,
+  budget,
+  cursor,
+}: LongPollOptions): Promise<number> {
   let wake: () => void = () => undefined;
   const readable = new Promise<void>((resolve) => (wake = resolve));
   const follower = await store.follow(streamId, offset, wake, FRAME_BYTES);
@@ -41,8 +46,8 @@ export async function longPoll(
       if (isClosed(res)) return 0;
       frame = follower.next();
     }
-    // A catch-up read returns the position of the reader, which "-1" on an empty stream is not, and all bytes if there
-    // are more than one frame holds.
+    // Reads from the store if there is no frame, to find the reader's position (the offset may be "-1"), or if there
+    // are more bytes than one frame contains.
     if (!frame || (!frame.end && follower.next())) {
       frame = await budget.read(res, (maxBytes) => readPiece(store, streamId, offset, maxBytes));
     }

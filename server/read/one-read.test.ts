@@ -1,7 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { FakeResponse } from '../../tests/support/fake-response.ts';
 import { FakeStream } from '../../tests/support/fake-stream.ts';
-import type { Exchange } from '../http/exchange.ts';
 import { catchUp } from './catch-up.ts';
 import { longPoll } from './long-poll.ts';
 import { ReadBudget } from './read-budget.ts';
@@ -14,7 +13,7 @@ afterEach(() => {
 function begin() {
   const res = new FakeResponse();
   responses.push(res);
-  const exchange = { req: res.req, res: res.response } as Exchange;
+  const exchange = { req: res.req, res: res.response, streamId: 'id' };
   return { res, exchange, stream: new FakeStream() };
 }
 
@@ -24,7 +23,7 @@ const FRAME = { bytes: Buffer.from('late'), next: '4', upToDate: true };
 
 it('writes nothing on a catch-up read if the client disconnects during the read of the store', async () => {
   const { res, exchange, stream } = begin();
-  const reading = catchUp(exchange, stream.store, stream.info, 'id', '0', budget);
+  const reading = catchUp({ exchange, store: stream.store, info: stream.info, offset: '0', budget });
   res.close();
   stream.reads[0]?.(FRAME);
   await reading;
@@ -33,7 +32,7 @@ it('writes nothing on a catch-up read if the client disconnects during the read 
 
 it('writes and reads nothing on a long-poll if the client disconnects while it waits', async () => {
   const { res, exchange, stream } = begin();
-  const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
+  const reading = longPoll({ exchange, store: stream.store, offset: '0', ...POLL });
   await vi.waitFor(() => expect(res.listenerCount('close')).toBe(1));
   res.close();
   await reading;
@@ -45,7 +44,7 @@ it('writes and reads nothing on a long-poll if the client disconnects while it w
 it('does not wait on a long-poll if the client disconnects while the stream is opened', async () => {
   const { res, exchange, stream } = begin();
   const letGo = stream.holdFollow();
-  const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
+  const reading = longPoll({ exchange, store: stream.store, offset: '0', ...POLL });
   res.close();
   letGo();
   await reading;
@@ -55,7 +54,7 @@ it('does not wait on a long-poll if the client disconnects while the stream is o
 
 it('writes nothing on a long-poll if the client disconnects while the rest is read', async () => {
   const { res, exchange, stream } = begin();
-  const reading = longPoll(exchange, stream.store, 'id', '0', POLL);
+  const reading = longPoll({ exchange, store: stream.store, offset: '0', ...POLL });
   await vi.waitFor(() => expect(res.listenerCount('close')).toBe(1));
   stream.add('first');
   stream.add('second');

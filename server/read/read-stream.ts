@@ -4,6 +4,8 @@ import {
   AS,
   AS_UPSTREAM,
   CURSOR,
+  EVENTS,
+  EVENTS_COMPACT,
   LIVE,
   LIVE_LONG_POLL,
   LIVE_SSE,
@@ -30,9 +32,12 @@ const OFFSET_TEXT = /^[^,&=?/\s]{1,255}$/;
  * Handles GET {base}/{id}: the read of the base protocol in its three modes, and the whole body with `as=upstream`
  * (also HEAD).
  */
-export async function readStream(exchange: Exchange, context: Context): Promise<void> {
+export async function readStream(
+  exchange: Exchange,
+  context: LiveReadContext & Pick<Context, 'readBudget' | 'bytePositions'>,
+): Promise<void> {
   const { req, res, query, streamId, caller } = exchange;
-  const { store, options, readBudget } = context;
+  const { store, options, readBudget, readerSlots, readership, guardian, bytePositions } = context;
   const live = singleParam(query, LIVE);
   // `EventSource` reconnects with the id of the last event that it has received.
   const lastId = live === LIVE_SSE ? singleHeader(req, LAST_EVENT_ID) : undefined;
@@ -54,22 +59,26 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   // A catch-up read at `now` needs only the metadata, so `now` is not resolved.
   const offset = asked === OFFSET_NOW && live !== undefined ? info.tail : asked;
   if (live === LIVE_SSE) {
-    await liveRead(context, { res, streamId, offset, cursor, status: 200, headers: {}, subject });
+    const isCompact = singleParam(query, EVENTS) === EVENTS_COMPACT;
+    await liveRead(context, { res, streamId, offset, cursor, isCompact, status: 200, headers: {}, subject });
     return;
   }
-  context.readerSlots.take(streamId, res);
-  context.readership.enter(streamId, info, res);
+  readerSlots.take(streamId, res);
+  readership.enter(streamId, info, res);
   disconnectStalled(res, options.readerStallTimeoutMs);
   const ended = begin(context, live === undefined ? 'catch-up' : 'long-poll', streamId, subject);
-  const release = live === undefined ? () => undefined : context.guardian.watch(streamId, info);
+  const release = live === undefined ? () => undefined : guardian.watch(streamId, info);
   let bytes = 0;
   try {
     bytes =
       as !== undefined
-        ? await sendAsUpstream(exchange, context.bytePositions, info, streamId)
+        ? await sendAsUpstream(exchange, bytePositions, info, streamId)
         : live === undefined
-          ? await catchUp(exchange, store, info, streamId, offset, readBudget)
-          : await longPoll(exchange, store, streamId, offset, {
+          ? await catchUp({ exchange, store, info, offset, budget: readBudget })
+          : await longPoll({
+              exchange,
+              store,
+              offset,
               timeoutMs: options.longPollTimeoutMs,
               budget: readBudget,
               cursor,
@@ -80,11 +89,19 @@ export async function readStream(exchange: Exchange, context: Context): Promise<
   }
 }
 
+/** Dependencies of an SSE read. */
+export type LiveReadContext = Pick<
+  Context,
+  'store' | 'options' | 'encoder' | 'liveReads' | 'guardian' | 'readerSlots' | 'readership' | 'emit'
+>;
+
 export interface LiveReadOptions {
   readonly res: ServerResponse;
   readonly streamId: string;
   readonly offset: Offset;
   readonly cursor: string | undefined;
+  /** True to send compact events. */
+  readonly isCompact: boolean;
   readonly status: 200 | 201 | 202;
   readonly headers: Readonly<Record<string, string>>;
   readonly subject: string | undefined;
@@ -93,10 +110,10 @@ export interface LiveReadOptions {
 }
 
 /**
- * Performs an SSE read: emits its events, and watches the owner of the stream meanwhile.
+ * Performs an SSE read: emits its events, and watches the owner of the stream until it ends.
  * @throws ProxyError `TOO_MANY_READERS`; errors of `readSse`.
  */
-export async function liveRead(context: Context, options: LiveReadOptions): Promise<void> {
+export async function liveRead(context: LiveReadContext, options: LiveReadOptions): Promise<void> {
   const { store, encoder, liveReads, guardian, readerSlots, readership } = context;
   const { logger, readerStallTimeoutMs } = context.options;
   const { res, streamId, subject } = options;
@@ -114,11 +131,16 @@ export async function liveRead(context: Context, options: LiveReadOptions): Prom
   await readSse({ ...options, store, encoder, liveReads, logger, onBegun });
 }
 
-function begin({ emit }: Context, mode: ReadMode, streamId: string, subject: string | undefined) {
-  const begunAt = performance.now();
+function begin(
+  { emit }: Pick<Context, 'emit'>,
+  mode: ReadMode,
+  streamId: string,
+  subject: string | undefined,
+) {
+  const startedAt = performance.now();
   emit({ type: 'read-begun', streamId, subject, mode });
   return (bytes: number) =>
-    emit({ type: 'read-ended', streamId, subject, mode, bytes, durationMs: performance.now() - begunAt });
+    emit({ type: 'read-ended', streamId, subject, mode, bytes, durationMs: performance.now() - startedAt });
 }
 
 function invalidOffset(): ProxyError {

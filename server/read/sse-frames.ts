@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import {
+  BASE64_EVENT,
   CONTROL_EVENT,
   DATA_EVENT,
   PENDING,
@@ -18,6 +20,7 @@ export const OPENING = ': base64\n\n';
 
 const CONTROL_HEAD = `event: ${CONTROL_EVENT}\ndata: `;
 const DATA_HEAD = `event: ${DATA_EVENT}\ndata: `;
+const BASE64_HEAD = `event: ${BASE64_EVENT}\ndata: `;
 
 /**
  * Returns a control event, which follows every data event and contains the reader's position. The whole response is
@@ -53,12 +56,12 @@ export function upstreamEvent(
     streamNextOffset: next,
     streamCursor: cursor,
     ...(upToDate && { upToDate: true }),
-    ...(head ? { upstreamHead: toldHead(head) } : { upstreamState: PENDING }),
+    ...(head ? { upstreamHead: headField(head) } : { upstreamState: PENDING }),
   };
   return `${CONTROL_HEAD}${asciiJson(JSON.stringify(event))}\nid: ${next}\n\n`;
 }
 
-function toldHead({ status, contentType, headers }: StoredHead): UpstreamHead {
+function headField({ status, contentType, headers }: StoredHead): UpstreamHead {
   return {
     status,
     ...(contentType !== '' && { contentType }),
@@ -67,10 +70,12 @@ function toldHead({ status, contentType, headers }: StoredHead): UpstreamHead {
 }
 
 /**
- * Number of encoded frames that are cached (a power of two): as many as one write holds, because the readers of a tail
- * follow each other closely.
+ * Number of encoded frames that are cached (a power of two): as many as one write contains, because the readers of a
+ * tail are close to each other.
  */
 const KNOWN_FRAMES = 16;
+/** Stands for the cursor of compact events, which have none, so that all readers share them. */
+const NO_CURSOR = '';
 
 interface Encoded {
   readonly frame: Frame;
@@ -88,23 +93,46 @@ export class SseEncoder {
   #next = 0;
 
   /**
+   * Encodes a frame as a data event and a control event.
    * @param upToDate true if no bytes follow the frame now. `frame.upToDate` refers to the time when the frame was
    * created.
    */
   encode(frame: Frame, cursor: string, upToDate: boolean): string {
+    const known = this.#find(frame, cursor, upToDate);
+    if (known !== undefined) return known;
+    const control = controlEvent(
+      { next: frame.next, upToDate, ...(frame.end && { end: frame.end }) },
+      cursor,
+    );
+    return this.#keep({ frame, cursor, upToDate, text: dataEvent(frame.bytes) + control });
+  }
+
+  /** Encodes a frame as a compact event, and as a control event if it ends the stream. */
+  encodeCompact(frame: Frame): string {
+    const known = this.#find(frame, NO_CURSOR, true);
+    if (known !== undefined) return known;
+    const end = frame.end ? controlEvent(frame, NO_CURSOR) : '';
+    return this.#keep({
+      frame,
+      cursor: NO_CURSOR,
+      upToDate: true,
+      text: compactEvent(frame) + end,
+    });
+  }
+
+  #find(frame: Frame, cursor: string, upToDate: boolean): string | undefined {
     // Starts with the newest frame: usually the previous reader has just encoded it.
     for (let back = 1; back <= KNOWN_FRAMES; back += 1) {
       const known = this.#known[(this.#next - back) & (KNOWN_FRAMES - 1)];
       if (known?.frame === frame && known.cursor === cursor && known.upToDate === upToDate) return known.text;
     }
-    const control = controlEvent(
-      { next: frame.next, upToDate, ...(frame.end && { end: frame.end }) },
-      cursor,
-    );
-    const text = dataEvent(frame.bytes) + control;
-    this.#known[this.#next] = { frame, cursor, upToDate, text };
+    return undefined;
+  }
+
+  #keep(encoded: Encoded): string {
+    this.#known[this.#next] = encoded;
     this.#next = (this.#next + 1) & (KNOWN_FRAMES - 1);
-    return text;
+    return encoded.text;
   }
 }
 
@@ -113,6 +141,26 @@ export class SseEncoder {
  */
 function dataEvent(bytes: Uint8Array): string {
   if (bytes.length === 0) return '';
-  const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-  return `${DATA_HEAD}${base64}\n\n`;
+  return `${DATA_HEAD}${bufferOf(bytes).toString('base64')}\n\n`;
+}
+
+/**
+ * Encodes the bytes of a frame as a compact event: as text if that is exact and not longer than base64. Every
+ * character of the text is one byte of its UTF-8 form, as sockets write it.
+ */
+function compactEvent({ bytes, next }: Pick<Frame, 'bytes' | 'next'>): string {
+  if (bytes.length === 0) return '';
+  const buffer = bufferOf(bytes);
+  const tail = `\nid: ${next}\n\n`;
+  const text = buffer.toString('latin1');
+  // Each LF begins another `data` field. A CR would be read as an LF.
+  if (!text.includes('\r') && isUtf8(buffer)) {
+    const data = `data: ${text.replaceAll('\n', '\ndata: ')}`;
+    if (data.length <= BASE64_HEAD.length + Math.ceil(bytes.length / 3) * 4) return data + tail;
+  }
+  return `${BASE64_HEAD}${buffer.toString('base64')}${tail}`;
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -15,7 +15,7 @@ afterEach(() => {
   for (const { faults } of responses.splice(0)) expect(faults).toEqual([]);
 });
 
-async function begin({ res = new FakeResponse(), stream = new FakeStream() } = {}) {
+async function begin({ res = new FakeResponse(), stream = new FakeStream(), isCompact = false } = {}) {
   vi.useFakeTimers();
   responses.push(res);
   const liveReads = new LiveReads(KEEP_ALIVE_MS);
@@ -26,6 +26,7 @@ async function begin({ res = new FakeResponse(), stream = new FakeStream() } = {
     streamId: 'id',
     offset: '0',
     cursor: undefined,
+    isCompact,
     status: 200,
     headers: {},
     encoder: new SseEncoder(),
@@ -148,4 +149,16 @@ it('disconnects a client that does not receive the last bytes on shutdown', asyn
   await vi.advanceTimersByTimeAsync(200);
   await closing;
   expect(res.destroyed).toBe(true);
+});
+
+it('[COMPACT-3] sends compact events without control events, and one control event at the end', async () => {
+  const { res, stream, reading } = await begin({ isCompact: true });
+  await reading;
+  const before = res.text;
+  expect(before).toContain('event: control');
+  stream.add('first');
+  stream.add('last', { outcome: 'complete' });
+  const [first, last, control] = res.text.slice(before.length).split('\n\n');
+  expect([first, last]).toEqual(['data: first\nid: after-first', 'data: last\nid: after-last']);
+  expect(control).toContain('"streamClosed":true');
 });

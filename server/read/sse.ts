@@ -1,19 +1,22 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { cutResponse, isClosed } from '../http/response.ts';
+import { SSE_HEADERS } from '../http/sse-headers.ts';
 import type { Logger } from '../shared/logger.ts';
 import { isPending } from '../store/metadata.ts';
-import { StoreError, type Frame, type Offset, type StreamInfo, type StreamStore } from '../store/types.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { Frame, Offset, StreamInfo, StreamStore } from '../store/types.ts';
 import { headOf } from '../store/upstream-head.ts';
 import { nextCursor } from './cursor.ts';
-import { LIVE_CACHE_CONTROL, readHeaders } from './headers.ts';
+import { readHeaders } from './headers.ts';
 import { infoAt } from './info-at.ts';
 import type { LiveRead, LiveReads } from './live-reads.ts';
 import { controlEvent, KEEP_ALIVE, OPENING, upstreamEvent, type SseEncoder } from './sse-frames.ts';
 
 /**
  * Maximum bytes of one event. A client can resume only after a complete event, so a large one would never arrive over a
- * connection that breaks every few seconds. Smaller events would cost more in control events than they save.
+ * connection that breaks every few seconds. Smaller events would cost more in control events than they save. The stores
+ * share frames of this size among readers.
  */
 const FRAME_BYTES = 8_192;
 /** Bytes of one write after which no further event is added: the memory that a stalled client occupies. */
@@ -26,6 +29,8 @@ export interface SseOptions {
   readonly offset: Offset;
   /** `cursor` of the reader's last control event. */
   readonly cursor: string | undefined;
+  /** True to send compact events. */
+  readonly isCompact: boolean;
   readonly status: 200 | 201 | 202;
   /** True if the first bytes are about to be stored. They are then sent together with the headers. */
   readonly expecting?: boolean;
@@ -47,7 +52,7 @@ export interface SseOptions {
  * @throws errors of `store.follow`, before anything was sent.
  */
 export async function readSse(options: SseOptions): Promise<void> {
-  const { res, store, streamId, encoder, liveReads, logger } = options;
+  const { res, store, streamId, isCompact, encoder, liveReads, logger } = options;
   const cursor = nextCursor(options.cursor);
   let blocked = true;
   let silent = true;
@@ -57,11 +62,8 @@ export async function readSse(options: SseOptions): Promise<void> {
   let opening = OPENING;
   /** True once the reader knows the head of the upstream's response, or knows that there is none. */
   let knowsHead = false;
-  let isLooking = false;
-  /**
-   * A frame that was read but not sent: whether the frame before it is the newest is known only once the next one has
-   * been requested.
-   */
+  let isReadingHead = false;
+  /** A frame that was read but not sent. Reading ahead shows whether the frame before it is the newest. */
   let ahead: Frame | undefined;
 
   const finish = (): void => {
@@ -100,7 +102,9 @@ export async function readSse(options: SseOptions): Promise<void> {
     for (;;) {
       ahead = frame.end ? undefined : follower.next();
       bytes += frame.bytes.length;
-      text += encoder.encode(frame, cursor, frame.upToDate && !ahead);
+      text += isCompact
+        ? encoder.encodeCompact(frame)
+        : encoder.encode(frame, cursor, frame.upToDate && !ahead);
       if (!ahead || ahead.end || text.length >= WRITE_BYTES) break;
       frame = ahead;
     }
@@ -124,8 +128,8 @@ export async function readSse(options: SseOptions): Promise<void> {
       knowsHead = true;
       silent = false;
       send(upstreamEvent({ next: info.tail, upToDate: !ahead }, cursor, headOf(known)));
-    } else if (ahead && !isLooking) {
-      isLooking = true;
+    } else if (ahead && !isReadingHead) {
+      isReadingHead = true;
       infoAt(store, streamId, known, ahead).then((found) => {
         if (over) return;
         // Without a head, the stream was closed before the upstream responded.
@@ -140,10 +144,10 @@ export async function readSse(options: SseOptions): Promise<void> {
     finish();
     // Ends the response without `streamClosed` if the stream was deleted, and cuts it after a failure. Clients do not
     // treat either as the end of the stream.
-    if (err instanceof StoreError && err.code === 'NOT_FOUND') res.end();
+    if (isStoreError(err, 'NOT_FOUND')) res.end();
     else {
       cutResponse(res);
-      logger.warn({ err, streamId }, 'a live read lost its store');
+      logger.warn({ err, streamId }, 'ended a live read: the store failed');
     }
   };
 
@@ -164,10 +168,7 @@ export async function readSse(options: SseOptions): Promise<void> {
   res.writeHead(options.status, {
     ...readHeaders(info),
     ...options.headers,
-    'Content-Type': 'text/event-stream',
-    'Cache-Control': LIVE_CACHE_CONTROL,
-    // Without this, nginx and similar proxies buffer the response.
-    'X-Accel-Buffering': 'no',
+    ...SSE_HEADERS,
     [STREAM_SSE_DATA_ENCODING]: 'base64',
   });
   liveReads.add(read);
@@ -175,7 +176,8 @@ export async function readSse(options: SseOptions): Promise<void> {
   step();
   if (!silent || over || blocked || options.expecting) return;
   if (isWaiting) return send(upstreamEvent({ next: info.tail, upToDate: true }, cursor, undefined));
-  // Without frames, sends a control event at the tail and a comment elsewhere. Both cause the headers to be sent.
+  // Without frames, sends a control event at the tail and a comment elsewhere. Node sends the headers with the first
+  // write.
   const atTail = options.offset === info.tail;
   send(atTail ? controlEvent({ next: info.tail, upToDate: true }, cursor) : KEEP_ALIVE);
 }

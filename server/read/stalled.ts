@@ -11,10 +11,11 @@ export function disconnectStalled(res: ServerResponse, timeoutMs: number): void 
   const { socket } = res;
   const previousMs = socket?.timeout ?? 0;
   res.setTimeout(timeoutMs, () => {
-    // Otherwise the stream has no bytes to send, and the client is not stalled.
+    // If no bytes are buffered, the stream has none to send, and the client is not stalled.
     if (res.writableLength > 0) cutResponse(res);
   });
-  // An HTTP/1.1 connection outlives the response, so its own timeout is restored, unless it was changed meanwhile.
+  // An HTTP/1.1 connection outlives the response, so its own timeout is restored, unless it was changed in the
+  // meantime.
   if (!socket || res.req.httpVersionMajor > 1) return;
   res.once('close', () => {
     if (!socket.destroyed && socket.timeout === timeoutMs) socket.setTimeout(previousMs);

@@ -16,7 +16,7 @@ it('reads Retry-After in seconds and as a date', () => {
   expect(retryAfterMs(undefined, now)).toBe(0);
 });
 
-it('retries what may pass', () => {
+it('retries temporary failures', () => {
   expect([500, 503, 408, 409, 425, 429].every(isWorthRetrying)).toBe(true);
   expect([400, 401, 403, 404, 410, 422].some(isWorthRetrying)).toBe(false);
 });

@@ -47,7 +47,7 @@ describe('openaiResponsesRecovery', () => {
   const created = event({ type: 'response.created', sequence_number: 0, response: { id: 'resp_1' } });
   const delta = (n: number) => event({ type: 'response.output_text.delta', sequence_number: n });
 
-  it('is for background responses that are streamed and stored', () => {
+  it('matches background responses that are streamed and stored', () => {
     const body = { background: true, stream: true };
     expect(matches(recovery, url, body)).toBe(true);
     expect(matches(recovery, 'https://gateway.example.com/openai/v1/responses/', body)).toBe(true);
@@ -93,7 +93,7 @@ describe('openaiResponsesRecovery', () => {
     expect(() => poll.read!('{"status":"x\\n\\ndata: "}')).toThrow(TypeError);
   });
 
-  it('knows the events that end an answer', () => {
+  it('recognizes the events that end an answer', () => {
     expect(recovery.isEnd!(event({ type: 'response.completed' }))).toBe(true);
     expect(recovery.isEnd!(event({ type: 'response.incomplete' }))).toBe(true);
     expect(recovery.isEnd!(delta(1))).toBe(false);
@@ -107,7 +107,7 @@ describe('geminiInteractionsRecovery', () => {
   const created = event({ event_type: 'interaction.created', event_id: 'e0', interaction: { id: 'v1_x' } });
   const delta = (id: string) => event({ event_type: 'content.delta', event_id: id });
 
-  it('is for streamed interactions that are stored', () => {
+  it('matches streamed interactions that are stored', () => {
     expect(matches(recovery, url, { stream: true })).toBe(true);
     expect(matches(recovery, url, { stream: true, store: false })).toBe(false);
     expect(matches(recovery, 'https://api.openai.com/v1/responses', { stream: true })).toBe(false);
@@ -129,7 +129,7 @@ describe('lastEventIdRecovery', () => {
   const recovery = lastEventIdRecovery({ match });
   const [a, b, c, d] = [event('a', '1'), event('b', '2'), event('c'), event('d', '3')] as const;
 
-  it('is for the URLs that its patterns cover', () => {
+  it('matches the URLs that its patterns cover', () => {
     expect(matches(recovery, 'https://api.example.com/chat', {})).toBe(true);
     expect(matches(recovery, 'https://example.com/chat', {})).toBe(false);
     for (const wrong of [{}, { match: [] }, { match: '*' }, { match, request: 7 }]) {
@@ -147,7 +147,7 @@ describe('lastEventIdRecovery', () => {
     expect(headers.get('authorization')).toBe('Bearer x');
   });
 
-  it('lets the app make the request from the first response', async () => {
+  it('lets the app build the request from the first response', async () => {
     const own = lastEventIdRecovery({
       match,
       request: ({ lastEventId, responseHeaders }) => ({

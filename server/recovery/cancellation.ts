@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { discardBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { discardBody, type UpstreamResponse } from '../upstream/client.ts';
 import { isWorthRetrying, pauseBefore, retryAfterMs } from './backoff.ts';
 
 /** Maximum number of requests, within about eight seconds. */
@@ -8,13 +8,13 @@ const MAX_ATTEMPTS = 6;
 const MAX_RETRY_AFTER_MS = 30_000;
 
 /**
- * Sends a request that stops an upstream until it is answered.
- * @param send sends it once.
+ * Sends a request that stops an upstream, and retries until the upstream responds.
+ * @param send sends the request once.
  * @param signal ends the attempts.
- * @returns the last status; a 2xx if the upstream was stopped, undefined if it never responded.
+ * @returns the status of the last attempt: a 2xx if the upstream was stopped, undefined if it did not respond.
  */
 export async function sendCancel(
-  send: () => Promise<UpstreamAnswer>,
+  send: () => Promise<UpstreamResponse>,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   let status: number | undefined;
@@ -22,11 +22,11 @@ export async function sendCancel(
   for (let attempt = 0; attempt < MAX_ATTEMPTS && !signal.aborted; attempt += 1) {
     if (attempt > 0) await delay(Math.max(pauseBefore(attempt), waitMs), undefined, { signal, ref: false });
     try {
-      const answer = await send();
-      discardBody(answer.body);
-      status = answer.status;
+      const response = await send();
+      discardBody(response.body);
+      status = response.status;
       if (!isWorthRetrying(status)) return status;
-      waitMs = Math.min(retryAfterMs(answer.headers['retry-after']), MAX_RETRY_AFTER_MS);
+      waitMs = Math.min(retryAfterMs(response.headers['retry-after']), MAX_RETRY_AFTER_MS);
     } catch {
       status = undefined;
     }

@@ -2,16 +2,16 @@ const LF = 10;
 const CR = 13;
 const NOTHING = new Uint8Array(0);
 
-/** Maximum bytes of an incomplete event that are held. */
+/** Maximum bytes of an incomplete event that are buffered. */
 export const MAX_EVENT_BYTES = 8_388_608;
 
 /**
- * Finds where server-sent events end, in bytes that come in chunks. An event ends with an empty line; lines end with LF,
- * CR LF or CR (WHATWG HTML, "Parsing an event stream").
+ * Finds the ends of server-sent events in chunks of bytes. An event ends with an empty line; lines end with LF, CR LF
+ * or CR (WHATWG HTML, "Parsing an event stream").
  */
 export class EventBoundaries {
   #isLineEmpty: boolean;
-  /** The last byte was a CR, so an LF belongs to it. */
+  /** The last byte was a CR, so a following LF belongs to it. */
   #afterCr = false;
   /** That CR ended an event. */
   #endedByCr = false;
@@ -19,6 +19,19 @@ export class EventBoundaries {
   /** @param beginsWithEvent false if the bytes may begin inside an event. */
   constructor(beginsWithEvent = true) {
     this.#isLineEmpty = beginsWithEvent;
+  }
+
+  /** Returns the position after the last event that ends in the chunk; undefined if none does. */
+  last(chunk: Uint8Array): number | undefined {
+    const { length } = chunk;
+    // Most chunks end with an event. The lines before its empty line then need not be examined.
+    const endsWithLf = length > 2 && chunk[length - 1] === LF;
+    if (endsWithLf && (chunk[length - 2] === LF || (chunk[length - 2] === CR && chunk[length - 3] === LF))) {
+      this.#isLineEmpty = true;
+      this.#afterCr = false;
+      return length;
+    }
+    return this.next(chunk).at(-1);
   }
 
   /** Returns the position after each event that ends in the chunk. */
@@ -48,7 +61,7 @@ export class EventBoundaries {
 
 /**
  * Passes complete server-sent events on and holds an incomplete one. Bytes are not changed. An event that ends with a
- * chunk is passed on with it, also if an LF can still follow its CR.
+ * chunk is passed on with it, even if an LF can still follow its CR.
  */
 export class EventCutter {
   readonly #maxBytes: number;
@@ -67,13 +80,13 @@ export class EventCutter {
     return this.#isOversized;
   }
 
-  /** Returns the bytes that end with a whole event; empty if there are none. */
+  /** Returns the bytes up to the end of the last complete event; empty if there is none. */
   push(chunk: Uint8Array): Uint8Array {
     if (this.#isOversized) return chunk;
-    const end = this.#boundaries.next(chunk).at(-1);
+    const end = this.#boundaries.last(chunk);
     if (end === undefined) this.#hold(chunk);
     else {
-      const whole = this.#join(chunk.subarray(0, end));
+      const whole = this.#join(end === chunk.length ? chunk : chunk.subarray(0, end));
       if (end < chunk.length) this.#hold(chunk.subarray(end));
       return whole;
     }
@@ -82,7 +95,7 @@ export class EventCutter {
     return this.rest();
   }
 
-  /** Returns the bytes of the event that is not whole, and forgets them. */
+  /** Removes and returns the bytes of the incomplete event. */
   rest(): Uint8Array {
     return this.#join(NOTHING);
   }

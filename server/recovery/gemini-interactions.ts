@@ -16,7 +16,7 @@ export function geminiInteractionsRecovery(): UpstreamRecovery {
     matches: ({ request }) =>
       request.method === 'POST' &&
       pathEndsWith(request.url, '/interactions') &&
-      isJsonBodyWith(request.body, ({ stream, store }) => stream === true && store !== false),
+      isJsonBodyWith(request.body, ['stream'], ({ stream, store }) => stream === true && store !== false),
     async resume(stream) {
       const id = await interactionId(stream);
       const position = await lastPosition(stream.events, (event) => {
@@ -38,7 +38,8 @@ export function geminiInteractionsRecovery(): UpstreamRecovery {
 async function interactionId({ events }: RecoverableStream): Promise<string | undefined> {
   for await (const event of events.fromStart()) {
     const { id } = (jsonOf(event)?.['interaction'] ?? {}) as { id?: unknown };
-    // The first event is `interaction.created`. It comes from the upstream and goes into a path.
+    // The first event is `interaction.created`. The id is validated, because the upstream chose it and it becomes
+    // part of a path.
     return typeof id === 'string' && PROVIDER_ID.test(id) ? id : undefined;
   }
   return undefined;

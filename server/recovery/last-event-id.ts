@@ -8,7 +8,7 @@ import type { RecoveryRequest, UpstreamRecovery } from './types.ts';
 export interface LastEventIdStream {
   /** URL of the create. */
   readonly url: string;
-  /** Headers of the create, with `Last-Event-ID` and without those about a body. */
+  /** Headers of the create, with `Last-Event-ID` and without those that describe a body. */
   readonly headers: Headers;
   /** Undefined if no stored event has an id: the stream restarts from its beginning. */
   readonly lastEventId: string | undefined;
@@ -18,19 +18,25 @@ export interface LastEventIdStream {
 
 /** Options of `lastEventIdRecovery`. */
 export interface LastEventIdRecoveryOptions {
-  /** URLs of creates, as in the option `allowlist`: a pattern or several. */
+  /** One or several patterns of the URLs of creates, as in the option `allowlist`. */
   readonly match: string | readonly string[];
-  /** Returns the request that continues the stream, or null if there is none. Default: GET of the same URL. */
+  /**
+   * Returns the request that continues the stream, or null if there is none. Default: GET of the same URL.
+   * @param stream the stream to continue, with the last event id that is stored.
+   */
   readonly request?: (stream: LastEventIdStream) => MaybePromise<RecoveryRequest | null>;
-  /** Returns the request that stops the upstream. Default: closing the connection stops it. */
+  /**
+   * Returns the request that stops the upstream. Default: closing the connection stops it.
+   * @param stream the stream whose upstream is to be stopped.
+   */
   readonly cancel?: (stream: Omit<LastEventIdStream, 'lastEventId'>) => MaybePromise<RecoveryRequest | null>;
 }
 
 /**
- * Continues event streams with `id:` lines: it sends the last id in `Last-Event-ID`, as `EventSource` does. The upstream
- * has to answer with the events after that id. The end of the response is the end of the answer.
+ * Continues event streams with `id:` lines: it sends the last id in `Last-Event-ID`, as `EventSource` does. The
+ * upstream has to answer with the events after that id. The answer ends with the response.
  * @param options which streams to continue, and how.
- * @throws ConfigurationError for a pattern that cannot work.
+ * @throws ConfigurationError for invalid options.
  */
 export function lastEventIdRecovery(options: LastEventIdRecoveryOptions): UpstreamRecovery {
   const { match, request, cancel } = checked(options);
@@ -43,7 +49,7 @@ export function lastEventIdRecovery(options: LastEventIdRecoveryOptions): Upstre
       if (!position) return null;
       const lastEventId = position.id;
       if (lastEventId !== undefined) {
-        // Header values are bytes: EventSource sends the id as UTF-8.
+        // Node sends header values as latin1, and `EventSource` sends the id as UTF-8.
         headers.set('last-event-id', Buffer.from(lastEventId, 'utf8').toString('latin1'));
       }
       const resumed = request
@@ -61,7 +67,9 @@ function checked(options: LastEventIdRecoveryOptions): LastEventIdRecoveryOption
   const example = "lastEventIdRecovery({ match: 'https://agents.example.com/**' })";
   const { match, request, cancel } = (options ?? {}) as Partial<LastEventIdRecoveryOptions>;
   if (match === undefined || match.length === 0) {
-    throw new ConfigurationError(`lastEventIdRecovery needs the URLs that it is for: ${example}`);
+    throw new ConfigurationError(
+      `lastEventIdRecovery requires match, the URLs of its streams. Example: ${example}`,
+    );
   }
   for (const [name, value] of Object.entries({ request, cancel })) {
     if (value !== undefined && typeof value !== 'function') {

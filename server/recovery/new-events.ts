@@ -9,14 +9,17 @@ export class NewEvents {
   readonly cutter = new EventCutter();
   readonly #isRepeated: (event: UpstreamEvent) => boolean;
   #hasBegun = false;
-  /** Bytes of a byte order mark so far. It belongs to the beginning of a stream only. */
+  /**
+   * Number of bytes of a byte order mark so far. Undefined once it cannot follow: a mark occurs at the beginning
+   * only.
+   */
   #mark: number | undefined = 0;
 
   constructor(isRepeated: (event: UpstreamEvent) => boolean = () => false) {
     this.#isRepeated = isRepeated;
   }
 
-  /** True from the first new event on. */
+  /** True once a new event has arrived. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
@@ -25,7 +28,7 @@ export class NewEvents {
   push(chunk: Uint8Array): Uint8Array {
     const whole = this.cutter.push(this.#withoutMark(chunk));
     if (this.#hasBegun || whole.length === 0) return whole;
-    // An event that is too long to be compared is new: no stream with a stored one is continued.
+    // An event that is too long to be compared is new: a stream that contains such an event is not continued.
     if (this.cutter.isOversized) {
       this.#hasBegun = true;
       return whole;

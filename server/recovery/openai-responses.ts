@@ -9,7 +9,7 @@ const ENDS: ReadonlySet<unknown> = new Set([
   'response.cancelled',
   'error',
 ]);
-/** Statuses of a stored response that is not over. */
+/** Statuses of a stored response that is still in progress. */
 const RUNNING: ReadonlySet<unknown> = new Set(['queued', 'in_progress']);
 
 /**
@@ -17,8 +17,9 @@ const RUNNING: ReadonlySet<unknown> = new Set(['queued', 'in_progress']);
  * `stream: true`, unless `store` is false. Events are numbered, so the stream continues with
  * `GET …/responses/{id}?stream=true&starting_after={n}`.
  *
- * OpenAI refuses that about five minutes after the create. Then the recovery polls the stored response, and when that is
- * over, appends its final event (`response.completed`), which holds the whole answer; the deltas in between are missing.
+ * OpenAI rejects such a request from about five minutes after the create. The recovery then polls the stored response
+ * and, once it has ended, appends its final event (`response.completed`), which contains the whole answer. The deltas
+ * in between are missing.
  * @see https://platform.openai.com/docs/guides/background
  */
 export function openaiResponsesRecovery(): UpstreamRecovery {
@@ -29,6 +30,7 @@ export function openaiResponsesRecovery(): UpstreamRecovery {
       pathEndsWith(request.url, '/responses') &&
       isJsonBodyWith(
         request.body,
+        ['background', 'stream'],
         ({ background, stream, store }) => background === true && stream === true && store !== false,
       ),
     async resume(stream) {
@@ -53,7 +55,7 @@ function resumeAfter(url: string, id: string, number: number | undefined): Resum
   };
 }
 
-/** The stored response, as the event that ends its stream. */
+/** Returns the request for the stored response, which is converted to the final event of its stream. */
 function stored(url: string, id: string, number: number): ResumeRequest {
   return {
     url: childUrl(url, id),
@@ -72,7 +74,8 @@ function stored(url: string, id: string, number: number): ResumeRequest {
 async function responseId({ events }: RecoverableStream): Promise<string | undefined> {
   for await (const event of events.fromStart()) {
     const { id } = (jsonOf(event)?.['response'] ?? {}) as { id?: unknown };
-    // The first event is `response.created`. It comes from the upstream and goes into a path.
+    // The first event is `response.created`. The id is validated, because the upstream chose it and it becomes part
+    // of a path.
     return typeof id === 'string' && PROVIDER_ID.test(id) ? id : undefined;
   }
   return undefined;

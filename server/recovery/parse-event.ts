@@ -5,7 +5,7 @@ import type { UpstreamEvent } from './types.ts';
  * @returns undefined for comments and empty lines.
  */
 export function parseEvent(bytes: Uint8Array): UpstreamEvent | undefined {
-  // TextDecoder removes a byte order mark, as the standard says.
+  // TextDecoder removes a byte order mark, as the standard requires.
   const lines = new TextDecoder().decode(bytes).split(/\r\n|\n|\r/);
   let id: string | undefined;
   let type = '';

@@ -1,15 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Pump } from '../pump/pump.ts';
+import type { Source } from '../pump/source.ts';
 import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import { CREATE_STORE_MS, inTime } from '../store/bounded.ts';
 import { INTERRUPTED } from '../store/interrupted.ts';
 import { recoveriesEntry, recoveriesOf } from '../store/metadata.ts';
-import { StoreError, type Fence, type StreamEnd, type StreamStore } from '../store/types.ts';
-import type { UpstreamAnswer } from '../upstream/client.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { Fence, StreamEnd, StreamStore } from '../store/types.ts';
+import type { UpstreamResponse } from '../upstream/client.ts';
 import { sendCancel } from './cancellation.ts';
-import { recoveringBody } from './recovering-body.ts';
+import { recoveringSource } from './recovering-source.ts';
 import { Resumption, type Recovered } from './resumption.ts';
 import type { Seal } from './seal.ts';
 import { endedState, openState, requestOf, sealState, type RecoveryState } from './state.ts';
@@ -29,12 +31,12 @@ export interface RecoveriesOptions {
   readonly seal: Seal;
   readonly store: StreamStore;
   /** Sends a request after the allowlist and `prepareUpstream`. Does not follow redirects. */
-  readonly send: (request: CheckedRequest, signal: AbortSignal) => Promise<UpstreamAnswer>;
+  readonly send: (request: CheckedRequest, signal: AbortSignal) => Promise<UpstreamResponse>;
   readonly logger: Logger;
   readonly emit: OnEvent;
 }
 
-/** A request of a recovery, and whose stream it is for. */
+/** A request of a recovery, with the subject and the allowlist of the stream's create. */
 export interface CheckedRequest {
   readonly purpose: 'resume' | 'cancel';
   readonly url: string;
@@ -45,27 +47,41 @@ export interface CheckedRequest {
   readonly allow: readonly string[] | undefined;
 }
 
-/** A stream that can be continued: which recovery it has, and what that has to know. */
+/** A create and the head of the upstream's 2xx response. */
+export interface AnsweredRequest extends Pick<
+  RecoveryState,
+  'url' | 'method' | 'headers' | 'responseHeaders'
+> {
+  /** Body of the create. */
+  readonly body: Uint8Array | undefined;
+  /** Status of the response. */
+  readonly status: number;
+}
+
+/** A stream that can be continued, with its recovery and the state that the recovery needs. */
 export interface Recoverable {
   readonly streamId: string;
   readonly recovery: UpstreamRecovery;
   readonly state: RecoveryState;
-  /** How often it was continued before, in other processes. */
+  /** Number of times that other processes have continued the stream. */
   readonly recoveries: number;
 }
 
-/** Continues and stops upstreams as the option `recovery` says. */
+/** Continues and stops upstreams according to the option `recovery`. */
 export class Recoveries {
   readonly #options: RecoveriesOptions;
   readonly #closing = new AbortController();
   /** Requests that stop upstreams and have not been answered. */
   readonly #canceling = new Set<Promise<void>>();
-  /** By stream: resolves when the request that stops it needs its log no more. */
+  /**
+   * By stream id: resolves when the request that stops the upstream has been prepared, so that the stream may be
+   * deleted.
+   */
   readonly #preparing = new Map<string, Promise<unknown>>();
 
   constructor(options: RecoveriesOptions) {
     this.#options = options;
-    // Each request that stops an upstream listens to it.
+    // Each request that stops an upstream has a listener on this signal.
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -77,11 +93,26 @@ export class Recoveries {
   /** Finds the recovery of a response, if one matches. */
   match(
     streamId: string,
-    exchange: RecoverableExchange,
+    { body, status, ...known }: AnsweredRequest,
     caller: Pick<RecoveryState, 'subject' | 'allow'>,
   ): Recoverable | undefined {
     const { recoveries, logger } = this.#options;
-    const { request, response } = exchange;
+    const { url, method, headers, responseHeaders } = known;
+    // Few recoveries read the headers, so `Headers`, which is expensive for a create, is created on demand.
+    const exchange: RecoverableExchange = {
+      request: {
+        ...{ url, method, body },
+        get headers() {
+          return new Headers(headers as [string, string][]);
+        },
+      },
+      response: {
+        status,
+        get headers() {
+          return new Headers(responseHeaders as [string, string][]);
+        },
+      },
+    };
     const recovery = recoveries.find((each) => {
       try {
         return each.matches(exchange);
@@ -91,19 +122,20 @@ export class Recoveries {
       }
     });
     if (!recovery) return undefined;
-    response.headers.delete('set-cookie');
-    const { url, method, headers } = request;
-    const fields = { headers: [...headers], responseHeaders: [...response.headers] };
-    const state = { recovery: recovery.name, url, method, ...fields, ...caller };
+    const kept = responseHeaders.filter(([name]) => name !== 'set-cookie');
+    const state = { recovery: recovery.name, ...known, responseHeaders: kept, ...caller };
     return { streamId, recovery, state, recoveries: 0 };
   }
 
-  /** Returns the metadata entries with which another process can continue the stream. */
+  /** Returns the metadata entries from which another process can continue the stream. */
   entries({ streamId, state }: Recoverable): Record<string, string> {
     return sealState(this.#options.seal, streamId, state);
   }
 
-  /** Returns what is known of a stream that another process began, or undefined if it cannot be continued. */
+  /**
+   * Returns the recovery and the state of a stream that another process began, or undefined if it cannot be
+   * continued.
+   */
   find(streamId: string, metadata: Readonly<Record<string, string>>): Recoverable | undefined {
     const state = openState(this.#options.seal, streamId, metadata);
     const recovery = state && this.#options.recoveries.find(({ name }) => name === state.recovery);
@@ -111,14 +143,14 @@ export class Recoveries {
   }
 
   /**
-   * Returns the body of a stream, which continues by itself after a break.
+   * Returns a source of the stream's bytes that continues by itself after the upstream breaks.
    * @param first the body of the upstream's response; undefined if that belonged to another process.
    */
-  body(recoverable: Recoverable, first: Readable | undefined, pump: Pump): Readable {
+  source(recoverable: Recoverable, first: Readable | undefined, pump: Pump): Source {
     const { store, timeoutMs, maxBytes, logger } = this.#options;
     const { streamId, recovery } = recoverable;
     let { recoveries } = recoverable;
-    return recoveringBody({
+    return recoveringSource({
       first,
       recovery,
       events: storedEvents(store, streamId),
@@ -144,29 +176,31 @@ export class Recoveries {
   }
 
   /**
-   * Replaces the state of a stream that is about to be closed by its end: if this process dies before the closing, another
-   * one closes the stream so. Never rejects.
-   * @param fence of this process, if it holds the stream.
+   * Replaces the recovery state of a stream that is about to be closed with the end of the stream: if this process
+   * dies before it closes the stream, another one closes it with this end. Never rejects.
+   * @param fence fence of this process, if it writes the stream.
    * @returns false if another process has adopted the stream, and decides about its end.
    */
-  async forget(streamId: string, end: StreamEnd, fence?: Fence): Promise<boolean> {
+  async storeEnd(streamId: string, end: StreamEnd, fence?: Fence): Promise<boolean> {
     const { store, logger } = this.#options;
     try {
       await store.annotate?.(streamId, endedState(end), fence);
     } catch (err) {
-      if (err instanceof StoreError && err.code === 'FENCED') return false;
+      if (isStoreError(err, 'FENCED')) return false;
       logger.warn({ err, streamId }, 'could not remove the request of a stream; it expires with the stream');
     }
     return true;
   }
 
-  /** Stops the upstream of a stream that was ended from here, by abort, deletion or a limit. Never rejects. */
-  stopped(recoverable: Recoverable, { outcome }: Pick<StreamEnd, 'outcome'>): void {
+  /**
+   * Stops the upstream of a stream that this process ended because of an abort, a deletion or a limit. Never rejects.
+   */
+  cancelUpstream(recoverable: Recoverable, { outcome }: Pick<StreamEnd, 'outcome'>): void {
     if (outcome !== 'aborted' && outcome !== 'too-large') return;
     const { streamId, recovery } = recoverable;
     if (!recovery.cancel) return;
     const called = (async () => recovery.cancel!(this.#streamOf(recoverable)))();
-    // An abort, a deletion and a shutdown wait for it.
+    // An abort, a deletion and a shutdown wait for this.
     const request = inTime(called, CREATE_STORE_MS, `cancel() of the recovery "${recovery.name}"`);
     const preparing = request.catch(() => undefined).finally(() => this.#preparing.delete(streamId));
     this.#preparing.set(streamId, preparing);
@@ -174,12 +208,12 @@ export class Recoveries {
     this.#canceling.add(canceling);
   }
 
-  /** Resolves when the log of a stream that was stopped may be deleted. */
+  /** Resolves when a stream that was stopped may be deleted. */
   async prepared(streamId: string): Promise<void> {
     await this.#preparing.get(streamId);
   }
 
-  /** Waits a little for requests that stop upstreams, then ends them. */
+  /** Waits up to 2 s for requests that stop upstreams, then aborts them. */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.#closing.abort(), CANCEL_GRACE_MS);
     await Promise.all(this.#canceling);
@@ -192,7 +226,10 @@ export class Recoveries {
   ): void {
     const { logger, emit } = this.#options;
     emit({ type: 'recovered', streamId, subject, ...recovered });
-    logger.info({ streamId, recovery: recovery.name, ...recovered }, 'continued a stream that broke');
+    logger.info(
+      { streamId, recovery: recovery.name, ...recovered },
+      'continued a stream whose upstream broke',
+    );
   }
 
   async #cancel(recoverable: Recoverable, prepared: Promise<RecoveryRequest | null>): Promise<void> {
@@ -226,7 +263,7 @@ export class Recoveries {
     purpose: CheckedRequest['purpose'],
     { url, method, headers, body }: RecoveryRequest,
     signal: AbortSignal,
-  ): Promise<UpstreamAnswer> {
+  ): Promise<UpstreamResponse> {
     return this.#options.send(
       {
         purpose,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { StoredEvents, UpstreamEvent } from './types.ts';
 
-/** Most stored events after the last one that names a position. With more of them, the stream is not continued. */
+/** Maximum number of stored events after the last one that names a position. With more, the stream is not continued. */
 const MAX_TRAILING = 10_000;
 
 export interface Position {
@@ -15,8 +15,8 @@ export interface Position {
  * Finds the last position in stored events whose positions are opaque.
  *
  * A server may continue after the position, with the position, or from its first event, and events without a position
- * follow the one before. So an event counts as repeated if it equals the stored one in id, type and data. The id alone
- * says nothing: some servers number several events alike (langgraph issue 8112).
+ * belong to the event before them. So an event counts as repeated if it equals a stored one in id, type and data. The
+ * id alone is not enough: some servers use one id for several events (langgraph issue 8112).
  *
  * @param positionOf returns the position that an event names, or undefined.
  * @returns undefined if too many events without a position are stored after the last one with a position.
@@ -42,12 +42,12 @@ export async function lastPosition(
   return { id, isRepeated: repeats(first, tail.reverse(), id !== undefined) };
 }
 
-/** @param hasPosition the first event of `tail` names the position; otherwise `tail` is everything. */
+/** @param hasPosition true if the first event of `tail` names the position. Otherwise `tail` contains all events. */
 function repeats(first: string | undefined, tail: readonly string[], hasPosition: boolean) {
   let index = -1;
-  /** Where the next repeated event may be in `tail`. */
+  /** Index in `tail` from which the next repeated event is searched. */
   let next = 0;
-  /** The server began anew: everything up to the position is repeated. */
+  /** The server began again: everything up to the position is repeated. */
   let restarted = false;
   return (event: UpstreamEvent): boolean => {
     const seen = digest(event);
@@ -59,7 +59,8 @@ function repeats(first: string | undefined, tail: readonly string[], hasPosition
       next = 1;
       return true;
     }
-    // Servers do not repeat what was meant for one connection, such as a ping: so some of `tail` may be missing.
+    // Servers do not repeat events that belong to one connection, such as pings, so some events of `tail` may be
+    // missing.
     const at = tail.indexOf(seen, next);
     if (at < 0) return false;
     next = at + 1;

@@ -4,26 +4,26 @@ import { ProxyError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { MaybePromise } from '../shared/maybe-promise.ts';
 import { inTime } from '../store/bounded.ts';
-import { discardBody, readErrorBody, type UpstreamAnswer } from '../upstream/client.ts';
+import { discardBody, readErrorBody, type UpstreamResponse } from '../upstream/client.ts';
 import { isWorthRetrying, pauseBefore, retryAfterMs } from './backoff.ts';
 import type { ResumeRequest, UpstreamEvent } from './types.ts';
 
 /** Maximum number of requests for one stream in total. */
 export const MAX_ATTEMPTS = 200;
-/** Bytes of a refusal that a recovery sees. */
+/** Maximum bytes of an error response that are passed to a recovery. */
 const MAX_REFUSAL_BYTES = 65_536;
-/** Milliseconds between two requests for a response that is not over, and in all. */
+/** Milliseconds between two requests for a stored response that is in progress, and of all such requests together. */
 const POLL_MS = 5_000;
 const MAX_POLLING_MS = 3_600_000;
-/** Codes of errors that the same request would meet again. */
+/** Codes of errors that the same request would get again. */
 const FINAL_CODES: ReadonlySet<string> = new Set(['UPSTREAM_NOT_ALLOWED', 'SHUTTING_DOWN']);
 
-/** Why a stream had to be continued: about the outcome that it would have had. */
+/** Why a stream had to be continued. Corresponds to the outcome that it would have had. */
 export type RecoveryCause = 'upstream-error' | 'timeout' | 'truncated' | 'interrupted';
 
 /** One gap in a stream, from its break to the next new event. */
 export interface Recovered {
-  /** Requests that it took. */
+  /** Number of requests that were sent. */
   readonly attempt: number;
   readonly cause: RecoveryCause;
   /** Milliseconds from the break to the next new event. */
@@ -34,7 +34,7 @@ export interface ResumptionOptions {
   /** Returns the request that continues after the stored events, or null. */
   readonly resume: () => MaybePromise<ResumeRequest | null>;
   /** Sends a request after the allowlist and `prepareUpstream`. Does not follow redirects. */
-  readonly send: (request: ResumeRequest, signal: AbortSignal) => Promise<UpstreamAnswer>;
+  readonly send: (request: ResumeRequest, signal: AbortSignal) => Promise<UpstreamResponse>;
   /** Milliseconds without a new event after which no further attempt is made (`recoveryTimeoutMs`). */
   readonly timeoutMs: number;
   /** Longest whole response that is read instead of a stream, in bytes. */
@@ -52,7 +52,9 @@ export interface Resumed {
   readonly isRepeated: ((event: UpstreamEvent) => boolean) | undefined;
 }
 
-/** What an attempt led to: a response, another request, another attempt after a pause, or nothing. */
+/**
+ * Result of an attempt: a response, another request to send, another attempt after a pause, or undefined to give up.
+ */
 type Result =
   | { readonly resumed: Resumed }
   | { readonly instead: ResumeRequest }
@@ -67,28 +69,28 @@ export class Resumption {
   #attempts = 0;
   /** The gap that has not ended. */
   #gap: { readonly cause: RecoveryCause; readonly since: number } | undefined;
-  /** When the upstream last showed that it works on the answer. */
+  /** Time at which the upstream last showed that it works on the answer, as `performance.now()`. */
   #aliveAt = 0;
-  /** Asked for instead of what `resume` returns. */
+  /** Request to send instead of the one that `resume` returns. */
   #instead: ResumeRequest | undefined;
 
   constructor(options: ResumptionOptions) {
     this.#options = options;
   }
 
-  /** Notes that the stream broke. Breaks without a new event in between are one gap. */
+  /** Records that the stream broke. Several breaks without a new event in between are one gap. */
   broke(cause: RecoveryCause): void {
     if (this.#gap) return;
     this.#aliveAt = performance.now();
     this.#gap = { cause, since: this.#aliveAt };
   }
 
-  /** Milliseconds in which a new event has to arrive. */
+  /** Milliseconds within which a new event has to arrive. */
   get remainingMs(): number {
     return Math.max(0, this.#aliveAt + this.#options.timeoutMs - performance.now());
   }
 
-  /** Notes a new event, which ends the gap. */
+  /** Records a new event, which ends the gap. */
   succeeded(): Recovered {
     const { cause, since } = this.#gap!;
     const attempt = this.#attempts;
@@ -125,14 +127,14 @@ export class Resumption {
       if ('instead' in result) this.#instead = result.instead;
       else {
         retryMs = result.retryMs;
-        if (result.isAlive) this.#isPolling();
+        if (result.isAlive) this.#stillInProgress();
       }
     }
     return undefined;
   }
 
-  /** A request for a response that is not over says that the upstream is alive, for an hour at most. */
-  #isPolling(): void {
+  /** Records that the stored response is in progress. For one hour at most, this shows that the upstream is alive. */
+  #stillInProgress(): void {
     this.#attemptsLeft += 1;
     const now = performance.now();
     if (now - this.#gap!.since < MAX_POLLING_MS) this.#aliveAt = now;
@@ -143,9 +145,9 @@ export class Resumption {
     const request =
       this.#instead ?? (await inTime((async () => resume())(), this.remainingMs, 'resume() of a recovery'));
     if (!request) return undefined;
-    const answer = await send(request, signal);
-    const { status, headers, body } = answer;
-    if (status >= 200 && status < 300) return this.#accepted(request, answer);
+    const response = await send(request, signal);
+    const { status, headers, body } = response;
+    if (status >= 200 && status < 300) return this.#accepted(request, response);
     if (isWorthRetrying(status)) {
       discardBody(body);
       return { retryMs: retryAfterMs(headers['retry-after']) };
@@ -156,7 +158,7 @@ export class Resumption {
     return instead ? { instead } : undefined;
   }
 
-  async #accepted(request: ResumeRequest, { status, headers, body }: UpstreamAnswer): Promise<Result> {
+  async #accepted(request: ResumeRequest, { status, headers, body }: UpstreamResponse): Promise<Result> {
     const { isRepeated, read } = request;
     if (read) {
       const rest = read((await readWhole(body, this.#options.maxBytes)).toString('utf8'));
@@ -166,7 +168,8 @@ export class Resumption {
     if (/^text\/event-stream\b/i.test(headers['content-type'] ?? ''))
       return { resumed: { body, isRepeated } };
     discardBody(body);
-    // 204 makes an EventSource stop reconnecting (WHATWG HTML, "Server-sent events"). Others are a gateway's page.
+    // 204 makes an EventSource stop reconnecting (WHATWG HTML, "Server-sent events"). Other responses without events
+    // are taken for the error page of a gateway.
     return status === 204 ? undefined : { retryMs: 0 };
   }
 }

@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
-/** Most bytes of what is sealed: it is kept in the metadata of a stream. */
+/** Maximum bytes of a text that is sealed. The result is stored in the metadata of a stream. */
 export const MAX_SEALED_BYTES = 65_536;
 const VERSION = 'v1.';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Encrypts what only the proxies with one `jwtSecret` may read, with AES-256-GCM. */
+/** Encrypts texts with AES-256-GCM, so that only proxies with the same `jwtSecret` can read them. */
 export class Seal {
   readonly #keys: readonly Uint8Array[];
 
@@ -16,7 +16,7 @@ export class Seal {
   }
 
   /**
-   * @param streamId is authenticated: what was sealed for one stream cannot be moved to another.
+   * @param streamId id that is authenticated with the text, so that the result cannot be moved to another stream.
    * @returns undefined if the text is longer than `MAX_SEALED_BYTES`.
    */
   seal(streamId: string, text: string): string | undefined {
@@ -29,7 +29,7 @@ export class Seal {
     return VERSION + sealed.toString('base64url');
   }
 
-  /** Returns what was sealed for this stream, or undefined if it was changed or no key opens it. */
+  /** Returns the text that was sealed for this stream, or undefined if it was changed or no key opens it. */
   open(streamId: string, sealed: string): string | undefined {
     if (!sealed.startsWith(VERSION)) return undefined;
     const bytes = Buffer.from(sealed.slice(VERSION.length), 'base64url');
@@ -43,7 +43,7 @@ export class Seal {
         const plain = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES));
         return Buffer.concat([plain, decipher.final()]).toString('utf8');
       } catch {
-        // Of another key.
+        // Sealed with another key.
       }
     }
     return undefined;

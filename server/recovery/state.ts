@@ -5,13 +5,14 @@ import type { RecoverableRequest } from './types.ts';
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** What a recovery has to know of a stream, in whichever process it happens. */
+/** The state from which a recovery can continue a stream in any process. */
 export interface RecoveryState {
   /** Name of the recovery. */
   readonly recovery: string;
   readonly url: string;
   readonly method: string;
   readonly headers: Fields;
+  /** Header fields of the upstream's first response, with names in lower case. */
   readonly responseHeaders: Fields;
   readonly subject?: string | undefined;
   /** Patterns of the caller's token, which narrow the allowlist. */
@@ -20,12 +21,12 @@ export interface RecoveryState {
 
 const ENDED = 'end ';
 
-/** Returns the metadata entries of a stream that is about to be closed. They hold no state. */
+/** Returns the metadata entries of a stream that is about to be closed. They replace its recovery state. */
 export function endedState(end: StreamEnd): Record<string, string> {
   return { [RECOVERY]: ENDED + JSON.stringify(end) };
 }
 
-/** Returns the end of a stream whose process died between noting the end and closing the stream. */
+/** Returns the end of a stream whose process died between storing the end and closing the stream. */
 export function endOfState(metadata: Readonly<Record<string, string>>): StreamEnd | undefined {
   const entry = metadata[RECOVERY] ?? '';
   return entry.startsWith(ENDED) ? (JSON.parse(entry.slice(ENDED.length)) as StreamEnd) : undefined;
@@ -47,10 +48,10 @@ export function openState(
   return text === undefined ? undefined : (JSON.parse(text) as RecoveryState);
 }
 
-/** Header fields about a body, or that the request for another body must not have. */
+/** Header fields that describe the body, or that must not be sent with a request for another response. */
 const OF_THE_BODY = /^(?:content-.*|accept|expect|last-event-id)$/i;
 
-/** Returns the request as recoveries see it: its headers are a copy without those about a body. */
+/** Returns the request as recoveries see it, with a copy of its headers without those that describe the body. */
 export function requestOf({ url, method, headers }: RecoveryState): RecoverableRequest {
   const kept = headers.filter(([name]) => !OF_THE_BODY.test(name)) as [string, string][];
   const copy = new Headers(kept);

@@ -62,7 +62,7 @@ it.each([
   ['data: 1\n', false],
   ['data: 1\r\n', false],
   ['data: 1\n\nid', false],
-])('says whether a log ends with a whole event: %j is %s', async (text, isWhole) => {
+])('reports whether a log ends with a whole event: %j is %s', async (text, isWhole) => {
   expect(await endsWithEvent(await logOf(text, true), 's')).toBe(isWhole);
   expect(await endsWithEvent(await logOf(text, false), 's')).toBe(isWhole);
 });

@@ -7,10 +7,10 @@ import type { StoredEvents, UpstreamEvent } from './types.ts';
 const READ_BYTES = 262_144;
 /** Bytes that are read first from the end: a few hundred events. */
 const FIRST_WINDOW_BYTES = 32_768;
-/** Most bytes that are read from the end. Holds the largest event twice. */
+/** Maximum bytes that are read from the end: twice the largest event. */
 const MAX_WINDOW_BYTES = 2 * MAX_EVENT_BYTES;
 
-/** The operations that reading a position takes. */
+/** The store operations that reading events requires. */
 export type LogReader = Pick<StreamStore, 'head' | 'read' | 'positionOf' | 'offsetAt'>;
 
 interface Window {
@@ -20,7 +20,7 @@ interface Window {
 }
 
 /**
- * Reads the events of a log that holds whole events.
+ * Reads the events of a log that contains only complete events.
  * @throws StoreError from the iterators.
  */
 export function storedEvents(store: LogReader, streamId: string): StoredEvents {
@@ -35,7 +35,7 @@ export function storedEvents(store: LogReader, streamId: string): StoredEvents {
     async *fromEnd() {
       // Events before this position were not yielded yet.
       let before = Infinity;
-      // Other stores read the whole log each time.
+      // Stores with opaque offsets read the whole log for each window.
       const first = store.offsetAt ? FIRST_WINDOW_BYTES : MAX_WINDOW_BYTES;
       for (let size = first; ; size *= 4) {
         const window = await lastBytes(store, streamId, Math.min(size, MAX_WINDOW_BYTES));
@@ -55,7 +55,7 @@ export function storedEvents(store: LogReader, streamId: string): StoredEvents {
   };
 }
 
-/** Returns true if a log is empty or ends with a whole event, so that a stream can be continued after it. */
+/** Returns true if a log is empty or ends with a complete event, so that the stream can be continued. */
 export async function endsWithEvent(store: LogReader, streamId: string): Promise<boolean> {
   const { bytes, start } = await lastBytes(store, streamId, 4);
   return bytes.length === 0 || new EventBoundaries(start === 0).next(bytes).at(-1) === bytes.length;

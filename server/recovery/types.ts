@@ -2,7 +2,7 @@ import type { MaybePromise } from '../shared/maybe-promise.ts';
 
 /** One server-sent event as the upstream sent it (WHATWG HTML, "Server-sent events"). */
 export interface UpstreamEvent {
-  /** The value of its own `id` field. Unlike `EventSource.lastEventId`, it is not taken over from an earlier event. */
+  /** The value of its own `id` field. Unlike `EventSource.lastEventId`, it is not inherited from an earlier event. */
   readonly id: string | undefined;
   /** The value of its `event` field, or an empty string. */
   readonly type: string;
@@ -10,11 +10,11 @@ export interface UpstreamEvent {
   readonly data: string;
 }
 
-/** The events that the proxy has stored so far. Each call reads the log anew and stops when the caller stops. */
+/** The events that the proxy has stored so far. Each call reads the log again and stops when the caller stops. */
 export interface StoredEvents {
-  /** Reads from the first event on. */
+  /** Reads forward from the first event. */
   fromStart(): AsyncIterable<UpstreamEvent>;
-  /** Reads from the last event back. */
+  /** Reads backward from the last event. */
   fromEnd(): AsyncIterable<UpstreamEvent>;
 }
 
@@ -24,7 +24,7 @@ export interface RecoverableRequest {
   readonly url: string;
   /** HTTP method of the create. */
   readonly method: string;
-  /** With the value of `Upstream-Authorization` as `authorization`. */
+  /** Headers of the create, with the value of `Upstream-Authorization` as `authorization`. */
   readonly headers: Headers;
 }
 
@@ -36,13 +36,13 @@ export interface RecoverableExchange {
   readonly response: { readonly status: number; readonly headers: Headers };
 }
 
-/** What a recovery knows about a stream that broke or is to be stopped. */
+/** A stream that broke or is to be stopped, as recoveries see it. */
 export interface RecoverableStream {
   /** Request of the create. */
   readonly request: RecoverableRequest;
   /** Header fields of the upstream's first response, without cookies. */
   readonly responseHeaders: Headers;
-  /** Reads the stored events from the beginning. */
+  /** The events that are stored so far. */
   readonly events: StoredEvents;
 }
 
@@ -52,43 +52,59 @@ export interface RecoveryRequest {
   readonly url: string | URL;
   /** Default `GET` for `resume`, `POST` for `cancel`. */
   readonly method?: string;
-  /** Default: the headers of the create without those about its body. */
+  /** Default: the headers of the create without those that describe its body. */
   readonly headers?: HeadersInit;
   /** Body of the request. */
   readonly body?: string | Uint8Array;
 }
 
+/** The request that continues a stream after its last stored event. */
 export interface ResumeRequest extends RecoveryRequest {
   /**
    * Returns true for an event that is stored already. Called for the events of the new response in their order until it
    * returns false; those events are dropped. Default: the response begins after the last stored event.
+   * @param event an event of the new response.
    */
   readonly isRepeated?: (event: UpstreamEvent) => boolean;
-  /** Called if the upstream responds 4xx. Returns another request, or null to give up. Default: gives up. */
+  /**
+   * Called if the upstream responds 4xx. Returns another request, or null to give up. Default: gives up.
+   * @param response HTTP status, and the beginning of the body as text.
+   */
   readonly refused?: (response: { readonly status: number; readonly body: string }) => ResumeRequest | null;
   /**
    * Reads the rest of the stream, as server-sent events, from a whole response that is not an event stream. Returns
-   * undefined if the provider is not done: the proxy repeats the request after a pause.
+   * undefined if the provider has not finished: the proxy then repeats the request after a pause.
+   * @param body the whole body of the response, as text.
    */
   readonly read?: (body: string) => string | undefined;
 }
 
 /**
- * Knows how the streams of one kind of upstream are continued after they broke. Implementations keep no state: the
- * process that continues a stream may be another one than the one that began it.
+ * Defines how broken streams of one kind of upstream are continued. Implementations must not keep state, because
+ * another process than the one that began a stream may continue it.
  */
 export interface UpstreamRecovery {
-  /** Names the recovery among those of the proxy. Stored with each stream, so it has to stay the same. */
+  /** Unique name among the recoveries of the proxy. It is stored with each stream, so it must not change. */
   readonly name: string;
-  /** Returns true for a response that this recovery can continue. It must be an event stream. */
+  /**
+   * Returns true for a response that this recovery can continue. It must be an event stream.
+   * @param exchange request of the create, and status and headers of its response.
+   */
   matches(exchange: RecoverableExchange): boolean;
-  /** Returns the request that continues after the last stored event, or null if there is none. */
+  /**
+   * Returns the request that continues after the last stored event, or null if there is none.
+   * @param stream the stream that broke, with access to its stored events.
+   */
   resume(stream: RecoverableStream): MaybePromise<ResumeRequest | null>;
-  /** Returns the request that stops the upstream, or null if there is none. Default: closing the connection stops it. */
+  /**
+   * Returns the request that stops the upstream, or null if there is none. Default: closing the connection stops it.
+   * @param stream the stream that is to be stopped, with access to its stored events.
+   */
   cancel?(stream: RecoverableStream): MaybePromise<RecoveryRequest | null>;
   /**
-   * Returns true for an event after which the provider's answer is over. With it, a response that ends before such an
-   * event counts as broken. Default: the end of the response is the end of the answer.
+   * Returns true for an event that ends the provider's answer. If defined, a response that ends before such an event
+   * counts as broken. Default: the answer ends with the response.
+   * @param event an event of the provider.
    */
   isEnd?(event: UpstreamEvent): boolean;
 }

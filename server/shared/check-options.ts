@@ -18,18 +18,18 @@ export type Checked<Table> = {
 
 /**
  * Validates options against their table and fills in defaults. An option that is `undefined` counts as absent.
- * @param owner name of the function that accepts the options; error messages begin with it.
+ * @param functionName name of the function that accepts the options; error messages begin with it.
  * @param example a valid call.
  * @returns a frozen object with every name of the table.
  * @throws ConfigurationError for an unknown name, with the closest known one, or a value of the wrong type.
  */
 export function checkOptions<Table extends OptionTable>(
-  owner: string,
+  functionName: string,
   table: Table,
   options: unknown,
   example: string,
 ): Checked<Table> {
-  checkNames(owner, Object.keys(table), options, example);
+  checkNames(functionName, Object.keys(table), options, example);
   const given = options as Readonly<Record<string, unknown>>;
   const checked = Object.entries(table).map(([name, spec]) => {
     const value = given[name];
@@ -42,13 +42,18 @@ export function checkOptions<Table extends OptionTable>(
  * Checks only that `options` is an object without unknown names.
  * @throws ConfigurationError with the closest known name.
  */
-export function checkNames(owner: string, names: readonly string[], options: unknown, example: string): void {
-  if (!isObject(options)) throw new ConfigurationError(`${owner} needs options: ${example}`);
+export function checkNames(
+  functionName: string,
+  names: readonly string[],
+  options: unknown,
+  example: string,
+): void {
+  if (!isObject(options)) throw new ConfigurationError(`${functionName} needs options: ${example}`);
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;
     const closest = closestName(name, names);
     throw new ConfigurationError(
-      `${owner} has no option "${name}". ${closest === undefined ? `It has: ${names.join(', ')}` : `Did you mean "${closest}"?`}`,
+      `${functionName} has no option "${name}". ${closest === undefined ? `It has: ${names.join(', ')}` : `Did you mean "${closest}"?`}`,
     );
   }
 }

@@ -15,9 +15,15 @@ export interface StreamEvent {
 export type ProxyEvent =
   /**
    * A stream was created. `upstream` is the origin and path of the URL, `headersMs` the time until the upstream's
-   * headers.
+   * headers. `idempotencyKey` and `streamKey` are the keys of the create, if it had them.
    */
-  | ({ type: 'created'; upstream: string; headersMs: number } & StreamEvent)
+  | ({
+      type: 'created';
+      upstream: string;
+      headersMs: number;
+      idempotencyKey?: string;
+      streamKey?: string;
+    } & StreamEvent)
   /** An `Idempotency-Key` matched an existing stream, so the upstream was not called. */
   | ({ type: 'replayed' } & StreamEvent)
   /** The first byte of the body arrived, `ms` after the upstream's headers. */
@@ -64,7 +70,10 @@ export type ProxyEvent =
 /** How a stream is read. */
 export type ReadMode = 'catch-up' | 'long-poll' | 'sse';
 
-/** Receives the events of a proxy. Exceptions are logged. */
+/**
+ * Receives the events of a proxy. Exceptions are logged.
+ * @param event the event. `type` names its kind.
+ */
 export type OnEvent = (event: ProxyEvent) => void;
 
 /** Wraps the option so that exceptions and rejected promises are logged and do not affect streams. */

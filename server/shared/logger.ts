@@ -1,12 +1,28 @@
 /** The part of pino's interface that the proxy uses: fields first, then a message. */
 export interface Logger {
-  /** Logs details for troubleshooting. */
+  /**
+   * Logs details for troubleshooting.
+   * @param fields structured data, such as `streamId` and `err`.
+   * @param message a short text in English, without data.
+   */
   debug(fields: object, message: string): void;
-  /** Logs a normal event. */
+  /**
+   * Logs a normal event.
+   * @param fields structured data, such as `streamId`.
+   * @param message a short text in English, without data.
+   */
   info(fields: object, message: string): void;
-  /** Logs a problem that the proxy has handled. */
+  /**
+   * Logs a problem that the proxy has handled.
+   * @param fields structured data, such as `streamId` and `err`.
+   * @param message a short text in English, without data.
+   */
   warn(fields: object, message: string): void;
-  /** Logs an error that needs attention. */
+  /**
+   * Logs an error that needs attention.
+   * @param fields structured data, such as `streamId` and `err`.
+   * @param message a short text in English, without data.
+   */
   error(fields: object, message: string): void;
 }
 

@@ -1,4 +1,5 @@
 import { ConfigurationError } from './errors.ts';
+import { MAX_TIMER_MS } from './max-timer.ts';
 
 /** Describes one option: how its value is checked, and its default. */
 export interface OptionSpec<Value, Default extends Value | undefined = Value | undefined> {
@@ -16,7 +17,7 @@ export interface OptionSpec<Value, Default extends Value | undefined = Value | u
 /** Unit of a numeric option; `number` for counts. */
 export type Unit = 'ms' | 'seconds' | 'bytes' | 'number';
 
-/** An integer option. Each has a command line flag. */
+/** An integer option. Has a command line flag if it has `help`. */
 export interface NumberSpec extends OptionSpec<number, number> {
   readonly min: number;
   readonly max: number;
@@ -28,9 +29,6 @@ export interface NumberSpec extends OptionSpec<number, number> {
   /** Name of the command line flag, if it is not the option's name in kebab case. */
   readonly flag?: string;
 }
-
-/** Longest delay of a timer in Node, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface NumberInit {
   readonly fallback: number;

@@ -31,7 +31,7 @@ describe('redact', () => {
     expect(redact(error, [KEY, 'short'])).toBe(error);
   });
 
-  it('ends with errors that refer to themselves', () => {
+  it('terminates for errors that refer to themselves', () => {
     const error: Error & { self?: unknown } = new Error(KEY);
     error.self = { error };
     expect(inspect(redact(error, [KEY]), { depth: 20 })).not.toContain(KEY);
@@ -39,7 +39,7 @@ describe('redact', () => {
 });
 
 describe('secretsOfHeaders', () => {
-  it('takes the values of sensitive headers, without scheme and cookie name too', () => {
+  it('returns the values of sensitive headers, also without scheme and cookie name', () => {
     const secrets = secretsOfHeaders([
       ['authorization', 'Bearer abc.def'],
       ['x-api-key', 'sk-1'],

@@ -4,7 +4,7 @@ import { headerFields } from './header-fields.ts';
 
 /** Header names whose values are credentials, such as `Authorization`, `x-api-key`, `Cookie`, `x-amz-security-token`. */
 const SENSITIVE = /auth|key|token|secret|cookie|password|signature|credential/i;
-/** Shorter values are no credentials, and would be found in words. */
+/** Shorter values are not credentials, and may be part of ordinary words. */
 const MIN_LENGTH = 6;
 /** Depth to which causes and properties of an error are searched. */
 const MAX_DEPTH = 5;
@@ -12,11 +12,16 @@ const MAX_DEPTH = 5;
 const MAX_OBJECTS = 1_000;
 const REDACTED = '[redacted]';
 
+/** Returns true for the name of a header whose value is a credential. */
+export function isSensitive(name: string): boolean {
+  return SENSITIVE.test(name);
+}
+
 /** Returns the values of headers that contain credentials, with and without their scheme or cookie name. */
 export function secretsOfHeaders(headers: Iterable<readonly [name: string, value: string]>): string[] {
   const secrets: string[] = [];
   for (const [name, value] of headers) {
-    if (!SENSITIVE.test(name)) continue;
+    if (!isSensitive(name)) continue;
     secrets.push(value);
     if (/cookie/i.test(name)) for (const cookie of value.split(/;\s*/)) secrets.push(cookie);
   }
@@ -35,8 +40,8 @@ export function secretsOfRequest(req: Pick<IncomingMessage, 'rawHeaders' | 'url'
 }
 
 /**
- * Replaces credentials in the text of an error, its causes and its properties, also in URL and JSON encoding: HTTP
- * clients put the request, and with it the provider's key, into their errors.
+ * Replaces credentials in the text of an error, its causes and its properties, also in URL and JSON encoding. HTTP
+ * clients add the request, and with it the provider's key, to their errors.
  * @returns the same value if it contains none of them, else a copy.
  */
 export function redact<T>(value: T, secrets: readonly string[]): T {

@@ -22,14 +22,14 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   /** Milliseconds after which no further attempt begins. Default: no limit. */
   readonly limitMs?: number;
-  /** Returns false for an error that another attempt would meet again. Default: every error is worth another attempt. */
+  /** Returns false for an error that another attempt would get again. Default: every error is temporary. */
   readonly isTemporary?: (error: unknown) => boolean;
   /** Called after each failed attempt that another one follows. */
   readonly onFailure?: (error: unknown) => void;
 }
 
 /**
- * Calls a function until it succeeds. The pauses keep no process alive.
+ * Calls a function until it succeeds. The pauses do not keep the process alive.
  * @throws the error of the last attempt.
  */
 export async function retry<T>(

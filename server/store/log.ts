@@ -1,6 +1,7 @@
 import { OFFSET_START } from '../../protocol/query.ts';
+import { raceSignal } from '../shared/race-signal.ts';
 import { isPending } from './metadata.ts';
-import type { Frame, StreamInfo, StreamStore } from './types.ts';
+import type { Frame, Offset, StreamInfo, StreamInit, StreamStore } from './types.ts';
 
 const READ_BYTES = 262_144;
 
@@ -13,26 +14,22 @@ const READ_BYTES = 262_144;
 export async function followUntil(
   store: Pick<StreamStore, 'follow'>,
   id: string,
-  signal: AbortSignal,
   onFrame: (frame: Frame, info: StreamInfo) => boolean,
-  offset: string = OFFSET_START,
+  { signal, offset = OFFSET_START }: { readonly signal: AbortSignal; readonly offset?: string },
 ): Promise<Frame['end']> {
   signal.throwIfAborted();
   let wake: () => void = () => undefined;
   const follower = await store.follow(id, offset, () => wake());
-  const onAbort = () => wake();
-  signal.addEventListener('abort', onAbort);
   try {
     for (;;) {
       signal.throwIfAborted();
       // Registers the listener first, so that a frame that arrives in between is not missed.
       const readable = new Promise<void>((resolve) => (wake = resolve));
       const frame = follower.next();
-      if (!frame) await readable;
+      if (!frame) await raceSignal(readable, signal);
       else if (onFrame(frame, follower.info) || frame.end) return frame.end;
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
     follower.stop();
   }
 }
@@ -51,29 +48,42 @@ export async function followHead(
   signal.throwIfAborted();
   let wake: () => void = () => undefined;
   const follower = await store.follow(id, OFFSET_START, () => wake());
-  const onAbort = () => wake();
-  signal.addEventListener('abort', onAbort);
   try {
     onOpen(follower.info);
     for (;;) {
       signal.throwIfAborted();
       const readable = new Promise<void>((resolve) => (wake = resolve));
-      // Bytes come after the head.
+      // A byte proves that the head is known.
       if (follower.next() || !isPending(follower.metadata)) return;
-      await readable;
+      await raceSignal(readable, signal);
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
     follower.stop();
   }
+}
+
+/**
+ * Returns the init of a log of JSON lines that all processes on a store append to, also after its creator has ended.
+ * @param ttlSeconds seconds without a read or write after which the log may expire.
+ */
+export function sharedLogInit(ttlSeconds: number): StreamInit {
+  return {
+    contentType: 'application/x-ndjson',
+    ttlSeconds,
+    outlivesProcess: true,
+    hasManyWriters: true,
+    metadata: {},
+  };
 }
 
 export interface WholeLog {
   readonly lines: string[];
   readonly isClosed: boolean;
+  /** Offset just past the last byte that was read. */
+  readonly next: Offset;
 }
 
-/** Reads all of a small log. Omits a line that is not complete yet. */
+/** Reads a small log completely. Omits a line that is not complete yet. */
 export async function readLog(store: Pick<StreamStore, 'read'>, id: string): Promise<WholeLog> {
   const chunks: Uint8Array[] = [];
   let offset = OFFSET_START;
@@ -83,7 +93,7 @@ export async function readLog(store: Pick<StreamStore, 'read'>, id: string): Pro
     offset = frame.next;
     if (!frame.upToDate && !frame.end) continue;
     const lines = Buffer.concat(chunks).toString('utf8').split('\n').slice(0, -1);
-    return { lines, isClosed: frame.end !== undefined };
+    return { lines, isClosed: frame.end !== undefined, next: offset };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { StreamInfo } from './types.ts';
 
-/** Metadata of a response's stream. All values are text, as metadata have to be. */
+/** Metadata of a response's stream. All values are strings. */
 export interface StreamMetadata {
   /**
    * The subject that may read, inspect, delete and find the stream with service authentication. Undefined for the plain
@@ -13,7 +13,7 @@ export interface StreamMetadata {
   readonly claim?: string;
 }
 
-/** Returns whether the head of the upstream's response is pending: `annotate` adds it. */
+/** Returns true until the head of the upstream's response has been added with `annotate`. */
 export function isPending({ pending, status }: Readonly<Record<string, string>>): boolean {
   return pending !== undefined && status === undefined;
 }
@@ -30,10 +30,12 @@ export function metadataOf(info: Pick<StreamInfo, 'metadata'>): StreamMetadata {
   return { owner, ...(subject !== undefined && { subject }), ...(claim !== undefined && { claim }) };
 }
 
-/** Metadata entry that holds the sealed state of a recovery while the stream is open. Empty afterwards. */
+/**
+ * Metadata entry with the sealed state of a recovery. Replaced by the end of the stream before the stream is closed.
+ */
 export const RECOVERY = 'recovery';
 
-/** Returns true for a stream that another process may continue. It stays open if its process dies. */
+/** Returns true for a stream that another process may continue or close. It stays open if its process dies. */
 export function isRecoverable(metadata: Readonly<Record<string, string>>): boolean {
   return (metadata[RECOVERY] ?? '') !== '';
 }

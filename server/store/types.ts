@@ -38,6 +38,11 @@ export interface StreamInit {
    * expires. Stores that any number of processes can use may ignore it. Default false.
    */
   readonly outlivesProcess?: boolean;
+  /**
+   * True for a log that other processes append to while the creator may read it. A store must then look for bytes that
+   * it has not written itself. Default false: only the process that created or adopted the stream appends.
+   */
+  readonly hasManyWriters?: boolean;
 }
 
 /**
@@ -103,13 +108,15 @@ export interface Follower {
  */
 export interface ByteStore {
   /**
-   * Opens the store. Called before any other method; may be called again without effect. A store that only one process
-   * can hold closes the streams that a dead process left open, as `interrupted`, before this resolves.
+   * Opens the store. Called before any other method; may be called again without effect. A store that only one
+   * process can open closes the streams that a dead process left open, as `interrupted`, before this resolves.
    */
   open(): Promise<void>;
   /**
    * Creates a stream under an id, atomically among all processes of the store. The stream may become durable only with
    * its first append or close: an append that resolved is durable together with its stream.
+   * @param id id of the stream.
+   * @param init content type, TTL and metadata of the stream.
    * @returns true if this call created the stream, false if the id exists.
    */
   create(id: string, init: StreamInit): Promise<boolean>;
@@ -118,48 +125,80 @@ export interface ByteStore {
    * a closed stream. Resolves when `head` returns the entries, in every process. Wakes followers, those of other
    * processes within about a second. If a store lacks it, the proxy ignores `Prefer: respond-async` and does not
    * continue a stream whose upstream failed.
+   * @param id id of the stream.
+   * @param entries names and values to add.
    * @param fence as for `append`. It is not compared on a closed stream.
    * @throws StoreError `FENCED` if another process has adopted the stream; the adopter's metadata are kept.
    */
   annotate?(id: string, entries: Readonly<Record<string, string>>, fence?: Fence): Promise<void>;
   /**
    * Appends bytes. Resolves when they are durable and readable. Appends of one stream keep their order.
-   * @param fence of the writer. Without it, the append is not compared with the stream's fence.
+   * @param id id of the stream.
+   * @param bytes bytes to append. The caller does not change them afterwards.
+   * @param fence fence of the writer. Without it, the append is not compared with the stream's fence. If the owner of
+   *   a stream writes with a fence, other processes must not append without one.
    * @throws StoreError `FENCED` if another process has adopted the stream; nothing was written.
    */
   append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void>;
   /**
    * Appends the last bytes (if any) and closes the stream, in one step. Idempotent: if the stream is already closed, it
    * does not change, and the bytes are dropped.
+   * @param id id of the stream.
+   * @param end outcome of the stream, and its error if it has one.
+   * @param last bytes to append before the stream is closed.
    * @param fence as for `append`. It is not compared on a stream that is already closed.
    * @returns the end that is stored.
    * @throws StoreError `FENCED` if another process has adopted the stream, which stays open.
    */
   close(id: string, end: StreamEnd, last?: Uint8Array, fence?: Fence): Promise<StreamEnd>;
   /**
-   * Takes over an open stream from its writer: raises the fence and adds entries to the metadata as `annotate` does, in
-   * one step. Of several processes that adopt with the same fence, one succeeds. Without `adopt`, the proxy closes the
-   * streams of a process that died instead of continuing them.
+   * Adopts an open stream from its writer: raises the fence and adds entries to the metadata as `annotate` does, in
+   * one step. Of several processes that adopt with the same fence, one succeeds. Without `adopt`, the proxy closes
+   * the streams of a process that died instead of continuing them.
    *
-   * @param fence that the caller saw in `head`.
+   * @param id id of the stream.
+   * @param fence fence that `head` returned to the caller.
+   * @param entries names and values to add.
    * @returns the new fence, for the caller's writes.
    * @throws StoreError `FENCED` if the fence has changed since, `CLOSED`, `NOT_FOUND`.
    */
   adopt?(id: string, fence: Fence, entries: Readonly<Record<string, string>>): Promise<Fence>;
-  /** Returns bytes from an offset: at most `maxBytes`, and at least one byte if there is one. */
+  /**
+   * Returns bytes from an offset: at most `maxBytes`, and at least one byte if there is one.
+   * @param id id of the stream.
+   * @param offset position to read from: `-1` for the beginning, or an offset of this stream.
+   * @param maxBytes maximum number of bytes to return.
+   */
   read(id: string, offset: Offset, maxBytes: number): Promise<Frame>;
   /**
    * Returns the byte position of an offset of this store, if offsets are positions. For a byte range, the proxy reads a
    * store without `positionOf` and `offsetAt` from the beginning of the stream.
+   * @param offset an offset that this store has returned.
    */
   positionOf?(offset: Offset): number;
-  /** Returns the offset of a byte position, the inverse of `positionOf`. */
+  /**
+   * Returns the offset of a byte position, the inverse of `positionOf`.
+   * @param position number of bytes before the position.
+   */
   offsetAt?(position: number): Offset;
-  /** Opens a follower from an offset. `maxBytes` bounds a frame. */
+  /**
+   * Opens a follower from an offset. `maxBytes` bounds a frame.
+   * @param id id of the stream.
+   * @param offset position to read from, as for `read`.
+   * @param onReadable called once after `next` returned `undefined`, when calling it again is worthwhile.
+   * @param maxBytes maximum number of bytes in a frame.
+   */
   follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower>;
-  /** Returns the state of a stream, or undefined if it does not exist. Does not restart the TTL. */
+  /**
+   * Returns the state of a stream, or undefined if it does not exist. Does not restart the TTL.
+   * @param id id of the stream.
+   */
   head(id: string): Promise<StreamInfo | undefined>;
-  /** Deletes a stream and notifies its followers. @returns true if the stream existed. */
+  /**
+   * Deletes a stream and notifies its followers.
+   * @param id id of the stream.
+   * @returns true if the stream existed.
+   */
   delete(id: string): Promise<boolean>;
   /** Flushes pending writes and releases all resources. The store cannot be used afterwards. */
   dispose(): Promise<void>;
@@ -173,8 +212,19 @@ export interface StreamStore extends ByteStore {
   /**
    * Creates the coordinator of one proxy. Called once for each proxy, before `open`; used after it. Default: a
    * coordinator that keeps everything in logs of this store.
+   * @param options logger of the proxy, and how long claims and names are kept.
    */
   coordinate?(options: CoordinatorOptions): Coordinator;
+  /** Describes the store for operators. Called at most every few seconds, and only while the page of an inspector is open. */
+  describe?(): Promise<StoreDescription>;
+}
+
+/** Description of a store for operators. */
+export interface StoreDescription {
+  /** Short name, such as `redis`. */
+  readonly kind: string;
+  /** Bytes that the store occupies, if it can determine them. */
+  readonly bytes?: number;
 }
 
 /** Code of a store error. */

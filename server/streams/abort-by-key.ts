@@ -5,14 +5,17 @@ import { ProxyError } from '../shared/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { respond } from '../http/response.ts';
 import { metadataOf } from '../store/metadata.ts';
-import { abortHere, requireAbort, stopUpstream } from './abort-stream.ts';
+import { abortHere, requireAbort, stopUpstream, type AbortContext } from './abort-stream.ts';
 
 /**
  * Handles PATCH {base}?action=abort: aborts what the caller created under an `Idempotency-Key` or a `Stream-Key`, also
- * before the upstream has responded. Responds 204, also if there is nothing to abort.
+ * before the upstream has responded. Responds 204, even if there is nothing to abort.
  * @throws ProxyError `INVALID_ACTION`, or `INVALID_REQUEST` if both headers are missing.
  */
-export async function abortByKey({ req, res, query, caller }: Exchange, context: Context): Promise<void> {
+export async function abortByKey(
+  { req, res, query, caller }: Exchange,
+  context: AbortContext & Pick<Context, 'claims' | 'streamKeys'>,
+): Promise<void> {
   requireAbort(query);
   const key = keyHeader(req, IDEMPOTENCY_KEY);
   const name = keyHeader(req, STREAM_KEY);
@@ -27,7 +30,7 @@ export async function abortByKey({ req, res, query, caller }: Exchange, context:
     key === undefined ? undefined : context.claims.abort(subject, key),
     name === undefined ? undefined : context.streamKeys.latest(subject, name),
   ]);
-  // Both may name the same create.
+  // Both keys may belong to the same create.
   const owners = new Map<string, string>();
   if (claim) owners.set(claim.token, claim.process);
   if (named) owners.set(named.streamId, named.process);
@@ -35,7 +38,7 @@ export async function abortByKey({ req, res, query, caller }: Exchange, context:
   respond(res, 204, {});
 }
 
-async function abortCreate(streamId: string, owner: string, context: Context): Promise<void> {
+async function abortCreate(streamId: string, owner: string, context: AbortContext): Promise<void> {
   const { store, processes, peers, emit } = context;
   const info = await store.head(streamId);
   if (info?.end) return;

@@ -7,7 +7,8 @@ import { respond } from '../http/response.ts';
 import { INTERRUPTED } from '../store/interrupted.ts';
 import { followUntil } from '../store/log.ts';
 import { metadataOf } from '../store/metadata.ts';
-import { StoreError, type StreamEnd, type StreamInfo } from '../store/types.ts';
+import { isStoreError } from '../store/is-store-error.ts';
+import type { StreamEnd, StreamInfo } from '../store/types.ts';
 
 const ABORTED: StreamEnd = Object.freeze({
   outcome: 'aborted',
@@ -17,15 +18,28 @@ const ABORTED: StreamEnd = Object.freeze({
 /** Milliseconds to wait until another process has flushed and closed a stream. After that, this process closes it. */
 const OTHERS_CLOSE_MS = 1_000;
 
+/** Dependencies for ending a stream. */
+export type StopContext = Pick<
+  Context,
+  'store' | 'running' | 'processes' | 'peers' | 'closer' | 'recoveries'
+>;
+
+/** Dependencies for ending a stream and emitting its event. */
+export type AbortContext = StopContext & Pick<Context, 'emit'>;
+
 /** Handles PATCH {base}/{id}?action=abort. Idempotent: responds 204 when the stream is closed. */
-export async function abortStream({ res, query, streamId }: Exchange, context: Context): Promise<void> {
+export async function abortStream({ res, query, streamId }: Exchange, context: AbortContext): Promise<void> {
   requireAbort(query);
-  const info = await context.store.head(streamId);
-  if (info && !info.end) {
-    await stopUpstream(streamId, info, context);
-    context.emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
-  }
+  await stopStream(streamId, context);
   respond(res, 204, {});
+}
+
+/** Stops a running stream, in whichever process it runs. Idempotent. */
+export async function stopStream(streamId: string, context: AbortContext): Promise<void> {
+  const info = await context.store.head(streamId);
+  if (!info || info.end) return;
+  await stopUpstream(streamId, info, context);
+  context.emit({ type: 'aborted', streamId, subject: metadataOf(info).subject, by: 'patch' });
 }
 
 /** @throws ProxyError `INVALID_ACTION` unless the query has `action=abort`. */
@@ -35,31 +49,31 @@ export function requireAbort(query: URLSearchParams): void {
 }
 
 /**
- * Ends a stream in the process that runs it: here by its pump, elsewhere by a message to that process. If that process
- * does not react in time, it finds its stream closed at the next write. The stream of a dead process is closed as
- * interrupted, not as aborted.
+ * Ends a stream in the process that runs it: here by its pump, elsewhere by a message to that process. If that
+ * process does not react in time, this one closes the stream, which the other process detects at its next write. The
+ * stream of a dead process is closed as `interrupted` instead of `aborted`, unless it could have been continued.
  */
-export async function stopUpstream(streamId: string, info: StreamInfo, context: Context): Promise<void> {
-  const { running, processes, peers, closer } = context;
+export async function stopUpstream(streamId: string, info: StreamInfo, context: StopContext): Promise<void> {
+  const { running, processes, peers, closer, recoveries } = context;
   const pump = running.get(streamId);
   if (pump) {
     await pump.stop(ABORTED);
-    // Its log, which may be deleted next, contains the requests that stop the upstream.
-    await context.recoveries.prepared(streamId);
+    // The caller may delete the stream next, and its log is needed to prepare the request that stops the upstream.
+    await recoveries.prepared(streamId);
     return;
   }
   const { owner } = metadataOf(info);
   const asked = owner !== processes.id && (await peers.askToAbort(owner, streamId));
   if (asked && (await closesWithin(OTHERS_CLOSE_MS, streamId, info, context))) return;
   try {
-    const recoverable = context.recoveries.find(streamId, info.metadata);
-    if (recoverable) await context.recoveries.forget(streamId, ABORTED);
+    const recoverable = recoveries.find(streamId, info.metadata);
+    if (recoverable) await recoveries.storeEnd(streamId, ABORTED);
     await closer.closeFor(streamId, info, asked || recoverable ? ABORTED : INTERRUPTED);
     // The process that ran the stream is dead or does not react.
-    if (recoverable) context.recoveries.stopped(recoverable, ABORTED);
-    await context.recoveries.prepared(streamId);
+    if (recoverable) recoveries.cancelUpstream(recoverable, ABORTED);
+    await recoveries.prepared(streamId);
   } catch (error) {
-    if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+    if (!isStoreError(error, 'NOT_FOUND')) throw error;
   }
 }
 
@@ -67,14 +81,16 @@ async function closesWithin(
   ms: number,
   streamId: string,
   info: StreamInfo,
-  { store }: Context,
+  { store }: Pick<Context, 'store'>,
 ): Promise<boolean> {
   const limit = AbortSignal.timeout(ms);
   try {
-    return (await followUntil(store, streamId, limit, () => false, info.tail)) !== undefined;
+    return (
+      (await followUntil(store, streamId, () => false, { signal: limit, offset: info.tail })) !== undefined
+    );
   } catch (error) {
     if (limit.aborted) return false;
-    if (error instanceof StoreError && error.code === 'NOT_FOUND') return true;
+    if (isStoreError(error, 'NOT_FOUND')) return true;
     throw error;
   }
 }

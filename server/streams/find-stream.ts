@@ -1,8 +1,9 @@
 import { STREAM_KEY, STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
 import type { Context } from '../context.ts';
+import { keyParam } from '../create/request.ts';
 import { ProxyError } from '../shared/errors.ts';
-import { singleParam, type Exchange } from '../http/exchange.ts';
+import type { Exchange } from '../http/exchange.ts';
 import { isClosed, respond } from '../http/response.ts';
 import { endHeaders } from '../read/headers.ts';
 import { locationHeaders } from '../access/location.ts';
@@ -11,11 +12,16 @@ import { isVisible } from '../access/visible.ts';
 /**
  * Handles GET {base}?key=name: responds with the caller's newest stream under a `Stream-Key` and a fresh URL. Responds
  * 204 if there is none, because pages ask at each mount, and browsers log every 404 as an error.
+ * @throws ProxyError `NOT_FOUND` without a name, `INVALID_REQUEST`, `UPSTREAM_TIMEOUT`.
  */
-export async function findStream(exchange: Exchange, context: Context): Promise<void> {
+export async function findStream(
+  exchange: Exchange,
+  context: Pick<Context, 'store' | 'streamKeys' | 'guardian' | 'options' | 'keyring'>,
+): Promise<void> {
   const { res, query, caller } = exchange;
-  const name = singleParam(query, KEY);
-  if (!name) throw new ProxyError('NOT_FOUND', `To find a stream, send GET with ?${KEY}=<its ${STREAM_KEY}>`);
+  const name = keyParam(query);
+  if (name === undefined)
+    throw new ProxyError('NOT_FOUND', `To find a stream, send GET with ?${KEY}=<its ${STREAM_KEY}>`);
   const { store, streamKeys, guardian, options } = context;
   const limit = new AbortController();
   const timer = setTimeout(() => {
@@ -30,7 +36,8 @@ export async function findStream(exchange: Exchange, context: Context): Promise<
   res.once('close', onClose);
   if (isClosed(res)) onClose();
   try {
-    const streamId = await streamKeys.newest(caller?.subject, name, limit.signal);
+    const newest = await streamKeys.newest(caller?.subject, name, limit.signal);
+    const streamId = newest?.streamId;
     const found = streamId === undefined ? undefined : await store.head(streamId);
     if (streamId === undefined || !found || !isVisible(found, caller)) {
       respond(res, 204, { 'Cache-Control': 'no-store' });

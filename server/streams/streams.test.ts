@@ -33,6 +33,7 @@ function contextOf(): Context {
     onWaiting: () => undefined,
     onReading: () => undefined,
     onUnreadCheck: () => undefined,
+    onInspect: () => undefined,
   });
   const running = new RunningStreams(LIMITS);
   const claims = new Claims({

@@ -4,7 +4,7 @@ import { unauthorized } from '../auth/unauthorized.ts';
 import { splitTarget } from '../http/exchange.ts';
 import type { ProxyMetrics } from './metrics.ts';
 
-/** Whether a proxy accepts new streams, and why not. */
+/** `ready` if a proxy accepts new streams, otherwise the reason why it does not. */
 export type Readiness = 'ready' | 'starting' | 'draining' | 'store-unavailable';
 
 /** Creates the handler of `GET /ready`, which responds 503 unless the proxy accepts new streams. */

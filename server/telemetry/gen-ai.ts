@@ -1,6 +1,6 @@
 import type { Usage } from '../../protocol/usage.ts';
 
-/** Bytes of a request body up to which its model is looked for: parsing more would delay the request. */
+/** Maximum bytes of a request body that is searched for the model. Parsing a longer body would delay the request. */
 const MAX_BODY_BYTES = 262_144;
 
 /** Names of providers in the semantic conventions, by the end of their host names. */
@@ -33,7 +33,7 @@ export function requestAttributes(url: URL, body: Uint8Array | undefined): Attri
   };
 }
 
-/** Returns the attributes of what the provider reported. */
+/** Returns the attributes of the usage that the provider reported. */
 export function usageAttributes(usage: Usage): Attributes {
   const { model, inputTokens, outputTokens, finishReason, providerId } = usage;
   return {

@@ -1,7 +1,7 @@
 /** Counts values in buckets, as a histogram of Prometheus does. */
 export class Histogram {
   readonly #bounds: readonly number[];
-  /** Values up to each bound and above the one before; the last ones are above all bounds. */
+  /** Number of values in each bucket: up to its bound and above the one before. The last bucket has no bound. */
   readonly #counts: number[];
   #sum = 0;
 

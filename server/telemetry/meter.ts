@@ -48,7 +48,7 @@ export function meterOf(meter: Meter): Pick<Telemetry, 'onEvent' | 'onAppend'> {
         case 'read-ended':
           return readers.add(-1);
         case 'recovered':
-          // Of another process, which counts it no more.
+          // Another process ran the stream before, and no longer counts it.
           if (event.adopted) active.add(1);
           return recoveries.add(1);
         case 'refused':

@@ -37,7 +37,7 @@ export class ProxyMetrics {
         break;
       case 'recovered':
         this.#recoveries += 1;
-        // Another process created it.
+        // The stream may have been created in another process.
         this.#streams.add(event.streamId);
         break;
       case 'replayed':

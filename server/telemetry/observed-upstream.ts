@@ -11,10 +11,13 @@ export function observedUpstream(client: UpstreamClient, telemetry: Telemetry | 
       const replaced = observer.headers;
       const kept = [...request.headers].filter(([name]) => !Object.hasOwn(replaced, name.toLowerCase()));
       try {
-        const answer = await client.request({ ...request, headers: [...kept, ...Object.entries(replaced)] });
-        observer.responded(answer.status);
-        answer.body.once('close', () => observer.ended());
-        return answer;
+        const response = await client.request({
+          ...request,
+          headers: [...kept, ...Object.entries(replaced)],
+        });
+        observer.responded(response.status);
+        response.body.once('close', () => observer.ended());
+        return response;
       } catch (error) {
         observer.failed(error);
         throw error;

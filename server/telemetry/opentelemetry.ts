@@ -25,21 +25,30 @@ export type { ObservedRequest, RequestObserver, Telemetry } from './types.ts';
 
 /** Options of `openTelemetry`. */
 export interface OpenTelemetryOptions {
-  /** @default the tracer `durable-proxy` of the registered provider */
+  /**
+   * Creates the spans.
+   * @default the tracer `durable-proxy` of the registered provider
+   */
   readonly tracer?: Tracer;
-  /** @default the meter `durable-proxy` of the registered provider */
+  /**
+   * Records the metrics.
+   * @default the meter `durable-proxy` of the registered provider
+   */
   readonly meter?: Meter;
 }
 
-/** Milliseconds after the end of a body in which its stream is closed. Another process may close it instead. */
+/**
+ * Milliseconds within which a stream is closed after the end of its body. Its span ends then in any case, because
+ * another process may close the stream.
+ */
 const CLOSE_MS = 60_000;
 
-/** What happens in one create: the span of its request to the upstream, once that is sent. */
+/** State of one create: the span of its request to the upstream, once that is sent. */
 interface Creation {
   upstream?: RequestSpan;
 }
 
-/** Span of a request to an upstream. That of a stream ends when the stream is closed, with the usage. */
+/** Span of a request to an upstream. The span of a stream's request ends when the stream is closed, with the usage. */
 interface RequestSpan {
   readonly span: Span;
   isStream: boolean;
@@ -68,7 +77,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
     request.span.end();
   }
 
-  /** A span that is known when it is over. */
+  /** Starts a span for an operation that has already ended. */
   function past(
     name: string,
     kind: SpanKind,
@@ -124,7 +133,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
 
   function create(req: IncomingMessage, handle: () => Promise<void>): Promise<void> {
     const active = context.active();
-    // Without instrumentation of the app's server, the span of the caller is in its headers.
+    // Without instrumentation of the app's server, the caller's span is only in the request headers.
     const hasParent = trace.getSpan(active) !== undefined;
     const about = hasParent ? active : propagation.extract(active, req.headers);
     const kind = hasParent ? SpanKind.INTERNAL : SpanKind.SERVER;

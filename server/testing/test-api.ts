@@ -1,9 +1,14 @@
-/** Adds a test. `timeoutMs`: milliseconds that it may take. */
+/**
+ * Adds a test.
+ * @param title title of the test.
+ * @param test body of the test. The test fails if it rejects.
+ * @param timeoutMs milliseconds that the test may take.
+ */
 export type TestFunction = (title: string, test: () => Promise<void>, timeoutMs?: number) => unknown;
 
 /**
- * The functions of a test runner. The globals of Vitest and Jest have this form. This package imports neither, so that
- * the suites run under the runner that you have. With `node:test`, pass `before` and `after` as `beforeAll` and `afterAll`.
+ * The functions of a test runner. The globals of Vitest and Jest have this form. This package imports neither, so
+ * that the suites run under your runner. With `node:test`, pass `before` and `after` as `beforeAll` and `afterAll`.
  */
 export interface TestApi {
   /** Adds a group of tests. */

@@ -6,7 +6,7 @@ import { noticeIntervalMs, unreadTimeoutOf } from './timeout.ts';
 export interface ReaderNoticesOptions {
   readonly store: Pick<ByteStore, 'head'>;
   /** Sends a notice to the process that pumps the stream. */
-  readonly tell: (owner: string, streamId: string) => Promise<unknown>;
+  readonly notify: (owner: string, streamId: string) => Promise<unknown>;
   readonly logger: Logger;
 }
 
@@ -14,16 +14,16 @@ export interface ReaderNoticesOptions {
 interface Read {
   /** Readers now. */
   readers: number;
-  /** Whether it was read since the last notice. */
-  isUntold: boolean;
-  isTelling: boolean;
+  /** True if the stream was read since the last notice. */
+  isUnreported: boolean;
+  isNotifying: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
 /**
- * Notifies the owners of streams with an unread timeout that this process has readers: at the first reader, and then at an
- * interval for as long as there are readers. However many readers there are and however often they come back, a stream
- * costs one notice in an interval.
+ * Notifies the owners of streams with an unread timeout that this process has readers: at the first reader, and then
+ * at an interval while there are readers. A stream costs one notice per interval, regardless of how many readers it
+ * has and how often they reconnect.
  */
 export class ReaderNotices {
   readonly #options: ReaderNoticesOptions;
@@ -33,16 +33,19 @@ export class ReaderNotices {
     this.#options = options;
   }
 
-  /** Counts a reader. Returns the function for when it leaves, or undefined if the stream has no unread timeout. */
+  /**
+   * Counts a reader. Returns the function to call when it disconnects, or undefined if the stream has no unread
+   * timeout.
+   */
   enter(streamId: string, info: StreamInfo): (() => void) | undefined {
     const timeoutMs = unreadTimeoutOf(info.metadata);
     if (timeoutMs === undefined || info.end) return undefined;
     const read = this.#reads.get(streamId) ?? this.#begin(streamId, timeoutMs, info);
     read.readers += 1;
-    read.isUntold = true;
+    read.isUnreported = true;
     return () => {
       read.readers -= 1;
-      read.isUntold = true;
+      read.isUnreported = true;
     };
   }
 
@@ -52,31 +55,31 @@ export class ReaderNotices {
   }
 
   #begin(streamId: string, timeoutMs: number, info: StreamInfo): Read {
-    const read: Read = { readers: 0, isUntold: true, isTelling: false, timer: undefined };
+    const read: Read = { readers: 0, isUnreported: true, isNotifying: false, timer: undefined };
     const { store } = this.#options;
     this.#reads.set(streamId, read);
-    const tellAgain = () => void this.#tell(streamId, read, () => store.head(streamId));
-    read.timer = setInterval(tellAgain, noticeIntervalMs(timeoutMs)).unref();
-    void this.#tell(streamId, read, () => Promise.resolve(info));
+    const notifyAgain = () => void this.#notify(streamId, read, () => store.head(streamId));
+    read.timer = setInterval(notifyAgain, noticeIntervalMs(timeoutMs)).unref();
+    void this.#notify(streamId, read, () => Promise.resolve(info));
     return read;
   }
 
   /** Sends a notice if the stream was read since the last one. Never rejects. */
-  async #tell(streamId: string, read: Read, head: () => Promise<StreamInfo | undefined>): Promise<void> {
-    if (read.isTelling) return;
-    if (!read.isUntold) return this.#forget(streamId, read);
-    read.isTelling = true;
+  async #notify(streamId: string, read: Read, head: () => Promise<StreamInfo | undefined>): Promise<void> {
+    if (read.isNotifying) return;
+    if (!read.isUnreported) return this.#forget(streamId, read);
+    read.isNotifying = true;
     try {
-      // Its owner may be another one by now.
+      // The owner may have changed.
       const info = await head();
       if (!info || info.end) return this.#forget(streamId, read);
-      read.isUntold = read.readers > 0;
-      await this.#options.tell(metadataOf(info).owner, streamId);
+      read.isUnreported = read.readers > 0;
+      await this.#options.notify(metadataOf(info).owner, streamId);
     } catch (err) {
-      read.isUntold = true;
-      this.#options.logger.debug({ err, streamId }, 'could not tell the owner of a stream that it is read');
+      read.isUnreported = true;
+      this.#options.logger.debug({ err, streamId }, 'could not report the readers of a stream to its owner');
     } finally {
-      read.isTelling = false;
+      read.isNotifying = false;
     }
   }
 

@@ -43,7 +43,7 @@ class Team {
       },
       logger: silentLogger,
       processId: id,
-      tell: (owner, streamId) => deliver(owner, 'seen')(streamId),
+      notify: (owner, streamId) => deliver(owner, 'seen')(streamId),
       check: deliver(id, 'checked'),
     });
     this.members.set(id, member);
@@ -185,7 +185,7 @@ describe('a reader in another process', () => {
     there.stop();
   });
 
-  it('is notified to the process that has adopted the stream, also if that is its own', async () => {
+  it('is notified to the process that has adopted the stream, even if that is its own', async () => {
     const res = team.read(there);
     for (const adopter of ['third', 'there']) {
       const onUnread = vi.fn();
@@ -202,7 +202,7 @@ describe('a reader in another process', () => {
   it.each<[string, () => void]>([
     ['deleted', () => (team.info = undefined)],
     ['closed', () => (team.info = { ...infoOf('here'), end: { outcome: 'complete' } })],
-  ])('costs nothing any more once the stream is %s', async (_how, change) => {
+  ])('costs nothing once the stream is %s', async (_how, change) => {
     team.read(there);
     change();
     await pass(TIMEOUT_MS);
@@ -218,7 +218,7 @@ it('a reader of a stream without a timeout costs no message, no read of the stor
   expect([team.messages, team.heads, vi.getTimerCount()]).toEqual([[], 0, 0]);
 });
 
-it('a response that is closed already is no reader', async () => {
+it('a response that is already closed does not count as a reader', async () => {
   watch();
   const res = new FakeResponse();
   res.close();

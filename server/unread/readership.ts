@@ -11,23 +11,24 @@ export interface ReadershipOptions extends ReaderNoticesOptions {
   readonly check: (streamId: string) => Promise<unknown>;
 }
 
-/** Knows which streams with an unread timeout have readers, in all processes on the store. Other streams cost nothing. */
+/** Tracks the readers of streams with an unread timeout, in all processes on the store. Other streams cost nothing. */
 export class Readership {
   readonly #answers: UnreadAnswers;
   readonly #notices: ReaderNotices;
 
-  constructor({ processId, check, tell, ...options }: ReadershipOptions) {
+  constructor({ processId, check, notify, ...options }: ReadershipOptions) {
     this.#answers = new UnreadAnswers(check);
     this.#notices = new ReaderNotices({
       ...options,
-      // This process has adopted the stream since its readers came.
-      tell: async (owner, streamId) => (owner === processId ? this.seen(streamId) : tell(owner, streamId)),
+      // This process may have adopted the stream after its readers joined.
+      notify: async (owner, streamId) =>
+        owner === processId ? this.seen(streamId) : notify(owner, streamId),
     });
   }
 
   /**
-   * Calls `onUnread` once a stream of this process had no reader in any process for `timeoutMs`, and at most half of that
-   * later. Returns the function that ends this.
+   * Calls `onUnread` once a stream of this process had no reader in any process for `timeoutMs`, at the latest after
+   * 1.5 times that. Returns a function that ends the watch.
    */
   watch(streamId: string, timeoutMs: number, onUnread: () => void): () => void {
     return this.#answers.watch(streamId, timeoutMs, onUnread);
@@ -41,12 +42,12 @@ export class Readership {
     else res.once('close', leave);
   }
 
-  /** Notes a reader in another process. */
+  /** Records a reader in another process. */
   seen(streamId: string): void {
     this.#answers.seen(streamId);
   }
 
-  /** Notes that a message of `check` has arrived. */
+  /** Records that a message of `check` has arrived. */
   checked(streamId: string): void {
     this.#answers.checked(streamId);
   }

@@ -4,14 +4,14 @@ import { ProxyError } from '../shared/errors.ts';
 /** Value of `Unread-Timeout` for an answer that is never canceled for lack of readers. */
 const INFINITE = 'infinite';
 
-/** Entry of a stream's metadata with its timeout in milliseconds. A stream without a timeout has none. */
+/** Entry of a stream's metadata with its timeout in milliseconds. A stream without a timeout has no such entry. */
 const ENTRY = 'unreadTimeoutMs';
 
 /**
- * Reads the header of a create.
+ * Parses the `Unread-Timeout` header of a create.
  * @param value undefined if the header is absent.
  * @returns milliseconds, `Infinity` for `infinite`, undefined if the header is absent.
- * @throws ProxyError `INVALID_REQUEST` for anything but whole seconds of at least 1 and `infinite`.
+ * @throws ProxyError `INVALID_REQUEST` unless the value is `infinite` or a whole number of seconds of at least 1.
  */
 export function parseUnreadTimeout(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
@@ -25,7 +25,7 @@ export function parseUnreadTimeout(value: string | undefined): number | undefine
 
 /**
  * Returns the metadata entries of a stream with this timeout. A create may ask for less than the option, or for no timeout.
- * @param askedMs what the create asked for.
+ * @param askedMs milliseconds that the create asked for.
  * @param optionMs the option `unreadTimeoutMs`.
  */
 export function unreadEntries(askedMs: number | undefined, optionMs: number): Record<string, string> {

@@ -1,33 +1,36 @@
+import { MAX_TIMER_MS } from '../shared/max-timer.ts';
 import { noticeIntervalMs } from './timeout.ts';
 
-/** Longest delay of a timer in Node, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** A check that arrived so many milliseconds longer ago than needed is out of date: the process was suspended since. */
+/**
+ * A check is outdated if this many more milliseconds have passed since it arrived than necessary: the process was
+ * suspended in between.
+ */
 const OUTDATED_MS = 1_000;
 
 /** An answer that this process pumps. */
-interface Answer {
+interface WatchedAnswer {
   readonly timeoutMs: number;
   readonly onUnread: () => void;
   /** Readers in this process. */
   readers: number;
-  /** When the last reader left, here or elsewhere, or when the answer began. As `performance.now()`. */
+  /**
+   * Time at which the last reader disconnected, in any process, or at which the answer began. As `performance.now()`.
+   */
   readAt: number;
-  /** When a check of the messages arrived, since the timeout is over. */
+  /** Time at which the message of `check` arrived after the timeout, as `performance.now()`. */
   checkedAt: number | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
 /**
- * Watches the answers of this process for readers, and reports those that nobody reads in any process. Looks only when a
- * timeout is over. Readers in other processes are known by their notices, so before it reports an answer it makes sure that
- * notices arrive: it waits for a message to itself, and for notices that may arrive after it. An outage of the store,
- * or a process that was suspended, therefore cancels no answer.
+ * Watches the answers of this process for readers, and reports those that no client reads in any process. Runs only
+ * when a timeout has passed. Readers in other processes are known by their notices. So before it reports an answer, it
+ * sends a message to its own process, whose arrival shows that notices arrive, and then waits for late notices. An outage
+ * of the store, or a process that was suspended, therefore cancels no answer.
  */
 export class UnreadAnswers {
   readonly #check: (streamId: string) => Promise<unknown>;
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers = new Map<string, WatchedAnswer>();
 
   /** @param check sends a message to this process; when it arrives, `checked` is called. */
   constructor(check: (streamId: string) => Promise<unknown>) {
@@ -35,12 +38,12 @@ export class UnreadAnswers {
   }
 
   /**
-   * Calls `onUnread` once the stream had no reader for `timeoutMs`, and at most half of that later.
-   * @returns the function that ends this.
+   * Calls `onUnread` once the stream had no reader for `timeoutMs`, at the latest after 1.5 times that.
+   * @returns a function that ends the watch.
    */
   watch(streamId: string, timeoutMs: number, onUnread: () => void): () => void {
     const readAt = performance.now();
-    const answer: Answer = {
+    const answer: WatchedAnswer = {
       timeoutMs,
       onUnread,
       readers: 0,
@@ -49,14 +52,17 @@ export class UnreadAnswers {
       timer: undefined,
     };
     this.#answers.set(streamId, answer);
-    this.#lookIn(timeoutMs, streamId, answer);
+    this.#checkIn(timeoutMs, streamId, answer);
     return () => {
       clearTimeout(answer.timer);
       this.#answers.delete(streamId);
     };
   }
 
-  /** Counts a reader in this process. Returns the function for when it leaves, or undefined if the stream is not watched. */
+  /**
+   * Counts a reader in this process. Returns the function to call when it disconnects, or undefined if the stream is
+   * not watched.
+   */
   enter(streamId: string): (() => void) | undefined {
     const answer = this.#answers.get(streamId);
     if (!answer) return undefined;
@@ -67,36 +73,36 @@ export class UnreadAnswers {
     };
   }
 
-  /** Notes a reader in another process. */
+  /** Records a reader in another process. */
   seen(streamId: string): void {
     const answer = this.#answers.get(streamId);
     if (answer) answer.readAt = performance.now();
   }
 
-  /** Notes that a message of `check` has arrived. */
+  /** Records that a message of `check` has arrived. */
   checked(streamId: string): void {
     const answer = this.#answers.get(streamId);
     if (answer) answer.checkedAt ??= performance.now();
   }
 
-  #lookIn(ms: number, streamId: string, answer: Answer): void {
-    answer.timer = setTimeout(() => this.#look(streamId, answer), Math.min(ms, MAX_TIMER_MS)).unref();
+  #checkIn(ms: number, streamId: string, answer: WatchedAnswer): void {
+    answer.timer = setTimeout(() => this.#checkReaders(streamId, answer), Math.min(ms, MAX_TIMER_MS)).unref();
   }
 
-  #look(streamId: string, answer: Answer): void {
+  #checkReaders(streamId: string, answer: WatchedAnswer): void {
     const { readers, readAt, timeoutMs, checkedAt, onUnread } = answer;
     const now = performance.now();
     const leftMs = readers > 0 ? timeoutMs : readAt + timeoutMs - now;
     if (leftMs > 0) {
       answer.checkedAt = undefined;
-      return this.#lookIn(leftMs, streamId, answer);
+      return this.#checkIn(leftMs, streamId, answer);
     }
     const waitMs = noticeIntervalMs(timeoutMs);
     const sinceMs = checkedAt === undefined ? undefined : now - checkedAt;
-    if (sinceMs !== undefined && sinceMs < waitMs) return this.#lookIn(waitMs - sinceMs, streamId, answer);
+    if (sinceMs !== undefined && sinceMs < waitMs) return this.#checkIn(waitMs - sinceMs, streamId, answer);
     if (sinceMs !== undefined && sinceMs < waitMs + OUTDATED_MS) return onUnread();
     answer.checkedAt = undefined;
     this.#check(streamId).catch(() => undefined);
-    this.#lookIn(waitMs, streamId, answer);
+    this.#checkIn(waitMs, streamId, answer);
   }
 }

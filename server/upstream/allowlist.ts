@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../shared/errors.ts';
-import { pathReadings } from './paths.ts';
+import { possiblePaths } from './paths.ts';
 import { comparableHost, compilePattern } from './pattern.ts';
 
 /** A URL that the allowlist covers. */
@@ -17,7 +17,7 @@ export interface Allowlist {
 
 /** Maximum length of a path. Matching longer paths takes time, and APIs do not have them. */
 const MAX_PATH_LENGTH = 2_048;
-/** The longest name that DNS knows (RFC 1035, section 2.3.4). */
+/** Maximum length of a name in DNS (RFC 1035, section 2.3.4). */
 const MAX_HOST_LENGTH = 253;
 
 /**
@@ -30,7 +30,7 @@ const MAX_HOST_LENGTH = 253;
  * - `*.example.com` matches subdomains of any depth and not example.com itself. Any other `*` in a host matches within
  *   its label (`*-aiplatform.googleapis.com`). Wildcards do not match IP addresses.
  * - `*` alone is rejected, because a proxy that allows every URL is usually a mistake.
- * - Query and fragment are not compared; scheme and host are compared without case, the path with it.
+ * - Query and fragment are not compared. Scheme and host are case-insensitive, the path is case-sensitive.
  * - A path is covered only if it is covered in every way that an upstream could decode it (see `paths.ts`).
  *
  * @throws ConfigurationError for an invalid pattern. The message shows a valid one.
@@ -49,9 +49,9 @@ export function compileAllowlist(patterns: readonly string[]): Allowlist {
       const host = comparableHost(url.hostname);
       const candidates = compiled.filter((pattern) => pattern.matchesOrigin(url, host));
       if (candidates.length === 0) return undefined;
-      const readings = pathReadings(url.pathname);
-      if (readings === undefined) return undefined;
-      const matching = candidates.filter((pattern) => pattern.matchesPath(readings));
+      const paths = possiblePaths(url.pathname);
+      if (paths === undefined) return undefined;
+      const matching = candidates.filter((pattern) => pattern.matchesPath(paths));
       if (matching.length === 0) return undefined;
       return { url, literalHost: matching.some((pattern) => pattern.literalHost) };
     },

@@ -62,7 +62,7 @@ const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
 describe('a body that ends early', () => {
   it.each([
     ['is cut between chunks', `${CHUNKED}5\r\nfirst\r\n`],
-    ['is cut in mid-chunk', `${CHUNKED}ff\r\nfirst`],
+    ['is cut within a chunk', `${CHUNKED}ff\r\nfirst`],
     ['is shorter than it said', `${HEAD}Content-Length: 100\r\n\r\nfirst`],
     ['is chunked wrongly', `${CHUNKED}5\r\nfirst\r\nZZ\r\n`],
   ])('delivers the received bytes, then an error, when it %s', async (_, bytes) => {

@@ -7,7 +7,7 @@ const HIGH_WATER_BYTES = 65_536;
 
 /** Source of the bytes of a body. */
 export interface BodySource {
-  /** Resumes the source. Called often, also if it was not paused. */
+  /** Resumes the source. Called often, even if it was not paused. */
   resume(): void;
   /** Pauses the source. */
   pause(): void;
@@ -16,8 +16,8 @@ export interface BodySource {
 }
 
 /**
- * A readable that delivers every received byte before its error, and not before it is read. A plain Readable drops its
- * buffer when it is destroyed with an error.
+ * A readable that delivers every received byte before its error, and emits the error only once it is being read. A
+ * plain Readable drops its buffer when it is destroyed with an error.
  */
 export class UpstreamBody extends Readable {
   readonly #source: BodySource;

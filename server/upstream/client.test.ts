@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ProxyError } from '../shared/errors.ts';
-import type { UpstreamAnswer, UpstreamClient, UpstreamRequest } from './client.ts';
+import type { UpstreamResponse, UpstreamClient, UpstreamRequest } from './client.ts';
 import { rawStandIn, requestTo, standIn, testClient, type StandIn } from './stand-in.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -22,8 +22,8 @@ function closing<T extends StandIn | UpstreamClient>(thing: T): T {
 const closed = (emitter: EventEmitter) =>
   new Promise<void>((resolve) => emitter.once('close', () => resolve()));
 
-const failure = (answer: Promise<UpstreamAnswer>): Promise<ProxyError> =>
-  answer.then(
+const failure = (response: Promise<UpstreamResponse>): Promise<ProxyError> =>
+  response.then(
     () => expect.fail('there was an answer'),
     (error: unknown) => error as ProxyError,
   );
@@ -37,9 +37,9 @@ async function silentStandIn() {
 }
 
 const resolvingTo =
-  (...answers: string[][]): LookupFunction =>
+  (...responses: string[][]): LookupFunction =>
   (_hostname, _options, callback) => {
-    const addresses = answers.length > 1 ? answers.shift()! : answers[0]!;
+    const addresses = responses.length > 1 ? responses.shift()! : responses[0]!;
     callback(
       null,
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
@@ -51,7 +51,7 @@ describe('a request', () => {
     const { upstream, exchange } = await silentStandIn();
     const client = closing(testClient());
     const body = new TextEncoder().encode('padding{"a":"ü"}').subarray(7);
-    const answer = client.request(
+    const response = client.request(
       requestTo(new URL('/v1/x%2Fy?q=a%20b&r=\\', upstream.url), {
         method: 'PATCH',
         headers: [
@@ -73,7 +73,7 @@ describe('a request', () => {
     res
       .writeHead(207, ['Content-Type', 'a/b; c', 'Content-Type', 'd/e', 'X-Tag', 'a', 'x-tag', 'b'])
       .end('done');
-    const { status, headers, body: answered } = await answer;
+    const { status, headers, body: answered } = await response;
     expect(status).toBe(207);
     expect(headers).toMatchObject({ 'content-type': 'a/b; c', 'x-tag': 'a, b' });
     expect(await text(answered)).toBe('done');
@@ -89,9 +89,9 @@ describe('a request', () => {
           res.writeHead(status, { Location: '/elsewhere' }).end();
         }),
       );
-      const answer = await closing(testClient()).request(requestTo(upstream.url));
-      expect(answer.status).toBe(status);
-      expect(await text(answer.body)).toBe('');
+      const response = await closing(testClient()).request(requestTo(upstream.url));
+      expect(response.status).toBe(status);
+      expect(await text(response.body)).toBe('');
       expect(requests).toBe(1);
     },
   );
@@ -104,8 +104,8 @@ describe('a request', () => {
         res.end('x');
       }),
     );
-    const answer = await closing(testClient()).request(requestTo(upstream.url));
-    expect([answer.status, await text(answer.body)]).toEqual([200, 'x']);
+    const response = await closing(testClient()).request(requestTo(upstream.url));
+    expect([response.status, await text(response.body)]).toEqual([200, 'x']);
   });
 
   it('reuses connections, and opens as many as there are concurrent requests', async () => {
@@ -126,10 +126,10 @@ describe('a request', () => {
     // A connection is free one event-loop turn after its response was read.
     expect(upstream.accepted()).toBeLessThanOrEqual(2);
 
-    const answers = Array.from({ length: 100 }, () => client.request(requestTo(upstream.url)));
+    const responses = Array.from({ length: 100 }, () => client.request(requestTo(upstream.url)));
     await arrived;
     for (const res of waiting) res.end('x');
-    expect(await Promise.all(answers.map(async (answer) => text((await answer).body)))).toEqual(
+    expect(await Promise.all(responses.map(async (response) => text((await response).body)))).toEqual(
       Array(100).fill('x'),
     );
     await client.close();
@@ -206,8 +206,8 @@ describe('a request without a response', () => {
   const secretive = (url: URL) =>
     requestTo(new URL('/secret-path?key=sk-1', url), { headers: [['Authorization', 'sk-2']] });
 
-  async function refusal(answer: Promise<UpstreamAnswer>, code: string, why: RegExp) {
-    const error = await failure(answer);
+  async function refusal(response: Promise<UpstreamResponse>, code: string, why: RegExp) {
+    const error = await failure(response);
     expect(error).toBeInstanceOf(ProxyError);
     expect(error).toMatchObject({ code, message: expect.stringMatching(why) as string });
     expect(inspect(error, { depth: 9 })).not.toMatch(/secret|sk-|SSH/);
@@ -263,8 +263,8 @@ describe('a request without a response', () => {
       (socket: Socket) =>
         socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
     ],
-  ])('is UPSTREAM_ERROR when the upstream %s', async (_, code, answer) => {
-    const upstream = closing(await rawStandIn(answer));
+  ])('is UPSTREAM_ERROR when the upstream %s', async (_, code, response) => {
+    const upstream = closing(await rawStandIn(response));
     await refusal(closing(testClient()).request(secretive(upstream.url)), 'UPSTREAM_ERROR', new RegExp(code));
     await upstream.idle();
   });
@@ -272,13 +272,13 @@ describe('a request without a response', () => {
   it('fails with UPSTREAM_TIMEOUT and closes the connection if the headers do not arrive in time', async () => {
     const { upstream, exchange } = await silentStandIn();
     const client = closing(testClient({ headersTimeoutMs: 50 }));
-    const answer = refusal(
+    const response = refusal(
       client.request(secretive(upstream.url)),
       'UPSTREAM_TIMEOUT',
       /127\.0\.0\.1:\d+ sent no headers within 50 ms/,
     );
     const { req } = await exchange;
-    await Promise.all([answer, closed(req)]);
+    await Promise.all([response, closed(req)]);
     await upstream.idle();
   });
 
@@ -290,13 +290,13 @@ describe('a request without a response', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('fails with SHUTTING_DOWN once the client is closed, also if it was in progress', async () => {
+  it('fails with SHUTTING_DOWN once the client is closed, even if it was in progress', async () => {
     const { upstream, exchange } = await silentStandIn();
     const client = testClient();
-    const answer = failure(client.request(secretive(upstream.url)));
+    const response = failure(client.request(secretive(upstream.url)));
     await exchange;
     await client.close();
-    expect(await answer).toMatchObject({
+    expect(await response).toMatchObject({
       code: 'SHUTTING_DOWN',
       status: 503,
       headers: { 'Retry-After': '1' },
@@ -317,10 +317,10 @@ describe('a request without a response', () => {
     };
     const client = closing(testClient({ lookup }));
     const url = new URL(`http://slow.example:${upstream.url.port}`);
-    const answer = failure(client.request(requestTo(url)));
+    const response = failure(client.request(requestTo(url)));
     await asked;
     await client.close();
-    expect(await answer).toMatchObject({ code: 'SHUTTING_DOWN' });
+    expect(await response).toMatchObject({ code: 'SHUTTING_DOWN' });
     connect();
     // A connection opened after it would be accepted first.
     await text((await closing(testClient()).request(requestTo(upstream.url))).body);
@@ -342,10 +342,10 @@ describe('the signal', () => {
     let resolving!: () => void;
     const asked = new Promise<void>((resolve) => (resolving = resolve));
     const client = closing(testClient({ lookup: () => resolving() }));
-    const answer = client.request(requestTo(new URL('http://slow.example'), { signal: stop.signal }));
+    const response = client.request(requestTo(new URL('http://slow.example'), { signal: stop.signal }));
     await asked;
     stop.abort('a reason that is no error');
-    await expect(answer).rejects.toBe('a reason that is no error');
+    await expect(response).rejects.toBe('a reason that is no error');
   });
 
   it('sends nothing if it aborts before the connection is open', async () => {
@@ -360,18 +360,18 @@ describe('the signal', () => {
     let resolving!: () => void;
     const asked = new Promise<void>((resolve) => (resolving = resolve));
     const lookup: LookupFunction = (_, __, callback) => {
-      const answer = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
-      if (connect) return answer();
-      connect = answer;
+      const response = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      if (connect) return response();
+      connect = response;
       resolving();
     };
     const client = closing(testClient({ lookup }));
     const url = (path: string) => new URL(path, `http://slow.example:${upstream.url.port}`);
     const stop = new AbortController();
-    const answer = client.request(requestTo(url('/stopped'), { signal: stop.signal }));
+    const response = client.request(requestTo(url('/stopped'), { signal: stop.signal }));
     await asked;
     stop.abort();
-    await expect(answer).rejects.toBe(stop.signal.reason);
+    await expect(response).rejects.toBe(stop.signal.reason);
     connect?.();
     await upstream.connected();
     await text((await client.request(requestTo(url('/next')))).body);
@@ -383,10 +383,10 @@ describe('the signal', () => {
   it('closes the connection while waiting for the headers', async () => {
     const { upstream, exchange } = await silentStandIn();
     const stop = new AbortController();
-    const answer = closing(testClient()).request(requestTo(upstream.url, { signal: stop.signal }));
+    const response = closing(testClient()).request(requestTo(upstream.url, { signal: stop.signal }));
     const { req } = await exchange;
     stop.abort();
-    await expect(answer).rejects.toBe(stop.signal.reason);
+    await expect(response).rejects.toBe(stop.signal.reason);
     await closed(req);
     await upstream.idle();
   });

@@ -16,7 +16,7 @@ export { classifyBodyError, discardBody, readErrorBody } from './body.ts';
 export interface UpstreamClientOptions {
   /** Allows private addresses also for hosts that no pattern names literally. */
   allowPrivateNetworks: boolean;
-  /** Milliseconds until the response's headers, including DNS, connection, TLS and sending the request. */
+  /** Maximum milliseconds until the response's headers, including DNS, connection, TLS and sending the request. */
   headersTimeoutMs: number;
   /**
    * Maximum milliseconds between two chunks of a body, not counting time in which it is paused. Accurate to one second.
@@ -24,9 +24,9 @@ export interface UpstreamClientOptions {
   inactivityTimeoutMs: number;
   /** Sends the requests instead of agents of the client. Its owner closes it. */
   dispatcher?: UpstreamDispatcher | undefined;
-  /** Forward proxies that lead to upstreams. Ignored with a `dispatcher`. */
+  /** Forward proxies for requests to upstreams. Ignored with a `dispatcher`. */
   proxies?: ForwardProxies | undefined;
-  /** How names are resolved. Default: `dns.lookup`. */
+  /** Resolves host names. Default: `dns.lookup`. */
   lookup?: LookupFunction | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal;
 }
 
-export interface UpstreamAnswer {
+export interface UpstreamResponse {
   readonly status: number;
   /**
    * Names are in lower case. Repeated fields are joined (RFC 9110, section 5.3); of `content-type`, the first is used.
@@ -65,7 +65,7 @@ export interface UpstreamClient {
    * @throws ProxyError `UPSTREAM_NOT_ALLOWED` for a private address, without a connection; `UPSTREAM_TIMEOUT`;
    * `UPSTREAM_ERROR` if there is no response; `SHUTTING_DOWN` after `close`. Or the signal's reason.
    */
-  request(request: UpstreamRequest): Promise<UpstreamAnswer>;
+  request(request: UpstreamRequest): Promise<UpstreamResponse>;
   /** Cancels all requests and closes all connections. */
   close(): Promise<void>;
 }
@@ -95,7 +95,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       const anyAddress = request.literalHost || allowPrivateNetworks;
       // undici does not look up literal addresses, so they are checked here.
       if (!anyAddress && isIP(host) !== 0 && isPrivateAddress(host)) throw privateAddress(host);
-      const send = anyAddress ? outbound.open : outbound.guarded;
+      const send = anyAddress ? outbound.unguarded : outbound.guarded;
       return decode(await exchange(send, { headersTimeoutMs, ...request, signal }));
     },
     async close() {
@@ -106,13 +106,13 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   };
 }
 
-interface RawAnswer {
+interface RawResponse {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly body: UpstreamBody;
 }
 
-function exchange(send: Send, request: UpstreamRequest & { headersTimeoutMs: number }): Promise<RawAnswer> {
+function exchange(send: Send, request: UpstreamRequest & { headersTimeoutMs: number }): Promise<RawResponse> {
   const { url, method, signal, headersTimeoutMs } = request;
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined;
@@ -179,7 +179,7 @@ function exchange(send: Send, request: UpstreamRequest & { headersTimeoutMs: num
   });
 }
 
-function decode({ status, headers, body }: RawAnswer): UpstreamAnswer {
+function decode({ status, headers, body }: RawResponse): UpstreamResponse {
   const { 'content-encoding': coding, 'content-length': _encodedLength, ...rest } = headers;
   let decoder;
   try {
@@ -192,7 +192,7 @@ function decode({ status, headers, body }: RawAnswer): UpstreamAnswer {
   return { status, headers: rest, body: decodeBody(body, decoder) };
 }
 
-/** Repeated fields as lists: undici's agents for proxies lose all but the last one in a flat list. */
+/** Groups repeated fields into lists: undici's agents for proxies drop all but the last one of a flat list. */
 function grouped(headers: Iterable<readonly [string, string]>): Record<string, string[]> {
   const fields = Object.create(null) as Record<string, string[]>;
   for (const [name, value] of headers) (fields[name] ??= []).push(value);

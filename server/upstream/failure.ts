@@ -1,4 +1,5 @@
 import { PREFERENCE_APPLIED, PREFER_UPSTREAM_STATUS, UPSTREAM_STATUS } from '../../protocol/headers.ts';
+import { ProxyError } from '../shared/errors.ts';
 
 /**
  * Statuses that are about one connection and that browsers act on by themselves: Chromium repeats a request
@@ -7,25 +8,27 @@ import { PREFERENCE_APPLIED, PREFER_UPSTREAM_STATUS, UPSTREAM_STATUS } from '../
 const OF_ONE_CONNECTION: ReadonlySet<number> = new Set([407, 408, 421, 425]);
 
 /** An upstream's 4xx or 5xx, passed to the caller unchanged, by default as a 502 with `Upstream-Status`. */
-export class UpstreamFailure extends Error {
+export class UpstreamFailure extends ProxyError {
   override readonly name = 'UpstreamFailure';
-  readonly code = 'UPSTREAM_ERROR';
-  /** The status of the response to the caller. */
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
+  override readonly body: Buffer;
   readonly #upstreamStatus: number;
+  readonly #status: number;
 
   constructor(upstreamStatus: number, headers: Record<string, string>, body: Buffer, status = 502) {
-    super(`The upstream answered ${upstreamStatus}`);
-    this.headers = { ...headers, [UPSTREAM_STATUS]: String(upstreamStatus) };
+    super('UPSTREAM_ERROR', `The upstream responded ${upstreamStatus}`, {
+      headers: { ...headers, [UPSTREAM_STATUS]: String(upstreamStatus) },
+    });
     this.body = body;
-    this.status = status;
     this.#upstreamStatus = upstreamStatus;
+    this.#status = status;
+  }
+
+  override get status(): number {
+    return this.#status;
   }
 
   /**
-   * Returns the same failure with the upstream's own status, as `Prefer: upstream-status` asks for. Returns it
+   * Returns the same failure with the upstream's own status, as `Prefer: upstream-status` requests. Returns it
    * unchanged if the status is about one connection or not an HTTP error.
    */
   withUpstreamStatus(): UpstreamFailure {

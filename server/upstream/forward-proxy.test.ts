@@ -206,7 +206,7 @@ describe('a forward proxy that fails', () => {
     expect(error.code).toBe('UPSTREAM_TIMEOUT');
   });
 
-  it('ends with the client', async () => {
+  it('ends its requests when the client is closed', async () => {
     const { proxy } = await network({ answers: false });
     const client = testClient({ proxies: forwardProxies({ HTTP_PROXY: proxy.url }) });
     const answer = failure(client);
@@ -217,7 +217,7 @@ describe('a forward proxy that fails', () => {
 });
 
 describe('forwardProxies', () => {
-  it('takes lower case first, and a host without a scheme', () => {
+  it('prefers variables in lower case, and accepts a host without a scheme', () => {
     expect(forwardProxies({})).toBeUndefined();
     expect(forwardProxies({ NO_PROXY: 'a' })).toBeUndefined();
     expect(forwardProxies({ HTTPS_PROXY: 'http://a', https_proxy: 'b.example:3128' })).toMatchObject({
@@ -232,7 +232,7 @@ describe('forwardProxies', () => {
     'http://user-1:pass-1@a b',
     'http://user-1:pass-1%zz@a',
     'ftp://a',
-  ])('refuses %s without repeating it', (HTTPS_PROXY) => {
+  ])('refuses %s without showing it', (HTTPS_PROXY) => {
     expect(() => forwardProxies({ HTTPS_PROXY })).toThrow(
       expect.objectContaining({
         name: 'ConfigurationError',
@@ -275,7 +275,7 @@ describe('a dispatcher of the operator', () => {
     expect(upstream.accepted()).toBe(0);
   });
 
-  it('has its requests ended by the client', async () => {
+  it('ends its requests when the client is closed', async () => {
     const upstream = closing(await standIn((_req, res) => void res.write('first')));
     const client = testClient({ dispatcher: closing(new Agent()) });
     const { body } = await client.request(requestTo(upstream.url));

@@ -7,20 +7,20 @@ import { checkedAddress } from './lookup.ts';
 export interface ForwardProxies {
   /** Absolute URL, possibly with credentials. Empty if there is none. */
   readonly httpProxy: string;
-  /** As `httpProxy`, for https upstreams. If it is empty, they use `httpProxy`. */
+  /** Like `httpProxy`, for https upstreams. If it is empty, `httpProxy` is used. */
   readonly httpsProxy: string;
   /** Hosts that are reached without a proxy, as `NO_PROXY` lists them. */
   readonly noProxy: string;
 }
 
-/** Hosts of this machine, which a forward proxy would take for its own. */
+/** Names of this machine, which a forward proxy would resolve to itself. */
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
  * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in lower case first, as curl does. Returns undefined if no proxy is
  * set, or if `NO_PROXY` is `*`.
- * @throws ConfigurationError for a URL that is not one of an HTTP proxy. It never contains the URL, which may hold
- *   credentials.
+ * @throws ConfigurationError if a value is not the URL of an HTTP proxy. The message never contains the URL, which
+ *   may contain credentials.
  */
 export function forwardProxies(env: NodeJS.ProcessEnv): ForwardProxies | undefined {
   const read = (name: string) => (env[name.toLowerCase()] ?? env[name] ?? '').trim();
@@ -50,16 +50,16 @@ function proxyUrl(name: string, value: string): string {
 
 export interface ForwardAgentOptions {
   readonly proxies: ForwardProxies;
-  /** How connections are made: without a proxy to the upstream, otherwise to the proxy. */
+  /** Options for connecting to the proxy, or to the upstream if no proxy is used. */
   readonly connect: Agent.Options['connect'] & object;
-  /** Milliseconds for a proxy to connect to the upstream. */
+  /** Milliseconds within which a proxy must connect to the upstream. */
   readonly timeoutMs: number;
   /** Resolves and checks the names of upstreams before the proxy gets them. Undefined: the proxy resolves the names. */
   readonly guard: LookupFunction | undefined;
   readonly agent: Agent.Options;
 }
 
-/** Makes an agent that reaches upstreams through the forward proxies, with CONNECT for https and http. */
+/** Creates an agent that reaches upstreams through the forward proxies, with CONNECT for https and http. */
 export function forwardAgent(options: ForwardAgentOptions): EnvHttpProxyAgent {
   const { proxies, connect, timeoutMs, guard, agent } = options;
   // The guard is for names of upstreams. The operator chose the proxy, which usually has a private address.
@@ -138,7 +138,7 @@ class TunnelPool extends Pool {
     }
   }
 
-  /** The proxy's host is for the log only: callers need not know the network. */
+  /** Puts the proxy's host into the cause only, for the log: callers need not know the network. */
   #error(code: 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT', message: string, detail: string): ProxyError {
     const cause = Object.assign(new Error(`forward proxy ${this.#proxy}: ${detail}`), { code: detail });
     return new ProxyError(code, `${message} (${detail})`, { cause });

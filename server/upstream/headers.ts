@@ -2,6 +2,7 @@ import * as protocol from '../../protocol/headers.ts';
 import { ConfigurationError } from '../shared/errors.ts';
 import { headerFields } from '../shared/header-fields.ts';
 
+/** Every header name of the protocol: all strings that `protocol/headers.ts` exports, except preferences. */
 const OWN_HEADERS = Object.values(protocol).filter(
   (name) => typeof name === 'string' && !protocol.PREFERENCES.includes(name),
 ) as string[];

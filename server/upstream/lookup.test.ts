@@ -51,7 +51,7 @@ describe('guardLookup', () => {
     expect((await ask([null, address, family], {})).error).toMatchObject({ code: 'UPSTREAM_NOT_ALLOWED' });
   });
 
-  it('passes failures on, and treats an empty result as one', async () => {
+  it('passes failures on, and treats an empty result as a failure', async () => {
     const failure = Object.assign(new Error('queryA ESERVFAIL'), { code: 'ESERVFAIL' });
     expect((await ask([failure, []], { all: true })).error).toBe(failure);
     expect((await ask([null, []], { all: true })).error).toMatchObject({ code: 'ENOTFOUND' });

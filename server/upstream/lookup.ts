@@ -29,8 +29,8 @@ export function guardLookup(lookup: LookupFunction): LookupFunction {
 /**
  * Resolves a host that another program will connect to, and returns one of its addresses. Returns an address as it is.
  * @param host without the brackets of an IPv6 address, or with them.
- * @param guard a lookup that rejects what must not be reached: see `guardLookup`.
- * @throws what the guard rejects with; ProxyError `UPSTREAM_ERROR` if the name does not resolve here.
+ * @param guard a lookup that rejects names that must not be reached: see `guardLookup`.
+ * @throws the error of the guard; ProxyError `UPSTREAM_ERROR` if the name does not resolve here.
  */
 export async function checkedAddress(host: string, guard: LookupFunction): Promise<string> {
   const name = comparableHost(host);

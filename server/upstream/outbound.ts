@@ -3,7 +3,7 @@ import { Agent, type Dispatcher } from 'undici/index.js';
 import { forwardAgent, type ForwardProxies } from './forward-proxy.ts';
 import { checkedAddress, guardLookup } from './lookup.ts';
 
-/** An undici Dispatcher, version 7 or later, or what has its `dispatch`. */
+/** An undici Dispatcher, version 7 or later, or any object with its `dispatch`. */
 export type UpstreamDispatcher = Pick<Dispatcher, 'dispatch'>;
 
 /** Sends a request. `fail` is called instead of the handler if the request does not reach the dispatcher. */
@@ -13,10 +13,13 @@ export type Send = (
   fail: (error: Error) => void,
 ) => void;
 
-/** Two senders, so that no request uses a connection that was opened under the other rule. */
+/**
+ * Two senders, each with its own connections: a guarded request must not use a connection to a private address that an
+ * unguarded one has opened.
+ */
 export interface Outbound {
   /** Sends to any address. */
-  readonly open: Send;
+  readonly unguarded: Send;
   /**
    * Sends to public addresses only. For others it fails with ProxyError `UPSTREAM_NOT_ALLOWED`, without a connection.
    */
@@ -29,7 +32,7 @@ export interface OutboundOptions {
   readonly dispatcher?: UpstreamDispatcher | undefined;
   readonly proxies?: ForwardProxies | undefined;
   readonly lookup: LookupFunction;
-  /** Milliseconds to connect. */
+  /** Maximum milliseconds to connect. */
   readonly connectTimeoutMs: number;
   /** Maximum milliseconds between two chunks of a body. */
   readonly bodyTimeoutMs: number;
@@ -50,19 +53,19 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const { dispatcher, lookup, bodyTimeoutMs } = options;
   const guard = guardLookup(lookup);
   if (dispatcher) {
-    // The connection is not ours, so the timeouts go with each request.
+    // The dispatcher opens the connections, so the timeouts are passed with each request.
     const given: UpstreamDispatcher = {
       dispatch: (request, handler) =>
         dispatcher.dispatch({ ...request, headersTimeout: 0, bodyTimeout: bodyTimeoutMs }, handler),
     };
-    return { open: through(given), guarded: pinned(given, guard), destroy: async () => undefined };
+    return { unguarded: through(given), guarded: pinned(given, guard), destroy: async () => undefined };
   }
-  const open = agentOf(options, undefined);
+  const unguarded = agentOf(options, undefined);
   const guarded = agentOf(options, guard);
   return {
-    open: through(open),
+    unguarded: through(unguarded),
     guarded: through(guarded),
-    destroy: async () => void (await Promise.all([open.destroy(), guarded.destroy()])),
+    destroy: async () => void (await Promise.all([unguarded.destroy(), guarded.destroy()])),
   };
 }
 

@@ -2,7 +2,7 @@
 export const MAX_DECODINGS = 2;
 
 /** A path after a number of decodings. */
-export interface PathReading {
+export interface PossiblePath {
   readonly decodings: number;
   readonly path: string;
 }
@@ -16,19 +16,19 @@ export interface PathReading {
  * segments that are empty without their path parameters (`..;`), invalid escapes, text that is not UTF-8, deeper
  * encodings.
  */
-export function pathReadings(pathname: string): readonly PathReading[] | undefined {
+export function possiblePaths(pathname: string): readonly PossiblePath[] | undefined {
   if (/%(?![0-9a-f]{2})/i.test(pathname)) return undefined;
-  const readings: PathReading[] = [];
+  const paths: PossiblePath[] = [];
   let text = pathname;
   for (let decodings = 0; ; decodings++) {
     const path = text.replaceAll('\\', '/');
-    if (/\p{Cc}/u.test(path) || path.split('/').some(isTreacherous)) return undefined;
+    if (/\p{Cc}/u.test(path) || path.split('/').some(isAmbiguousSegment)) return undefined;
     const merged = path.replace(/\/{2,}/g, '/');
-    for (const reading of new Set([path, merged, merged.replace(/[?#].*$/, '')])) {
-      readings.push({ decodings, path: reading });
+    for (const possible of new Set([path, merged, merged.replace(/[?#].*$/, '')])) {
+      paths.push({ decodings, path: possible });
     }
     const decoded = decodeOnce(text);
-    if (decoded === text) return readings;
+    if (decoded === text) return paths;
     if (decoded === undefined || decodings === MAX_DECODINGS) return undefined;
     text = decoded;
   }
@@ -49,6 +49,6 @@ export function decodeOnce(text: string): string | undefined {
  * Returns true for `.` and `..`, also with path parameters, which some servers remove, and for segments that are empty
  * without them.
  */
-export function isTreacherous(segment: string): boolean {
+export function isAmbiguousSegment(segment: string): boolean {
   return /^(?:\.{1,2}$|\.{0,2};)/.test(segment);
 }

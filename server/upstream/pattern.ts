@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import micromatch from 'micromatch';
 import { ConfigurationError } from '../shared/errors.ts';
-import { decodeOnce, isTreacherous, MAX_DECODINGS, type PathReading } from './paths.ts';
+import { decodeOnce, isAmbiguousSegment, MAX_DECODINGS, type PossiblePath } from './paths.ts';
 
 /** One compiled pattern of an allowlist. */
 export interface Pattern {
@@ -12,7 +12,7 @@ export interface Pattern {
    * @param host without brackets and final dot.
    */
   matchesOrigin(url: URL, host: string): boolean;
-  matchesPath(readings: readonly PathReading[]): boolean;
+  matchesPath(paths: readonly PossiblePath[]): boolean;
 }
 
 const MAX_PATTERN_LENGTH = 2_048;
@@ -33,7 +33,7 @@ export function compilePattern(pattern: unknown): Pattern {
   if (/^\**$/.test(pattern)) throw wrong(pattern, 'it has no host');
   if (/[\s\p{Cc}]/u.test(pattern)) throw wrong(pattern, 'it contains white space or control characters');
   if (/[\\?#]/.test(pattern))
-    throw wrong(pattern, 'it holds "\\", "?" or "#"; query and fragment are never compared');
+    throw wrong(pattern, 'it contains "\\", "?" or "#"; query and fragment are never compared');
   const parts = SHAPE.exec(pattern)?.groups;
   if (parts === undefined) throw wrong(pattern, 'it is not a URL');
 
@@ -51,9 +51,9 @@ export function compilePattern(pattern: unknown): Pattern {
       // Wildcards do not match parts of IP addresses.
       return hostExpression ? isIP(urlHost) === 0 && hostExpression.test(urlHost) : urlHost === host;
     },
-    matchesPath(readings) {
+    matchesPath(paths) {
       if (globs === undefined) return true;
-      return readings.every(({ decodings, path }) => globs[decodings]?.some((glob) => glob.test(`_${path}`)));
+      return paths.every(({ decodings, path }) => globs[decodings]?.some((glob) => glob.test(`_${path}`)));
     },
   };
 }
@@ -82,14 +82,14 @@ function hostOf(pattern: string, host: string): string {
     }
     if (label.split('*').length - 1 > MAX_STARS) throw wrong(pattern, `a label has over ${MAX_STARS} "*"`);
   }
-  let normalised;
+  let normalized;
   try {
-    normalised = comparableHost(new URL(`http://${host}/`).hostname);
+    normalized = comparableHost(new URL(`http://${host}/`).hostname);
   } catch {
     throw wrong(pattern, 'its host is not valid');
   }
-  if (normalised.split('.').includes('')) throw wrong(pattern, 'its host has an empty label');
-  return normalised;
+  if (normalized.split('.').includes('')) throw wrong(pattern, 'its host has an empty label');
+  return normalized;
 }
 
 function portOf(pattern: string, port: string | undefined): string | undefined {
@@ -143,7 +143,8 @@ function pathRegExps(pattern: string, path: string): readonly (readonly RegExp[]
     expressions.push(globExpressions(literals));
   }
   const hidden = literals.join('*').replaceAll('\\', '/').split('/');
-  if (hidden.some(isTreacherous)) throw wrong(pattern, 'its path has dot segments or empty path parameters');
+  if (hidden.some(isAmbiguousSegment))
+    throw wrong(pattern, 'its path has dot segments or empty path parameters');
   return expressions;
 }
 

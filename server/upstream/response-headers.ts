@@ -1,5 +1,6 @@
 import { asciiJson } from '../shared/ascii.ts';
 import { ConfigurationError } from '../shared/errors.ts';
+import { isToken } from '../shared/token.ts';
 import { upstreamErrorHeaders } from './headers.ts';
 
 /** Value of the option `exposeUpstreamHeaders`. */
@@ -12,12 +13,12 @@ export type ResponseHeaders = (
 ) => string;
 
 /**
- * Largest result, in bytes. A response carries it in one header, and Node refuses responses with more than 16 KiB of
- * headers in all.
+ * Largest result, in bytes. A response contains it in one header, and Node's HTTP client rejects responses with more
+ * than 16 KiB of headers in total.
  */
 const MAX_BYTES = 8_192;
 
-/** Longest `Content-Type` that is kept, in bytes. It travels in a header of its own beside the others. */
+/** Longest `Content-Type` that is kept, in bytes. It is sent in a separate header. */
 const MAX_CONTENT_TYPE_BYTES = 1_024;
 
 /** Returns the `Content-Type` of an upstream's response; empty if it has none, or one of over 1,024 bytes. */
@@ -34,14 +35,14 @@ const NEVER_EXPOSED =
   /^(?:connection|keep-alive|te|trailers?|transfer-encoding|upgrade|set-cookie2?|content-(?:encoding|length|type)|alt-svc|strict-transport-security|(?:proxy|access-control)-.*)$/;
 
 /**
- * Creates the filter of an upstream's response headers. Of an error response, the headers that CREATE-7 names always
+ * Creates the filter of an upstream's response headers. The headers of an error response that CREATE-7 names always
  * pass.
  * @throws ConfigurationError for a list with an invalid header name.
  */
 export function responseHeaders(exposed: ExposeUpstreamHeaders): ResponseHeaders {
   const names = new Set<string>();
   for (const name of typeof exposed === 'string' ? [] : exposed) {
-    if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/i.test(name)) {
+    if (!isToken(name)) {
       throw new ConfigurationError(
         `exposeUpstreamHeaders contains ${JSON.stringify(name)}, which is not a header name. Example: exposeUpstreamHeaders: ['x-request-id']`,
       );

@@ -2,10 +2,10 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createUpstreamClient, type UpstreamClientOptions, type UpstreamRequest } from './client.ts';
 
-/** A real server on a free port that plays a provider in tests and tracks its connections. */
+/** A real server on a free port that acts as a provider in tests and tracks its connections. */
 export interface StandIn {
   readonly url: URL;
-  /** Connections since the beginning. */
+  /** Number of connections since the start. */
   readonly accepted: () => number;
   /** Resolves with the first connection. */
   readonly connected: () => Promise<void>;
@@ -14,10 +14,10 @@ export interface StandIn {
   readonly close: () => Promise<void>;
 }
 
-/** Answers HTTP as a handler says. */
+/** Starts a server that responds with a handler. */
 export const standIn = (handler: RequestListener): Promise<StandIn> => listen(createServer(handler));
 
-/** Answers each connection's first bytes as the test says, HTTP or not. */
+/** Starts a server that calls `answer` with each connection after its first bytes. The response need not be HTTP. */
 export const rawStandIn = (answer: (socket: Socket) => void): Promise<StandIn> =>
   listen(createTcpServer((socket) => socket.once('data', () => answer(socket))));
 
@@ -52,7 +52,7 @@ async function listen(server: Server): Promise<StandIn> {
   };
 }
 
-/** A client with defaults that suit a stand-in. */
+/** Creates a client with defaults for a stand-in. */
 export const testClient = (options: Partial<UpstreamClientOptions> = {}) =>
   createUpstreamClient({
     allowPrivateNetworks: false,
@@ -61,7 +61,7 @@ export const testClient = (options: Partial<UpstreamClientOptions> = {}) =>
     ...options,
   });
 
-/** A request to a stand-in, whose host a pattern named literally. */
+/** Returns a request to a stand-in whose host a pattern names literally. */
 export const requestTo = (url: URL, options: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
   url,
   literalHost: true,

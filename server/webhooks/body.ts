@@ -3,7 +3,7 @@ import type { ClosedTask } from './task.ts';
 
 /**
  * Returns the body of a `stream.closed` webhook. It is the same for all attempts, apart from the expiry of `readUrl`.
- * @param info of the stream, or undefined if it was deleted or has expired.
+ * @param info state of the stream, or undefined if it was deleted or has expired.
  */
 export function webhookBody(task: ClosedTask, info: StreamInfo | undefined, readUrl: string): string {
   const { streamId, closedAt, bytes, origin } = task;

@@ -1,20 +1,20 @@
 import type { Fence, StreamEnd, StreamInfo, StreamStore } from '../store/types.ts';
 import type { Closing, Webhooks } from './webhooks.ts';
 
-/** How a stream is closed. */
+/** Options for closing a stream. */
 export interface CloseOptions {
   /** Last bytes of the response, stored in one step with the end. */
   readonly last?: Uint8Array | undefined;
   /** Fence of the process that closes. Without it, the closing is not compared with the stream's fence. */
   readonly fence?: Fence | undefined;
   /**
-   * If the webhook cannot be stored, tries again until this aborts, and closes the stream without its webhook then. Default:
-   * throws, and leaves the stream open.
+   * If the webhook cannot be stored, tries again until this aborts, then closes the stream without its webhook.
+   * Default: throws, and leaves the stream open.
    */
   readonly giveUp?: AbortSignal;
 }
 
-/** Closes every stream of the proxy. Stores the webhook first, so that no closing is without one. */
+/** Closes every stream of the proxy. Stores the webhook first, so that every closed stream has one. */
 export class StreamCloser {
   readonly #store: Pick<StreamStore, 'close' | 'positionOf'>;
   readonly #webhooks: Webhooks | undefined;
@@ -27,7 +27,7 @@ export class StreamCloser {
 
   /**
    * Closes a stream that this process pumps.
-   * @returns the end that stands.
+   * @returns the end that is stored.
    * @throws StoreError
    */
   async close(closing: Closing, { last, fence, giveUp }: CloseOptions = {}): Promise<StreamEnd> {
@@ -38,7 +38,7 @@ export class StreamCloser {
 
   /**
    * Closes the stream of another process, which is dead or does not respond.
-   * @returns the end that stands.
+   * @returns the end that is stored.
    * @throws StoreError
    */
   closeFor(streamId: string, info: StreamInfo, end: StreamEnd, fence?: Fence): Promise<StreamEnd> {

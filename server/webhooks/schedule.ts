@@ -2,10 +2,10 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Milliseconds before each retry of a webhook. Afterwards it is given up. */
+/** Milliseconds before each retry of a webhook. After the last one, it is not sent again. */
 const RETRY_MS = [5 * SECOND, 30 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 8 * HOUR, 24 * HOUR] as const;
 
-/** Share of a delay that is random, so that the webhooks of an outage do not come back at the same time. */
+/** Share of a delay that is random, so that the webhooks of an outage are not retried at the same time. */
 const JITTER = 0.2;
 
 /**

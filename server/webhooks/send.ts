@@ -2,8 +2,8 @@ import { Agent, request, type Dispatcher } from 'undici/index.js';
 import { forwardAgent, type ForwardProxies } from '../upstream/forward-proxy.ts';
 
 /**
- * Milliseconds for one attempt, until the response's headers are here. Less than `TAKEN_MS`: otherwise the next attempt
- * begins before this one has failed, and the delays between attempts have no effect.
+ * Milliseconds for one attempt, until the response's headers have arrived. Less than `TAKEN_MS`: otherwise the next
+ * attempt begins before this one has failed, and the delays between attempts have no effect.
  */
 export const ATTEMPT_MS = 10_000;
 
@@ -18,7 +18,7 @@ export class WebhookSender {
   readonly #agent: Dispatcher;
   readonly #closing = new AbortController();
 
-  /** @param proxies forward proxies that lead to the receiver. */
+  /** @param proxies forward proxies for requests to the receiver. */
   constructor(proxies: ForwardProxies | undefined) {
     const connect = { timeout: ATTEMPT_MS };
     this.#agent = proxies
@@ -28,7 +28,7 @@ export class WebhookSender {
 
   /**
    * Sends one attempt and returns the status of its response, whose body is ignored. Redirects are not followed.
-   * @throws if there is no response within 10 s, or after `close`.
+   * @throws an error if there is no response within 10 s, or after `close`.
    */
   async send({ url, headers, body }: WebhookRequest): Promise<number> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(ATTEMPT_MS)]);

@@ -1,6 +1,6 @@
 import { WEBHOOK } from '../store/metadata.ts';
 
-/** What is stored of a closing until its webhook is delivered. */
+/** Data of a closed stream that are stored until its webhook is delivered. */
 export interface ClosedTask {
   readonly streamId: string;
   /** Unix time of the closing in milliseconds. */
@@ -13,7 +13,7 @@ export interface ClosedTask {
   readonly origin: WebhookOrigin;
 }
 
-/** What a create leaves in the stream's metadata for its webhook. */
+/** Data that a create stores in the stream's metadata for its webhook. */
 export interface WebhookOrigin {
   readonly subject?: string | undefined;
   /** The `Stream-Key` of the create. */

@@ -8,6 +8,7 @@ import type { TakenTask } from '../coordination/types.ts';
 import { ConfigurationError } from '../shared/errors.ts';
 import type { ProxyEvent } from '../shared/events.ts';
 import { silentLogger } from '../shared/logger.ts';
+import { StoreError } from '../store/types.ts';
 import { checkWebhook } from './options.ts';
 import { retryDelayMs } from './schedule.ts';
 import { ATTEMPT_MS } from './send.ts';
@@ -61,8 +62,11 @@ it('stores a closing, and ignores tasks and metadata of another form', () => {
   expect(originOf({})).toBeUndefined();
 });
 
-/** Runs webhooks on an outbox with one task. Resolves with how the task was given back. */
-async function deliver(url: string, isOpen: boolean, events: ProxyEvent[] = []): Promise<keyof TakenTask> {
+/** How the store responds to `head`. */
+type State = 'closed' | 'open' | 'unavailable';
+
+/** Starts webhooks on an outbox with one task. `given` resolves with how the task was given back. */
+function startWebhooks(url: string, state: State, events: ProxyEvent[] = []) {
   const origin = { base: '/v1/proxy', startedAt: 1 };
   const payload = encodeTask({ streamId: 'id', closedAt: 2, bytes: 5, outcome: 'complete', origin });
   const info = { contentType: '', metadata: {}, ttlSeconds: 60, tail: '0' };
@@ -81,12 +85,23 @@ async function deliver(url: string, isOpen: boolean, events: ProxyEvent[] = []):
       add: () => Promise.resolve(),
       take: () => Promise.resolve(isTaken ? undefined : ((isTaken = true), task)),
     },
-    store: { head: () => Promise.resolve(isOpen ? info : undefined) },
+    store: {
+      head: async () => {
+        if (state === 'unavailable') throw new StoreError('UNAVAILABLE', 'The store is down');
+        return Promise.resolve(state === 'open' ? info : undefined);
+      },
+    },
     keyring: createKeyring('a-secret-of-the-tests-that-is-long-enough'),
     options: { urlExpirationSeconds: 60, logger: silentLogger },
     emit: (event) => void events.push(event),
   });
   webhooks.start();
+  return { webhooks, given };
+}
+
+/** Runs webhooks on an outbox with one task. Resolves with how the task was given back. */
+async function deliver(...args: Parameters<typeof startWebhooks>): Promise<keyof TakenTask> {
+  const { webhooks, given } = startWebhooks(...args);
   try {
     return await given;
   } finally {
@@ -104,7 +119,7 @@ it('[WEBHOOK-4] repeats an attempt that timed out, and names the reason', async 
   const spy = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => timeout.call(AbortSignal, 50));
   const events: ProxyEvent[] = [];
   try {
-    expect(await deliver(receiver.url, false, events)).toBe('retry');
+    expect(await deliver(receiver.url, 'closed', events)).toBe('retry');
     expect(events).toMatchObject([{ type: 'webhook-failed', reason: 'TimeoutError', willRetry: true }]);
   } finally {
     spy.mockRestore();
@@ -113,5 +128,22 @@ it('[WEBHOOK-4] repeats an attempt that timed out, and names the reason', async 
 });
 
 it('[WEBHOOK-4] does not count as an attempt that the stream is still open', async () => {
-  expect(await deliver(url, true)).toBe('postpone');
+  expect(await deliver(url, 'open')).toBe('postpone');
+});
+
+it('[WEBHOOK-4] does not count as an attempt that the store is unavailable, because nothing is sent', async () => {
+  expect(await deliver(url, 'unavailable')).toBe('postpone');
+});
+
+it('[WEBHOOK-4] returns the task of a request that a shutdown cancels, and does not count the attempt', async () => {
+  let received!: () => void;
+  const isReceived = new Promise<void>((resolve) => (received = resolve));
+  const receiver = await startUpstream(() => received());
+  const events: ProxyEvent[] = [];
+  const { webhooks, given } = startWebhooks(receiver.url, 'closed', events);
+  await isReceived;
+  await webhooks.stop();
+  expect(await given).toBe('postpone');
+  expect(events).toEqual([]);
+  await receiver.close();
 });

@@ -5,7 +5,8 @@ import type { OnEvent } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import { retry, type Pauses } from '../shared/retry.ts';
 import type { ForwardProxies } from '../upstream/forward-proxy.ts';
-import type { ByteStore, StreamEnd, StreamInit } from '../store/types.ts';
+import { inTime } from '../store/bounded.ts';
+import type { ByteStore, StreamEnd, StreamInfo, StreamInit } from '../store/types.ts';
 import { SCOPE_READ } from '../../protocol/query.ts';
 import { webhookBody } from './body.ts';
 import { retryDelayMs } from './schedule.ts';
@@ -14,15 +15,17 @@ import { webhookHeaders, webhookKey } from './signature.ts';
 import type { WebhookOptions } from './options.ts';
 import { decodeTask, encodeTask, originOf, type ClosedTask } from './task.ts';
 
-/** Milliseconds between two looks at the outbox, for tasks of other processes and for retries. */
-const LOOK_MS = 1_000;
-/** Milliseconds that a closing gets before its webhook is sent. */
+/** Milliseconds between two checks of the outbox, which has tasks of all processes and retries. */
+const CHECK_MS = 1_000;
+/** Milliseconds within which a stream is usually closed, before its webhook is sent. */
 const CLOSING_MS = 500;
-/** Milliseconds until a task is looked at again whose stream is still open, or that this version does not know. */
+/** Milliseconds until a task is taken again if its stream is still open, or if this version does not know the task. */
 const AGAIN_MS = 5_000;
 /** Milliseconds between attempts to store a webhook. */
 const ANNOUNCE_PAUSES: Pauses = [250, 30_000];
-/** Webhooks that a process sends at the same time. */
+/** Milliseconds that a shutdown waits until the tasks of canceled webhooks are returned. */
+const STOP_MS = 2_000;
+/** Maximum number of webhooks that a process sends at the same time. */
 const MAX_SENDING = 8;
 
 export interface WebhooksOptions extends WebhookOptions {
@@ -34,10 +37,10 @@ export interface WebhooksOptions extends WebhookOptions {
   readonly emit: OnEvent;
 }
 
-/** Reason of webhooks that are not sent any more. */
+/** Reason in the event of a webhook that is not sent because of an earlier 410. */
 const DISABLED = 'disabled by 410';
 
-/** What is known of a closing before it is stored. */
+/** A stream that is about to be closed. */
 export interface Closing {
   readonly streamId: string;
   readonly metadata: StreamInit['metadata'];
@@ -55,7 +58,9 @@ export class Webhooks {
   readonly #key: Buffer;
   readonly #sender: WebhookSender;
   #timer: NodeJS.Timeout | undefined;
+  /** Takes and deliveries in progress. */
   #sending = 0;
+  readonly #deliveries = new Set<Promise<void>>();
   #isStopped = false;
   /** The receiver responded 410 Gone: it wants no more messages (Standard Webhooks 1.0, "Deliverability"). */
   #isDisabled = false;
@@ -67,13 +72,15 @@ export class Webhooks {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => void this.#takeTasks(), CHECK_MS).unref();
   }
 
+  /** Cancels the requests in progress and returns their tasks to the outbox. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
     await this.#sender.close();
+    await inTime(Promise.all(this.#deliveries), STOP_MS).catch(() => undefined);
   }
 
   /**
@@ -99,7 +106,7 @@ export class Webhooks {
     );
   }
 
-  async #look(): Promise<void> {
+  async #takeTasks(): Promise<void> {
     while (!this.#isStopped && this.#sending < MAX_SENDING) {
       this.#sending += 1;
       let taken: TakenTask | undefined;
@@ -112,23 +119,35 @@ export class Webhooks {
         this.#sending -= 1;
         return;
       }
-      void this.#deliver(taken)
+      const delivery = this.#deliver(taken)
         .catch((err: unknown) => this.#options.options.logger.warn({ err }, 'could not update a webhook'))
-        .finally(() => (this.#sending -= 1));
+        .finally(() => {
+          this.#sending -= 1;
+          this.#deliveries.delete(delivery);
+        });
+      this.#deliveries.add(delivery);
     }
   }
 
   async #deliver(taken: TakenTask): Promise<void> {
     const task = decodeTask(taken.payload);
     if (!task) return void (await taken.postpone(Date.now() + AGAIN_MS));
-    const info = await this.#options.store.head(task.streamId);
-    // Its process died before the closing. Another one closes the stream, or continues it.
+    let info: StreamInfo | undefined;
+    try {
+      info = await this.#options.store.head(task.streamId);
+    } catch (err) {
+      // Nothing was sent, so this is not one of the attempts.
+      await taken.postpone(Date.now() + AGAIN_MS);
+      throw err;
+    }
+    // Its process died before it closed the stream. Another process closes or continues the stream.
     if (info && !info.end) return void (await taken.postpone(Date.now() + AGAIN_MS));
     const begunAt = performance.now();
     const result = this.#isDisabled
       ? DISABLED
       : await this.#send(task, webhookBody(task, info, this.#readUrl(task)));
-    if (this.#isStopped) return;
+    // Canceled by `stop`: another process sends the webhook, or this one after a restart.
+    if (this.#isStopped && typeof result !== 'number') return void (await taken.postpone(Date.now()));
     const durationMs = performance.now() - begunAt;
     const { streamId, origin } = task;
     const about = { streamId, subject: origin.subject, attempts: taken.attempts };

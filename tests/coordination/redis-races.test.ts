@@ -173,13 +173,25 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
     expect(await taken!.done()).toBe(true);
   });
 
+  it('returns the streams of a dead process even if it owned thousands', async () => {
+    const [here, dying] = [await join(), await join()];
+    const streamIds = Array.from({ length: 9_000 }, (_, i) => `stream-${i}`);
+    await dying.processes.own('stream-0');
+    await redis.command('SADD', `${prefix}{proxy-${dying.processes.id}}:owned`, ...streamIds);
+    await dying.processes.stop();
+    const [orphans] = await here.processes.orphans();
+    expect(new Set(orphans?.streamIds)).toEqual(new Set(streamIds));
+    await here.processes.forget(orphans!);
+    expect(await here.processes.orphans()).toEqual([]);
+  });
+
   it('rejects a claim that a newer version wrote', async () => {
     const here = await join();
     await here.claims.take('key', claimOf(here));
     await redis.command('HSET', `${prefix}{key}:claim`, 'v', '2');
     await expect(here.claims.take('key', claimOf(here))).rejects.toMatchObject({
       code: 'UNAVAILABLE',
-      message: expect.stringContaining('newer version') as string,
+      message: expect.stringContaining('newer release') as string,
     });
   });
 

@@ -124,7 +124,7 @@ describe('the end of an answer', () => {
     ],
     ['events that are of no known format', chat, 'data: {"text":"half an ans'],
     ['an event stream without a byte', chat, ''],
-  ])('[END-1] is not judged for %s', async (_, head, text) => {
+  ])('[END-1] is not checked for %s', async (_, head, text) => {
     expect(await answerOf(send(head, text))).toMatchObject({ outcome: 'complete', usage: undefined });
   });
 

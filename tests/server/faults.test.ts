@@ -132,7 +132,7 @@ describe('an upstream URL that is not allowed', () => {
     expect(await response.text()).not.toMatch(/elsewhere|openai/);
     expect(warn).toHaveBeenCalledWith(
       { code: 'UPSTREAM_NOT_ALLOWED', url: 'https://elsewhere.test/x', closest: [] },
-      expect.stringContaining('No pattern comes close'),
+      expect.stringContaining('No pattern is similar'),
     );
     expect(print).not.toHaveBeenCalled();
   });

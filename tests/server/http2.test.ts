@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const LARGE = 16 * 1_048_576;
 
-interface Answer {
+interface Http2Response {
   readonly status: number;
   readonly headers: Record<string, string | undefined>;
   readonly body: string;
@@ -80,7 +80,11 @@ function open(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: 
   return stream;
 }
 
-async function send(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body = ''): Promise<Answer> {
+async function send(
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders,
+  body = '',
+): Promise<Http2Response> {
   const stream = open(session, headers, body);
   const [response] = (await once(stream, 'response')) as [Record<string, string> & { ':status': number }];
   return { status: response[':status'], headers: response, body: await text(stream) };

@@ -33,6 +33,18 @@ async function begin(
 const hold = ({ res }: UpstreamCall): void => void write(res, 'held');
 const echo = ({ res, body }: UpstreamCall): void => void res.end(body);
 
+describe('streamTtlSeconds', () => {
+  it('can be Infinity', async () => {
+    const { proxy, url } = await begin({ streamTtlSeconds: Infinity }, echo);
+    const headers = { [IDEMPOTENCY_KEY]: 'key', [STREAM_KEY]: 'name' };
+    const created = await post(proxy, url, { body: 'it', headers });
+    expect(created.status).toBe(201);
+    const { bytes } = await readSse(await fetch(withQuery(locationOf(proxy, created), { live: 'sse' })));
+    expect(bytes.toString()).toBe('it');
+    expect((await post(proxy, url, { body: 'it', headers })).status).toBe(200);
+  });
+});
+
 describe('maxRequestBytes', () => {
   it('[LIMIT-1] accepts a body of exactly that size, and rejects one more byte without calling the upstream', async () => {
     const { proxy, upstream, url } = await begin({ maxRequestBytes: 10 }, echo);

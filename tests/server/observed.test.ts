@@ -74,17 +74,14 @@ describe('onEvent', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'aborted', by: 'patch' }));
   });
 
-  it('does not affect streams if it throws', async () => {
-    const { proxy, url } = await begin(
-      {
-        onEvent: () => {
-          throw new Error('an exception of the listener');
-        },
-      },
-      ({ res }) => res.end('fine'),
-    );
+  it.each(['onEvent', 'onAppend'])('does not affect streams if %s throws', async (name) => {
+    const listener = () => {
+      throw new Error('an exception of the listener');
+    };
+    const { proxy, url } = await begin({ [name]: listener }, ({ res }) => res.end('fine'));
     const location = locationOf(proxy, await post(proxy, url));
-    expect((await readSse(await fetch(withQuery(location, { live: 'sse' })))).bytes.toString()).toBe('fine');
+    const { bytes, controls } = await readSse(await fetch(withQuery(location, { live: 'sse' })));
+    expect([bytes.toString(), controls.at(-1)?.upstreamOutcome]).toEqual(['fine', 'complete']);
   });
 });
 

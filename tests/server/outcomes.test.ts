@@ -45,7 +45,7 @@ describe('the outcome of a stream', () => {
     expect(await endOf(url)).toEqual({ outcome: 'complete', text: 'whole', code: undefined });
   });
 
-  it('complete: a 204 and an empty body are streams that are over', async () => {
+  it('is complete for a 204 and an empty body', async () => {
     const url = await begin(({ res }) => res.writeHead(204).end());
     expect(await endOf(url)).toEqual({ outcome: 'complete', text: '', code: undefined });
   });
@@ -58,7 +58,7 @@ describe('the outcome of a stream', () => {
     expect(await endOf(url)).toMatchObject({ outcome: 'upstream-error', code: 'UPSTREAM_ERROR' });
   });
 
-  it('upstream-error: reset', async () => {
+  it('is upstream-error if the connection is reset', async () => {
     const url = await begin(({ res }) => {
       void write(res, 'before the reset').then(() => res.socket!.resetAndDestroy());
     });

@@ -102,14 +102,13 @@ it('[ASYNC-3][ASYNC-5] streams in the same response: pending, then the head, the
   expect(created.status).toBe(202);
   expect(created.headers.get(PREFERENCE_APPLIED)).toBe('respond-async, return=representation');
   await upstream!.call(0);
-  let calls = 0;
+  const { res } = upstream!.calls[0]!;
   const { bytes, controls } = await readSse(created, (read) => {
-    if (read.controls[0]?.upstreamState === 'pending' && (calls += 1) === 1) {
-      const { res } = upstream!.calls[0]!;
+    if (read.controls[0]?.upstreamState === 'pending' && !res.headersSent) {
       res.writeHead(200, { 'content-type': 'text/plain' });
       res.flushHeaders();
     }
-    if (read.controls[1] && (calls += 1) === 3) upstream!.calls[0]!.res.end('body');
+    if (read.controls[1] && !res.writableEnded) res.end('body');
     return false;
   });
   expect(bytes.toString()).toBe('body');
@@ -125,6 +124,19 @@ it('[ASYNC-5] sends the head before the body to a reader that starts when both a
   const response = await fetch(withQuery(location, { live: 'sse' }));
   expect(response.headers.get(UPSTREAM_STATUS)).toBe('200');
   expect((await readSse(response)).controls.some(({ upstreamHead }) => upstreamHead)).toBe(false);
+});
+
+it('[ASYNC-5] does not call a stream pending whose head arrived before its read began', async () => {
+  const store = new ManualStore();
+  const url = await begin(({ res }) => res.end('body'), { store });
+  store.holds = (operation) => operation === 'follow';
+  const creating = create(url, { [PREFER]: 'return=representation, respond-async' });
+  const follow = await store.nextHeld();
+  await expect.poll(async () => (await store.head(follow.id))?.end?.outcome).toBe('complete');
+  follow.run();
+  const created = await creating;
+  expect([created.headers.get(UPSTREAM_STATE), created.headers.get(UPSTREAM_STATUS)]).toEqual([null, '200']);
+  expect((await readSse(created)).bytes.toString()).toBe('body');
 });
 
 it.each([401, 429, 500])('[ASYNC-7] stores an upstream error %i as a refused stream', async (status) => {
@@ -281,10 +293,11 @@ it('[ASYNC-12] closes pending streams as interrupted and cancels their upstream 
   const url = await begin(() => undefined);
   const location = locationOf(proxy, await create(url));
   const { closed } = await upstream!.call(0);
-  const reading = live(location);
+  // The reader has begun before the shutdown does.
+  const reading = await fetch(withQuery(location, { live: 'sse' }));
   await proxy.stop({ drainMs: 0 });
   await closed;
-  expect((await reading).controls.at(-1)?.upstreamOutcome).toBe('interrupted');
+  expect((await readSse(reading)).controls.at(-1)?.upstreamOutcome).toBe('interrupted');
 });
 
 it('deletes a pending stream, and cancels its upstream request', async () => {

@@ -53,7 +53,7 @@ it('[LIFE-8] responds 502 within 5 s if the store does not respond to a create, 
 it.each([
   [IDEMPOTENCY_KEY, /^claim-/],
   [STREAM_KEY, /^key-/],
-])('[LIFE-8] so is one whose %s cannot be stored', async (header, logs) => {
+])('[LIFE-8] responds 502 within 5 s if the %s cannot be stored', async (header, logs) => {
   const store = new ManualStore();
   const upstream = await startUpstream(({ res }) => void res.writeHead(200).write('paid'));
   const proxy = await startProxy({ store });

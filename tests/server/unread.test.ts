@@ -45,7 +45,7 @@ const authorization = { authorization: `Bearer ${SECRET}` };
 const outcomeOf = async (url: string): Promise<string | null> =>
   (await fetch(url.split('?')[0]!, { method: 'HEAD', headers: authorization })).headers.get(UPSTREAM_OUTCOME);
 
-describe('an answer that nobody reads', () => {
+describe('an answer that no client reads', () => {
   it('[UNREAD-1][UNREAD-3] is canceled after unreadTimeoutMs, and not before', async () => {
     const events: ProxyEvent[] = [];
     const proxy = await start({ unreadTimeoutMs: 400 }, events);

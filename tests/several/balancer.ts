@@ -6,7 +6,7 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-/** A load balancer without stickiness: each connection goes to any of the targets that takes it. */
+/** A load balancer without stickiness: each connection goes to any target that accepts it. */
 export async function startBalancer(
   targets: () => readonly string[],
   random: () => number,
@@ -18,7 +18,7 @@ export async function startBalancer(
     const all = targets();
     const target = new URL(all[Math.floor(random() * all.length)]!);
     const upstream = connect(Number(target.port), target.hostname);
-    // A target that is dead is what a client sees as a reset.
+    // Clients see a dead target as a reset.
     upstream.on('error', () => client.resetAndDestroy()).once('close', () => client.destroy());
     client.once('close', () => upstream.destroy());
     client.pipe(upstream).pipe(client);

@@ -48,7 +48,7 @@ const SETTINGS: Readonly<Record<string, () => Promise<Setting>>> = {
   },
 };
 
-/** Returns what went wrong. */
+/** Returns the faults. */
 async function run(name: string, setting: Setting): Promise<string[]> {
   const faults: string[] = [];
   const random = seeded(Number(values.seed));
@@ -64,7 +64,7 @@ async function run(name: string, setting: Setting): Promise<string[]> {
     );
     // Somewhere in the first half of the answers.
     const texts = Math.ceil(random() * (EVENTS / 2));
-    // Of each answer the first event must be stored: nothing else names it to the provider.
+    // The first event of each answer must be stored: only it contains the id at the provider.
     await Promise.all(
       urls.map(async (url, i) =>
         readSse(

@@ -29,7 +29,7 @@ async function duration(action: () => Promise<unknown>): Promise<number> {
 }
 
 /**
- * What becomes of an answer whose process is killed, suspended or shut down.
+ * Tests of answers whose process is killed, suspended or shut down.
  * @param count processes on the store. A single one is restarted; with more, the others continue.
  */
 export function describeRecovery(count: number, startBackend: () => Promise<RecoveryBackend>): void {
@@ -90,7 +90,7 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
   it('[RECOVER-9] continues the answers of a process that was killed, again and again, one resume at a time', async () => {
     const seeds = [1, 2, 3, 4, 5];
     const urls = await begin(seeds);
-    // Nothing but its first event names an answer to the provider.
+    // Only its first event contains the id of the answer at the provider.
     await Promise.all(urls.map(untilText));
     await restart('SIGKILL');
     await expect
@@ -110,7 +110,7 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
     annotate,
   }) => {
     const seeds = Array.from({ length: 50 }, (_, i) => i + 1);
-    // A minute, in which nothing ends by itself.
+    // One minute, so that no answer ends by itself.
     const urls = await begin(seeds, 1_000);
     const readers = Promise.all(urls.map(async (url) => readSse(await live(url))));
     // Awaited below, unless the drain fails.
@@ -140,7 +140,7 @@ export function describeRecovery(count: number, startBackend: () => Promise<Reco
     await expectWhole([url], [9]);
     const before = Buffer.from(await (await fetch(here(url))).arrayBuffer());
     process.kill(suspended.pid, 'SIGCONT');
-    // It learns from the store that the stream is not its own any more, and leaves the provider.
+    // It learns from the store that the stream is no longer its own, and leaves the provider.
     await (
       await provider!.call(0)
     ).closed;

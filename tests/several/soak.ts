@@ -12,13 +12,13 @@ import { startBalancer } from './balancer.ts';
 
 /**
  * Faults at scale: many streams over three proxies and one Redis, behind a balancer without stickiness, while
- * a proxy is killed now and then and the store's connections are cut. What ended `complete` must be exact,
- * nothing may hang, and no upstream may run on.
+ * proxies are killed and the store's connections are cut. Every stream that ends `complete` must have exactly the
+ * bytes of its upstream, no read may hang, and no upstream request may remain.
  *
  *     npm run soak -- --seconds 600 --streams 200 --kill-every 20 --seed 1
  *
  * With `--recoverable`, the upstream can continue its streams, and every answer has to be whole and `complete`. Counted apart
-are answers that cannot be continued: their process was killed before the first event, which names the answer to the
+ * are answers that cannot be continued: their process was killed before the first event, which names the answer to the
  * provider, was stored (`unnamed`), or before the create was answered (`failed`, `INTERRUPTED`).
  */
 const { values } = parseArgs({
@@ -38,7 +38,7 @@ const killEverySeconds = Number(values['kill-every']);
 const cutsPerSecond = Number(values.cuts);
 const random = seeded(Number(values.seed));
 
-/** A stream that has said nothing for so long hangs: a dead process is noticed within ten seconds. */
+/** Milliseconds without a byte after which a read counts as hung: a dead process is detected within ten seconds. */
 const HANG_MS = 45_000;
 const PIECES = 40;
 
@@ -71,7 +71,7 @@ async function answer({ req, res }: UpstreamCall): Promise<void> {
   res.end();
 }
 
-/** Time is what this measures: here it passes on purpose. */
+/** Waits by the clock, because the soak runs for a given time. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -86,7 +86,7 @@ const provider = values.recoverable
 const upstream = provider ?? (await startUpstream((call) => void answer(call)));
 const balancer = await startBalancer(() => proxies.map(({ url }) => url), random);
 
-/** A connection a request, or nearly: kept ones would gather at the proxy that is never killed. */
+/** Uses most connections for one request only: kept ones would accumulate at the proxy that is never killed. */
 const dispatcher = new Agent({ keepAliveTimeout: 1, keepAliveMaxTimeout: 1 });
 const fetchAnew = ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher })) as typeof fetch;
 
@@ -113,7 +113,7 @@ async function readOne(): Promise<void> {
       body: provider ? JSON.stringify({ background: true, stream: true }) : String(seed),
       signal: abandoned.signal,
     });
-    if (!response.ok) return failed(`status ${response.status}`);
+    if (!response.ok) return failed(seed, `status ${response.status}`);
     ({ streamUrl } = response);
     try {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
@@ -125,7 +125,7 @@ async function readOne(): Promise<void> {
     }
     return response.outcome;
   };
-  const result = await Promise.race([run().catch(failed), hang]);
+  const result = await Promise.race([run().catch((error: unknown) => failed(seed, error)), hang]);
   clearTimeout(watchdog);
   const bytes = Buffer.concat(read);
   tally.bytes += bytes.length;
@@ -147,10 +147,12 @@ async function readOne(): Promise<void> {
   }
 }
 
-function failed(reason: unknown): 'failed' {
+/** Counts a create that failed. Its process may be killed before it responds; there is no other reason. */
+function failed(seed: number, reason: unknown): 'failed' {
   const { code, message } = reason as { code?: string; message?: string };
   const name = code ?? message ?? String(reason);
   failures[name] = (failures[name] ?? 0) + 1;
+  if (name !== 'INTERRUPTED') faults.push(`seed ${seed} failed: ${name}`);
   return 'failed';
 }
 
@@ -180,12 +182,12 @@ async function checkRecovered(
   if (new Set(texts).size < texts.length) tally.twice += 1;
   else if (texts.length < whole.length) tally.lost += 1;
   faults.push(
-    `seed ${seed}, ${outcome}: ${texts.length} of ${whole.length} events were read, the last one ` +
-      `${texts.at(-1)}; ${textsIn(stored).length} are stored`,
+    `seed ${seed}, ${outcome}: ${texts.length} of ${whole.length} events were read, ${JSON.stringify(texts[0])} ` +
+      `to ${JSON.stringify(texts.at(-1))}; ${textsIn(stored).length} are stored`,
   );
 }
 
-/** Says where an answer went wrong, and whether on the way into the store or out of it. */
+/** Returns where an answer differs, and whether the stored bytes or the bytes of the read are wrong. */
 async function report(
   seed: number,
   outcome: Outcome,
@@ -226,7 +228,7 @@ function isSocket(path: string): boolean {
   }
 }
 
-/** One proxy lives through all of it: what it holds must not grow. The others are killed in turn. */
+/** One proxy is never killed: its memory and sockets must not grow. The others are killed in turn. */
 const [survivor] = proxies as [ProxyProcess, ...ProxyProcess[]];
 const atRest = footprint(survivor);
 const inUse: ReturnType<typeof footprint>[] = [];
@@ -240,7 +242,7 @@ let victim = 1;
 let lastKill = performance.now();
 while (performance.now() < end) {
   await pause(1_000 / Math.max(1, cutsPerSecond));
-  // Not the wake-up connections only: whatever is there.
+  // All kinds of connections, not only those for notifications.
   if (random() < cutsPerSecond) {
     tally.cuts += 1;
     await redis.command('CLIENT', 'KILL', 'TYPE', random() < 0.5 ? 'normal' : 'pubsub', 'SKIPME', 'yes');
@@ -268,7 +270,7 @@ const atEnd = footprint(survivor);
 if (atEnd.sockets > atRest.sockets) {
   faults.push(`${atEnd.sockets} sockets stayed open, where there were ${atRest.sockets} before`);
 }
-/** In the middle of the first half, by when all code and buffers are there, and at the last kill. */
+/** In the middle of the first half, when all code is loaded and all buffers are allocated, and at the last kill. */
 const [early, late] = [inUse[Math.floor(inUse.length / 4)], inUse.at(-1)];
 if (early && late && late.megabytes > early.megabytes * 1.5) {
   faults.push(`memory grew from ${early.megabytes} to ${late.megabytes} MB`);

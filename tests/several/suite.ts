@@ -22,7 +22,7 @@ export interface Backend {
   stop(): Promise<void>;
 }
 
-/** What a team may count on that runs several proxies on one store: each a process of its own here. */
+/** The guarantees for several proxies on one store. Each is a process of its own here. */
 export function describeSeveral(startBackend: () => Promise<Backend>): void {
   let backend: Backend;
   let proxies: ProxyProcess[];
@@ -159,7 +159,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
       const url = await serve(() => undefined);
       const headers = { [IDEMPOTENCY_KEY]: crypto.randomUUID() };
       expect((await post(pair[0], url, { headers })).status).toBe(504);
-      // A retry that waits in vain keeps the upstream request as well.
+      // A retry that waits without a result keeps the upstream request running too.
       expect((await post(pair[1], url, { headers })).status).toBe(504);
       const retry = post(pair[1], url, { headers });
       (await upstream!.call(0)).res.end('in the end');
@@ -299,7 +299,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     await replace(0);
   });
 
-  it('[LIFE-7] killed in mid-stream: readers elsewhere get all stored bytes and “interrupted” within 10 s', async () => {
+  it('[LIFE-7] killed during a stream: readers elsewhere get all stored bytes and “interrupted” within 10 s', async () => {
     const url = await serve(({ res }) => void write(res, 'last words'));
     const location = locationOf(at(0), await post(at(0), url));
     const elsewhere = via(at(1), withQuery(location, { live: 'sse' }));
@@ -344,7 +344,7 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
     const after = await fetch(via(at(2), location));
     expect(await after.text()).toBe(bytes.toString());
     expect(after.headers.get(UPSTREAM_OUTCOME)).toBe('interrupted');
-    // It has joined again: what it begins now is its own.
+    // The process has registered again, and owns the streams that it creates from now on.
     const again = await post(at(0), url);
     await fetch(via(at(0), withQuery(locationOf(at(0), again), { action: 'abort' })), { method: 'PATCH' });
   });

@@ -22,7 +22,7 @@ const title = canMount ? 'a full disk' : 'a full disk (needs a machine that lets
 
 describe.skipIf(!canMount)(title, () => {
   it.each(['disk', 'process'] as const)(
-    'is a reported error, and nothing worse (durability %s)',
+    'is reported as an error, and loses no stored bytes (durability %s)',
     async (durability) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-full-'));
       const child = new Child(['fill', dataDir, durability], smallDisk(dataDir));

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { bundleScript } from '../support/bundle-script.ts';
 
 /** Returns the infinite content of a stream: any part of it can be computed from its id. */
 export function contentOf(id: string, from: number, to: number): Buffer {
@@ -19,8 +19,8 @@ export class Child {
 
   /** @param wrapper command that runs the rest of its line, for example with a limit. */
   constructor(args: string[], wrapper: string[] = []) {
-    const script = fileURLToPath(new URL('embedded-child.ts', import.meta.url));
-    const command = [...wrapper, process.execPath, '--import', 'tsx', script, ...args];
+    const script = bundleScript('tests/store/embedded-child.ts');
+    const command = [...wrapper, process.execPath, '--enable-source-maps', script, ...args];
     this.#process = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'ignore'] });
     const reader = createInterface({ input: this.#process.stdout! });
     reader.on('line', (line) => {

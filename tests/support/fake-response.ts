@@ -10,7 +10,7 @@ export class FakeResponse extends EventEmitter {
   readonly written: string[] = [];
   /** Writes after the end or after the connection broke. */
   readonly faults: string[] = [];
-  /** False: writes fill the socket, as when the client takes nothing. */
+  /** False: writes fill the buffer of the socket, as if the client read nothing. */
   accepts = true;
   headersSent = false;
   writableEnded = false;
@@ -60,7 +60,7 @@ export class FakeResponse extends EventEmitter {
     return this;
   }
 
-  /** The client takes everything. */
+  /** The client reads everything. */
   drain(): void {
     this.accepts = true;
     this.emit('drain');

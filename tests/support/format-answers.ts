@@ -6,7 +6,7 @@ export interface FormatAnswer {
   readonly headers: Readonly<Record<string, string>>;
   /** The events as they are on the wire, each with its empty line. */
   readonly events: readonly string[];
-  /** How many of the events make the answer whole. What follows is usage, or a marker. */
+  /** Number of events that complete the answer. The others contain usage, or are a marker. */
   readonly whole: number;
   readonly usage: Usage;
   /** An event by which the provider reports an error. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { bundleScript } from './bundle-script.ts';
 import { SECRET } from './proxy.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,7 +30,8 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
   const child = spawn(
     process.execPath,
     [
-      ...['--import', 'tsx', 'server/bin.ts', '--port', '0', '--host', '127.0.0.1'],
+      ...['--enable-source-maps', bundleScript('server/bin.ts')],
+      ...['--port', '0', '--host', '127.0.0.1'],
       ...['--allow', 'http://127.0.0.1:*/**'],
       ...(dataDir === undefined ? [] : ['--data-dir', dataDir]),
       ...(redis === undefined ? [] : ['--redis', redis]),

@@ -11,7 +11,7 @@ export interface TestProxy extends ProxyServer {
   readonly dataDir: string;
 }
 
-/** A folder for a store that goes when the tests are over. */
+/** A temporary folder for a store. `remove` deletes it. */
 export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'durable-proxy-'));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };

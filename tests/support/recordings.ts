@@ -19,7 +19,7 @@ export type RecordingName = keyof typeof RECORDINGS;
 
 export const recordingNames = Object.keys(RECORDINGS) as RecordingName[];
 
-/** Recordings of real providers lie beside the repository, where they are at all. */
+/** Recordings of real providers are in a folder beside the repository, if there are any. */
 export const hasRecordings = existsSync(FOLDER);
 
 /** The bytes of a recorded answer, as its provider put them on the wire. */

@@ -13,7 +13,7 @@ export interface Relay {
 
 /**
  * A TCP relay, which simulates a bad network. `cutAfter` returns for each new connection the number of bytes from
- * the target after which it is reset, or undefined to let it be.
+ * the target after which it is reset, or undefined to keep it.
  */
 export async function startRelay(targetUrl: string, cutAfter: () => number | undefined): Promise<Relay> {
   const target = new URL(targetUrl);

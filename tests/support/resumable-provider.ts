@@ -20,15 +20,15 @@ export type CutPlace =
   | 'between events';
 
 export interface ResumableProvider extends Upstream {
-  /** URL at which an answer begins. `seed` makes its text and padding. */
+  /** Returns the URL that starts an answer. `seed` determines its text and padding. */
   urlOf(seed: number): string;
-  /** Answers that were begun, each time that they were. */
+  /** Seeds of the answers that were started, once for each start. */
   readonly begun: number[];
   /** Requests that stop an answer, by the answer's seed. */
   readonly canceled: number[];
   /** Where connections were cut. */
   readonly cuts: CutPlace[];
-  /** Connections that stream an answer at this moment, by seed; the most that there were at a time. */
+  /** Maximum number of concurrent connections of an answer, by its seed. */
   readonly mostAtATime: Map<number, number>;
 }
 

@@ -21,7 +21,7 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-/** A real HTTP server in the place of a provider. The handler answers when and how it likes. */
+/** A real HTTP server in the place of a provider. The handler decides when and how to respond. */
 export async function startUpstream(handler: (call: UpstreamCall) => void): Promise<Upstream> {
   const calls: UpstreamCall[] = [];
   const waiting = new Map<number, (call: UpstreamCall) => void>();
@@ -56,7 +56,7 @@ export async function startUpstream(handler: (call: UpstreamCall) => void): Prom
   };
 }
 
-/** Writes and waits until the bytes are out of this process's hands. */
+/** Writes, and waits until the operating system has the bytes. */
 export function write(res: ServerResponse, chunk: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => res.write(chunk, (error) => (error ? reject(error) : resolve())));
 }

@@ -3,7 +3,7 @@ import { parseControlEvent, type ControlEvent } from '../../protocol/control.ts'
 import { UPSTREAM_METHOD, UPSTREAM_URL } from '../../protocol/headers.ts';
 import { SECRET, type TestProxy } from './proxy.ts';
 
-/** The plain protocol by plain fetch: what a client of any make would do. */
+/** The plain protocol by plain fetch: as any client would use it. */
 export function post(
   proxy: Pick<TestProxy, 'base'>,
   upstreamUrl: string,

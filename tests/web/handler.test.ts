@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createDurableHandler, type DurableHandler, type DurableHandlerOptions } from 'durable-proxy/web';
 import { createDurableFetch } from 'durable-proxy/client';
 import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import { startResumableProvider, textsIn, textsOf } from '../support/resumable-provider.ts';
 import { startUpstream, write, type Upstream } from '../support/upstream.ts';
 import { readSse } from '../support/wire.ts';
 
@@ -76,6 +77,13 @@ describe('a web handler', () => {
     expect((await handler(read(created))).status).toBe(404);
   });
 
+  it('opens no store after close', async () => {
+    const { handler, dataDir } = await handlerOf();
+    await handler.close();
+    await expect(handler.ready).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    await expect(stat(dataDir)).rejects.toThrow(/ENOENT/);
+  });
+
   it('opens no store before the first request', async () => {
     const { handler, dataDir } = await handlerOf();
     await expect(stat(dataDir)).rejects.toThrow('ENOENT');
@@ -83,7 +91,7 @@ describe('a web handler', () => {
     expect((await stat(dataDir)).isDirectory()).toBe(true);
   });
 
-  it('answers 503 after close, and opens no store for it', async () => {
+  it('responds 503 after close, and opens no store for it', async () => {
     const { handler, dataDir } = await handlerOf();
     await handler.close();
     const refused = await handler(create('http://127.0.0.1:1/x'));
@@ -98,9 +106,26 @@ describe('a web handler', () => {
     expect(created.headers.get('location')).toMatch(/^\/v1\/proxy\//);
   });
 
-  it('answers 404 to a path beside the mount', async () => {
+  it('responds 404 to a path beside the mount', async () => {
     const { handler } = await handlerOf();
     expect((await handler(new Request(`${ORIGIN}/v1/proxyx`))).status).toBe(404);
+  });
+
+  it('calls prepareUpstream without a Request for the requests of a recovery', async () => {
+    const cut = (_seed: number, connection: number) =>
+      connection === 0 ? ({ after: 400, how: 'reset' } as const) : undefined;
+    const provider = await startResumableProvider({ kind: 'openai', cut });
+    cleanups.push(() => provider.close());
+    const seen: string[] = [];
+    const { handler } = await handlerOf({
+      prepareUpstream: ({ purpose, req }) => void seen.push(`${purpose} ${req instanceof Request}`),
+    });
+    const body = JSON.stringify({ background: true, stream: true });
+    const created = await handler(create(provider.urlOf(1), { body }));
+    const { bytes, controls } = await readSse(await handler(read(created, { live: 'sse' })));
+    expect(controls.at(-1)?.upstreamOutcome).toBe('complete');
+    expect(textsIn(bytes)).toEqual(textsOf(1));
+    expect(seen).toEqual(['create true', 'resume false']);
   });
 
   it('passes the Request to authenticate and prepareUpstream', async () => {
@@ -108,7 +133,7 @@ describe('a web handler', () => {
     const { handler } = await handlerOf({
       authenticate: async (request) => ({ subject: `user of ${(await request.clone().text()).length}` }),
       prepareUpstream: ({ headers, req, subject }) =>
-        headers.set('x-user', `${subject} ${new URL(req.url).pathname}`),
+        headers.set('x-user', `${subject} ${new URL(req!.url).pathname}`),
     });
     const headers = { 'upstream-url': `${upstream.url}/x`, 'upstream-method': 'POST' };
     const created = await handler(create('', { headers }));
@@ -146,7 +171,7 @@ describe('a web handler', () => {
     await ended.promise;
   });
 
-  it('holds a bounded part of a long answer for a reader that takes nothing', async () => {
+  it('buffers a bounded part of a long answer for a reader that reads nothing', async () => {
     const size = 8 * 1_048_576;
     const upstream = await upstreamOf(({ res }) => res.end(Buffer.alloc(size, 'x')));
     const ended = withResolvers<number>();
@@ -167,6 +192,24 @@ describe('a web handler', () => {
     [{ authenticate: 'x' as never }, /authenticate must be/],
   ])('refuses %j', (options, message) => {
     expect(() => createDurableHandler({ basePath: BASE, jwtSecret: SECRET, ...options })).toThrow(message);
+  });
+
+  it('responds 500 and logs the reason if an option is invalid that a build may lack', async () => {
+    const errors: unknown[] = [];
+    const nothing = () => undefined;
+    const { handler } = await handlerOf({
+      jwtSecret: undefined as never,
+      logger: {
+        debug: nothing,
+        info: nothing,
+        warn: nothing,
+        error: ({ err }: { err?: unknown }) => errors.push(err),
+      },
+    });
+    const response = await handler(create('http://127.0.0.1/x'));
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ error: { code: 'INTERNAL_ERROR' } });
+    expect(errors).toEqual([expect.objectContaining({ name: 'ConfigurationError' })]);
   });
 });
 

@@ -1,6 +1,8 @@
-import { applyEntry, markEntry, takenEntry, type ClaimEntry } from '../claim-entry.ts';
+import { applyChange, markChange, takenChange, type ClaimChange } from '../claim-change.ts';
 import type { Claim, ClaimState, ClaimTable } from '../types.ts';
-import { StoreError, type ByteStore } from '../../store/types.ts';
+import { isStoreError } from '../../store/is-store-error.ts';
+import { logLine, parseLogLine } from '../../store/record-version.ts';
+import type { ByteStore, Frame, StoreError, StreamInfo } from '../../store/types.ts';
 import { followUntil, LineSplitter, readLog } from '../../store/log.ts';
 
 /** State of a key's claim, read from its log. */
@@ -10,8 +12,8 @@ interface Loaded {
 }
 
 /**
- * Claims as logs, one for each key: its metadata are the first holder, each line is a change (`ClaimEntry`). The log is
- * never deleted; it expires.
+ * Stores claims as logs, one for each key. The metadata describe the first holder, and each line is a `ClaimChange`.
+ * The log is never deleted; it expires.
  */
 export class LogClaims implements ClaimTable {
   readonly #store: ByteStore;
@@ -24,7 +26,7 @@ export class LogClaims implements ClaimTable {
 
   async take(key: string, claim: Claim, instead?: Claim): Promise<Claim> {
     for (let id = key; ;) {
-      if (instead) await this.#append(id, takenEntry(instead, claim));
+      if (instead) await this.#append(id, takenChange(instead, claim));
       else if (await this.#create(id, claim)) return claim;
       const loaded = await loadClaim(this.#store, id);
       if (!loaded) {
@@ -40,7 +42,7 @@ export class LogClaims implements ClaimTable {
   }
 
   async mark(key: string, token: string, state: Exclude<ClaimState, 'open'>): Promise<void> {
-    for (let id = key; await this.#append(id, markEntry(token, state));) id = successorOf(id);
+    for (let id = key; await this.#append(id, markChange(token, state));) id = successorOf(id);
   }
 
   async watch(key: string, seen: Claim, signal: AbortSignal): Promise<void> {
@@ -57,11 +59,12 @@ export class LogClaims implements ClaimTable {
     const lines = new LineSplitter();
     let claim: Claim | undefined;
     let isClosed = false;
-    await followUntil(this.#store, id, signal, (frame, { metadata, end }) => {
+    const onFrame = (frame: Frame, { metadata, end }: StreamInfo) => {
       isClosed = end !== undefined;
       claim = lines.push(frame.bytes).reduce(applyLine, claim ?? firstClaim(metadata));
       return isClosed || claim.token !== seen.token || claim.state !== seen.state;
-    });
+    };
+    await followUntil(this.#store, id, onFrame, { signal });
     return isClosed;
   }
 
@@ -71,14 +74,15 @@ export class LogClaims implements ClaimTable {
       contentType: 'text/plain',
       ttlSeconds: this.#ttlSeconds,
       outlivesProcess: true,
+      hasManyWriters: true,
       metadata: { fingerprint, streamId: token, owner: process, ...aborted },
     });
   }
 
-  /** Returns true if the log is closed. Nothing has to be written to a log that is missing. */
-  async #append(id: string, entry: ClaimEntry): Promise<boolean> {
+  /** Returns true if the log is closed. Ignores a missing log: there is no claim to change. */
+  async #append(id: string, entry: ClaimChange): Promise<boolean> {
     try {
-      await this.#store.append(id, Buffer.from(`${JSON.stringify(entry)}\n`));
+      await this.#store.append(id, Buffer.from(`${logLine(entry)}\n`));
       return false;
     } catch (error) {
       ignoreMissing(error);
@@ -100,7 +104,7 @@ async function loadClaim(store: Pick<ByteStore, 'head' | 'read'>, id: string): P
   }
 }
 
-/** Returns the claim that version 0.1 kept in a log. For stores that keep claims in another way now. */
+/** Returns the claim that version 0.1 stored in a log. Used by stores that now store claims in another way. */
 export async function readClaim(
   store: Pick<ByteStore, 'head' | 'read'>,
   key: string,
@@ -119,12 +123,7 @@ function firstClaim(metadata: Readonly<Record<string, string>>): Claim {
 }
 
 function applyLine(claim: Claim, line: string): Claim {
-  try {
-    return applyEntry(claim, JSON.parse(line) as ClaimEntry);
-  } catch {
-    // A line of another version.
-    return claim;
-  }
+  return applyChange(claim, parseLogLine(line, 'The claim') as ClaimChange | undefined);
 }
 
 /**
@@ -136,5 +135,5 @@ function successorOf(id: string): string {
 }
 
 function ignoreMissing(error: unknown): void {
-  if (!(error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))) throw error;
+  if (!isStoreError(error, 'NOT_FOUND', 'CLOSED')) throw error;
 }

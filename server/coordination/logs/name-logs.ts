@@ -1,5 +1,7 @@
-import { readLog, type WholeLog } from '../../store/log.ts';
-import { StoreError, type ByteStore, type StreamEnd, type StreamInit } from '../../store/types.ts';
+import { OFFSET_START } from '../../../protocol/query.ts';
+import { readLog, sharedLogInit, type WholeLog } from '../../store/log.ts';
+import { isStoreError } from '../../store/is-store-error.ts';
+import type { ByteStore, Offset, StreamEnd } from '../../store/types.ts';
 
 /** Lines after which a log is replaced by the next one. */
 const MAX_LINES = 256;
@@ -12,20 +14,22 @@ export interface NameLogsOptions {
   readonly store: ByteStore;
   /** Seconds that a log is kept after its last use. */
   readonly ttlSeconds: number;
-  /** Returns the lines of the last two logs that the next one begins with. */
+  /** Receives the lines of the last two logs and returns those that the next log begins with. */
   readonly carry: (lines: readonly string[]) => readonly string[];
 }
 
 export interface NameLines {
-  readonly lines: readonly string[];
+  readonly lines: string[];
   /** Id of the log that new lines go to. */
   readonly newest: string;
+  /** Offset just past the last byte of that log that was read. */
+  readonly next: Offset;
 }
 
 /**
  * An append-only list of lines for each name, of which the newest are kept: at most about three logs of `MAX_LINES`
- * lines. A full log is closed, and lines go to the next one. The number of the newest log is the highest in a small
- * log of its own. The first log stays, closed: it shows that there are others.
+ * lines. A full log is closed, and lines go to the next one. A separate small log contains the number of each new
+ * log; the highest is the newest. The first log is kept, closed, to show that there are others.
  *
  * A closed log never changes, so any process can do or repeat each step of a replacement. A writer that knows an
  * outdated log finds it closed or deleted.
@@ -41,7 +45,7 @@ export class NameLogs {
 
   /** Creates the first log unless it exists. */
   async create(id: string): Promise<void> {
-    await this.#options.store.create(id, this.#init());
+    await this.#options.store.create(id, sharedLogInit(this.#options.ttlSeconds));
   }
 
   /** @throws StoreError `NOT_FOUND` if the name does not exist. */
@@ -56,7 +60,7 @@ export class NameLogs {
     const first = await this.#readLog(id);
     if (!first?.isClosed) {
       if (first && first.lines.length > MAX_LINES) this.#replaceFull(id, 0);
-      return { lines: first?.lines ?? [], newest: id };
+      return { lines: first?.lines ?? [], newest: id, next: first?.next ?? OFFSET_START };
     }
     for (;;) {
       const number = await this.#number(id);
@@ -67,7 +71,7 @@ export class NameLogs {
       ]);
       if (current && !current.isClosed) {
         if (current.lines.length > MAX_LINES) this.#replaceFull(id, number);
-        return { lines: [...(previous?.lines ?? []), ...current.lines], newest };
+        return { lines: [...(previous?.lines ?? []), ...current.lines], newest, next: current.next };
       }
       if ((await this.#number(id)) === number) await this.#provide(id, number, current !== undefined);
     }
@@ -92,7 +96,7 @@ export class NameLogs {
       await this.#options.store.append(log, Buffer.from(`${line}\n`));
       return true;
     } catch (error) {
-      if (error instanceof StoreError && error.code === 'CLOSED') return false;
+      if (isStoreError(error, 'CLOSED')) return false;
       throw error;
     }
   }
@@ -101,7 +105,7 @@ export class NameLogs {
   async #provide(id: string, number: number, isClosed: boolean): Promise<void> {
     if (isClosed) await this.#advance(id, number);
     // It has expired, or its process died before it created it.
-    else await this.#options.store.create(logOf(id, number), this.#init());
+    else await this.#options.store.create(logOf(id, number), sharedLogInit(this.#options.ttlSeconds));
   }
 
   /** Closes a full log in the background. If that fails, the next read or append repeats the remaining steps. */
@@ -122,11 +126,11 @@ export class NameLogs {
     const next = logOf(id, number + 1);
     const logs = [logOf(id, Math.max(0, number - 1)), logOf(id, number)];
     const contents = await Promise.all([...new Set(logs)].map((log) => this.#readLog(log)));
-    const created = await store.create(next, this.#init());
+    const created = await store.create(next, sharedLogInit(this.#options.ttlSeconds));
     const carried = created ? carry(contents.flatMap((log) => log?.lines ?? [])) : [];
     if (carried.length > 0)
       await store.append(next, Buffer.from(carried.map((line) => `${line}\n`).join('')));
-    await store.create(numberLogOf(id), this.#init());
+    await store.create(numberLogOf(id), sharedLogInit(this.#options.ttlSeconds));
     await store.append(numberLogOf(id), Buffer.from(`${number + 1}\n`));
     if (number > 1) await store.delete(logOf(id, number - 1));
   }
@@ -146,11 +150,6 @@ export class NameLogs {
       throw error;
     }
   }
-
-  #init(): StreamInit {
-    const { ttlSeconds } = this.#options;
-    return { contentType: 'application/x-ndjson', ttlSeconds, outlivesProcess: true, metadata: {} };
-  }
 }
 
 function logOf(id: string, number: number): string {
@@ -162,5 +161,5 @@ function numberLogOf(id: string): string {
 }
 
 function isNotFound(error: unknown): boolean {
-  return error instanceof StoreError && error.code === 'NOT_FOUND';
+  return isStoreError(error, 'NOT_FOUND');
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { logLine, parseLogLine } from '../../store/record-version.ts';
 import type { ByteStore } from '../../store/types.ts';
 import { TAKEN_MS } from '../times.ts';
 import type { Outbox, TakenTask, Task } from '../types.ts';
@@ -6,14 +7,16 @@ import { NameLogs } from './name-logs.ts';
 
 const OUTBOX = 'outbox';
 
-/** A task, after all lines of the log. */
+/** State of a task after all lines of the log. */
 interface Pending extends Task {
   readonly attempts: number;
-  /** The attempt that has the task; empty if it is not taken. */
+  /** Id of the attempt that has taken the task; empty if it is not taken. */
   readonly by: string;
 }
 
-/** A line of the log. Each names the attempt that its writer saw, and has no effect after another one. */
+/**
+ * A line of the log. It contains the attempt that its writer saw, and has no effect if another attempt has the task.
+ */
 type Line =
   | ({ readonly do: 'add' } & Pending)
   | {
@@ -33,13 +36,13 @@ type Line =
     }
   | { readonly do: 'done'; readonly id: string; readonly by: string };
 
-/** Tasks as one list of lines for all processes (`NameLogs`). */
+/** Stores the tasks of all processes as one list of lines (`NameLogs`). */
 export class LogOutbox implements Outbox {
   readonly #logs: NameLogs;
 
   constructor(store: ByteStore, ttlSeconds: number) {
     const carry = (lines: readonly string[]) =>
-      [...pendingOf(lines).values()].map((task) => JSON.stringify({ do: 'add', ...task } satisfies Line));
+      [...pendingOf(lines).values()].map((task) => logLine({ do: 'add', ...task } satisfies Line));
     this.#logs = new NameLogs({ store, ttlSeconds, carry });
   }
 
@@ -93,15 +96,15 @@ export class LogOutbox implements Outbox {
   }
 
   #append(line: Line): Promise<void> {
-    return this.#logs.append(OUTBOX, JSON.stringify(line));
+    return this.#logs.append(OUTBOX, logLine(line));
   }
 }
 
-/** Returns the tasks that are not done, after all lines. */
+/** Applies all lines and returns the tasks that are not done. */
 function pendingOf(lines: readonly string[]): ReadonlyMap<string, Pending> {
   const pending = new Map<string, Pending>();
   for (const text of lines) {
-    const line = parseLine(text);
+    const line = parseLogLine(text, 'The outbox') as Line | undefined;
     if (!line) continue;
     const task = pending.get(line.id);
     if (line.do === 'add') {
@@ -119,13 +122,4 @@ function pendingOf(lines: readonly string[]): ReadonlyMap<string, Pending> {
     }
   }
   return pending;
-}
-
-function parseLine(line: string): Line | undefined {
-  try {
-    return JSON.parse(line) as Line;
-  } catch {
-    // A line of another version.
-    return undefined;
-  }
 }

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { OFFSET_START } from '../../../protocol/query.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { LineSplitter } from '../../store/log.ts';
-import { StoreError, type ByteStore, type Follower, type Offset } from '../../store/types.ts';
+import { isStoreError } from '../../store/is-store-error.ts';
+import type { ByteStore, Follower, Offset } from '../../store/types.ts';
 import { LeaseClock, RENEW_MS } from '../lease.ts';
-import { LEASE_SECONDS } from '../times.ts';
+import { keepIntervalMs, LEASE_SECONDS } from '../times.ts';
 import type { Orphans, Processes } from '../types.ts';
+import { carryMembers, membersOf } from './members.ts';
 import { NameLogs } from './name-logs.ts';
 
 /** Name of the list of processes that own streams. */
@@ -14,13 +16,13 @@ const OWNERS = 'owners';
 export interface LogProcessesOptions {
   readonly store: ByteStore;
   readonly logger: Logger;
-  /** Seconds that the list of a process's streams is kept after its last change. */
+  /** Seconds that the list of a process's streams is kept after the process has ended. */
   readonly ttlSeconds: number;
 }
 
 /**
- * Processes as logs. Each process has one small log, which is its lease (it expires unless it is renewed) and its
- * mailbox (other processes append messages, a line each). A second log lists the streams that it owns.
+ * Stores processes as logs. Each process has one small log, which is its lease (it expires unless it is renewed) and
+ * its mailbox (other processes append messages, one a line). A second log lists the streams that it owns.
  */
 export class LogProcesses implements Processes {
   readonly id: string = randomUUID();
@@ -29,6 +31,8 @@ export class LogProcesses implements Processes {
   readonly #owned: NameLogs;
   #onMessage: (message: string) => void = () => undefined;
   #isOwner = false;
+  /** Time from which the list of this process's streams is read again, so that it does not expire. */
+  #keepAt = 0;
   #follower: Follower | undefined;
   #offset: Offset = OFFSET_START;
   #lines = new LineSplitter();
@@ -39,8 +43,7 @@ export class LogProcesses implements Processes {
   constructor(options: LogProcessesOptions) {
     this.#options = options;
     const { store, ttlSeconds } = options;
-    const carry = (lines: readonly string[]) => [...membersOf(lines)].map((member) => `+${member}`);
-    this.#owned = new NameLogs({ store, ttlSeconds, carry });
+    this.#owned = new NameLogs({ store, ttlSeconds, carry: carryMembers });
   }
 
   async start(onMessage: (message: string) => void): Promise<void> {
@@ -56,7 +59,7 @@ export class LogProcesses implements Processes {
     clearInterval(this.#timer);
     this.#follower?.stop();
     await this.#options.store.delete(leaseOf(this.id)).catch((err: unknown) => {
-      this.#options.logger.warn({ err }, 'could not give up the lease; it expires');
+      this.#options.logger.warn({ err }, 'could not release the lease; it will expire');
     });
   }
 
@@ -73,19 +76,22 @@ export class LogProcesses implements Processes {
       await this.#options.store.append(leaseOf(process), Buffer.from(`${message}\n`));
       return true;
     } catch (error) {
-      if (error instanceof StoreError && (error.code === 'NOT_FOUND' || error.code === 'CLOSED'))
-        return false;
+      if (isStoreError(error, 'NOT_FOUND', 'CLOSED')) return false;
       throw error;
     }
   }
 
   async own(streamId: string): Promise<void> {
-    if (!this.#isOwner) {
-      await Promise.all([OWNERS, ownedBy(this.id)].map((list) => this.#owned.create(list)));
-      await this.#owned.append(OWNERS, `+${this.id}`);
-      this.#isOwner = true;
+    if (!this.#isOwner) await this.#becomeOwner();
+    const line = `+${streamId}`;
+    try {
+      await this.#owned.append(ownedBy(this.id), line);
+    } catch (error) {
+      if (!isStoreError(error, 'NOT_FOUND')) throw error;
+      // The list has expired: the process had no stream for longer than the TTL.
+      await this.#becomeOwner();
+      await this.#owned.append(ownedBy(this.id), line);
     }
-    await this.#owned.append(ownedBy(this.id), `+${streamId}`);
   }
 
   async disown(streamId: string): Promise<void> {
@@ -95,6 +101,7 @@ export class LogProcesses implements Processes {
   async orphans(): Promise<readonly Orphans[]> {
     const found: Orphans[] = [];
     for (const process of membersOf((await this.#owned.read(OWNERS)).lines)) {
+      if (process === this.id) await this.#keepOwned();
       if (await this.isAlive(process)) continue;
       const streamIds = [...membersOf((await this.#owned.read(ownedBy(process))).lines)];
       if (streamIds.length > 0) found.push({ process, streamIds });
@@ -107,10 +114,26 @@ export class LogProcesses implements Processes {
     for (const streamId of streamIds) await this.#owned.append(ownedBy(process), `-${streamId}`);
   }
 
+  /** Creates the list of this process's streams, and adds this process to those that own streams. */
+  async #becomeOwner(): Promise<void> {
+    await Promise.all([OWNERS, ownedBy(this.id)].map((list) => this.#owned.create(list)));
+    await this.#owned.append(OWNERS, `+${this.id}`);
+    this.#isOwner = true;
+  }
+
+  /** Restarts the TTL of the list of this process's streams, which only a change or a read does. */
+  async #keepOwned(): Promise<void> {
+    const now = performance.now();
+    if (now < this.#keepAt) return;
+    this.#keepAt = now + keepIntervalMs(this.#options.ttlSeconds);
+    await this.#owned.read(ownedBy(this.id));
+  }
+
   async #join(): Promise<void> {
     await this.#options.store.create(leaseOf(this.id), {
       contentType: 'text/plain',
       ttlSeconds: LEASE_SECONDS,
+      hasManyWriters: true,
       metadata: {},
     });
     this.#offset = OFFSET_START;
@@ -133,14 +156,17 @@ export class LogProcesses implements Processes {
         for (const line of this.#lines.push(frame.bytes)) this.#onMessage(line);
       }
     } catch (err) {
-      // The next renewal reopens it, or creates a new lease if this one has expired.
-      this.#options.logger.warn({ err }, 'lost the mailbox');
+      // The next renewal reopens the mailbox, or creates a new lease if this one has expired.
+      this.#options.logger.warn(
+        { err },
+        'lost the connection for messages of other processes; the next renewal reopens it',
+      );
       this.#follower?.stop();
       this.#follower = undefined;
     }
   }
 
-  /** Reads the lease log. A read restarts the TTL of a stream and, unlike a write, adds no bytes. */
+  /** Renews the lease with a read. A read restarts the TTL of a stream and, unlike a write, adds no bytes. */
   async #renew(): Promise<void> {
     if (this.#renewing) return;
     this.#renewing = true;
@@ -150,12 +176,12 @@ export class LogProcesses implements Processes {
       this.#clock.renewed();
     } catch (err) {
       this.#options.logger.warn({ err }, 'could not renew the lease');
-      if (err instanceof StoreError && err.code === 'NOT_FOUND' && !this.#stopped) {
+      if (isStoreError(err, 'NOT_FOUND') && !this.#stopped) {
         // The process was suspended for longer than the lease: others may have closed our streams meanwhile, so our
         // appends will fail.
         await this.#join().then(
           () => this.#clock.renewed(),
-          (error: unknown) => this.#options.logger.error({ err: error }, 'could not rejoin'),
+          (error: unknown) => this.#options.logger.error({ err: error }, 'could not create a new lease'),
         );
       }
     } finally {
@@ -171,14 +197,4 @@ function leaseOf(process: string): string {
 
 function ownedBy(process: string): string {
   return `owned-${process}`;
-}
-
-/** Returns the members that were added with `+member` and not removed with `-member` since. */
-function membersOf(lines: readonly string[]): ReadonlySet<string> {
-  const members = new Set<string>();
-  for (const line of lines) {
-    if (line.startsWith('+')) members.add(line.slice(1));
-    else members.delete(line.slice(1));
-  }
-  return members;
 }

@@ -1,14 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici/index.js';
 import { parseRetryAfter } from '../../shared/retry.ts';
+import { isStoreError } from '../is-store-error.ts';
 import { StoreError } from '../types.ts';
 import type { Config } from './options.ts';
+import { exchange, type WholeResponse } from './exchange.ts';
 import { backoffMs, isRetryable } from './retry.ts';
 import { headerOf } from './wire.ts';
-
-/** Maximum size in bytes of a buffered body: a metadata log or an error page. */
-const MAX_WHOLE_BODY = 4_194_304;
 
 export interface BackendRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
@@ -18,15 +16,12 @@ export interface BackendRequest {
   readonly body?: Uint8Array | string;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-  /** True if an earlier attempt ended without a response, so that it may have been carried out. */
+export interface BackendResponse extends WholeResponse {
+  /** True if an earlier attempt failed but may have been carried out. */
   readonly uncertain: boolean;
 }
 
-export interface StreamedAnswer {
+export interface StreamedResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** Owned by the caller, who must read it to its end or destroy it. */
@@ -61,29 +56,27 @@ export class Backend {
    * @param limitMs milliseconds for all attempts. Default `retryTimeoutMs`.
    * @throws StoreError `UNAVAILABLE` if there was no such response within `limitMs`.
    */
-  send(request: BackendRequest, limitMs = this.#config.retryTimeoutMs): Promise<Answer> {
+  send(request: BackendRequest, limitMs = this.#config.retryTimeoutMs): Promise<BackendResponse> {
     return this.#retry(
       async (uncertain, leftMs) => {
-        const timeout = this.#timeout(undefined, leftMs);
-        try {
-          const { statusCode, headers, body } = await this.#dispatch(this.#short, request, timeout.signal);
-          return { status: statusCode, headers, body: await whole(body), uncertain };
-        } finally {
-          timeout.clear();
-        }
+        const ms = Math.ceil(Math.min(this.#config.requestTimeoutMs, Math.max(leftMs, 1)));
+        return { ...(await exchange(this.#short, this.#dispatched(request), ms)), uncertain };
       },
       undefined,
       limitMs,
     );
   }
 
-  /** As `send`, but streams the body. `signal` cancels the request until the headers arrive. */
-  stream(request: BackendRequest, signal?: AbortSignal): Promise<StreamedAnswer> {
+  /** Like `send`, but streams the body. `signal` cancels the request until the headers arrive. */
+  stream(request: BackendRequest, signal?: AbortSignal): Promise<StreamedResponse> {
     return this.#retry(async () => {
       const timeout = this.#timeout(signal);
       try {
-        const { statusCode, headers, body } = await this.#dispatch(this.#long, request, timeout.signal);
-        // There may be no listener when a connection breaks.
+        const { statusCode, headers, body } = await this.#long.request({
+          ...this.#dispatched(request),
+          signal: timeout.signal,
+        });
+        // Prevents an uncaught `error` event: there may be no listener when a connection breaks.
         body.on('error', () => undefined);
         if (isRetryable(statusCode)) body.destroy();
         return { status: statusCode, headers, body };
@@ -121,13 +114,13 @@ export class Backend {
       let retryAfterMs: number | undefined;
       this.#check(signal);
       try {
-        const answer = await attempt(uncertain, deadline - performance.now());
-        if (!isRetryable(answer.status)) return answer;
-        failure = { message: `answered ${answer.status}` };
-        retryAfterMs = parseRetryAfter(headerOf(answer.headers, 'Retry-After'), Date.now());
-        uncertain ||= answer.status !== 429;
+        const response = await attempt(uncertain, deadline - performance.now());
+        if (!isRetryable(response.status)) return response;
+        failure = { message: `responded ${response.status}` };
+        retryAfterMs = parseRetryAfter(headerOf(response.headers, 'Retry-After'), Date.now());
+        uncertain ||= response.status !== 429;
       } catch (error) {
-        if (error instanceof StoreError) throw error;
+        if (isStoreError(error)) throw error;
         failure = { message: 'cannot be reached', cause: error };
         uncertain ||= !isRefused(error);
       }
@@ -142,26 +135,25 @@ export class Backend {
 
   #check(signal: AbortSignal | undefined): void {
     if (this.#disposed) throw new StoreError('UNAVAILABLE', 'The store was disposed of');
-    if (signal?.aborted) throw new StoreError('UNAVAILABLE', 'The read was given up');
+    if (signal?.aborted) throw new StoreError('UNAVAILABLE', 'The read was canceled');
   }
 
-  #dispatch(pool: Pool, request: BackendRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    return pool.request({
-      method: request.method,
-      path: this.#config.basePath + request.path,
+  #dispatched({ method, path, headers, body }: BackendRequest): Dispatcher.DispatchOptions {
+    return {
+      method,
+      path: this.#config.basePath + path,
       // Prevents encodings that change the bytes (RFC 9110, section 12.5.3).
-      headers: { ...this.#config.headers, 'accept-encoding': 'identity', ...request.headers },
-      ...(request.body !== undefined && { body: request.body as Buffer | string }),
-      signal,
+      headers: { ...this.#config.headers, 'accept-encoding': 'identity', ...headers },
+      ...(body !== undefined && { body: body as Buffer | string }),
       headersTimeout: 0,
       bodyTimeout: 0,
-    });
+    };
   }
 
-  /** One timer for the whole attempt: waiting for a connection, connecting, headers, body. */
-  #timeout(signal?: AbortSignal, leftMs = Infinity): { signal: AbortSignal; clear: () => void } {
+  /** One timer for waiting for a connection, connecting, and headers. */
+  #timeout(signal: AbortSignal | undefined): { signal: AbortSignal; clear: () => void } {
     const controller = new AbortController();
-    const ms = Math.ceil(Math.min(this.#config.requestTimeoutMs, Math.max(leftMs, 1)));
+    const ms = this.#config.requestTimeoutMs;
     const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ms} ms`)), ms);
     const clear = this.#until(() => controller.abort(), signal);
     return {
@@ -193,7 +185,7 @@ export class Backend {
     await Promise.race([work, this.pause(ms, enough.signal)]).finally(() => enough.abort());
   }
 
-  /** Calls `abort` when the signal aborts or the store is disposed. @returns a function that removes the listener. */
+  /** Calls `wake` when the signal aborts or the store is disposed. @returns a function that removes the listener. */
   #until(wake: () => void, signal: AbortSignal | undefined): () => void {
     this.#waiting.add(wake);
     signal?.addEventListener('abort', wake);
@@ -202,24 +194,6 @@ export class Backend {
       signal?.removeEventListener('abort', wake);
     };
   }
-}
-
-function whole(body: Readable): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    body
-      .on('data', (chunk: Buffer) => {
-        length += chunk.length;
-        if (length <= MAX_WHOLE_BODY) chunks.push(chunk);
-        else
-          body.destroy(
-            new StoreError('UNAVAILABLE', 'The Durable Streams backend sent a longer body than allowed'),
-          );
-      })
-      .on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)))
-      .on('error', reject);
-  });
 }
 
 /** Returns true if no connection was made, so the request cannot have been carried out. */

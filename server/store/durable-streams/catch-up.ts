@@ -1,18 +1,10 @@
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../../../protocol/headers.ts';
 import { OFFSET_START } from '../../../protocol/query.ts';
-import { type Offset, StoreError } from '../types.ts';
-import type { Backend, StreamedAnswer } from './backend.ts';
-import {
-  formatOffset,
-  headerOf,
-  isGone,
-  isTrue,
-  notFound,
-  parseOffset,
-  type Place,
-  readPath,
-  unexpected,
-} from './wire.ts';
+import { invalidOffset, notFound } from '../shared/errors.ts';
+import type { Offset } from '../types.ts';
+import type { Backend, StreamedResponse } from './backend.ts';
+import { formatOffset, parseOffset, type Place } from './places.ts';
+import { headerOf, isGone, isTrue, readPath, unexpected } from './wire.ts';
 
 export interface Piece {
   readonly bytes: Uint8Array;
@@ -33,10 +25,8 @@ export class CatchUp {
   readonly upToDate: boolean;
   /** True if the stream is closed and this response reaches its final offset. */
   readonly closed: boolean;
-  /** Called when there may be bytes to take, or a failure. */
-  onReadable: () => void = () => undefined;
 
-  readonly #body: StreamedAnswer['body'];
+  readonly #body: StreamedResponse['body'];
   /** The reader's offset when it started. */
   readonly #place: Place;
   #taken = 0;
@@ -45,6 +35,8 @@ export class CatchUp {
   #held: Buffer | undefined;
   #ended = false;
   #failure: Error | undefined;
+  /** Called when there may be bytes to take, or a failure. */
+  #onReadable: () => void = () => undefined;
   readonly #timeoutMs: number;
   /** Runs only while waiting for the backend; paused under backpressure. */
   #timer: NodeJS.Timeout | undefined;
@@ -54,27 +46,22 @@ export class CatchUp {
    */
   static async open(backend: Backend, id: string, offset: Offset, signal?: AbortSignal): Promise<CatchUp> {
     const place = parseOffset(offset);
-    const answer = await backend.stream({ method: 'GET', path: readPath(id, place.base) }, signal);
+    const response = await backend.stream({ method: 'GET', path: readPath(id, place.base) }, signal);
     try {
-      return new CatchUp(answer, place, id, backend.requestTimeoutMs);
+      return new CatchUp(response, place, backend.requestTimeoutMs);
     } catch (error) {
-      answer.body.destroy();
+      response.body.destroy();
       throw error;
     }
   }
 
-  private constructor(
-    { status, headers, body }: StreamedAnswer,
-    place: Place,
-    id: string,
-    timeoutMs: number,
-  ) {
-    if (isGone(status)) throw notFound(id);
-    if (status === 400) throw new StoreError('INVALID_OFFSET', 'Not an offset of this stream');
+  private constructor({ status, headers, body }: StreamedResponse, place: Place, timeoutMs: number) {
+    if (isGone(status)) throw notFound();
+    if (status === 400) throw invalidOffset();
     const next = headerOf(headers, STREAM_NEXT_OFFSET);
     const encoding = headerOf(headers, 'Content-Encoding') ?? 'identity';
     if (status !== 200 || next === undefined || encoding !== 'identity') throw unexpected('GET', status);
-    // An offset never decreases, not even if a backend does not count bytes yet that it has sent.
+    // Offsets never decrease, even if a backend has sent bytes that its offset does not include yet.
     this.next = place.base !== OFFSET_START && next < place.base ? place.base : next;
     this.closed = isTrue(headers, STREAM_CLOSED);
     this.upToDate = this.closed || isTrue(headers, STREAM_UP_TO_DATE);
@@ -83,14 +70,14 @@ export class CatchUp {
     this.#skip = place.skip;
     this.#timeoutMs = timeoutMs;
     body
-      .on('readable', () => this.#news())
+      .on('readable', () => this.#changed())
       .on('end', () => {
         this.#ended = true;
-        this.#news();
+        this.#changed();
       })
       .on('error', (error) => this.#fail(error))
       .on('close', () => {
-        if (!this.#ended) this.#fail(new Error('the answer was cut short'));
+        if (!this.#ended) this.#fail(new Error('the response ended early'));
       });
   }
 
@@ -116,7 +103,7 @@ export class CatchUp {
     }
     if (!this.#ended) {
       this.#timer ??= setTimeout(
-        () => this.#body.destroy(new Error('the answer came to a halt')),
+        () => this.#body.destroy(new Error('the response stalled')),
         this.#timeoutMs,
       );
       return undefined;
@@ -125,35 +112,44 @@ export class CatchUp {
     return this.#piece(first ?? new Uint8Array(0), true);
   }
 
+  /** Like `take`, but waits for bytes. Resolves to undefined if the response is incomplete. */
+  async wait(maxBytes: number): Promise<Piece | undefined> {
+    for (;;) {
+      const piece = this.take(maxBytes);
+      if (piece || this.#failure) return piece;
+      await new Promise<void>((resolve) => (this.#onReadable = resolve));
+    }
+  }
+
   destroy(): void {
-    this.onReadable = () => undefined;
-    this.#failure ??= new Error('given up');
+    this.#onReadable = () => undefined;
+    this.#failure ??= new Error('the read was canceled');
     clearTimeout(this.#timer);
     this.#body.destroy();
   }
 
-  /** As `destroy`, but reads the rest of a short response, so that its connection can be reused. */
+  /** Like `destroy`, but reads the rest of a short response, so that its connection can be reused. */
   release(): void {
     if (this.#ended || this.#failure) return this.destroy();
-    this.onReadable = () => undefined;
-    this.#failure = new Error('given up');
+    this.#onReadable = () => undefined;
+    this.#failure = new Error('the read was canceled');
     clearTimeout(this.#timer);
     // A stream with a listener for 'readable' does not flow.
     this.#body.removeAllListeners('readable');
     this.#body.dump({ limit: 65_536, signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
   }
 
-  #news(): void {
+  #changed(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.onReadable();
+    this.#onReadable();
   }
 
   #piece(bytes: Uint8Array, last: boolean): Piece {
     this.#taken += bytes.length;
     if (!last) return { bytes, next: formatOffset({ base: this.#place.base, skip: this.#taken }), last };
-    // If the response ends before the reader's offset, either the next response continues there, or the backend does
-    // not count yet bytes that it has sent, and the offset stays the same.
+    // If the response ends before the reader's offset, either the next response continues there, or the backend has
+    // sent bytes that its offset does not include yet, and the reader's offset stays the same.
     const place = this.#skip === 0 || !this.upToDate ? { base: this.next, skip: this.#skip } : this.#place;
     return { bytes, next: formatOffset(place), last };
   }
@@ -176,66 +172,6 @@ export class CatchUp {
   #fail(error: Error): void {
     if (this.#failure || this.#ended) return;
     this.#failure = error;
-    this.#news();
+    this.#changed();
   }
-}
-
-/** Maximum number of consecutive responses that end early without a byte. */
-const MAX_BREAKS = 5;
-/** Milliseconds before the first repetition. Each further one waits this much longer. */
-const BREAK_PAUSE_MS = 50;
-
-/** Waits before a request whose response ended early is repeated. @throws StoreError `UNAVAILABLE` after too many. */
-export async function afterBreak(
-  backend: Backend,
-  breaks: number,
-  cause: Error,
-  signal?: AbortSignal,
-): Promise<void> {
-  if (breaks > MAX_BREAKS) {
-    throw new StoreError('UNAVAILABLE', 'The Durable Streams backend ends its responses early', { cause });
-  }
-  await backend.pause(BREAK_PAUSE_MS * breaks, signal);
-}
-
-/** Reads bytes from an offset: as many as one response contains, up to `maxBytes`. */
-export async function readOnce(
-  backend: Backend,
-  id: string,
-  offset: Offset,
-  maxBytes: number,
-): Promise<{ bytes: Uint8Array; next: Offset; upToDate: boolean; closed: boolean }> {
-  for (let breaks = 1; ; breaks += 1) {
-    const source = await CatchUp.open(backend, id, offset);
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    let next = offset;
-    try {
-      for (;;) {
-        const piece = source.take(maxBytes - length);
-        if (piece) {
-          parts.push(piece.bytes);
-          length += piece.bytes.length;
-          next = piece.next;
-          if (piece.last) {
-            return { bytes: joined(parts), next, upToDate: source.upToDate, closed: source.closed };
-          }
-        } else if (!source.failure) {
-          await new Promise<void>((resolve) => (source.onReadable = resolve));
-          continue;
-        }
-        if (length === maxBytes || (source.failure && length > 0)) {
-          return { bytes: joined(parts), next, upToDate: false, closed: false };
-        }
-        if (source.failure) break;
-      }
-      await afterBreak(backend, breaks, source.failure ?? new Error('no bytes'));
-    } finally {
-      source.release();
-    }
-  }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }

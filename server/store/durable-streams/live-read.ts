@@ -8,9 +8,10 @@ import {
 } from '../../../protocol/control.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../../../protocol/headers.ts';
 import { LIVE_SSE } from '../../../protocol/query.ts';
+import { notFound } from '../shared/errors.ts';
 import type { Offset } from '../types.ts';
 import type { Backend } from './backend.ts';
-import { headerOf, isGone, notFound, readPath, unexpected } from './wire.ts';
+import { headerOf, isGone, readPath, unexpected } from './wire.ts';
 
 /** Maximum number of characters of one event, and of bytes before the control event with their offset. */
 const MAX_EVENT_CHARS = 33_554_432;
@@ -23,9 +24,12 @@ export interface LiveReadSink {
   readonly onBytes: (bytes: Uint8Array, next: Offset, upToDate: boolean) => void;
   /** Called with the last bytes, if any, and the final offset. */
   readonly onClosed: (bytes: Uint8Array, next: Offset) => void;
-  /** Called if connections end without bytes. The next bytes may be too long for a live read, so read them otherwise. */
+  /**
+   * Called if connections end without bytes. The next bytes may be too long for a live read, so they have to be read
+   * in another way.
+   */
   readonly onStuck: () => void;
-  /** Called for any activity on the connection, also without bytes. */
+  /** Called for any activity on the connection, even without bytes. */
   readonly onAlive: () => void;
   /** Called before each connection except the first. Rejects if the read must not continue. */
   readonly beforeReconnect: () => Promise<void>;
@@ -69,7 +73,7 @@ export class LiveRead {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
-    let barren = 0;
+    let emptyInARow = 0;
     while (!signal.aborted) {
       const path = readPath(this.#id, this.#offset, LIVE_SSE, this.#cursor);
       const { status, headers, body } = await this.#backend.stream(
@@ -79,22 +83,22 @@ export class LiveRead {
       if (signal.aborted || status !== 200 || headerOf(headers, STREAM_SSE_DATA_ENCODING) !== 'base64') {
         body.destroy();
         if (signal.aborted) return;
-        throw isGone(status) ? notFound(this.#id) : unexpected('GET', status);
+        throw isGone(status) ? notFound() : unexpected('GET', status);
       }
       this.#body = body;
-      const { fruitful, tooLong } = await this.#consume(body);
+      const { hasBytes, tooLong } = await this.#consume(body);
       if (signal.aborted || this.#closed) return;
-      barren = fruitful ? 0 : barren + 1;
-      if (tooLong || barren > 1) return this.#sink.onStuck();
-      if (!fruitful) await this.#backend.pause(PAUSE_MS, signal);
+      emptyInARow = hasBytes ? 0 : emptyInARow + 1;
+      if (tooLong || emptyInARow > 1) return this.#sink.onStuck();
+      if (!hasBytes) await this.#backend.pause(PAUSE_MS, signal);
       await this.#sink.beforeReconnect();
     }
   }
 
   /** Resolves when the connection has ended. If it received data, the next one may be opened at once. */
-  #consume(body: Readable): Promise<{ fruitful: boolean; tooLong: boolean }> {
+  #consume(body: Readable): Promise<{ hasBytes: boolean; tooLong: boolean }> {
     return new Promise((resolve) => {
-      let fruitful = false;
+      let hasBytes = false;
       let tooLong = false;
       let parts: Buffer[] = [];
       let length = 0;
@@ -119,7 +123,7 @@ export class LiveRead {
           const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
           parts = [];
           length = 0;
-          if (this.#take(control, bytes)) fruitful ||= bytes.length > 0;
+          if (this.#take(control, bytes)) hasBytes ||= bytes.length > 0;
           else body.destroy();
         },
         onError: (error) => {
@@ -131,7 +135,7 @@ export class LiveRead {
           this.#sink.onAlive();
           parser.feed(decoder.decode(chunk, { stream: true }));
         })
-        .on('close', () => resolve({ fruitful, tooLong }));
+        .on('close', () => resolve({ hasBytes, tooLong }));
     });
   }
 
@@ -139,7 +143,7 @@ export class LiveRead {
   #take(control: ControlEvent, bytes: Buffer): boolean {
     const { streamNextOffset: next, streamClosed, upToDate = false } = control;
     this.#cursor = control.streamCursor ?? this.#cursor;
-    // Offsets increase as text: if it is lower, or the same although bytes arrived, the bytes are known.
+    // Offsets increase as text: if it is lower, or the same although bytes arrived, the bytes were received before.
     if (next < this.#offset || (next === this.#offset && bytes.length > 0)) return false;
     this.#offset = next;
     if (streamClosed) {

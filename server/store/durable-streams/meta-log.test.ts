@@ -82,6 +82,13 @@ describe('the metadata log', () => {
     });
   });
 
+  it('reads lines of version 0.1, and refuses those of a newer release', () => {
+    const lines = createLine('t', init) + endLine('t', aborted);
+    expect(lines.match(/"v":1/g)).toHaveLength(2);
+    expect(foldMetaLog(lines.replaceAll(',"v":1', ''))).toEqual(foldMetaLog(lines));
+    expect(() => foldMetaLog(`${lines}{"note":"t","v":2}\n`)).toThrow(/version 2.*upgrade this process/);
+  });
+
   it('ignores unknown and repeated lines', () => {
     const lines = [createLine('t', init), endLine('t', aborted)];
     const noise = fc.array(

@@ -1,26 +1,27 @@
 import { isOutcome, type OutcomeError } from '../../../protocol/outcomes.ts';
 import { parseUsage } from '../../../protocol/usage.ts';
+import { logLine, parseLogLine } from '../record-version.ts';
 import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 
 /** One of the streams that were created under an id, read from the metadata log. */
 export interface Incarnation {
-  /** Chosen by the creator, to recognize its own stream, also after a lost response. */
+  /** Chosen by the creator, to recognize its own stream, even after a lost response. */
   readonly token: string;
   readonly init: StreamInit;
-  /** Number of times that it was adopted. */
+  /** Number of times that the stream was adopted. */
   readonly fence: Fence;
   /** Chosen by the last adopter. */
   readonly adopter?: string;
   /** Set once the stream is closed. */
   readonly end?: StreamEnd;
-  /** TTL of the first stream under the id. The backend keeps the log itself by it. */
+  /** TTL of the first stream under the id. It determines the TTL of the log at the backend. */
   readonly logTtlSeconds: number;
 }
 
 /** Returns the line of a create: of the first stream under the id, or of one that replaces an earlier one. */
 export function createLine(token: string, init: StreamInit, after?: string): string {
   const { contentType, ttlSeconds, metadata } = init;
-  return `${JSON.stringify({ create: token, after, contentType, ttlSeconds, metadata })}\n`;
+  return `${logLine({ create: token, after, contentType, ttlSeconds, metadata })}\n`;
 }
 
 /** Entries that are added to the metadata of a stream. */
@@ -32,11 +33,11 @@ export interface Note {
 }
 
 export function noteLine({ token, entries, fence }: Note): string {
-  return `${JSON.stringify({ note: token, fence, entries })}\n`;
+  return `${logLine({ note: token, fence, entries })}\n`;
 }
 
 export function endLine(token: string, { outcome, error, usage }: StreamEnd): string {
-  return `${JSON.stringify({ end: token, outcome, error, usage })}\n`;
+  return `${logLine({ end: token, outcome, error, usage })}\n`;
 }
 
 export interface Adoption {
@@ -49,21 +50,22 @@ export interface Adoption {
   readonly entries: StreamInit['metadata'];
 }
 
-/** Returns the line of a process that takes over an open stream. Version 0.1 ignores the line. */
+/** Returns the line of a process that adopts an open stream. Version 0.1 ignores the line. */
 export function adoptLine({ token, adopter, fence, entries }: Adoption): string {
-  return `${JSON.stringify({ adopt: token, by: adopter, fence, entries })}\n`;
+  return `${logLine({ adopt: token, by: adopter, fence, entries })}\n`;
 }
 
 /**
- * Folds the lines of the log to its current stream. Many processes write to it without coordination, and the backend's
- * order decides: of several creates that replace the same stream the first one counts, and so does the first of several
- * ends. Metadata entries replace earlier ones of the same name. All other lines are ignored: repeated lines, incomplete
- * lines, and lines of later versions.
+ * Folds the lines of the log to its current stream. Many processes write to it without coordination, and the
+ * backend's order decides: if several creates replace the same stream, the first one counts. Of several ends, the
+ * first one counts. Metadata entries replace earlier ones of the same name. Repeated, incomplete and unknown lines
+ * are ignored.
+ * @throws StoreError `UNAVAILABLE` if a line has a version that this release cannot read.
  */
 export function foldMetaLog(text: string): Incarnation | undefined {
   let current: Incarnation | undefined;
   for (const line of text.split('\n').slice(0, -1)) {
-    const entry = parseLine(line);
+    const entry = parseLogLine(line, 'The metadata of the stream') as Record<string, unknown> | undefined;
     if (!entry) continue;
     if (typeof entry['create'] === 'string' && entry['after'] === current?.token) {
       const init = parseInit(entry);
@@ -96,15 +98,6 @@ export function foldMetaLog(text: string): Incarnation | undefined {
 function withEntries(current: Incarnation, entries: StreamInit['metadata']): Incarnation {
   const metadata = { ...current.init.metadata, ...entries };
   return { ...current, init: { ...current.init, metadata } };
-}
-
-function parseLine(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function parseInit({ contentType, ttlSeconds, metadata }: Record<string, unknown>): StreamInit | undefined {

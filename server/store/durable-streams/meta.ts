@@ -1,5 +1,6 @@
 import { STREAM_NEXT_OFFSET, STREAM_TTL, STREAM_UP_TO_DATE } from '../../../protocol/headers.ts';
 import { OFFSET_START } from '../../../protocol/query.ts';
+import { notFound } from '../shared/errors.ts';
 import type { StreamEnd, StreamInit } from '../types.ts';
 import type { Backend } from './backend.ts';
 import {
@@ -12,10 +13,10 @@ import {
   type Incarnation,
   type Note,
 } from './meta-log.ts';
-import { fencedError, headerOf, isGone, isTrue, metaName, notFound, readPath, unexpected } from './wire.ts';
+import { fencedError, headerOf, isGone, isTrue, metaName, readPath, unexpected } from './wire.ts';
 
 const CONTENT_TYPE = 'application/x-ndjson';
-/** Maximum milliseconds between two touches of a log. It is touched four times per TTL if that is more often. */
+/** Maximum milliseconds between two touches of a log. Logs with a short TTL are touched four times per TTL. */
 const LONGEST_TOUCH_MS = 60_000;
 /** Maximum number of streams whose next touch is remembered. After an eviction, a stream is touched once more. */
 const REMEMBERED = 10_000;
@@ -24,21 +25,22 @@ const LOST: StreamEnd = Object.freeze({
   outcome: 'interrupted',
   error: Object.freeze({
     code: 'INTERRUPTED',
-    message: 'The proxy that closed this stream died before it said why',
+    message: 'The proxy that closed this stream died before it stored the outcome',
   }),
 });
 
 /**
- * Metadata of a stream, in a side stream of its own: a log of JSON lines, to which creates and ends are appended (see
- * `foldMetaLog`). A stream exists if both of its streams do.
+ * Stores the metadata of each stream in a separate stream: a log of JSON lines, to which creates and ends are
+ * appended (see `foldMetaLog`). A stream exists if both of its streams do.
  */
 export class Metadata {
   readonly #backend: Backend;
   readonly #graceMs: number;
   /** Times at which logs have to be read again so that they do not expire before their streams. Oldest first. */
   readonly #touches = new Map<string, number>();
-  /** Ends that callers in this process wait for, and closes of this process. */
+  /** Ends that callers in this process wait for. */
   readonly #awaited = new Map<string, Promise<StreamEnd>>();
+  /** Closes of this process that are in progress. */
   readonly #closings = new Map<string, Promise<StreamEnd>>();
 
   constructor(backend: Backend, graceMs: number) {
@@ -114,7 +116,7 @@ export class Metadata {
   /** Stores the end of a stream that this process began to close at `begunMs`. @returns the end that is stored. */
   async end(id: string, token: string, end: StreamEnd, begunMs: number): Promise<StreamEnd> {
     await this.#append(id, endLine(token, end));
-    // Others treat the closing process as dead after the grace period, and not before.
+    // Other processes treat this one as dead, and store another end, only after the grace period.
     if (performance.now() - begunMs < this.#graceMs / 2) return end;
     return (await this.#existing(id)).end ?? end;
   }
@@ -124,18 +126,18 @@ export class Metadata {
    * that are missing. A reader may therefore arrive before the end, and waits. The closing process may also be dead:
    * after the grace period, the stream counts as interrupted.
    */
-  standingEnd(id: string): Promise<StreamEnd> {
+  storedEnd(id: string): Promise<StreamEnd> {
     const known = this.#awaited.get(id);
     if (known) return known;
     const closing = this.#closings.get(id);
-    const awaited = (closing ? closing.catch(() => this.seekEnd(id)) : this.seekEnd(id)).finally(() =>
-      this.#awaited.delete(id),
-    );
+    const awaited = (
+      closing ? closing.catch(() => this.awaitStoredEnd(id)) : this.awaitStoredEnd(id)
+    ).finally(() => this.#awaited.delete(id));
     this.#awaited.set(id, awaited);
     return awaited;
   }
 
-  /** Until the close has settled, `standingEnd` waits for it, and asks the backend only if it fails. */
+  /** Until the close has settled, `storedEnd` waits for it, and asks the backend only if it fails. */
   announce(id: string, closing: Promise<StreamEnd>): void {
     this.#closings.set(id, closing);
     const over = (): void => {
@@ -144,7 +146,10 @@ export class Metadata {
     closing.then(over, over);
   }
 
-  /** Prevents the log of an active stream from expiring. Runs in the background: other requests report a failure. */
+  /**
+   * Prevents the log of an active stream from expiring. Runs in the background and ignores failures, which other
+   * requests report.
+   */
   touch(id: string): void {
     const due = this.#touches.get(id);
     if (due !== undefined && due > performance.now()) return;
@@ -152,8 +157,8 @@ export class Metadata {
     this.read(id).catch(() => undefined);
   }
 
-  /** As `standingEnd`, for a close by another process. */
-  async seekEnd(id: string): Promise<StreamEnd> {
+  /** Like `storedEnd`, for a close by another process. */
+  async awaitStoredEnd(id: string): Promise<StreamEnd> {
     const deadline = performance.now() + this.#graceMs;
     for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
       const incarnation = await this.#existing(id);
@@ -168,7 +173,7 @@ export class Metadata {
 
   async #existing(id: string): Promise<Incarnation> {
     const incarnation = await this.read(id);
-    if (!incarnation) throw notFound(id);
+    if (!incarnation) throw notFound();
     return incarnation;
   }
 
@@ -179,7 +184,7 @@ export class Metadata {
       headers: { 'content-type': CONTENT_TYPE },
       body: line,
     });
-    if (isGone(status)) throw notFound(id);
+    if (isGone(status)) throw notFound();
     if (status >= 300) throw unexpected('POST', status);
   }
 

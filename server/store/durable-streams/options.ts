@@ -16,7 +16,7 @@ export interface DurableStreamsStoreOptions {
   readonly connections?: number;
   /** Maximum milliseconds of one attempt of a request. Default 10,000. */
   readonly requestTimeoutMs?: number;
-  /** Milliseconds after which a request is not retried any more, and fails with `UNAVAILABLE`. Default 30,000. */
+  /** Milliseconds after which a request is no longer retried, and fails with `UNAVAILABLE`. Default 30,000. */
   readonly retryTimeoutMs?: number;
   /** Milliseconds without data in a live read after which the backend is polled. Default 5,000. */
   readonly silenceMs?: number;
@@ -31,7 +31,7 @@ export interface Config {
   readonly origin: string;
   /** Path of the base URL. Begins and ends with a slash. */
   readonly basePath: string;
-  /** Names in lower case. */
+  /** Headers of each request, with names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly requestTimeoutMs: number;
@@ -67,15 +67,15 @@ const OPTIONS = {
 } as const satisfies OptionTable & Record<keyof DurableStreamsStoreOptions, unknown>;
 
 function parseUrl(value: unknown): URL {
-  const form = "give a base URL such as 'https://streams.example.com/v1/my-app'";
+  const form = "Use a base URL such as 'https://streams.example.com/v1/my-app'";
   let url: URL;
   try {
     url = new URL(value as string | URL);
   } catch {
-    throw new ConfigurationError(`durableStreamsUrl is not a URL; ${form}`);
+    throw new ConfigurationError(`durableStreamsUrl is not a URL. ${form}`);
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new ConfigurationError(`durableStreamsUrl is neither http nor https; ${form}`);
+    throw new ConfigurationError(`durableStreamsUrl is neither http nor https. ${form}`);
   }
   if (url.username !== '' || url.password !== '') {
     throw new ConfigurationError(
@@ -83,7 +83,7 @@ function parseUrl(value: unknown): URL {
     );
   }
   if (url.search !== '' || url.hash !== '') {
-    throw new ConfigurationError(`durableStreamsUrl has a query or a fragment; ${form}`);
+    throw new ConfigurationError(`durableStreamsUrl has a query or a fragment. ${form}`);
   }
   return url;
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { isPending } from '../metadata.ts';
+import { notFound } from '../shared/errors.ts';
+import { isStoreError } from '../is-store-error.ts';
 import {
   type Fence,
   type Follower,
   type Frame,
   type Offset,
+  type StoreDescription,
   StoreError,
   type StreamEnd,
   type StreamInfo,
@@ -12,22 +14,20 @@ import {
   type StreamStore,
 } from '../types.ts';
 import { Backend } from './backend.ts';
-import { CatchUp, readOnce } from './catch-up.ts';
-import { StreamFollower } from './follower.ts';
+import { Feeds } from './feeds.ts';
 import type { Incarnation } from './meta-log.ts';
 import { Metadata } from './meta.ts';
 import type { Config } from './options.ts';
 import { Registry } from './registry.ts';
-import { FRAME_BYTES } from './tail.ts';
-import { Tails } from './tails.ts';
-import { isStreamId, notFound, unexpected } from './wire.ts';
+import { StoredBytes } from './stored-bytes.ts';
+import { isStreamId, unexpected } from './wire.ts';
 import { Writer } from './writer.ts';
 
 /** Maximum number of cached writers. An idle one may be evicted at any time: the next write uses another producer. */
 const MAX_WRITERS = 4_096;
 /** Milliseconds within which the server must answer when the store opens. */
 const OPEN_MS = 9_500;
-/** Milliseconds that a delete waits for a write of this process that has begun. */
+/** Milliseconds that a delete waits for a write of this process that is in progress. */
 const ABANDON_MS = 1_000;
 
 /**
@@ -35,13 +35,14 @@ const ABANDON_MS = 1_000;
  * and `{id}.meta`, a log of its metadata. All state that must outlive a process is stored there.
  *
  * Requests: create 2, annotate 1 (2 with a fence), append 1, close 2, read 1 (2 at the end of a closed stream), head 2,
- * delete 2; a follower 2 to open, and then one live read per stream and process.
+ * delete 2; a follower 2 to open (3 if it begins far behind), and then one live read per stream and process that does not
+ * write the stream itself.
  */
 export class DurableStreamsStore implements StreamStore {
   readonly #backend: Backend;
   readonly #metadata: Metadata;
   readonly #registry: Registry;
-  readonly #tails: Tails;
+  readonly #feeds: Feeds;
   /** Least recently used first. */
   readonly #writers = new Map<string, Writer>();
   readonly #instance = randomUUID();
@@ -53,12 +54,17 @@ export class DurableStreamsStore implements StreamStore {
     this.#backend = new Backend(config);
     this.#metadata = new Metadata(this.#backend, config.outcomeGraceMs);
     this.#registry = new Registry(this.#backend, this.#metadata);
-    this.#tails = new Tails({
+    this.#feeds = new Feeds({
       backend: this.#backend,
       metadata: this.#metadata,
       registry: this.#registry,
       silenceMs: config.silenceMs,
+      ownTail: (id) => this.#writers.get(id)?.ownTail,
     });
+  }
+
+  describe(): Promise<StoreDescription> {
+    return Promise.resolve({ kind: 'durable-streams' });
   }
 
   /** Requests a stream that does not exist from the backend, to detect a wrong URL or credential early. */
@@ -68,7 +74,7 @@ export class DurableStreamsStore implements StreamStore {
       const { status } = await this.#backend.send({ method: 'HEAD', path: 'durable-proxy-probe' }, OPEN_MS);
       if (status === 401 || status === 403) throw unexpected('HEAD', status);
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
+      if (!isStoreError(error)) throw error;
       const { cause } = error;
       const reason = cause instanceof Error ? ` (${(cause as { code?: string }).code ?? cause.message})` : '';
       throw new StoreError(error.code, `${this.#backend.url}: ${error.message}${reason}`, { cause: error });
@@ -77,10 +83,11 @@ export class DurableStreamsStore implements StreamStore {
 
   async create(id: string, init: StreamInit): Promise<boolean> {
     this.#check(id);
-    const token = await this.#registry.create(id, init);
-    if (token === undefined) return false;
+    const created = await this.#registry.create(id, init);
+    if (!created) return false;
+    this.#feeds.get(id)?.tail.fail(notFound());
     this.#writers.delete(id);
-    this.#writer(id, token).hold(0);
+    this.#writer(id, created.token, init.hasManyWriters).hold(0, created.tail);
     return true;
   }
 
@@ -88,7 +95,7 @@ export class DurableStreamsStore implements StreamStore {
     this.#check(id);
     const token = this.#writer(id).token ?? (await this.#incarnation(id)).token;
     await this.#metadata.annotate(id, { token, entries, fence });
-    await this.#tails.get(id)?.refresh();
+    await this.#feeds.get(id)?.refresh();
   }
 
   async append(id: string, bytes: Uint8Array, fence?: Fence): Promise<void> {
@@ -109,54 +116,25 @@ export class DurableStreamsStore implements StreamStore {
     this.#check(id);
     const raised = await this.#registry.adopt(id, fence, entries);
     this.#writer(id).hold(raised);
-    await this.#tails.get(id)?.refresh();
+    await this.#feeds.get(id)?.refresh();
     return raised;
   }
 
+  /** Returns as many bytes as one response contains. */
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
     this.#check(id);
     this.#metadata.touch(id);
-    const { closed, ...frame } = await readOnce(this.#backend, id, offset, maxBytes);
-    return closed ? { ...frame, end: await this.#metadata.standingEnd(id) } : frame;
+    const source = new StoredBytes(this.#backend, this.#metadata, id);
+    try {
+      return await source.read(offset, maxBytes);
+    } finally {
+      source.release();
+    }
   }
 
-  async follow(
-    id: string,
-    offset: Offset,
-    onReadable: () => void,
-    maxBytes = FRAME_BYTES,
-  ): Promise<Follower> {
+  async follow(id: string, offset: Offset, onReadable: () => void, maxBytes?: number): Promise<Follower> {
     this.#check(id);
-    const known = this.#tails.get(id);
-    const opening = CatchUp.open(this.#backend, id, offset);
-    // Awaited below, unless the metadata fail first.
-    opening.catch(() => undefined);
-    let follower: StreamFollower | undefined;
-    try {
-      if (known && isPending(known.init.metadata)) await known.refresh();
-      const { token, init } = known ?? (await this.#incarnation(id));
-      const source = await opening;
-      const tail = source.upToDate ? source.next : ((await this.#registry.head(id))?.tail ?? source.next);
-      const end = source.closed ? await this.#metadata.standingEnd(id) : undefined;
-      follower = new StreamFollower({
-        id,
-        info: { ...init, tail, ...(end && { end }) },
-        token,
-        offset,
-        maxBytes,
-        onReadable,
-        source,
-        backend: this.#backend,
-        metadata: this.#metadata,
-        tails: this.#tails,
-      });
-      await follower.ready();
-      return follower;
-    } catch (error) {
-      follower?.stop();
-      opening.then((source) => source.destroy()).catch(() => undefined);
-      throw error;
-    }
+    return this.#feeds.follow(id, offset, onReadable, maxBytes);
   }
 
   async head(id: string): Promise<StreamInfo | undefined> {
@@ -172,7 +150,7 @@ export class DurableStreamsStore implements StreamStore {
     await this.#backend.within(ABANDON_MS, writer.abandon());
     try {
       const deleted = await this.#registry.delete(id);
-      this.#tails.get(id)?.fail(notFound(id));
+      this.#feeds.get(id)?.tail.fail(notFound());
       return deleted;
     } finally {
       this.#drop(id, writer);
@@ -188,13 +166,13 @@ export class DurableStreamsStore implements StreamStore {
     // Writes that were called before are completed, unless the backend is failing.
     const written = Promise.all([...this.#writers.values()].map(({ busy }) => busy ?? Promise.resolve()));
     await this.#backend.within(this.#backend.requestTimeoutMs, written);
-    this.#tails.dispose(disposedError());
+    this.#feeds.end(disposedError());
     await this.#backend.dispose();
   }
 
   #check(id: string): void {
     this.#checkUsable();
-    if (!isStreamId(id)) throw notFound(id);
+    if (!isStreamId(id)) throw notFound();
   }
 
   #checkUsable(): void {
@@ -203,11 +181,11 @@ export class DurableStreamsStore implements StreamStore {
 
   async #incarnation(id: string): Promise<Incarnation> {
     const incarnation = await this.#metadata.read(id);
-    if (!incarnation) throw notFound(id);
+    if (!incarnation) throw notFound();
     return incarnation;
   }
 
-  #writer(id: string, token?: string): Writer {
+  #writer(id: string, token?: string, hasManyWriters?: boolean): Writer {
     const known = this.#writers.get(id);
     const writer: Writer =
       known ??
@@ -216,12 +194,13 @@ export class DurableStreamsStore implements StreamStore {
         producerId: `${this.#instance}.${this.#count()}`,
         count: this.#count,
         token,
+        hasManyWriters,
         backend: this.#backend,
         metadata: this.#metadata,
-        onWritten: (next) => next !== undefined && this.#tails.get(id)?.expect(next),
+        onWritten: (written) => this.#feeds.get(id)?.written(written),
         onRefused: () => {
           this.#drop(id, writer);
-          void this.#tails.get(id)?.check();
+          void this.#feeds.get(id)?.check();
         },
       });
     this.#writers.delete(id);

@@ -88,12 +88,12 @@ export class ChunkWriter {
     return pieces;
   }
 
-  /** The write is committed. */
+  /** Called when the write is committed. */
   commit(): void {
     this.#committed = { tail: this.#tail, growing: this.#growing };
   }
 
-  /** The write failed: the next write replaces it. */
+  /** Called when the write has failed: the next write replaces it. */
   rollback(): void {
     ({ tail: this.#tail, growing: this.#growing } = this.#committed);
   }

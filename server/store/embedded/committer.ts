@@ -1,11 +1,13 @@
-import { StoreError } from '../types.ts';
+import { toStoreError } from '../shared/errors.ts';
+import type { StoreError } from '../types.ts';
 import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
 
 /** A participant in commits. */
 export interface Participant {
   /**
-   * Puts everything that it has to write. Must not throw. `committed` or `failed` is called before the next `write`.
+   * Adds all pending writes of the participant. Must not throw. `committed` or `failed` is called before the next
+   * `write`.
    */
   write(to: Writes): void;
   committed(): void;
@@ -48,7 +50,7 @@ export class Committer {
     this.#arm();
   }
 
-  /** Commits the operations that `write` puts. */
+  /** Commits the operations that `write` adds. */
   run(write: (to: Writes) => void): Promise<void> {
     return new Promise((committed, failed) => this.add({ write, committed, failed }));
   }
@@ -106,12 +108,10 @@ export class Committer {
   }
 
   #failure(error: unknown): StoreError {
-    if (error instanceof StoreError) return error;
     const reason = error instanceof Error ? error.message : String(error);
-    return new StoreError(
-      'UNAVAILABLE',
-      `Could not write to "${this.#dataDir}" (${reason}): is its disk full, or gone?`,
-      { cause: error },
+    return toStoreError(
+      error,
+      `Could not write to "${this.#dataDir}" (${reason}): check that its disk is mounted and not full`,
     );
   }
 }

@@ -20,7 +20,7 @@ import { addNeed, NO_NEED, Room, type Need, type Usage } from './room.ts';
 interface Meta {
   /** Version of the layout in `keys.ts`. */
   readonly format: number;
-  /** Number of openings. Stream numbers begin with it, so none is assigned twice. */
+  /** Number of times that the directory was opened. Stream numbers begin with it, so none is assigned twice. */
   readonly epoch: number;
 }
 
@@ -39,7 +39,7 @@ const FREE_PAGES = 5000;
  */
 const MAP_BYTES = 64 * 2 ** 30;
 
-/** Commits of large values to preallocate space for after a commit: two may wait for a third. */
+/** Number of commits for which space is preallocated after a commit of large values: two may wait for a third. */
 const COMMITS_AHEAD = 3;
 
 /** The database of a store. Everything that is read is a copy; a commit is flushed when it resolves. */
@@ -80,7 +80,7 @@ export class Disk {
     return new Disk(open<Buffer, Buffer>(options), path);
   }
 
-  /** @param isUrgent may use the disk space that is reserved for such commits. */
+  /** @param isUrgent true if the commit may use the disk space that is reserved for urgent commits. */
   commit(write: (to: Writes) => void, isUrgent = false): Promise<void> {
     return this.#exclusive(async () => {
       if (this.#broken) throw this.#broken;
@@ -152,7 +152,7 @@ export class Disk {
     try {
       this.#db.transactionSync(() => undefined);
     } catch (cause) {
-      this.#broken = new StoreError('UNAVAILABLE', 'The store failed for good; it needs a restart', {
+      this.#broken = new StoreError('UNAVAILABLE', 'The store has failed permanently. Restart the process', {
         cause,
       });
     }
@@ -164,22 +164,23 @@ export class Disk {
   }
 
   /** Returns the number of times that the database was opened. */
-  epoch(): number {
+  opening(): number {
     const value = this.#db.get(META_KEY);
     if (!value) return 0;
     const meta = JSON.parse(value.toString()) as Meta;
     if (meta.format !== FORMAT) {
       throw new StoreError(
         'UNAVAILABLE',
-        `The data is of format ${meta.format}; this version reads ${FORMAT}`,
+        `The data has format ${meta.format}, and this release of durable-proxy reads ${FORMAT}. Start the release that ` +
+          'wrote it, or use another dataDir',
       );
     }
     return meta.epoch;
   }
 
-  /** Stores the value that the next `epoch()` returns. */
-  putEpoch(to: Writes, epoch: number): void {
-    to.put(META_KEY, Buffer.from(JSON.stringify({ format: FORMAT, epoch } satisfies Meta)));
+  /** Stores the value that the next `opening()` returns. */
+  putOpening(to: Writes, opening: number): void {
+    to.put(META_KEY, Buffer.from(JSON.stringify({ format: FORMAT, epoch: opening } satisfies Meta)));
   }
 
   record(id: string): StreamRecord | undefined {
@@ -237,11 +238,11 @@ export class Disk {
     }
     throw new StoreError(
       'UNAVAILABLE',
-      `Bytes are missing behind ${from + filled} of a stream: the data is damaged`,
+      `Bytes are missing after ${from + filled} of a stream: the data is damaged`,
     );
   }
 
-  /** Returns where the last chunk of a range begins. The range includes its end. */
+  /** Returns the offset at which the last chunk of a range begins. The range includes its end. */
   #lastChunk({ start, end }: KeyRange): number | undefined {
     const backwards = { start: end, end: start, inclusiveEnd: true, reverse: true, limit: 1 };
     for (const key of this.#db.getKeys(backwards)) return chunkOffset(Buffer.from(key));
@@ -284,7 +285,7 @@ function assertDatabase(path: string): void {
   } finally {
     closeSync(fd);
   }
-  throw new Error('its streams.mdb is no database of LMDB');
+  throw new Error('its streams.mdb is not an LMDB database');
 }
 
 interface TreeStats {

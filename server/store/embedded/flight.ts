@@ -1,7 +1,7 @@
 import type { StoreError, StreamEnd, StreamInit } from '../types.ts';
 import type { Piece } from './chunks.ts';
 
-/** Caller that waits for a write. */
+/** A caller that waits for a write. */
 export interface Waiter<T> {
   resolve(value: T): void;
   reject(error: StoreError): void;

@@ -30,10 +30,10 @@ const OPTIONS = {
 } as const satisfies OptionTable & Record<keyof EmbeddedStoreOptions, unknown>;
 
 /**
- * Creates a store in a directory of this machine, on LMDB. Needs no server and no installation. One process at a time
- * can hold a directory. `open()` closes streams that a dead process left open, as `interrupted`. Within a process,
- * stores on the same directory share one database, which closes when the last of them is disposed. No file is touched
- * before `open()`.
+ * Creates a store in a directory of this machine, on LMDB. Needs no server. One process at a time can open a
+ * directory. `open()` closes streams that a dead process left open, as `interrupted`. Within a process, stores on the
+ * same directory share one database, which closes when the last of them is disposed. No file is touched before
+ * `open()`.
  * @param options the directory, and when an append counts as stored.
  * @throws ConfigurationError for an invalid option.
  */

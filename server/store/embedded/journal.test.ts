@@ -48,7 +48,7 @@ describe('the journal', () => {
     expect(journal.entries(2)).toEqual([entry(3, 'x'.repeat(20_000))]);
   });
 
-  it('takes any operations', () => {
+  it('stores any operations', () => {
     const bytes = fc.uint8Array({ maxLength: 300 }).map((value) => Buffer.from(value));
     const operation = fc.record({
       key: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((value) => Buffer.from(value)),

@@ -70,9 +70,9 @@ export class Journal {
   }
 
   /**
-   * Makes both files ready for this session, once LMDB contains everything that `entries` returned. Removes every entry
-   * of earlier sessions, flushed: after a gap that a power failure left, there may be some that were not replayed. This
-   * session uses their numbers again, and a later replay would confuse them with its own.
+   * Makes both files ready for this session, once LMDB contains everything that `entries` returned. Removes every
+   * entry of earlier sessions, and flushes: after a gap that a power failure left, there may be entries that were not
+   * replayed. This session reuses their numbers, and a later replay would confuse them with its own.
    */
   begin(): void {
     for (const file of this.#files) file.begin();
@@ -83,7 +83,7 @@ export class Journal {
     this.#files[this.#active === 0 ? 1 : 0].restart();
   }
 
-  /** @param isDone true if nothing in the file is needed any more. */
+  /** @param isDone true if the files are no longer needed. */
   close(isDone: boolean): void {
     for (const file of this.#files) file.close(isDone);
   }
@@ -107,7 +107,7 @@ class JournalFile {
     try {
       while (done < FIRST_BYTES) done += writeSync(this.#fd, zeros, 0, FIRST_BYTES - done, done);
     } catch {
-      // So that the store can open on a full disk.
+      // Ignored, so that the store can open on a full disk.
     }
     ftruncateSync(this.#fd, done);
     fsyncSync(this.#fd);
@@ -142,8 +142,8 @@ class JournalFile {
 }
 
 /**
- * Flushes the directory, so that the names of new files survive a power failure. Not needed on systems that cannot do
- * it.
+ * Flushes the directory, so that the names of new files survive a power failure. Does nothing on systems that cannot
+ * flush a directory.
  */
 function flushDirectory(path: string): void {
   let fd: number | undefined;
@@ -156,7 +156,7 @@ function flushDirectory(path: string): void {
   if (fd !== undefined) closeSync(fd);
 }
 
-/** @throws Error if there is no space. What was written then is not a complete entry. */
+/** @throws Error if there is no space. The bytes that were written by then are not a complete entry. */
 function writeWhole(fd: number, bytes: Buffer, position: number): void {
   for (let done = 0; done < bytes.length;) {
     done += writeSync(fd, bytes, done, bytes.length - done, position + done);

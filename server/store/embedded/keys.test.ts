@@ -17,7 +17,7 @@ import {
 
 const sid = fc
   .tuple(fc.integer({ min: 1, max: 2 ** 21 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }))
-  .map(([epoch, serial]) => sidOf(epoch, serial));
+  .map(([opening, serial]) => sidOf(opening, serial));
 const position = fc.integer({ min: 0, max: 2 ** 47 });
 
 describe('keys', () => {

@@ -8,7 +8,7 @@
  *     t sid            chunks of a deleted stream that still have to be removed
  *     k id             a row of the coordinator: a claim, a name or a task
  *     x time id    id  when a row may expire, in milliseconds
- *     m                format and epoch of the store
+ *     m                format of the store and the number of its openings
  *     j                the last commit of the journal that LMDB contains
  *
  * A `sid` is a number that is never used twice, so that remaining chunks cannot be mistaken for part of another stream
@@ -22,7 +22,7 @@ const TRASH = 0x74;
 const ROW = 0x6b;
 const ROW_EXPIRY = 0x78;
 
-/** An internal number of a stream: `epoch * 2 ** 32 + serial`, exact as a double for two million epochs. */
+/** An internal number of a stream: `opening * 2 ** 32 + serial`, exact as a double for two million openings. */
 export type Sid = number;
 
 export const META_KEY = Buffer.from('m');
@@ -45,8 +45,8 @@ function readSid(key: Buffer, at: number): Sid {
   return key.readUInt32BE(at) * UINT32 + key.readUInt32BE(at + 4);
 }
 
-export function sidOf(epoch: number, serial: number): Sid {
-  return epoch * UINT32 + serial;
+export function sidOf(opening: number, serial: number): Sid {
+  return opening * UINT32 + serial;
 }
 
 export function chunkKey(sid: Sid, offset: number): Buffer {
@@ -92,7 +92,7 @@ export const trashSid = (key: Buffer): Sid => readSid(key, 1);
 
 export interface KeyRange {
   readonly start: Buffer;
-  /** Just after the last key. */
+  /** Exclusive: just after the last key. */
   readonly end: Buffer;
 }
 
@@ -129,7 +129,7 @@ export const rowExpiriesUntil = (time: number): KeyRange => ({
 
 const LAST_OFFSET = 2 ** 48 - 1;
 
-/** `end` is larger than any offset of a stream. */
+/** Range of a stream's chunks. `end` is larger than any offset. */
 export const chunksOf = (sid: Sid): KeyRange => ({
   start: chunkKey(sid, 0),
   end: chunkKey(sid, LAST_OFFSET),

@@ -2,8 +2,8 @@ import type * as Lmdb from 'lmdb';
 
 /**
  * Loads LMDB when the first store opens, so that a process on another store does not load its native part.
- * @throws Error that says how to keep LMDB out of a bundle: its native part is found relative to its own files, and the
- * error of a bundled LMDB does not name it.
+ * @throws Error that explains how to keep LMDB out of a bundle. LMDB finds its native part relative to its own files,
+ *   and the error of a bundled copy does not mention that.
  */
 export async function loadLmdb(): Promise<typeof Lmdb> {
   try {

@@ -11,10 +11,10 @@ import { StoreError } from '../types.ts';
  * socket. (A pid in a file does not work in containers, where every process is number 1.) A successful
  * connection means that the owner is alive; a refused one means that the socket is a leftover.
  *
- * How two candidates cannot both win: a candidate first listens on a socket with a name of its own, then
- * connects to all others, and has won if none answers. Of two that race, both listen before either connects,
- * so at least one sees the other, steps back and tries again after a random pause. The winner removes the
- * leftovers. A name is never used twice, so no process removes a successor's socket by mistake.
+ * How two candidates cannot both win: a candidate first listens on a socket with a unique name, then connects to all
+ * others, and has won if none responds. If two race, both listen before either connects, so at least one finds the
+ * other, closes its socket and tries again after a random pause. The winner removes the leftovers. A name is never
+ * used twice, so no process removes a successor's socket by mistake.
  */
 export interface Lock {
   release(): Promise<void>;
@@ -37,7 +37,7 @@ interface SocketDirectory {
   release(): Promise<void>;
 }
 
-/** Owner of a socket that accepted a connection. `pid` is undefined if the owner did not send it in time. */
+/** The owner of a socket that accepted a connection. `pid` is undefined if the owner did not send it in time. */
 interface Holder {
   readonly pid: number | undefined;
 }
@@ -84,7 +84,8 @@ async function socketDirectory(real: string): Promise<SocketDirectory> {
 
 /**
  * Creates a directory under a predictable name, or uses an existing one that only this user can write to.
- * @throws Error if another user could have created it or can write to it: a socket there would prove nothing.
+ * @throws Error if another user could have created it or can write to it: a socket in it would then not prove that
+ *   the lock is held.
  */
 export async function privateDirectory(path: string): Promise<SocketDirectory> {
   await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
@@ -101,7 +102,7 @@ export async function privateDirectory(path: string): Promise<SocketDirectory> {
   return { path, release: () => rmdir(path).catch(() => undefined) };
 }
 
-/** Returns the lock, or the other candidates. */
+/** Returns the lock, or the owner of another socket. */
 async function tryLock(directory: string): Promise<{ lock?: Lock; holder?: Holder | undefined }> {
   const name = newName();
   const server = await listen(join(directory, name));
@@ -124,7 +125,7 @@ async function tryLock(directory: string): Promise<{ lock?: Lock; holder?: Holde
   }
 }
 
-/** Sends its pid to each connection. Resolves with undefined if the path is in use. */
+/** Listens on a path and sends this process's pid to each connection. Resolves with undefined if the path is in use. */
 function listen(path: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
@@ -140,7 +141,7 @@ function listen(path: string): Promise<Server | undefined> {
   });
 }
 
-/** Also removes the socket's file. */
+/** Closes a server, which also removes the socket's file. */
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
 /**

@@ -10,7 +10,7 @@ export interface Writes {
   remove(key: Buffer): void;
 }
 
-/** Returns what `write` puts and removes, in order. */
+/** Returns the operations that `write` adds, in order. */
 export function collect(write: (to: Writes) => void): Operation[] {
   const operations: Operation[] = [];
   write({

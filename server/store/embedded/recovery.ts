@@ -1,25 +1,20 @@
+import { INTERRUPTED } from '../interrupted.ts';
 import { isLeftOpen, metadataOf } from '../metadata.ts';
 import type { LeftOpen } from './coordination/shared.ts';
-import type { StreamEnd } from '../types.ts';
 import type { Disk } from './disk.ts';
 import { OPEN_STREAMS, openKey, openSid, recordKey } from './keys.ts';
 import { encodeRecord } from './record.ts';
 
-const INTERRUPTED: StreamEnd = {
-  outcome: 'interrupted',
-  error: { code: 'INTERRUPTED', message: 'The proxy stopped before this answer was complete' },
-};
-
-/** Metadata by which version 0.1 marks logs that outlive their process. */
+/** Values of `kind` with which version 0.1 marks logs that outlive their process. */
 const LEGACY_KINDS: ReadonlySet<string | undefined> = new Set(['claim', 'key', 'usage']);
 
 /** Recovery may use the reserved space, so the store can open on a full disk. */
 const IS_URGENT = true;
 
 export interface Recovered {
-  /** Epoch of this opening. */
-  readonly epoch: number;
-  /** Returns true for streams that the proxy continues or closes. */
+  /** Number of this opening. */
+  readonly opening: number;
+  /** Open streams that the proxy continues or closes itself. */
   readonly leftOpen: readonly LeftOpen[];
 }
 
@@ -29,14 +24,15 @@ export interface Recovered {
  * duration does not depend on how many streams, keys and claims are stored.
  */
 export async function recover(disk: Disk): Promise<Recovered> {
-  const epoch = disk.epoch() + 1;
+  const opening = disk.opening() + 1;
   const open = disk.entries(OPEN_STREAMS, Number.MAX_SAFE_INTEGER);
   const left = open.map(({ key, value: id }) => ({ sid: openSid(key), id, record: disk.record(id) }));
   const leftOpen: LeftOpen[] = [];
   await disk.commit((to) => {
-    disk.putEpoch(to, epoch);
+    disk.putOpening(to, opening);
     for (const { sid, id, record } of left) {
-      // Version 0.1 has the logs of keys and claims in this index. They are removed from it once, and stay open.
+      // Version 0.1 has the logs of keys and claims in this index. They are removed from the index once, and stay
+      // open.
       if (record?.sid === sid && isLeftOpen(record.metadata)) {
         leftOpen.push({ process: metadataOf(record).owner, streamId: id });
         continue;
@@ -49,5 +45,5 @@ export async function recover(disk: Disk): Promise<Recovered> {
       }
     }
   }, IS_URGENT);
-  return { epoch, leftOpen };
+  return { opening, leftOpen };
 }

@@ -80,14 +80,15 @@ export class Room {
     this.#filled = this.#sizeInPages();
   }
 
-  /** @param isUrgent may use the reserve too. */
+  /** @param isUrgent true if the reserve may be used too. */
   has(need: Need, isUrgent = false): boolean {
     return this.#missing(need, isUrgent) <= 0;
   }
 
   /**
-   * Allocates the space that is needed, and some more. Never while a commit is in progress: LMDB might be writing
-   * there. It is not flushed: pages that the commit overwrites before its own flush reach the disk only once.
+   * Allocates the space that is needed, and some more. Must not run while a commit is in progress: LMDB might be
+   * writing there. The space is not flushed, so that pages that the commit overwrites before its own flush reach the
+   * disk only once.
    * @throws Error if the disk is full.
    */
   async fill(need: Need, isUrgent = false): Promise<void> {
@@ -116,7 +117,7 @@ export class Room {
     return Math.floor(fstatSync(this.#fd).size / this.#pageBytes);
   }
 
-  /** Returns how many pages have to be filled; negative if there are more than enough. */
+  /** Returns the number of pages that have to be filled; negative if there are more than enough. */
   #missing(need: Need, isUrgent: boolean): number {
     const { pages, free } = this.#usage();
     const reusable = Math.max(0, Math.min(free, FREE_PAGES) - FRESHLY_FREE_PAGES);

@@ -1,4 +1,5 @@
-import { mkdir, realpath } from 'node:fs/promises';
+import { mkdir, readdir, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   StoreError,
   type Fence,
@@ -7,6 +8,7 @@ import {
   type Offset,
   type StreamEnd,
   type StreamInfo,
+  type StoreDescription,
   type StreamInit,
   type StreamStore,
 } from '../types.ts';
@@ -15,7 +17,7 @@ import { coordinateInProcess } from './coordination/index.ts';
 import { EmbeddedStore, type ResolvedOptions } from './store.ts';
 
 /** An open database and how many stores use it. */
-interface Entry {
+interface OpenDatabase {
   readonly store: EmbeddedStore;
   readonly durability: ResolvedOptions['durability'];
   users: number;
@@ -24,13 +26,13 @@ interface Entry {
 }
 
 /**
- * The databases of this process, by the real path of their directory. Development servers evaluate a module again when
- * it changes, and bundlers copy it into each route; `globalThis` is what the copies have in common.
+ * The databases of this process, by the real path of their directory. Development servers evaluate a module again
+ * when it changes, and bundlers copy it into each route; the copies share only `globalThis`.
  */
 const REGISTRY = Symbol.for('durable-proxy.embedded-stores.1');
 
-function registry(): Map<string, Entry> {
-  const holder = globalThis as { [REGISTRY]?: Map<string, Entry> };
+function registry(): Map<string, OpenDatabase> {
+  const holder = globalThis as { [REGISTRY]?: Map<string, OpenDatabase> };
   return (holder[REGISTRY] ??= new Map());
 }
 
@@ -40,7 +42,7 @@ export class SharedStore implements StreamStore {
   /** A store that is never opened: rejects calls before `open` and after `dispose`. */
   readonly #idle: EmbeddedStore;
   #path = '';
-  #entry: Entry | undefined;
+  #entry: OpenDatabase | undefined;
   #opening: Promise<void> | undefined;
   #disposing: Promise<void> | undefined;
 
@@ -107,6 +109,10 @@ export class SharedStore implements StreamStore {
     await disposed;
   }
 
+  async describe(): Promise<StoreDescription> {
+    return { kind: 'embedded', bytes: await sizeOf(this.#path) };
+  }
+
   coordinate({ ttlSeconds }: CoordinatorOptions): Coordinator {
     return coordinateInProcess({ use: () => this.#store.coordination, store: this, ttlSeconds });
   }
@@ -160,7 +166,17 @@ export class SharedStore implements StreamStore {
   }
 }
 
-/** @throws StoreError `UNAVAILABLE` if the directory cannot be made. */
+/**
+ * Returns the bytes on disk of the files in a directory. Counts blocks, because files of LMDB and of the journal may
+ * have holes.
+ */
+async function sizeOf(directory: string): Promise<number> {
+  const names = await readdir(directory);
+  const stats = await Promise.all(names.map((name) => stat(join(directory, name)).catch(() => undefined)));
+  return stats.reduce((sum, file) => sum + (file?.blocks ?? 0) * 512, 0);
+}
+
+/** @throws StoreError `UNAVAILABLE` if the directory cannot be created. */
 async function realPath(dataDir: string): Promise<string> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });

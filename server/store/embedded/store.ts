@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { formatOffset, parseOffset } from '../shared/byte-offsets.ts';
 import { notFound } from '../shared/errors.ts';
 import { FRAME_BYTES } from '../shared/frames.ts';
+import { isStoreError } from '../is-store-error.ts';
 import {
   StoreError,
   type Fence,
@@ -42,7 +43,7 @@ interface Opened {
   readonly log: CommitLog;
   readonly committer: Committer;
   readonly sweeper: Sweeper;
-  readonly epoch: number;
+  readonly opening: number;
   readonly coordination: SharedCoordination;
 }
 
@@ -78,17 +79,17 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
       lock = await lockDirectory(dataDir);
       disk = await Disk.open(dataDir);
       log = await WriteBehind.open(disk, dataDir, durability);
-      const { epoch, leftOpen } = await recover(disk);
+      const { opening, leftOpen } = await recover(disk);
       await disk.prepare();
       const sweeper = new Sweeper(this, sweepIntervalMs);
       const committer = new Committer(log, dataDir);
       const coordination = new SharedCoordination({ disk, log, committer }, leftOpen);
-      this.#opened = { lock, disk, log, committer, sweeper, epoch, coordination };
+      this.#opened = { lock, disk, log, committer, sweeper, opening, coordination };
     } catch (error) {
       await log?.close();
       await disk?.close();
       await lock?.release();
-      if (error instanceof StoreError) throw error;
+      if (isStoreError(error)) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       throw new StoreError('UNAVAILABLE', `Could not open "${dataDir}": ${reason}`, { cause: error });
     }
@@ -111,13 +112,13 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return this.#use().coordination;
   }
 
-  /** Returns the open state, also during disposal. */
+  /** Returns the open state, even during disposal. */
   #running(): Opened {
     if (!this.#opened) throw this.#closedError();
     return this.#opened;
   }
 
-  /** @throws StoreError `UNAVAILABLE` if the store does not accept work yet, or any more. */
+  /** @throws StoreError `UNAVAILABLE` if the store does not accept work yet, or no longer. */
   #use(): Opened {
     if (this.#disposing) throw this.#closedError();
     return this.#running();
@@ -130,11 +131,11 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   }
 
   async create(id: string, init: StreamInit): Promise<boolean> {
-    const { epoch } = this.#use();
-    // A stream that has expired is erased after this, in the same commit or before it.
+    const { opening } = this.#use();
+    // `#find` erases an expired stream under this id, in the same commit as the new one or earlier.
     if (this.#find(id)) return false;
     this.#serial += 1;
-    this.#streams.set(id, EmbeddedStream.create(this, id, sidOf(epoch, this.#serial), init));
+    this.#streams.set(id, EmbeddedStream.create(this, id, sidOf(opening, this.#serial), init));
     return true;
   }
 

@@ -28,7 +28,7 @@ import {
   type Note,
   type Waiter,
 } from './flight.ts';
-import { eraseStream, writeRecord, type StreamRecord } from './record.ts';
+import { deadlineOf, eraseStream, writeRecord, type StreamRecord } from './record.ts';
 
 /** Dependencies of a stream on its store. */
 export interface StreamHost {
@@ -44,7 +44,7 @@ export interface StreamHost {
   onQuiet(stream: EmbeddedStream): void;
 }
 
-/** Few, since reads from disk are quick and synchronous. */
+/** Few frames, because reads from disk are quick and synchronous. */
 const LIVE_LIMITS: WindowLimits = { frames: 4, bytes: 32_768 };
 
 const closed = (): StoreError => new StoreError('CLOSED', 'The stream is closed');
@@ -52,22 +52,22 @@ const fenced = (): StoreError => new StoreError('FENCED', 'Another process has a
 
 /**
  * A stream in memory: one that is open, has followers, or has pending writes. Callers see only what is committed
- * (`tail`, `end`, frames). The rest waits for the next commit or is part of the current one.
+ * (`tail`, `end`, frames). Other writes wait for the next commit or are part of the current one.
  */
 export class EmbeddedStream implements Participant, FrameSource {
   readonly sid: Sid;
   /** Replaced by `annotate` and `adopt`. */
   init: StreamInit;
-  /** Number of times that it was adopted. */
+  /** Number of times that the stream was adopted. */
   fence: Fence;
   /** Position after the last committed byte. */
   tail: number;
   end: StreamEnd | undefined;
-  /** When it may expire, in milliseconds since 1970. */
+  /** Time at which the stream may expire, in milliseconds since 1970. */
   deadline: number;
-  /** Time of the last use. */
+  /** Time of the last use, in milliseconds since 1970. */
   usedAt: number;
-  /** Reason why the stream cannot be used any more. */
+  /** Reason why the stream can no longer be used. */
   gone: StoreError | undefined;
 
   readonly #host: StreamHost;
@@ -81,10 +81,10 @@ export class EmbeddedStream implements Participant, FrameSource {
   #flight: Flight | undefined;
   /** Expiry on disk: not before the deadline. 0 if there is no record yet. */
   #expiresAt: number;
-  /** Number of the last commit that contains part of it. */
+  /** Number of the last commit that contains a part of the stream. */
   #commit = 0;
 
-  /** @param tail of the record, or the end of the last chunk. */
+  /** @param tail tail of the record, or the end of the last chunk. */
   constructor(
     host: StreamHost,
     readonly id: string,
@@ -136,7 +136,7 @@ export class EmbeddedStream implements Participant, FrameSource {
   /** Restarts the TTL. Rewrites the expiry on disk only if it is too early now. */
   touch(): void {
     this.usedAt = Date.now();
-    this.deadline = this.usedAt + Math.ceil(this.init.ttlSeconds * 1000);
+    this.deadline = deadlineOf(this.usedAt, this.init.ttlSeconds);
     if (this.deadline > this.#expiresAt) this.#host.committer.addLazily(this);
   }
 
@@ -183,7 +183,7 @@ export class EmbeddedStream implements Participant, FrameSource {
 
   /** Deletes the stream: at once for all callers, with the next commit from disk. */
   erase(): Promise<void> {
-    // Before the followers end: without them, a stream without pending writes would be dropped.
+    // Set before the followers end: a stream without followers and pending writes would be dropped.
     const erasing = (this.#erasing ??= []);
     this.abandon(notFound());
     return new Promise((resolve, reject) => {
@@ -277,15 +277,14 @@ export class EmbeddedStream implements Participant, FrameSource {
       this.#chunks ??= new ChunkWriter(sid, this.tail);
       pieces = this.#chunks.write(to, bytes);
     }
-    const { init, tail, fence, end, deadline } = this;
-    const expiresAt = writeRecord(to, {
-      ...{ id, sid, fence, end, deadline },
-      init: withNotes(init, notes),
-      isAnnotated: notes.length > 0,
-      closing: closing?.end,
-      tail: stopOf(pieces, tail),
-      expiresAt: this.#expiresAt,
-    });
+    let expiresAt = this.#expiresAt;
+    // Most commits only append, which does not change the record.
+    if (notes.length > 0 || closing || this.deadline > expiresAt) {
+      const init = withNotes(this.init, notes);
+      const end = closing?.end ?? this.end;
+      const tail = stopOf(pieces, this.tail);
+      expiresAt = writeRecord(to, this, { init, end, tail, expiresAt, isClosing: !!closing });
+    }
     this.#flight = { appends, notes, closing, pieces, expiresAt, erases: false };
   }
 
@@ -299,7 +298,7 @@ export class EmbeddedStream implements Participant, FrameSource {
       for (const waiter of this.#erasing ?? []) waiter.resolve();
       this.#erasing = undefined;
     } else {
-      // Before the tail moves: the frames are added after it.
+      // Created before the tail moves, because the frames are added after it.
       const isKept = this.hasFollowers || this.#commit > this.#host.log.readable;
       this.#live = isKept && !this.gone ? this.#liveTail() : undefined;
       this.#chunks?.commit();

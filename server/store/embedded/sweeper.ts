@@ -12,9 +12,11 @@ import {
   type Sid,
 } from './keys.ts';
 
-/** Streams that one commit removes. Each takes a few lookups and writes, about 20 µs on this thread. */
+/**
+ * Maximum number of streams that one commit removes. Each takes a few lookups and writes, about 20 µs on this thread.
+ */
 const STREAMS_PER_COMMIT = 100;
-/** Chunks that one commit removes. */
+/** Maximum number of chunks that one commit removes. */
 const CHUNKS_PER_COMMIT = 400;
 
 export interface SweepHost {
@@ -32,8 +34,8 @@ export interface SweepHost {
 }
 
 /**
- * Removes what has expired, in steps that are too small to delay other work. An index lists what is due. A stream is
- * deleted together with its record; its chunks are removed afterwards, however many there are.
+ * Removes expired streams and rows, in steps that are too small to delay other work. An index lists those that are
+ * due. A stream is deleted together with its record; its chunks are removed afterwards, however many there are.
  */
 export class Sweeper {
   readonly #host: SweepHost;
@@ -74,7 +76,7 @@ export class Sweeper {
     const erasures = due.map(({ key, value: id }) => this.#host.expire(id, expirySid(key), expiryTime(key)));
     const begun = erasures.filter((erasure) => erasure !== undefined);
     await Promise.all(begun);
-    // So that removed keys are not found again.
+    // Waits, so that removed keys are not found again.
     await log.settled();
     return begun.length > 0 && due.length === STREAMS_PER_COMMIT;
   }

@@ -5,7 +5,7 @@ import { collect, type Operation, type Writes } from './operations.ts';
 import { addNeed, NO_NEED, type Need } from './room.ts';
 import { StoreError } from '../types.ts';
 
-/** Milliseconds that a commit may wait for others that go to LMDB with it. */
+/** Maximum milliseconds that a commit waits to be applied to LMDB together with later ones. */
 const FLUSH_MS = 200;
 /** Pending bytes that trigger an immediate flush to LMDB. */
 const EAGER_BYTES = 1_572_864;
@@ -100,7 +100,7 @@ export class WriteBehind implements CommitLog {
     }
     const entry = { number: this.#committed + 1, operations };
     this.#journal.append(entry);
-    // Started before LMDB applies the batch: the next commit may go to the other file.
+    // Started before LMDB applies the batch, because the next commit may go to the other file.
     const flushed = this.#durability === 'disk' ? this.#journal.flush() : undefined;
     this.#need = need;
     this.#waiting.add(entry);
@@ -116,7 +116,9 @@ export class WriteBehind implements CommitLog {
    * flush may wrongly succeed.
    */
   #break(cause: unknown): never {
-    this.#broken = new StoreError('UNAVAILABLE', 'The store failed for good; it needs a restart', { cause });
+    this.#broken = new StoreError('UNAVAILABLE', 'The store has failed permanently. Restart the process', {
+      cause,
+    });
     throw this.#broken;
   }
 
@@ -144,17 +146,17 @@ export class WriteBehind implements CommitLog {
   #arm(ms = FLUSH_MS): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      // Retried later; callers that wait for it receive the error.
+      // A failed flush is retried later. Callers that wait for it receive the error.
       this.#flush().catch(() => undefined);
     }, ms).unref();
   }
 
   #flush(): Promise<void> {
-    this.#flushing ??= this.#takeOver().finally(() => (this.#flushing = undefined));
+    this.#flushing ??= this.#applyPending().finally(() => (this.#flushing = undefined));
     return this.#flushing;
   }
 
-  async #takeOver(): Promise<void> {
+  async #applyPending(): Promise<void> {
     if (this.#waiting.isEmpty) return;
     const [taken, bytes] = [this.#waiting, this.#waitingBytes];
     this.#waiting = new LastOperations();
@@ -196,7 +198,7 @@ class LastOperations implements JournalEntry {
     this.number = number;
   }
 
-  /** Returns those of some operations whose keys are not among them. */
+  /** Returns the operations whose keys are not in this set. */
   newOf(operations: readonly Operation[]): Operation[] {
     return operations.filter((operation) => !this.#byKey.has(nameOf(operation)));
   }

@@ -13,8 +13,8 @@ export interface ScriptCheck {
 }
 
 /**
- * Runs one script of the store. Servers that speak the Redis protocol but run scripts differently (Dragonfly, KeyDB)
- * would otherwise accept a store whose responses can be neither written nor read.
+ * Runs one script of the store. Without this check, the store would open on servers that speak the Redis protocol but
+ * run scripts differently (Dragonfly, KeyDB), and could then neither write nor read streams.
  *
  * @throws ConfigurationError if the server rejects the script; otherwise the error of the connection.
  */

@@ -14,7 +14,10 @@ export interface RedisCommandOptions {
   readonly abortSignal?: AbortSignal;
 }
 
-/** Receives the payload of a pub/sub message. */
+/**
+ * Receives the payload of a pub/sub message.
+ * @param message payload, as bytes.
+ */
 export type RedisListener = (message: Buffer) => void;
 
 /** Result of `createClient`. */

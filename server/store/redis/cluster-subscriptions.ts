@@ -91,7 +91,7 @@ export class ClusterSubscriptions {
       const subscriber = await this.#subscriberOf(master.address);
       await subscriber.sSubscribe(channel, listener, true);
       subscription.address = master.address;
-      // Removed while it was being created.
+      // The subscription was removed while it was being created.
       if (this.#subscriptions.get(listener) !== subscription) {
         await subscriber.sUnsubscribe(channel, listener, true);
       }

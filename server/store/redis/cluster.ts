@@ -1,3 +1,4 @@
+import { raceSignal } from '../../shared/race-signal.ts';
 import type { RedisCluster } from './clients.ts';
 import { ClusterSubscriptions } from './cluster-subscriptions.ts';
 import {
@@ -10,7 +11,7 @@ import {
   type Reply,
 } from './connection.ts';
 import { replyCode } from './failures.ts';
-import { before, ignore, PING_MS } from './subscriber.ts';
+import { ignore, PING_MS } from './subscriber.ts';
 
 /** Minimum milliseconds between two refreshes of the slot table. */
 const REDISCOVER_MS = 250;
@@ -42,7 +43,7 @@ export class ClusterConnection implements Connection {
   async open(signal: AbortSignal): Promise<void> {
     if (this.#cluster.isOpen) return;
     this.#opened = true;
-    await before(signal, this.#cluster.connect());
+    await raceSignal(this.#cluster.connect(), signal);
   }
 
   /**
@@ -58,10 +59,10 @@ export class ClusterConnection implements Connection {
 
   /** Returns the reply of the master that answers first: one that is down must not prevent the use of the others. */
   info(signal: AbortSignal): Promise<string> {
-    const answers = this.#cluster.masters.map(async (node) =>
+    const replies = this.#cluster.masters.map(async (node) =>
       String(await (await this.#cluster.nodeClient(node)).sendCommand(INFO)),
     );
-    return before(signal, Promise.any(answers));
+    return raceSignal(Promise.any(replies), signal);
   }
 
   async recover(error: unknown): Promise<void> {
@@ -100,7 +101,7 @@ export class ClusterConnection implements Connection {
     const clients = this.#cluster.masters.flatMap(({ client }) => (client?.isReady ? [client] : []));
     const signal = AbortSignal.timeout(PING_MS);
     const pings = clients.map((client) => client.sendCommand(['PING']).then(() => client));
-    const answering = await before(signal, Promise.any(pings)).catch(ignore);
+    const answering = await raceSignal(Promise.any(pings), signal).catch(ignore);
     if (answering) await this.#cluster._slots?.rediscover?.(answering).catch(ignore);
   }
 }

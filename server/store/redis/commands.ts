@@ -1,10 +1,11 @@
 import type { Fence, StreamEnd, StreamInit } from '../types.ts';
 import type { Argument, Reply } from './connection.ts';
-import { invalidOffset } from '../shared/byte-offsets.ts';
+import { invalidOffset } from '../shared/errors.ts';
 import { notFound } from '../shared/errors.ts';
 import { bytesLost } from './failures.ts';
-import { keysOf, type StreamKeys } from './keys.ts';
+import { keysOf, type RedisKeys } from './keys.ts';
 import { parseEnd } from './messages.ts';
+import { MIN_ENTRY_BYTES, readLog } from './log-reader.ts';
 import type { Requests, RunOptions } from './requests.ts';
 import type { Script } from './script.ts';
 import type { Scripts, Status } from './scripts.ts';
@@ -12,6 +13,9 @@ import { StoreError } from '../types.ts';
 
 /** Maximum size of a log entry in bytes. Longer appends are split, so that a read never handles a huge entry. */
 export const ENTRY_BYTES = 65_536;
+
+/** Bytes of a read that a script returns with the state of the stream. The rest of a longer read is read without a script. */
+const SCRIPT_BYTES = 65_536;
 
 /** Position and end of a stream. */
 export interface State {
@@ -23,9 +27,9 @@ export interface State {
 
 /** State of a stream with its properties. */
 export interface Described extends State {
-  /** Properties that it was created with. */
+  /** Properties with which the stream was created. */
   readonly init: StreamInit;
-  /** Entries that were added to the metadata since, one line of JSON each. */
+  /** Entries that were later added to the metadata, one line of JSON each. */
   readonly notes: string;
   readonly fence: Fence;
 }
@@ -41,6 +45,17 @@ export interface Annotated {
 
 export interface Chunk extends State {
   readonly bytes: Buffer;
+  /** Average bytes of an entry, if the read found any. */
+  readonly entryBytes?: number;
+}
+
+export interface ReadOptions {
+  /** Whether this read restarts the TTL. */
+  readonly touch: boolean;
+  /** Epoch of the expected stream, to detect that the id was created again. */
+  readonly epoch?: string;
+  /** `entryBytes` of an earlier read of the same stream. */
+  readonly entryBytes?: number | undefined;
 }
 
 /** A writer's knowledge of a stream that it created. Streams of other creators are not checked. */
@@ -90,7 +105,7 @@ export class Commands {
     this.#who = who;
   }
 
-  keys(id: string): StreamKeys {
+  keys(id: string): RedisKeys {
     return keysOf(this.#prefix, id);
   }
 
@@ -156,19 +171,52 @@ export class Commands {
     };
   }
 
-  /**
-   * @param epoch of the expected stream, to detect that the id was created again.
-   * @param touch whether this read restarts the TTL.
-   */
-  async read(id: string, from: number, maxBytes: number, touch: boolean, epoch = ''): Promise<Chunk> {
+  async read(id: string, from: number, maxBytes: number, options: ReadOptions): Promise<Chunk> {
     const most = Math.max(1, Math.floor(maxBytes));
-    const [, life, tail, end, bytes] = await this.#run(this.#scripts.read, id, [
-      String(from),
-      String(most),
-      epoch,
-      touch ? '1' : '0',
-    ]);
-    return { ...state(life, tail, end), bytes: bytes as Buffer };
+    const { epoch, entryBytes = 0 } = options;
+    if (epoch && entryBytes >= MIN_ENTRY_BYTES && most > SCRIPT_BYTES) {
+      const chunk = await this.#readRest(id, from, most, { ...options, epoch, entryBytes });
+      if (chunk) return chunk;
+    }
+    const first = await this.#readByScript(id, from, Math.min(most, SCRIPT_BYTES), options);
+    const left = Math.min(most, first.tail - from) - first.bytes.length;
+    if (left <= 0 || first.bytes.length === 0) return first;
+    const rest = { ...first, touch: false, before: first.bytes };
+    const at = from + first.bytes.length;
+    const more = first.entryBytes >= MIN_ENTRY_BYTES && (await this.#readRest(id, at, left, rest));
+    if (more) return more;
+    const second = await this.#readByScript(id, at, left, rest);
+    return { ...second, bytes: Buffer.concat([first.bytes, second.bytes]) };
+  }
+
+  async #readByScript(id: string, from: number, most: number, { touch, epoch = '' }: ReadOptions) {
+    const args = [String(from), String(most), epoch, touch ? '1' : '0'];
+    const [, life, tail, end, bytes, entryBytes] = await this.#run(this.#scripts.read, id, args);
+    return { ...state(life, tail, end), bytes: bytes as Buffer, entryBytes: Number(entryBytes) };
+  }
+
+  /**
+   * Reads without a script the bytes of a stream whose epoch is known, and then its state. The epoch is still the same, so the
+   * bytes belong to this stream. Returns undefined if it found none: a script reports why.
+   * @param options `before`: bytes to return before those from the position.
+   */
+  async #readRest(
+    id: string,
+    from: number,
+    maxBytes: number,
+    options: ReadOptions & Required<Pick<Chunk, 'epoch' | 'entryBytes'>> & { readonly before?: Buffer },
+  ): Promise<Chunk | undefined> {
+    const { log } = this.keys(id);
+    const { parts, size, entryBytes } = await readLog(this.#requests, {
+      log,
+      from,
+      maxBytes,
+      entryBytes: options.entryBytes,
+    });
+    if (size === 0) return undefined;
+    const found = await this.#readByScript(id, from + size, 0, options);
+    const { before = Buffer.alloc(0) } = options;
+    return { ...found, bytes: Buffer.concat([before, ...parts], before.length + size), entryBytes };
   }
 
   /** Restarts the TTL and returns the state of the stream. */

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../shared/errors.ts';
+import { isStoreError } from '../is-store-error.ts';
 import { StoreError } from '../types.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { RedisClient } from './clients.ts';
@@ -64,7 +65,7 @@ async function connectTo(url: string, attempt: Attempt, onGap: () => void): Prom
   try {
     return await connectByUrl(url, attempt, onGap);
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
+    if (!isStoreError(error)) throw error;
     const { protocol, host, pathname } = new URL(url);
     // Without the credentials of the URL.
     throw new StoreError(error.code, `${protocol}//${host}${pathname}: ${error.message}`, { cause: error });
@@ -140,7 +141,7 @@ async function opened(connection: Connection, attempt: Attempt, troubles?: Troub
   }
 }
 
-/** Rejects a server that is too old or does not run the scripts. @returns whether it is part of a cluster. */
+/** Rejects a server that is too old or does not run the scripts. @returns true if it is part of a cluster. */
 async function checkServer(connection: Connection, attempt: Attempt): Promise<boolean> {
   const { signal, keyPrefix } = attempt;
   const info = await patiently(signal, () => connection.info(signal)).catch((error: unknown) => {

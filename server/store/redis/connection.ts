@@ -16,13 +16,13 @@ export interface Connection {
   /** @throws the client's error if Redis cannot be reached before `signal` aborts. */
   open(signal: AbortSignal): Promise<void>;
   /**
-   * Sends a command to the node that has `key`. A command is not sent any more once `signal` has aborted. One that was
-   * sent stays pending for as long as its connection does.
+   * Sends a command to the node that has `key`. A command is not sent once `signal` has aborted. A command that was
+   * sent stays pending until its connection closes.
    */
   send(key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply>;
-  /** Returns the server's description of itself (`INFO server`). */
+  /** Returns the server's description of itself (`INFO`). */
   info(signal: AbortSignal): Promise<string>;
-  /** Reconnects after `error`, where the client does not do so by itself (soon enough). Never rejects. */
+  /** Reconnects after `error`, if the client does not do so itself, or not soon enough. Never rejects. */
   recover(error: unknown): Promise<void>;
   /**
    * Resolves once messages are received. The subscription survives reconnections; `onGap` is called when some messages
@@ -37,11 +37,14 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** The type mapping with which node-redis returns bytes for strings: '$' is the type of a string in RESP. */
-export const AS_BYTES: Readonly<Record<number, unknown>> = Object.freeze({ 36: Buffer });
+/**
+ * The type mapping with which node-redis returns bytes for strings and flat arrays for maps (RESP 3): '$' and '%' are their types
+ * in RESP.
+ */
+export const AS_BYTES: Readonly<Record<number, unknown>> = Object.freeze({ 36: Buffer, 37: Array });
 
 /** The command of `info`. */
-export const INFO: readonly string[] = ['INFO', 'server'];
+export const INFO: readonly string[] = ['INFO'];
 
 /** Passed to `recover` if commands stay unanswered on a connection that is open. */
 export class SilenceError extends Error {

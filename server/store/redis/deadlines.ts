@@ -17,7 +17,7 @@ export class Deadline {
   readonly #stall: NodeJS.Timeout;
 
   constructor(onStall: () => void, limitMs: number) {
-    // One listener for each command that waits to be sent.
+    // Each command that waits to be sent has a listener.
     setMaxListeners(0, this.#controller.signal);
     const limit = new DeadlineError(`no answer within ${limitMs / 1_000} s`);
     this.#limit = setTimeout(() => this.end(limit), limitMs).unref();

@@ -12,7 +12,7 @@ describe('a failure of Redis', () => {
     ["OOM command not allowed when used memory > 'maxmemory'.", false],
     ['NOAUTH Authentication required.', false],
     ['ERR unknown command', false],
-  ])('%j may pass: %s', (message, passes) => {
+  ])('is temporary for %j: %s', (message, passes) => {
     expect(isPassing(new Error(message))).toBe(passes);
   });
 
@@ -21,6 +21,12 @@ describe('a failure of Redis', () => {
     const error = unavailable(cause);
     expect(error).toMatchObject({ code: 'UNAVAILABLE', cause });
     expect(error.message).toContain('give it more');
+  });
+
+  it('says which version wrote a record that is too new', () => {
+    const error = unavailable(new Error('NEWER 2 script: 5f1c, on @user_script:9.'));
+    expect(error.code).toBe('UNAVAILABLE');
+    expect(error.message).toMatch(/has version 2.*up to 1.*upgrade this process/);
   });
 
   it('is returned unchanged if it is a store error already', () => {

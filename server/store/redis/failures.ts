@@ -1,3 +1,5 @@
+import { newerRecord } from '../record-version.ts';
+import { toStoreError } from '../shared/errors.ts';
 import { StoreError } from '../types.ts';
 
 /** Temporary error replies: a failover, a start, a slow script, a cluster that moves slots. */
@@ -19,7 +21,6 @@ const ADVICE: Readonly<Record<string, string>> = {
   NOAUTH: 'Redis asks for a password: put it into the url, redis://user:password@host:6379',
   WRONGPASS: 'Redis refused the user or the password',
   NOPERM: 'the Redis user may not run what the store needs: scripts, streams, hashes, pub/sub',
-  NEWER: 'a newer version of durable-proxy wrote this record, in a form that this version cannot read',
   CROSSSLOT: 'the keys of a stream are in several slots: is there a proxy before the cluster?',
 };
 
@@ -35,7 +36,7 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * Returns true for an error that none of our commands causes, but `CLIENT SETINFO` before Redis 7.2 (see
+ * Returns true for an error that only `CLIENT SETINFO` causes (before Redis 7.2), and none of our commands (see
  * `StrayReplyError`).
  */
 export function isStray(error: unknown): error is Error {
@@ -44,12 +45,11 @@ export function isStray(error: unknown): error is Error {
 
 /** Returns an `UNAVAILABLE` error whose message says what to do. Error messages of Redis contain no credentials. */
 export function unavailable(error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
   const code = replyCode(error);
+  const [, newer] = (code === 'NEWER' && /NEWER (\d+)/.exec((error as Error).message)) || [];
+  if (newer) return newerRecord('A record in Redis', newer);
   const reason = (code && ADVICE[code]) ?? (error instanceof Error ? error.message : String(error));
-  return new StoreError('UNAVAILABLE', `The Redis store failed: ${reason || 'connection lost'}`, {
-    cause: error,
-  });
+  return toStoreError(error, `The Redis store failed: ${reason || 'connection lost'}`);
 }
 
 export function bytesLost(): StoreError {

@@ -1,30 +1,34 @@
 import { BYTE_OFFSETS, formatOffset, parseOffset } from '../shared/byte-offsets.ts';
-import { isStoreError, notFound } from '../shared/errors.ts';
+import { notFound } from '../shared/errors.ts';
 import { NO_BYTES } from '../shared/frames.ts';
-import { LiveTail, type WindowLimits } from '../shared/live-tail.ts';
+import { LiveTail, NETWORK_WINDOW } from '../shared/live-tail.ts';
 import type { FrameSource } from '../shared/tail-follower.ts';
+import { isStoreError } from '../is-store-error.ts';
 import type { Frame, Offset, StoreError, StreamEnd } from '../types.ts';
-import type { Chunk, Described, State } from './commands.ts';
+import type { Chunk, Described, ReadOptions, State } from './commands.ts';
 import { bytesLost, unavailable } from './failures.ts';
 import { parseMessage, withNotes } from './messages.ts';
 
-/** Bytes that one read fetches at most, unless a reader asks for more. */
-const FETCH_BYTES = 131_072;
-/** An append fits as a whole, so that readers at the tail never have to fetch. */
-const LIMITS: WindowLimits = { frames: 512, bytes: 1_048_576 };
+/** Bytes that one read fetches at most, unless a reader asks for more. A reader that is behind buffers them. */
+const FETCH_BYTES = 262_144;
 
 export interface FeedOptions {
   readonly id: string;
   readonly state: Described;
   /** Reads from Redis. `touch` restarts the TTL, for reads on behalf of a reader. */
-  readonly read: (from: number, maxBytes: number, touch: boolean) => Promise<Chunk>;
+  readonly read: (
+    from: number,
+    maxBytes: number,
+    options: Pick<ReadOptions, 'touch' | 'entryBytes'>,
+  ) => Promise<Chunk>;
   /** Called when the last reader left, and when no more news can come. */
   readonly onIdle: (feed: Feed) => void;
 }
 
 /**
- * Keeps the live tail of a stream up to date: from messages of Redis, from this process's own appends, and from polls. They
- * may come late, repeatedly or not at all. Positions show which bytes are new: known bytes are skipped, missing ones are fetched.
+ * Keeps the live tail of a stream up to date: from messages of Redis, from this process's own appends, and from
+ * polls. These may arrive late, repeatedly or not at all. Positions show which bytes are new: known bytes are
+ * skipped, missing ones are fetched.
  */
 export class Feed implements FrameSource {
   readonly id: string;
@@ -35,6 +39,8 @@ export class Feed implements FrameSource {
   heardAt = performance.now();
   readonly #options: FeedOptions;
   readonly #fetches = new Map<string, Promise<Frame>>();
+  /** Size of the log's entries at the last read. */
+  #entryBytes: number | undefined;
   #position: number;
   #notes: string;
   #isCatchingUp = false;
@@ -52,7 +58,7 @@ export class Feed implements FrameSource {
       end: state.end,
       metadata: withNotes(state.init.metadata, state.notes),
       offsets: BYTE_OFFSETS,
-      limits: LIMITS,
+      limits: NETWORK_WINDOW,
       onIdle: () => options.onIdle(this),
     });
   }
@@ -66,7 +72,7 @@ export class Feed implements FrameSource {
   readonly onMessage = (raw: Buffer): void => {
     const message = parseMessage(raw);
     if (!message) return this.#catchUp();
-    // The id was created again: this stream does not exist any more.
+    // Another stream was created under the id: this one no longer exists.
     if (message.epoch !== this.epoch) return this.tail.fail(notFound());
     switch (message.kind) {
       case 'data':
@@ -80,15 +86,14 @@ export class Feed implements FrameSource {
     }
   };
 
-  /** Adds bytes that begin at a position, and the end if the stream was closed with them. The bytes are copied. */
+  /** Adds bytes that begin at a position, and the end if the stream was closed with them. The bytes must not change. */
   append(start: number, bytes: Uint8Array, end?: StreamEnd): void {
     if (!this.tail.isLive) return;
     this.heardAt = performance.now();
     if (start > this.#position) return this.#catchUp();
     const known = this.#position - start;
     if (known > bytes.length || (known === bytes.length && !end)) return;
-    // A copy, since the bytes belong to a caller, or are part of a much larger buffer.
-    const fresh = known === bytes.length ? NO_BYTES : Buffer.from(bytes.subarray(known));
+    const fresh = known === bytes.length ? NO_BYTES : compact(bytes.subarray(known));
     this.#position += fresh.length;
     this.tail.push({ bytes: fresh, next: formatOffset(this.#position), end });
     this.tail.trim();
@@ -108,7 +113,7 @@ export class Feed implements FrameSource {
    * Handles the result of a poll.
    *
    * @param asked position of the tail when the poll began. If Redis has less, it lost bytes.
-   * @returns whether the poll found something that no message had reported.
+   * @returns true if the poll found data that no message had reported.
    */
   compare(found: (State & Partial<Described>) | undefined, asked: number): boolean {
     if (!this.tail.isLive) return false;
@@ -130,7 +135,7 @@ export class Feed implements FrameSource {
     return found.end !== undefined;
   }
 
-  /** Readers that need the same bytes at the same time share the request and the frame. */
+  /** Reads bytes for a reader. Readers that need the same bytes at the same time share the request and the frame. */
   fetch(from: Offset, maxBytes: number): Promise<Frame> {
     const size = Math.max(maxBytes, FETCH_BYTES);
     const key = `${from}:${size}`;
@@ -144,10 +149,16 @@ export class Feed implements FrameSource {
 
   async #fetch(position: number, maxBytes: number): Promise<Frame> {
     try {
-      return frameOf(position, await this.#options.read(position, maxBytes, true));
+      return frameOf(position, await this.#read(position, maxBytes, true));
     } catch (error) {
       throw this.#failureOf(error);
     }
+  }
+
+  async #read(from: number, maxBytes: number, touch: boolean): Promise<Chunk> {
+    const chunk = await this.#options.read(from, maxBytes, { touch, entryBytes: this.#entryBytes });
+    if (chunk.bytes.length > 0) this.#entryBytes = chunk.entryBytes;
+    return chunk;
   }
 
   /** Reads the bytes that the tail missed. If there are more than the tail keeps, readers fetch them. */
@@ -163,9 +174,9 @@ export class Feed implements FrameSource {
       while (this.#hasMissed && this.tail.isLive) {
         this.#hasMissed = false;
         const from = this.#position;
-        const { bytes, tail, end } = await this.#options.read(from, FETCH_BYTES, false);
+        const { bytes, tail, end } = await this.#read(from, FETCH_BYTES, false);
         const next = from + bytes.length;
-        if (tail - next > LIMITS.bytes) this.#jump(tail, end);
+        if (tail - next > NETWORK_WINDOW.bytes) this.#jump(tail, end);
         else this.append(from, bytes, next === tail ? end : undefined);
         if (next < tail && this.#position < tail) this.#hasMissed = true;
       }
@@ -195,4 +206,9 @@ export function frameOf(position: number, { bytes, tail, end }: Omit<Chunk, 'epo
   const next = position + bytes.length;
   const upToDate = next >= tail;
   return { bytes, next: formatOffset(next), upToDate, ...(upToDate && end && { end }) };
+}
+
+/** Copies bytes that are a small part of a larger buffer, such as a chunk in what a socket received: they would retain all of it. */
+function compact(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > 2 * bytes.length ? Buffer.from(bytes) : bytes;
 }

@@ -1,5 +1,5 @@
-import { formatOffset, invalidOffset, parseOffset } from '../shared/byte-offsets.ts';
-import { notFound } from '../shared/errors.ts';
+import { formatOffset, parseOffset } from '../shared/byte-offsets.ts';
+import { invalidOffset, notFound } from '../shared/errors.ts';
 import { FRAME_BYTES } from '../shared/frames.ts';
 import { TailFollower } from '../shared/tail-follower.ts';
 import type { Follower, Offset, StoreError, StreamInfo } from '../types.ts';
@@ -15,7 +15,7 @@ const QUIET_MS = 750;
 /** Polls are spread over this many ticks of `QUIET_MS`. */
 const TICKS = 4;
 
-interface Entry {
+interface OpenFeed {
   readonly feed: Feed;
   readonly channel: string;
   isSubscribed: boolean;
@@ -32,7 +32,7 @@ export interface FeedsOptions {
 /** The feeds of all streams that have followers in this process. */
 export class Feeds {
   readonly #options: FeedsOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, OpenFeed>();
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #failure: StoreError | undefined;
@@ -70,7 +70,7 @@ export class Feeds {
     });
   }
 
-  /** Polls all streams, since messages may have been missed. */
+  /** Polls all streams, because messages may have been missed. */
   readonly pollAll = (): void => {
     for (const entry of this.#entries.values()) void this.#poll(entry);
   };
@@ -82,25 +82,26 @@ export class Feeds {
     for (const { feed } of [...this.#entries.values()]) feed.tail.fail(failure);
   }
 
-  #entryOf(id: string, opened: Opened): Entry {
+  #entryOf(id: string, opened: Opened): OpenFeed {
     const known = this.#entries.get(id);
     if (known?.feed.epoch === opened.epoch && !known.feed.tail.failure) {
       known.feed.compare(opened, 0);
       return known;
     }
-    // The id was created again.
+    // Another stream was created under the id.
     known?.feed.tail.fail(notFound());
     const { commands, who } = this.#options;
     const keys = commands.keys(id);
     const feed = new Feed({
       id,
       state: opened,
-      read: (from, maxBytes, touch) => commands.read(id, from, maxBytes, touch, opened.epoch),
+      read: (from, maxBytes, options) =>
+        commands.read(id, from, maxBytes, { ...options, epoch: opened.epoch }),
       onIdle: () => this.#release(entry),
     });
     // The feed gets this store's own writes from memory.
     const channel = opened.owner === who ? keys.foreign : keys.live;
-    const entry: Entry = { feed, channel, isSubscribed: false, isPolling: false };
+    const entry: OpenFeed = { feed, channel, isSubscribed: false, isPolling: false };
     this.#entries.set(id, entry);
     if (feed.tail.isLive) void this.#subscribe(entry);
     this.#timer ??= setInterval(() => this.#tick(), QUIET_MS / TICKS).unref();
@@ -108,7 +109,7 @@ export class Feeds {
   }
 
   /** Subscribes, retrying until it succeeds, and polls once for earlier changes. */
-  async #subscribe(entry: Entry): Promise<void> {
+  async #subscribe(entry: OpenFeed): Promise<void> {
     const { connection } = this.#options;
     for (let attempt = 0; this.#isWanted(entry); attempt += 1) {
       try {
@@ -123,12 +124,12 @@ export class Feeds {
     }
   }
 
-  #isWanted(entry: Entry): boolean {
+  #isWanted(entry: OpenFeed): boolean {
     return entry.feed.tail.isLive && this.#entries.get(entry.feed.id) === entry;
   }
 
-  /** Unsubscribes, and forgets the feed unless it has readers that have not read the end yet. */
-  #release(entry: Entry): void {
+  /** Unsubscribes, and removes the feed unless it has readers that have not read the end yet. */
+  #release(entry: OpenFeed): void {
     const { feed, channel } = entry;
     const isUsed = feed.tail.hasReaders && !feed.tail.failure;
     if (this.#entries.get(feed.id) === entry && !isUsed) {
@@ -161,8 +162,8 @@ export class Feeds {
     }
   }
 
-  /** Subscribes again after the subscription missed something. */
-  async #resubscribe(entry: Entry): Promise<void> {
+  /** Subscribes again after the subscription has missed a change. */
+  async #resubscribe(entry: OpenFeed): Promise<void> {
     if (!entry.isSubscribed || !this.#isWanted(entry)) return;
     entry.isSubscribed = false;
     await this.#options.connection.unsubscribe(entry.channel, entry.feed.onMessage);
@@ -170,7 +171,7 @@ export class Feeds {
   }
 
   /** Asks Redis for the state of a stream. Returns true if no message had reported it. */
-  async #poll(entry: Entry): Promise<boolean> {
+  async #poll(entry: OpenFeed): Promise<boolean> {
     const { feed } = entry;
     if (entry.isPolling || !feed.tail.isLive) return false;
     entry.isPolling = true;

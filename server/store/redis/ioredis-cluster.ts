@@ -1,10 +1,11 @@
+import { raceSignal } from '../../shared/race-signal.ts';
 import { backoffMs } from './backoff.ts';
 import type { IoRedisClient, IoRedisCluster, RedisClusterNode } from './clients.ts';
 import { ClusterSubscriptions } from './cluster-subscriptions.ts';
 import type { Argument, ChannelListener, Connection, Reply } from './connection.ts';
 import { replyCode } from './failures.ts';
 import { IoRedisConnection, OWN_CONNECTION } from './ioredis.ts';
-import { before, ignore } from './subscriber.ts';
+import { ignore } from './subscriber.ts';
 
 /** Members of a cluster client that the library does not type. */
 interface Internals {
@@ -16,9 +17,7 @@ interface Internals {
 /** Milliseconds between two refreshes of the slot table, and for a node to accept a connection. */
 const REFRESH_MS = 2_000;
 
-/**
- * A cluster by a client of ioredis: a copy of the client for commands, and a connection to each master for messages.
- */
+/** A cluster through ioredis: a copy of the app's client for commands, and a connection to each master for messages. */
 export class IoRedisClusterConnection implements Connection {
   readonly publish = 'SPUBLISH';
   readonly #cluster: IoRedisCluster & Internals;
@@ -67,8 +66,8 @@ export class IoRedisClusterConnection implements Connection {
 
   /** Returns the reply of the master that answers first. */
   async info(signal: AbortSignal): Promise<string> {
-    const answers = this.#cluster.nodes('master').map((node) => node.call('info', ['server']));
-    return String(await before(signal, Promise.any(answers)));
+    const replies = this.#cluster.nodes('master').map((node) => node.call('info', ['server']));
+    return String(await raceSignal(Promise.any(replies), signal));
   }
 
   async recover(error: unknown): Promise<void> {
@@ -107,7 +106,7 @@ export class IoRedisClusterConnection implements Connection {
     let resolve!: () => void;
     const ready = new Promise<void>((done) => (resolve = done));
     this.#cluster.once('ready', resolve);
-    return before(signal, ready).finally(() => this.#cluster.off('ready', resolve));
+    return raceSignal(ready, signal).finally(() => this.#cluster.off('ready', resolve));
   }
 }
 

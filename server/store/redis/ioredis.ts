@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
+import { raceSignal } from '../../shared/race-signal.ts';
 import { backoffMs } from './backoff.ts';
 import type { IoRedisClient, RedisClient, RedisCommandOptions, RedisListener } from './clients.ts';
-import { before, ignore, PING_MS, SILENCE_MS } from './subscriber.ts';
+import { ignore, PING_MS, SILENCE_MS } from './subscriber.ts';
 
 /**
  * Options of our own connections; they override the client's. ioredis never repeats a command, because it does not know
@@ -89,7 +90,7 @@ export class IoRedisConnection extends EventEmitter implements RedisClient {
 
   async sendCommand(args: readonly (string | Buffer)[], options?: RedisCommandOptions): Promise<unknown> {
     const { abortSignal, typeMapping } = options ?? {};
-    if (!this.#isReady) await (abortSignal ? before(abortSignal, this.#whenReady()) : this.#whenReady());
+    if (!this.#isReady) await (abortSignal ? raceSignal(this.#whenReady(), abortSignal) : this.#whenReady());
     const [name, ...rest] = args;
     return this.#redis[typeMapping ? 'callBuffer' : 'call'](String(name).toLowerCase(), rest);
   }

@@ -14,8 +14,9 @@ const REST_AT = POSITION_AT + 16;
 const END_LENGTH = 8;
 
 /**
- * Messages of the scripts to followers of a stream. `epoch` identifies the stream among all that are created under its
- * id.
+ * Messages from the scripts to the followers of a stream. A message begins with a letter for its kind. If its form
+ * changes, it gets a new letter, and processes that do not know the letter poll the stream. `epoch` identifies the
+ * stream among all that are created under its id.
  */
 export type Message =
   | {
@@ -34,7 +35,7 @@ export type Message =
 /**
  * Parses a message: a letter for its kind, the epoch, a position of 16 digits, then the bytes. A close has the length
  * of its JSON (8 digits) and the JSON before them. Returns undefined for messages of another version or of other
- * senders: followers poll then. Never throws, since it runs within the client's parser.
+ * senders: followers then poll. Never throws, because it runs within the client's parser.
  */
 export function parseMessage(message: Buffer): Message | undefined {
   const kind = message.toString('latin1', 0, 1);
@@ -79,7 +80,9 @@ function digits(message: Buffer, from: number, to: number): number | undefined {
  * Returns the metadata with the added entries: lines of JSON. A later entry replaces an earlier one of the same name.
  */
 export function withNotes(metadata: StreamInit['metadata'], notes: string): StreamInit['metadata'] {
-  return notes.split('\n').reduce((all, line) => ({ ...all, ...parseNote(line) }), metadata);
+  // Most streams have none. Parsing an empty line would create an exception each time.
+  const lines = notes.split('\n').filter((line) => line !== '');
+  return lines.reduce((all, line) => ({ ...all, ...parseNote(line) }), metadata);
 }
 
 function parseNote(line: string): StreamInit['metadata'] | undefined {

@@ -17,9 +17,18 @@ export interface Limits {
   readonly appendTimeoutMs: number;
 }
 
+interface Command<T> {
+  readonly key: string;
+  readonly first: readonly Argument[];
+  /** Sent instead if Redis does not know the script. */
+  readonly whenUnknown: readonly Argument[];
+  /** Returns the result, or undefined if the reply belongs to another command. */
+  readonly accept: (reply: Reply) => T | undefined;
+}
+
 /**
- * Commands with bounded retries. If a connection breaks, it is unknown whether the command was carried out. A command
- * may therefore run twice, and its script detects the repetition.
+ * Sends commands with bounded retries. If a connection breaks, it is unknown whether the command was carried out. A
+ * command may therefore run twice, and its script detects the repetition.
  */
 export class Requests {
   readonly #connection: Connection;
@@ -36,7 +45,7 @@ export class Requests {
 
   /**
    * Runs a script by its digest, or by its text if Redis does not know it yet.
-   * @param keys of one slot.
+   * @param keys keys of one slot.
    */
   async run(
     script: Script,
@@ -47,12 +56,25 @@ export class Requests {
     const token = String((this.#token += 1));
     const tail = [String(keys.length), ...keys, token, ...args];
     return this.#send(
-      token,
-      keys[0],
-      ['EVALSHA', script.sha, ...tail],
-      ['EVAL', script.text, ...tail],
+      {
+        key: keys[0],
+        first: ['EVALSHA', script.sha, ...tail],
+        whenUnknown: ['EVAL', script.text, ...tail],
+        accept: (reply) => {
+          const [mark, ...rest] = (Array.isArray(reply) ? reply : []) as readonly Reply[];
+          return String(mark) === token ? rest : undefined;
+        },
+      },
       options,
     );
+  }
+
+  /**
+   * Sends a command that changes nothing.
+   * @param accept returns the result, or undefined if the reply belongs to another command.
+   */
+  async ask<T>(key: string, args: readonly Argument[], accept: (reply: Reply) => T | undefined): Promise<T> {
+    return this.#send({ key, first: args, whenUnknown: args, accept });
   }
 
   /** Rejects all pending commands. */
@@ -61,20 +83,14 @@ export class Requests {
     this.#writeDeadlines.end(error);
   }
 
-  async #send(
-    token: string,
-    key: string,
-    first: readonly Argument[],
-    whenUnknown: readonly Argument[],
-    options?: RunOptions,
-  ): Promise<readonly Reply[]> {
+  async #send<T>({ key, first, whenUnknown, accept }: Command<T>, options?: RunOptions): Promise<T> {
     const deadline = (options?.isWrite ? this.#writeDeadlines : this.#deadlines).next();
     let args = first;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const reply = await deadline.race(this.#connection.send(key, args, deadline.signal));
-        const [mark, ...rest] = (Array.isArray(reply) ? reply : []) as readonly Reply[];
-        if (String(mark) === token) return rest;
+        const result = accept(reply);
+        if (result !== undefined) return result;
         throw new StrayReplyError('a reply to another command');
       } catch (cause) {
         const error = isStray(cause)

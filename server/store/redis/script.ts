@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { RECORD_VERSION } from '../record-version.ts';
 
 /** A script and its digest, by which Redis knows it once it has run. */
 export interface Script {
@@ -10,8 +11,9 @@ export interface Script {
 export const ALLOW_OOM = '#!lua flags=allow-oom\n';
 
 /**
- * Returns the command's token with the reply. ARGV begins with a token, and so does the reply: matching a reply to its
- * command must not depend on the order of replies (see `StrayReplyError`). The body receives the arguments after it.
+ * Wraps the body of a script so that the reply begins with the first argument, a token of the command. Matching a
+ * reply to its command must not depend on the order of replies (see `StrayReplyError`). The body receives the other
+ * arguments.
  */
 const marked = (body: string): string => `local token = table.remove(ARGV, 1)
 local function run()${body}end
@@ -25,3 +27,13 @@ export function createScript(flags: '' | typeof ALLOW_OOM, body: string): Script
   const text = flags + marked(body);
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
+
+/** Version of the records that scripts write, and the newest that they read. */
+export const VERSION = String(RECORD_VERSION);
+
+/** Lua function that rejects a record of a newer release. */
+export const CHECK = `
+local function check(v)
+  if v and tonumber(v) > ${VERSION} then error({ err = 'NEWER ' .. v }) end
+end
+`;

@@ -1,4 +1,4 @@
-import { ALLOW_OOM, createScript, type Script } from './script.ts';
+import { ALLOW_OOM, CHECK, createScript, VERSION, type Script } from './script.ts';
 
 export interface Scripts {
   readonly create: Script;
@@ -15,12 +15,16 @@ export interface Scripts {
 /** First field of a script's reply. Errors of Redis itself are thrown as errors. */
 export type Status = 'OK' | 'AGAIN' | 'HELD' | 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'LOST' | 'INVALID_OFFSET';
 
-/** Bytes above which a message contains only the tail, and readers fetch the new bytes. */
-const MESSAGE_BYTES = 65_536;
+/**
+ * Bytes above which a message contains only the tail, and readers in other processes fetch the new bytes. Larger messages would
+ * double what an append costs Redis, even if nobody receives them.
+ */
+const MESSAGE_BYTES = 16_384;
 
 /*
  * KEYS[1] is the stream's hash, KEYS[2] its log. Fields of the hash:
  *
+ *   v        version of the record; absent if version 0.1 wrote it
  *   epoch    identifies the stream among all that are created under its id
  *   owner    the store (a process) that created it
  *   init     contentType, ttlSeconds and metadata, as JSON
@@ -33,13 +37,13 @@ const MESSAGE_BYTES = 65_536;
  *   w:<who>  number of the last append of a store, to detect a repetition
  *
  * Redis runs a script atomically, but does not roll back when one of its commands fails. Therefore the first write is
- * one that Redis rejects when memory is full, and nothing after it can fail. Scripts with `allow-oom` free memory, keep
- * a stream readable, or end it, and must work then too.
+ * one that Redis rejects when memory is full, and nothing after it can fail. Scripts with `allow-oom` free memory,
+ * keep a stream readable, or end it, and must also run when memory is full.
  */
 
 /** Notifies followers: kind, epoch, position, and the fields of the kind (see `messages.ts`). */
-const tell = (publish: string): string => `
-local function tell(kind, epoch, position, rest, owner, who)
+const notifying = (publish: string): string => `
+local function notify(kind, epoch, position, rest, owner, who)
   local message = kind .. epoch .. string.format('%016.0f', position) .. rest
   local base = string.sub(KEYS[1], 1, -5)
   redis.call('${publish}', base .. 'live', message)
@@ -84,7 +88,7 @@ end
 const CREATE = `
 local held = redis.call('HGET', KEYS[1], 'epoch')
 if held then return { held == ARGV[1] and 'OK' or 'HELD' } end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'owner', ARGV[2], 'init', ARGV[3], 'ttl', ARGV[4], 'tail', '0')
+redis.call('HSET', KEYS[1], 'v', '${VERSION}', 'epoch', ARGV[1], 'owner', ARGV[2], 'init', ARGV[3], 'ttl', ARGV[4], 'tail', '0')
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('DEL', KEYS[2])
 return { 'OK' }
@@ -92,7 +96,8 @@ return { 'OK' }
 
 /** ARGV: who, epoch or '', fence or '', a line of JSON. Replies with all lines. A repeated line changes nothing. */
 const ANNOTATE = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'ttl', 'end', 'owner', 'notes', 'fence')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'ttl', 'end', 'owner', 'notes', 'fence', 'v')
+check(m[7])
 if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
 local notes = (m[5] or '')
 if m[3] then return { 'OK', m[1], notes } end
@@ -100,7 +105,7 @@ if isFenced(ARGV[3], m[6]) then return { 'FENCED' } end
 notes = notes .. ARGV[4]
 redis.call('HSET', KEYS[1], 'notes', notes)
 refresh(m[2])
-tell('n', m[1], 0, notes, m[4], ARGV[1])
+notify('n', m[1], 0, notes, m[4], ARGV[1])
 return { 'OK', m[1], notes }
 `;
 
@@ -112,7 +117,8 @@ return { 'OK', m[1], notes }
  * would store other bytes at offsets that readers already have.
  */
 const APPEND = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'w:' .. ARGV[1], 'fence')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'w:' .. ARGV[1], 'fence', 'v')
+check(m[8])
 if not m[1] or (ARGV[3] ~= '' and ARGV[3] ~= m[1]) then return { 'NOT_FOUND' } end
 if m[6] and tonumber(m[6]) >= tonumber(ARGV[2]) then return { 'AGAIN', m[1], m[2] } end
 if m[4] then return { 'CLOSED' } end
@@ -125,8 +131,8 @@ local position = string.format('%.0f', tail)
 redis.call('HSET', KEYS[1], 'tail', position, 'w:' .. ARGV[1], ARGV[2])
 refresh(m[3])
 if tail > start then
-  if tail - start > ${MESSAGE_BYTES} then tell('m', m[1], tail, '', m[5], ARGV[1])
-  else tell('d', m[1], start, table.concat(ARGV, '', 6), m[5], ARGV[1]) end
+  if tail - start > ${MESSAGE_BYTES} then notify('m', m[1], tail, '', m[5], ARGV[1])
+  else notify('d', m[1], start, table.concat(ARGV, '', 6), m[5], ARGV[1]) end
 end
 return { 'OK', m[1], position }
 `;
@@ -136,7 +142,8 @@ return { 'OK', m[1], position }
  * tail and the stored end.
  */
 const CLOSE = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'fence')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'fence', 'v')
+check(m[7])
 if not m[1] or (ARGV[2] ~= '' and ARGV[2] ~= m[1]) then return { 'NOT_FOUND' } end
 if m[4] then return { 'HELD', m[1], m[2], m[4] } end
 if isFenced(ARGV[6], m[6]) then return { 'FENCED' } end
@@ -151,10 +158,10 @@ local position = string.format('%.0f', tail)
 redis.call('HSET', KEYS[1], 'tail', position, 'end', ending)
 refresh(m[3])
 if tail - start > ${MESSAGE_BYTES} then
-  tell('m', m[1], tail, '', m[5], ARGV[1])
+  notify('m', m[1], tail, '', m[5], ARGV[1])
 else
   if tail > start then bytes = table.concat(ARGV, '', 7) end
-  tell('e', m[1], start, string.format('%08d', #ending) .. ending .. bytes, m[5], ARGV[1])
+  notify('e', m[1], start, string.format('%08d', #ending) .. ending .. bytes, m[5], ARGV[1])
 end
 return { status, m[1], position, ending }
 `;
@@ -164,7 +171,8 @@ return { status, m[1], position, ending }
  * repetition of an adoption that succeeded succeeds again.
  */
 const ADOPT = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'notes', 'fence', 'adopter')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'notes', 'fence', 'adopter', 'v')
+check(m[9])
 if not m[1] then return { 'NOT_FOUND' } end
 if m[8] == ARGV[2] then return { 'OK', m[1], m[2], m[7], m[6] } end
 if m[4] then return { 'CLOSED' } end
@@ -173,21 +181,22 @@ local fence = string.format('%.0f', tonumber(ARGV[3]) + 1)
 local notes = (m[6] or '') .. ARGV[4]
 redis.call('HSET', KEYS[1], 'fence', fence, 'adopter', ARGV[2], 'notes', notes)
 refresh(m[3])
-tell('n', m[1], 0, notes, m[5], ARGV[1])
+notify('n', m[1], 0, notes, m[5], ARGV[1])
 return { 'OK', m[1], m[2], fence, notes }
 `;
 
 /**
- * ARGV: from, maximum bytes, epoch or '', '1' to restart the TTL. Replies with the epoch, the tail, the end and the
- * bytes. Reads a few entries first, then estimates the number of entries from their size.
+ * ARGV: from, maximum bytes, epoch or '', '1' to restart the TTL. Replies with the epoch, the tail, the end, the bytes
+ * and the average size of their entries. Reads a few entries first, then estimates the number of entries from their size.
  */
 const READ = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'v')
+check(m[5])
 if not m[1] or (ARGV[3] ~= '' and ARGV[3] ~= m[1]) then return { 'NOT_FOUND' } end
 local at, most, tail = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(m[2])
 if at > tail then return { 'INVALID_OFFSET' } end
 if ARGV[4] == '1' then refresh(m[3]) end
-local parts, size, count = {}, 0, 4
+local parts, size, whole, count = {}, 0, 0, 1
 while size < most and at < tail do
   local entries = redis.call('XRANGE', KEYS[2], string.format('(%.0f-0', at), '+', 'COUNT', count)
   if #entries == 0 then return { 'NOT_FOUND' } end
@@ -198,17 +207,18 @@ while size < most and at < tail do
     local first, last = at - start + 1, math.min(#data, at - start + most - size)
     if first > 1 or last < #data then data = string.sub(data, first, last) end
     parts[#parts + 1] = data
-    size, at = size + #data, at + #data
+    size, at, whole = size + #data, at + #data, whole + #entry[2][2]
     if size >= most then break end
   end
-  count = math.min(256, math.ceil((most - size) * #parts / size) + 1)
+  count = math.min(256, math.ceil((most - size) * #parts / whole) + 1)
 end
-return { 'OK', m[1], m[2], m[4], table.concat(parts) }
+return { 'OK', m[1], m[2], m[4], table.concat(parts), whole / math.max(1, #parts) }
 `;
 
 /** Restarts the TTL for a new reader. Replies with the epoch, tail, end, owner, init, notes and fence. */
 const OPEN = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init', 'notes', 'fence')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'ttl', 'end', 'owner', 'init', 'notes', 'fence', 'v')
+check(m[9])
 if not m[1] then return { 'NOT_FOUND' } end
 refresh(m[3])
 return { 'OK', m[1], m[2], m[4], m[5], m[6], m[7], m[8] }
@@ -216,32 +226,34 @@ return { 'OK', m[1], m[2], m[4], m[5], m[6], m[7], m[8] }
 
 /** Replies with the state of a stream: the epoch, the tail, the end, init, notes and the fence. */
 const HEAD = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init', 'notes', 'fence')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'tail', 'end', 'init', 'notes', 'fence', 'v')
+check(m[7])
 if not m[1] then return { 'NOT_FOUND' } end
 return { 'OK', m[1], m[2], m[3], m[4], m[5], m[6] }
 `;
 
 /** ARGV: who. Uses UNLINK, because freeing a long log takes time and would block other streams. */
 const DELETE = `
-local m = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+local m = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'v')
+check(m[3])
 redis.call('UNLINK', KEYS[1], KEYS[2])
 if not m[1] then return { 'NOT_FOUND' } end
-tell('g', m[1], 0, '', m[2], ARGV[1])
+notify('g', m[1], 0, '', m[2], ARGV[1])
 return { 'OK' }
 `;
 
 /** @param publish `SPUBLISH` in a cluster, where messages stay within the stream's shard. */
 export function scriptsFor(publish: 'PUBLISH' | 'SPUBLISH'): Scripts {
-  const notify = tell(publish);
+  const notify = notifying(publish);
   return {
     create: createScript('', CREATE),
-    annotate: createScript('', notify + REFRESH + FENCE + ANNOTATE),
-    append: createScript('', notify + REFRESH + ADD + FENCE + APPEND),
-    close: createScript(ALLOW_OOM, notify + REFRESH + ADD + FENCE + CLOSE),
-    adopt: createScript('', notify + REFRESH + FENCE + ADOPT),
-    read: createScript(ALLOW_OOM, REFRESH + READ),
-    open: createScript(ALLOW_OOM, REFRESH + OPEN),
-    head: createScript(ALLOW_OOM, HEAD),
-    delete: createScript(ALLOW_OOM, notify + DELETE),
+    annotate: createScript('', CHECK + notify + REFRESH + FENCE + ANNOTATE),
+    append: createScript('', CHECK + notify + REFRESH + ADD + FENCE + APPEND),
+    close: createScript(ALLOW_OOM, CHECK + notify + REFRESH + ADD + FENCE + CLOSE),
+    adopt: createScript('', CHECK + notify + REFRESH + FENCE + ADOPT),
+    read: createScript(ALLOW_OOM, CHECK + REFRESH + READ),
+    open: createScript(ALLOW_OOM, CHECK + REFRESH + OPEN),
+    head: createScript(ALLOW_OOM, CHECK + HEAD),
+    delete: createScript(ALLOW_OOM, CHECK + notify + DELETE),
   };
 }

@@ -1,3 +1,4 @@
+import { raceSignal } from '../../shared/race-signal.ts';
 import type { RedisSentinel } from './clients.ts';
 import {
   AS_BYTES,
@@ -7,7 +8,7 @@ import {
   type Connection,
   type Reply,
 } from './connection.ts';
-import { before, ignore } from './subscriber.ts';
+import { ignore } from './subscriber.ts';
 
 /** A server and its replicas under Sentinel: the client finds the current master, for commands and messages. */
 export class SentinelConnection implements Connection {
@@ -27,7 +28,7 @@ export class SentinelConnection implements Connection {
   async open(signal: AbortSignal): Promise<void> {
     if (this.#sentinel.isOpen) return;
     this.#opened = true;
-    await before(signal, this.#sentinel.connect());
+    await raceSignal(this.#sentinel.connect(), signal);
   }
 
   send(_key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {
@@ -42,7 +43,7 @@ export class SentinelConnection implements Connection {
   }
 
   async recover(): Promise<void> {
-    // The client asks the sentinels by itself.
+    // The client finds the new master itself.
   }
 
   async subscribe(channel: string, listener: ChannelListener): Promise<void> {

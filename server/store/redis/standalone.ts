@@ -1,3 +1,4 @@
+import { raceSignal } from '../../shared/race-signal.ts';
 import type { RedisClient } from './clients.ts';
 import {
   AS_BYTES,
@@ -9,9 +10,9 @@ import {
   type Connection,
   type Reply,
 } from './connection.ts';
-import { before, createSubscriber, ignore } from './subscriber.ts';
+import { createSubscriber, ignore } from './subscriber.ts';
 
-/** Milliseconds before a new connection may be replaced too. */
+/** Minimum milliseconds between two replacements of a connection. */
 const REOPEN_MS = 1_000;
 
 /** One Redis server: a client for commands, and a connection of our own for messages. */
@@ -23,7 +24,7 @@ export class StandaloneConnection implements Connection {
   #opened = false;
   #reopenedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param ours whether this store alone uses the client. It is then reconnected and closed by the store. */
+  /** @param ours true if only this store uses the client. The store then reconnects and closes it. */
   constructor(client: RedisClient, ours: boolean, onGap: () => void) {
     this.#client = client;
     this.#ours = ours;
@@ -35,9 +36,9 @@ export class StandaloneConnection implements Connection {
   async open(signal: AbortSignal): Promise<void> {
     if (!this.#client.isOpen) {
       this.#opened = true;
-      await before(signal, this.#client.connect());
+      await raceSignal(this.#client.connect(), signal);
     }
-    await before(signal, this.#subscriber.connect());
+    await raceSignal(this.#subscriber.connect(), signal);
   }
 
   send(_key: string, args: readonly Argument[], signal: AbortSignal): Promise<Reply> {

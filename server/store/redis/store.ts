@@ -1,12 +1,14 @@
 import type { Coordinator, CoordinatorOptions } from '../../coordination/types.ts';
 import { formatOffset, parseOffset } from '../shared/byte-offsets.ts';
-import { isStoreError, notFound } from '../shared/errors.ts';
+import { notFound } from '../shared/errors.ts';
 import { NO_BYTES } from '../shared/frames.ts';
+import { isStoreError } from '../is-store-error.ts';
 import type {
   Fence,
   Follower,
   Frame,
   Offset,
+  StoreDescription,
   StreamEnd,
   StreamInfo,
   StreamInit,
@@ -26,6 +28,9 @@ import { Writers } from './writers.ts';
 
 /** Opens a connection. It calls `onGap` when messages may have been missed. */
 export type Connect = (onGap: () => void) => Promise<Connection>;
+
+/** Milliseconds within which the server must respond to `INFO`. */
+const INFO_MS = 2_000;
 
 /** The end of a stream whose acknowledged bytes Redis lost. */
 const BYTES_LOST: StreamEnd = Object.freeze({
@@ -67,6 +72,14 @@ export class RedisStore implements StreamStore {
       throw error;
     });
     return this.#opening;
+  }
+
+  async describe(): Promise<StoreDescription> {
+    const { connection } = this.#use();
+    // A user may lack the permission for INFO.
+    const info = await connection.info(AbortSignal.timeout(INFO_MS)).catch(() => '');
+    const bytes = /^used_memory:(\d+)/m.exec(info)?.[1];
+    return { kind: 'redis', ...(bytes !== undefined && { bytes: Number(bytes) }) };
   }
 
   async create(id: string, init: StreamInit): Promise<boolean> {
@@ -120,7 +133,7 @@ export class RedisStore implements StreamStore {
   async read(id: string, offset: Offset, maxBytes: number): Promise<Frame> {
     const { commands } = this.#use();
     const from = parseOffset(offset);
-    return frameOf(from, await commands.read(id, from, maxBytes, true));
+    return frameOf(from, await commands.read(id, from, maxBytes, { touch: true }));
   }
 
   positionOf(offset: Offset): number {
@@ -184,7 +197,7 @@ export class RedisStore implements StreamStore {
     return this.#parts;
   }
 
-  /** Writes in order, and notifies our followers at once if the stream does not exist any more. */
+  /** Writes in order, and notifies our followers at once if the stream no longer exists. */
   #write<T>(id: string, write: (written: Written | undefined) => Promise<T>): Promise<T> {
     return this.#writers.run(id, async (written) => {
       try {

@@ -1,7 +1,7 @@
 import { backoffMs } from './backoff.ts';
 import type { RedisClient } from './clients.ts';
 
-/** Milliseconds between pings on a connection of ours, and without any data before it counts as dead. */
+/** Milliseconds between pings on our connections, and without data after which a connection counts as dead. */
 export const PING_MS = 2_000;
 export const SILENCE_MS = 6_000;
 
@@ -33,14 +33,4 @@ export function createSubscriber(like: RedisClient, onGap: () => void): RedisCli
 /** Listener for `error` events, which can be ignored: each affected command is rejected with the error. */
 export function ignore(): void {
   return undefined;
-}
-
-/** Resolves with the promise. Rejects if the signal aborts first. */
-export function before<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -1,4 +1,4 @@
-import { StoreError } from '../types.ts';
+import { isStoreError } from '../is-store-error.ts';
 import type { Written } from './commands.ts';
 
 /** Maximum number of streams whose write position is cached. Evicting one only skips the lost-bytes check. */
@@ -39,7 +39,7 @@ export class Writers {
     this.#writers.set(id, writer);
   }
 
-  /** Removes the stream: the id has no stream of ours any more. */
+  /** Removes the cached state: the id no longer has a stream that this store created. */
   forget(id: string): void {
     const writer = this.#writers.get(id);
     if (!writer) return;
@@ -48,8 +48,8 @@ export class Writers {
   }
 
   /**
-   * Runs a write after those that were added before it. If one fails with `UNAVAILABLE`, those that wait fail with it:
-   * it is unknown whether it was written, so they might leave a gap.
+   * Runs a write after those that were added before it. If a write fails with `UNAVAILABLE`, the writes that wait
+   * fail too: it is unknown whether the failed one was carried out, so they might leave a gap.
    */
   run<T>(id: string, write: (written: Written | undefined) => Promise<T>): Promise<T> {
     const writer = this.#writerOf(id);
@@ -77,7 +77,7 @@ export class Writers {
         await task.run();
       } catch (error) {
         task.fail(error);
-        if (error instanceof StoreError && error.code !== 'UNAVAILABLE') continue;
+        if (isStoreError(error) && error.code !== 'UNAVAILABLE') continue;
         for (const waiting of queue.splice(0)) waiting.fail(error);
       }
     }

@@ -1,5 +1,6 @@
 import { OFFSET_START } from '../../../protocol/query.ts';
-import { StoreError, type Offset } from '../types.ts';
+import type { Offset } from '../types.ts';
+import { invalidOffset } from './errors.ts';
 import type { OffsetArithmetic } from './frames.ts';
 
 /** Digits of an offset: enough for every safe integer. */
@@ -21,11 +22,6 @@ export function parseOffset(offset: Offset, tail = Number.MAX_SAFE_INTEGER): num
   const position = /^\d{16}$/.test(offset) ? Number(offset) : Number.POSITIVE_INFINITY;
   if (position > tail) throw invalidOffset();
   return position;
-}
-
-/** Returns the error for an offset that the store did not issue for the stream. */
-export function invalidOffset(): StoreError {
-  return new StoreError('INVALID_OFFSET', 'The offset was not issued for this stream');
 }
 
 /** Arithmetic of offsets that are byte positions. */

@@ -1,9 +1,5 @@
-import { StoreError, type StoreErrorCode } from '../types.ts';
-
-/** Returns whether a value is a `StoreError`, with this code if one is given. */
-export function isStoreError(error: unknown, code?: StoreErrorCode): error is StoreError {
-  return error instanceof StoreError && (code === undefined || error.code === code);
-}
+import { isStoreError } from '../is-store-error.ts';
+import { StoreError } from '../types.ts';
 
 /** Returns the error as a `StoreError`: `UNAVAILABLE` unless it is one already. */
 export function toStoreError(error: unknown, message = 'Reading from the store failed'): StoreError {
@@ -13,4 +9,9 @@ export function toStoreError(error: unknown, message = 'Reading from the store f
 /** Returns the error for a stream that does not exist, or was deleted or has expired. */
 export function notFound(): StoreError {
   return new StoreError('NOT_FOUND', 'The stream does not exist');
+}
+
+/** Returns the error for an offset that the store did not issue for the stream. */
+export function invalidOffset(): StoreError {
+  return new StoreError('INVALID_OFFSET', 'The offset was not issued for this stream');
 }

@@ -20,9 +20,9 @@ export interface OffsetArithmetic {
 /**
  * Returns at most `maxBytes` of a frame, from `skip` bytes after its beginning.
  *
- * @param frame that begins at `from`.
- * @param skip is less than the frame's length, unless the frame is empty.
- * @returns the frame itself if all of it is asked for.
+ * @param frame the frame that begins at `from`.
+ * @param skip bytes to skip. Less than the frame's length, unless the frame is empty.
+ * @returns the frame itself if all of it is requested.
  */
 export function partOf(
   frame: Frame,

@@ -9,31 +9,37 @@ export interface WindowLimits {
   readonly bytes: number;
 }
 
+/**
+ * Limits of stores that are reached over a network. An append fits as a whole, so that readers at the tail never have to
+ * fetch.
+ */
+export const NETWORK_WINDOW: WindowLimits = { frames: 512, bytes: 1_048_576 };
+
 /** Notified when the tail changes. */
 export interface TailReader {
   wake(): void;
 }
 
 export interface LiveTailOptions {
-  /** The end of the stream now. */
+  /** Offset just past the last byte of the stream. */
   readonly offset: Offset;
   /** Set if the stream is closed. */
   readonly end?: StreamEnd | undefined;
   readonly metadata: StreamInit['metadata'];
   readonly offsets: OffsetArithmetic;
   readonly limits: WindowLimits;
-  /** Called when the last reader has left, and when the tail cannot change any more. */
+  /** Called when the last reader has disconnected, and when the tail can no longer change. */
   readonly onIdle: () => void;
 }
 
-/** What a write added to a stream. */
+/** The bytes and the end that a write added to a stream. */
 export interface Addition {
   readonly bytes: Uint8Array;
   /** Offset after the bytes. */
   readonly next: Offset;
   /** Set if the write closed the stream. */
   readonly end?: StreamEnd | undefined;
-  /** Whether the stream has no more readable bytes at present. Default true. */
+  /** True if no readable bytes follow at present. Default true. */
   readonly upToDate?: boolean;
   /** Number of the commit that wrote the bytes, if the store cannot read recent commits yet (see `trim`). Default 0. */
   readonly commit?: number;
@@ -53,7 +59,7 @@ interface Slot {
 export class LiveTail {
   readonly #options: LiveTailOptions;
   readonly #readers = new Set<TailReader>();
-  /** Without gaps, the oldest first. The last one ends at `#offset`. */
+  /** The newest frames without gaps, the oldest first. The last one ends at `#offset`. */
   #slots: Slot[] = [];
   #bytes = 0;
   /** Number of slots at the last `age`. */
@@ -80,7 +86,7 @@ export class LiveTail {
     return this.#metadata;
   }
 
-  /** Why the stream cannot be read any more: it was deleted, or the store failed. */
+  /** Why the stream can no longer be read: it was deleted, or the store failed. */
   get failure(): StoreError | undefined {
     return this.#failure;
   }
@@ -94,7 +100,7 @@ export class LiveTail {
     return this.#readers.size > 0;
   }
 
-  /** True if it has neither readers nor frames. */
+  /** True if the tail has neither readers nor frames. */
   get isUnused(): boolean {
     return this.#readers.size === 0 && this.#slots.length === 0;
   }
@@ -132,7 +138,7 @@ export class LiveTail {
     this.#move(next, end);
   }
 
-  /** Moves the end of the stream without the bytes before it: readers fetch them. */
+  /** Moves the tail to an offset without the bytes before it: readers fetch them from the store. */
   jump(next: Offset, end?: StreamEnd): void {
     this.#drop(this.#slots.length);
     this.#move(next, end);

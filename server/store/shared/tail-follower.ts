@@ -7,8 +7,8 @@ import type { LiveTail, TailReader } from './live-tail.ts';
 /** Reads bytes that a live tail has dropped. */
 export interface FrameSource {
   /**
-   * Returns the bytes at an offset, which is before the end of the stream. It may return more than `maxBytes`, which the
-   * follower then keeps for its next frames. An empty frame without an end means that nothing can be read yet.
+   * Returns the bytes at an offset, which is before the end of the stream. It may return more than `maxBytes`, which
+   * the follower then keeps for its next frames. An empty frame without an end means that no bytes can be read yet.
    *
    * @throws StoreError
    */
@@ -93,7 +93,7 @@ export class TailFollower implements Follower, TailReader {
   wake(): void {
     if (!this.#isWaiting) return;
     if (!this.#tail.failure) {
-      // New bytes do not help a reader that waits for older bytes, or has read further than the tail.
+      // New bytes are no use to a reader that waits for older bytes, or has read further than the tail.
       if (this.#isFetching || (this.#offset > this.#tail.offset && this.#tail.isLive)) return;
     }
     this.#isWaiting = false;
@@ -149,13 +149,13 @@ export class TailFollower implements Follower, TailReader {
           return true;
         },
       )
-      .then((isNews) => {
+      .then((hasChanged) => {
         this.#isFetching = false;
-        if (isNews) this.#resume();
+        if (hasChanged) this.#resume();
       });
   }
 
-  /** After a fetch: notifies the reader, unless the fetch only moved its offset. */
+  /** Notifies the reader after a fetch, unless the fetch only moved its offset. */
   #resume(): void {
     if (this.#isDone) return;
     const isReadable = this.#failure ?? this.#fetched ?? this.#atTail();

@@ -39,7 +39,7 @@ export function describeDelete({ it, section }: Suite): void {
       expect(await s.store.head(id)).toBeUndefined();
     });
 
-    it('frees the id for a new stream that has nothing of the old one', async () => {
+    it('frees the id for a new stream without content of the old one', async () => {
       const id = newId();
       for (let round = 0; round < 5; round += 1) {
         expect(await s.store.create(id, init({ metadata: { round: String(round) } }))).toBe(true);

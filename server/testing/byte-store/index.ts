@@ -18,7 +18,7 @@ import { describeTtl } from './ttl.ts';
  * Adds tests of the whole contract of `ByteStore`. Takes about ten seconds, because streams have to expire.
  *
  * @param api the functions of your test runner.
- * @param name of the store, for the titles.
+ * @param name name of the store, for the titles.
  * @param factory opens an empty store; called once for each group of tests.
  * @param without optional methods that the store does not have: their tests are omitted. Default: none.
  * @example

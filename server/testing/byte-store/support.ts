@@ -3,7 +3,7 @@ import { expect, objectContaining } from '../expect.ts';
 import type { StreamEnd } from '../../store/types.ts';
 import type { Follower, Frame, Offset, StreamInit, StreamStore } from '../../store/types.ts';
 
-/** Result of a factory: an open store, and what the suite has to know about it. */
+/** Result of a factory: an open store and its properties. */
 export interface StoreUnderTest {
   /** The store. */
   readonly store: StreamStore;
@@ -48,7 +48,7 @@ export interface Content {
   readonly end?: StreamEnd;
 }
 
-/** Reads everything from an offset on with `read`, and checks each frame against the contract. */
+/** Reads all bytes from an offset with `read`, and checks each frame against the contract. */
 export async function readAll(
   store: StreamStore,
   id: string,
@@ -155,10 +155,10 @@ export async function eventually(condition: () => Promise<boolean>, timeoutMs: n
   }
 }
 
-/** Waits for one turn of the event loop: a store may answer from memory, without one. */
+/** Waits for one turn of the event loop, because a store may respond from memory without one. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Waits where time itself is tested (TTLs), and nowhere else. */
+/** Waits for a time. Used only where time itself is tested (TTLs). */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const storeError = (code: string): unknown => objectContaining({ name: 'StoreError', code });

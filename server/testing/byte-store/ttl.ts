@@ -30,7 +30,7 @@ export function describeTtl({ together, section }: Suite): void {
     const short = (): { ttlSeconds: number } => ({ ttlSeconds: s.options.smallestTtlSeconds ?? 1 });
 
     together(
-      '[LIMIT-8] ends a stream that nobody touches, not before its time, and head does not count',
+      '[LIMIT-8] expires a stream without reads and writes, not earlier, and is not restarted by head',
       async () => {
         const id = newId();
         await s.store.create(id, init(short()));
@@ -46,7 +46,7 @@ export function describeTtl({ together, section }: Suite): void {
       },
     );
 
-    together('ends a closed stream', async () => {
+    together('expires a closed stream', async () => {
       const id = newId();
       await s.store.create(id, init(short()));
       await s.store.close(id, COMPLETE, Buffer.from('x'));
@@ -84,12 +84,12 @@ export function describeTtl({ together, section }: Suite): void {
       await keepAlive(s, async (store, id) => (await Tail.open(store, id)).stop());
     });
 
-    together('begins anew with the last touch', async () => {
+    together('starts again with the last touch', async () => {
       const id = await keepAlive(s, (store, id) => store.read(id, '-1', 10));
       await expiry(s, id);
     });
 
-    together('ends followers too', async () => {
+    together('ends the followers of an expired stream', async () => {
       const id = newId();
       await s.store.create(id, init(short()));
       const tail = await Tail.open(s.store, id);
@@ -97,7 +97,7 @@ export function describeTtl({ together, section }: Suite): void {
       tail.stop();
     });
 
-    together('of one stream is not that of another', async () => {
+    together('does not affect streams with another TTL', async () => {
       const ids = await Promise.all(
         Array.from({ length: 20 }, async (_, i) => {
           const id = newId();

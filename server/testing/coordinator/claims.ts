@@ -35,14 +35,14 @@ export function describeClaims({ it, section }: Suite): void {
       expect(claims.map(({ token }) => token)).toContain(seen[0]!.token);
     });
 
-    it('are not replaced on an outdated view', async () => {
+    it('are not replaced by a caller with an outdated view', async () => {
       const [key, old, holder] = [newKey(), claimOf(s.a), claimOf(s.b)];
       await s.a.claims.take(key, old);
       await s.b.claims.take(key, holder, old);
       expect(await s.a.claims.take(key, claimOf(s.a), old)).toEqual(holder);
     });
 
-    it('are not replaced if the holder was aborted meanwhile', async () => {
+    it('are not replaced if the holder was aborted in the meantime', async () => {
       const [key, holder] = [newKey(), claimOf(s.a)];
       await s.a.claims.take(key, holder);
       await s.b.claims.mark(key, holder.token, 'aborted');

@@ -10,7 +10,7 @@ import { suiteOf, type CoordinationFactory, type CoordinationOptions } from './s
  * expire.
  *
  * @param api the functions of your test runner.
- * @param name of the implementation, for the titles.
+ * @param name name of the implementation, for the titles.
  * @param factory creates processes on an empty store of their own; called once for each group of tests.
  * @param options properties of the store that the tests depend on.
  * @example

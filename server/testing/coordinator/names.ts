@@ -1,5 +1,7 @@
-import { expect } from '../expect.ts';
 import { randomUUID } from 'node:crypto';
+import { isSameEntry } from '../../coordination/creates.ts';
+import type { NameEntry } from '../../coordination/types.ts';
+import { expect } from '../expect.ts';
 import { entryOf, expectAborted, forever, type Started, type Suite } from './support.ts';
 
 const newName = (): string => `key-${randomUUID()}`;
@@ -96,6 +98,68 @@ export function describeNames({ it, section }: Suite): void {
       await s.a.names.set(name, { ...entry, state: 'answered' });
       await Promise.all(watching);
       await s.b.names.watch(name, entry, forever);
+    });
+
+    it('wake watchers in all processes when a newer create is added', async () => {
+      const name = newName();
+      const first = await add(s.a, name, 'answered');
+      const seen: NameEntry = { ...first, state: 'answered' };
+      const watching = [s.a, s.b].map(({ names }) => names.watch(name, seen, forever));
+      const second = await add(s.b, name);
+      await Promise.all(watching);
+      for (const { names } of [s.a, s.b]) expect(await names.get(name)).toEqual(second);
+      await s.a.names.watch(name, seen, forever);
+    });
+
+    it('wake watchers of a name without creates', async () => {
+      const name = newName();
+      const watching = [s.a, s.b].map(({ names }) => names.watch(name, undefined, forever));
+      await add(s.a, name);
+      await Promise.all(watching);
+      await s.b.names.watch(name, undefined, forever);
+    });
+
+    it('wake watchers when the newest create fails', async () => {
+      const name = newName();
+      await add(s.a, name, 'answered');
+      const failing = await add(s.a, name);
+      const watching = [s.a, s.b].map(({ names }) => names.watch(name, failing, forever));
+      await s.a.names.set(name, { ...failing, state: 'failed' });
+      await Promise.all(watching);
+    });
+
+    it('wake a watcher until it has the newest of 150 creates, however many it has missed', async () => {
+      const name = newName();
+      const last = entryOf(s.a, { state: 'answered' });
+      const addAll = async () => {
+        for (let i = 1; i < 150; i += 1) await add(s.a, name, 'answered');
+        await s.a.names.set(name, { ...last, state: 'accepted' });
+        await s.a.names.set(name, last);
+      };
+      const follow = async () => {
+        let seen: NameEntry | undefined;
+        while (!isSameEntry(seen, last)) {
+          await s.b.names.watch(name, seen, forever);
+          seen = await s.b.names.get(name);
+        }
+      };
+      await Promise.all([addAll(), follow()]);
+    });
+
+    it('do not wake watchers while nothing changes', async () => {
+      const name = newName();
+      const entry = await add(s.a, name);
+      const stop = new AbortController();
+      let isWoken = false;
+      const watching = s.b.names.watch(name, entry, stop.signal).then(() => (isWoken = true));
+      for (let i = 0; i < 20; i += 1) {
+        await s.a.names.set(name, entry);
+        await s.b.names.get(name);
+      }
+      const reason = new Error('enough');
+      stop.abort(reason);
+      await expect(watching).rejects.toBe(reason);
+      expect(isWoken).toBe(false);
     });
 
     it('end a watch when its signal aborts', async () => {

@@ -5,6 +5,9 @@ import { until, type Suite } from './support.ts';
 /** Milliseconds within which a dead process must be detected: one lease, plus time for a slow machine. */
 const DEATH_MS = 20_000;
 
+/** TTL in seconds of the section in which processes run longer than a TTL. */
+const SHORT_SECONDS = 2;
+
 export function describeProcesses({ it, section, exclusive }: Suite): void {
   section('processes', (s) => {
     it('are alive from start to stop', async () => {
@@ -93,4 +96,45 @@ export function describeProcesses({ it, section, exclusive }: Suite): void {
       );
     }
   });
+
+  section(
+    'processes that run longer than a TTL',
+    (s) => {
+      it(
+        'leave all streams that they own as orphans',
+        async () => {
+          const owner = await s.start();
+          const [early, late] = [randomUUID(), randomUUID()];
+          await owner.processes.own(early);
+          const end = Date.now() + 3 * SHORT_SECONDS * 1_000;
+          await until(async () => {
+            // Each process looks for orphans all the time.
+            for (const { processes } of [owner, s.a]) expect(await processes.orphans()).toEqual([]);
+            return Date.now() > end;
+          });
+          await owner.processes.own(late);
+          await owner.processes.stop();
+          const [orphans] = await s.a.processes.orphans();
+          expect(orphans?.process).toBe(owner.id);
+          expect([...(orphans?.streamIds ?? [])].sort()).toEqual([early, late].sort());
+        },
+        DEATH_MS,
+      );
+
+      it(
+        'can own a stream after a TTL without one',
+        async () => {
+          const owner = await s.start();
+          const streamId = randomUUID();
+          await owner.processes.own(streamId);
+          await owner.processes.disown(streamId);
+          const end = Date.now() + 3 * SHORT_SECONDS * 1_000;
+          await until(() => Promise.resolve(Date.now() > end));
+          await owner.processes.own(randomUUID());
+        },
+        DEATH_MS,
+      );
+    },
+    SHORT_SECONDS,
+  );
 }

@@ -11,7 +11,7 @@ export interface ProcessUnderTest {
   kill(): Promise<void>;
 }
 
-/** What a factory returns: processes that share one store. */
+/** Result of a factory: processes that share one store. */
 export interface CoordinationUnderTest {
   /** Adds a process. */
   join(): Promise<ProcessUnderTest>;
@@ -28,7 +28,7 @@ export interface CoordinationOptions {
 }
 
 /**
- * Creates an empty store, and joins it as often as the tests ask.
+ * Creates an empty store that processes can join.
  * @param ttlSeconds seconds that claims and names are kept after their last use.
  */
 export type CoordinationFactory = (ttlSeconds: number) => Promise<CoordinationUnderTest>;

@@ -163,7 +163,7 @@ export function describeModel(name: string, factory: StoreFactory): void {
             await s.store.delete(id);
           }
         }),
-        { numRuns: 60 },
+        { numRuns: 30 },
       );
     });
   });

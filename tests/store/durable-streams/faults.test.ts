@@ -48,7 +48,7 @@ describe('a failing backend neither loses nor repeats bytes', () => {
   }
 
   it('with all faults at random', async () => {
-    const store = await t.open({ requestTimeoutMs: 250, outcomeGraceMs: 10_000 });
+    const store = await t.open({ requestTimeoutMs: 2_000, outcomeGraceMs: 10_000 });
     let state = 12_345;
     const random = () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
     const kinds: Fault[] = [

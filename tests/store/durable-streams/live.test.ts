@@ -101,14 +101,141 @@ describe('live reads at the backend', () => {
   });
 
   it('poll an idle stream only occasionally', async () => {
-    const store = await t.open({ silenceMs: 50 });
+    const [store, writer] = [await t.open({ silenceMs: 50 }), await t.openDirect()];
     const id = newId();
-    await store.create(id, init());
+    await writer.create(id, init());
     const tail = await Tail.open(store, id);
     const before = t.relay.count(requests.head);
     await eventually(async () => t.relay.count(requests.head) >= before + 2, 5_000);
     expect(t.relay.count(requests.live)).toBe(1);
     tail.stop();
+  });
+});
+
+describe('followers in the process that writes', () => {
+  const t = useTroubled();
+
+  it('need no request at the backend besides the appends', async () => {
+    const store = await t.open();
+    const id = newId();
+    await store.create(id, init());
+    const tails = [await Tail.open(store, id), await Tail.open(store, id)];
+    const before = t.relay.requests.length;
+    for (let i = 0; i < 50; i += 1) await store.append(id, Buffer.from('x'), 0);
+    // The close has two requests.
+    await store.close(id, COMPLETE, Buffer.from('y'), 0);
+    // On a slow machine, the stream is polled between two appends.
+    const sent = t.relay.requests.slice(before).filter((seen) => !requests.head(seen));
+    expect(sent).toHaveLength(52);
+    for (const tail of tails) {
+      expect((await tail.toEnd()).toString()).toBe(`${'x'.repeat(50)}y`);
+      expect(tail.end).toEqual(COMPLETE);
+      tail.stop();
+    }
+    expect(t.relay.count(requests.live)).toBe(0);
+  });
+
+  it('listen at the backend to a log that other processes write too', async () => {
+    const store = await t.open();
+    const id = newId();
+    await store.create(id, init({ hasManyWriters: true }));
+    await store.append(id, Buffer.from('own'));
+    const tail = await Tail.open(store, id);
+    await expect.poll(() => t.relay.count(requests.live)).toBe(1);
+    tail.stop();
+  });
+
+  it('need no live read if they begin while an append is in progress', async () => {
+    const store = await t.open();
+    const id = newId();
+    await store.create(id, init());
+    const appended = store.append(id, Buffer.from('a'), 0);
+    const tail = await Tail.open(store, id);
+    await appended;
+    await store.append(id, Buffer.from('b'), 0);
+    await store.close(id, COMPLETE, Buffer.from('c'), 0);
+    expect((await tail.toEnd()).toString()).toBe('abc');
+    expect(t.relay.count(requests.live)).toBe(0);
+    tail.stop();
+  });
+
+  it('get no bytes that the backend has not acknowledged', async () => {
+    const store = await t.open({ requestTimeoutMs: 300 });
+    const id = newId();
+    await store.create(id, init());
+    const tail = await Tail.open(store, id);
+    t.relay.once(requests.append, { kind: 'hang' });
+    const appended = store.append(id, Buffer.from('late'), 0);
+    await eventually(async () => t.relay.held.length === 1, 2_000);
+    expect(tail.bytes).toHaveLength(0);
+    await appended;
+    await tail.until(({ bytes }) => bytes.length === 4);
+    tail.stop();
+  });
+
+  it.each([true, undefined])(
+    'get each byte once after an append that failed (carried out: %s)',
+    async (forwarded) => {
+      const store = await t.open({ requestTimeoutMs: 300, retryTimeoutMs: 500 });
+      const id = newId();
+      await store.create(id, init());
+      const tail = await Tail.open(store, id);
+      await store.append(id, Buffer.from('a'), 0);
+      t.relay.trouble = (seen) =>
+        requests.append(seen) ? { kind: 'hang', ...(forwarded && { forwarded }) } : undefined;
+      await expect(store.append(id, Buffer.from('b'), 0)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      t.relay.trouble = () => undefined;
+      for (const byte of ['c', 'd', 'e']) await store.append(id, Buffer.from(byte), 0);
+      await store.close(id, COMPLETE, Buffer.from('f'), 0);
+      expect((await tail.toEnd()).toString()).toBe(forwarded ? 'abcdef' : 'acdef');
+      tail.stop();
+    },
+  );
+
+  it('get what an adopter writes', async () => {
+    const [store, other] = [await t.open(), await t.openDirect()];
+    const id = newId();
+    await store.create(id, init());
+    const tail = await Tail.open(store, id);
+    await store.append(id, Buffer.from('own, '), 0);
+    const fence = await other.adopt!(id, 0, {});
+    await other.append(id, Buffer.from('of the adopter, '), fence);
+    await tail.until(({ bytes }) => bytes.length === 21);
+    await expect(store.append(id, Buffer.from('late'), 0)).rejects.toMatchObject({ code: 'FENCED' });
+    await other.close(id, COMPLETE, Buffer.from('end'), fence);
+    expect((await tail.toEnd()).toString()).toBe('own, of the adopter, end');
+    tail.stop();
+  });
+
+  it('get what the process writes after it adopted their stream', async () => {
+    const [store, other] = [await t.open(), await t.openDirect()];
+    const id = newId();
+    await other.create(id, init());
+    const tail = await Tail.open(store, id);
+    await other.append(id, Buffer.from('a'), 0);
+    const fence = await store.adopt!(id, 0, {});
+    await expect(
+      other.append(id, Buffer.from('x'), 0).then(() => store.append(id, Buffer.from('b'), fence)),
+    ).resolves.toBeUndefined();
+    await expect(other.append(id, Buffer.from('y'), 0)).rejects.toMatchObject({ code: 'FENCED' });
+    for (const byte of ['c', 'd']) await store.append(id, Buffer.from(byte), fence);
+    await store.close(id, COMPLETE, undefined, fence);
+    expect((await tail.toEnd()).toString()).toBe('axbcd');
+    tail.stop();
+  });
+
+  it('notice within about a second that another process closed or deleted the stream', async () => {
+    const [store, other] = [await t.open(), await t.openDirect()];
+    const [closed, deleted] = [newId(), newId()];
+    for (const id of [closed, deleted]) await store.create(id, init());
+    const tails = [await Tail.open(store, closed), await Tail.open(store, deleted)];
+    const begun = performance.now();
+    await other.close(closed, COMPLETE, Buffer.from('last'));
+    await other.delete(deleted);
+    expect((await tails[0]!.toEnd()).toString()).toBe('last');
+    await expect(tails[1]!.toEnd()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    for (const tail of tails) tail.stop();
   });
 });
 

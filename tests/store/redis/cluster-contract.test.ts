@@ -3,11 +3,10 @@ import { describeStore } from '../contract/index.ts';
 import { startCluster } from './cluster.ts';
 import { storesOver } from './factory.ts';
 
-for (const program of ['redis-server', 'valkey-server'] as const) {
-  needs(program)(`Redis store on ${program}`, () => {
-    describeStore(
-      'a cluster of three',
-      storesOver(() => startCluster({ program })),
-    );
-  });
-}
+// Valkey runs the same suite on one server.
+needs('redis-server')('Redis store on redis-server', () => {
+  describeStore(
+    'a cluster of three',
+    storesOver(() => startCluster()),
+  );
+});

@@ -77,3 +77,24 @@ async function isWhole(server: RedisServer, nodes: number): Promise<boolean> {
 export async function isInSync(replica: RedisServer): Promise<boolean> {
   return String(await replica.command('INFO', 'replication')).includes('master_link_status:up');
 }
+
+/**
+ * `master`, `slave`, or `unknown` while the server cannot be asked: it closes all connections when its role changes.
+ */
+export async function roleOf(server: RedisServer): Promise<string> {
+  return String(await server.command('ROLE').catch(() => 'unknown')).split(',')[0]!;
+}
+
+/** Has a sentinel promote the replica of a master. It refuses until it knows one that is in sync. */
+export async function failOver(
+  sentinel: RedisServer,
+  name: string,
+  { master, replica }: Readonly<Record<'master' | 'replica', RedisServer>>,
+): Promise<void> {
+  await until(async () => {
+    const started = await sentinel.command('SENTINEL', 'FAILOVER', name).catch(() => undefined);
+    return started !== undefined;
+  });
+  await until(async () => (await roleOf(replica)) === 'master');
+  await until(async () => (await roleOf(master)) === 'slave');
+}

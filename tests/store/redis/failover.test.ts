@@ -14,7 +14,7 @@ import {
   streamOf,
   Tail,
 } from '../../../server/testing/byte-store/support.ts';
-import { isInSync, startCluster, type RedisCluster } from './cluster.ts';
+import { failOver, isInSync, roleOf, startCluster, type RedisCluster } from './cluster.ts';
 import { startRedis, startSentinel, until, type RedisServer } from './servers.ts';
 import { positionOf, scoped, writeOn, type OpenStore } from './stores.ts';
 
@@ -57,11 +57,6 @@ function spread(): string[] {
   const ids = [newId()];
   while (new Set(ids.map(thirdOf)).size < 3) ids.push(newId());
   return ids;
-}
-
-/** Sentinels close the connections of servers whose role they change. */
-async function roleOf(server: RedisServer): Promise<string> {
-  return String(await server.command('ROLE').catch(() => 'unknown')).split(',')[0]!;
 }
 
 /** Resolves when the replica of the first master has replaced it. */
@@ -165,7 +160,6 @@ needs('redis-server')('Redis store when Redis changes', () => {
         await second.command('REPLICAOF', '127.0.0.1', `${first.port}`);
         await until(() => isInSync(second));
         const sentinel = await own(startSentinel('answers', first));
-        await until(async () => (await sentinel.command('SENTINEL', 'REPLICAS', 'answers')) instanceof Array);
         const sentinelRootNodes = [{ host: '127.0.0.1', port: sentinel.port }];
         const stores: StreamStore[] = [];
         for (let i = 0; i < 2; i += 1) {
@@ -178,12 +172,7 @@ needs('redis-server')('Redis store when Redis changes', () => {
         const tails = await Promise.all(stores.map((store) => Tail.open(store, id)));
         // Writes that the old master accepts while another is promoted are lost, as Sentinel documents.
         await until(async () => (await second.command('EXISTS', `durable-proxy:{${id}}:log`)) === 1);
-        await until(async () => {
-          const started = await sentinel.command('SENTINEL', 'FAILOVER', 'answers').catch(() => undefined);
-          return started !== undefined;
-        });
-        await until(async () => (await roleOf(second)) === 'master');
-        await until(async () => (await roleOf(first)) === 'slave');
+        await failOver(sentinel, 'answers', { master: first, replica: second });
         await writer!.append(id, Buffer.from('after'));
         await reader!.close(id, COMPLETE);
         for (const tail of tails) expect((await tail.toEnd()).toString()).toBe('before after');

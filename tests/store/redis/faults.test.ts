@@ -25,7 +25,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
   const open = openStores();
   const two = () => Promise.all([open({ url: redis.url }), open({ url: redis.url })]);
 
-  it('neither loses nor repeats bytes when its connections are killed in mid-stream', async () => {
+  it('neither loses nor repeats bytes when its connections are killed during a stream', async () => {
     const [writer, reader] = await two();
     const id = await streamOf(writer);
     const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);
@@ -40,7 +40,7 @@ needs('redis-server')('Redis store when Redis fails', () => {
     expectSame((await readAll(reader, id)).bytes, bytes);
   });
 
-  it('rejects with NOT_FOUND after a FLUSHALL in mid-stream, and does not create the stream again', async () => {
+  it('rejects with NOT_FOUND after a FLUSHALL during a stream, and does not create the stream again', async () => {
     const [writer, reader] = await two();
     const id = await streamOf(writer);
     const tails = await Promise.all([Tail.open(writer, id), Tail.open(reader, id)]);

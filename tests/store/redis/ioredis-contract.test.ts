@@ -1,23 +1,16 @@
 import { Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
+import * as vitest from 'vitest';
+import { describeByteStore } from '../../../server/testing/byte-store/index.ts';
 import { needs } from '../../requirements.ts';
-import { describeStore } from '../contract/index.ts';
 import { startCluster } from './cluster.ts';
 import { ignoringErrors, storesOver } from './factory.ts';
 import { startRedis } from './servers.ts';
 
-needs('redis-server')('Redis store by ioredis 6', () => {
-  describeStore(
-    'one server',
-    storesOver(
-      () => startRedis(),
-      ({ url }) => ignoringErrors(new Redis6(url, { keyPrefix: 'app:', lazyConnect: true })),
-    ),
-  );
-});
-
-needs('redis-server')('Redis store by ioredis on a cluster', () => {
-  describeStore(
+// Commands differ between the clients, not the store's logic: the random steps run with node-redis only.
+needs('redis-server')('Redis store by ioredis 6 on a cluster', () => {
+  describeByteStore(
+    vitest,
     'a cluster of three',
     storesOver(
       () => startCluster(),
@@ -27,11 +20,12 @@ needs('redis-server')('Redis store by ioredis on a cluster', () => {
 });
 
 needs('redis-server')('Redis store by ioredis 5', () => {
-  describeStore(
+  describeByteStore(
+    vitest,
     'one server',
     storesOver(
       () => startRedis(),
-      ({ url }) => ignoringErrors(new Redis5(url, { lazyConnect: true })),
+      ({ url }) => ignoringErrors(new Redis5(url, { keyPrefix: 'app:', lazyConnect: true })),
     ),
   );
 });

@@ -4,8 +4,10 @@ import { redisStore } from '../../../server/store/redis/index.ts';
 import { needs } from '../../requirements.ts';
 import {
   COMPLETE,
+  expectSame,
   init,
   newId,
+  noise,
   storeError,
   streamOf,
   Tail,
@@ -156,6 +158,12 @@ needs('redis-server')('Several Redis stores on one Redis', () => {
       await other.append(id, Buffer.from('client'));
       await other.close(id, COMPLETE);
       expect((await tail.toEnd()).toString()).toBe('by the client');
+      const long = noise(200_000);
+      const longId = await streamOf(store);
+      await store.append(longId, long);
+      expectSame((await store.read(longId, store.offsetAt!(10), 1_000_000)).bytes, long.subarray(10));
+      // Most of its bytes are read without a script.
+      expect(String(await redis.command('INFO', 'commandstats'))).toContain('cmdstat_xread:');
       await store.dispose();
       await other.dispose();
       await until(async () => (await connections()) === before);

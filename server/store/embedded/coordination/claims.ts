@@ -12,7 +12,8 @@ export interface EmbeddedTableOptions {
 }
 
 /**
- * Claims as rows. The claim of a create need not be durable: after a crash its process is dead, and the key is free.
+ * Stores claims as rows. The claim of a create need not be durable: after a crash its process is dead, and the key is
+ * free.
  */
 export class EmbeddedClaims implements ClaimTable {
   readonly #options: EmbeddedTableOptions;
@@ -24,7 +25,7 @@ export class EmbeddedClaims implements ClaimTable {
   async take(key: string, claim: Claim, instead?: Claim): Promise<Claim> {
     const { use, ttlSeconds } = this.#options;
     await this.#migrate(key);
-    // No await from here on: two takers cannot see the same holder.
+    // No await from here on, so that two callers cannot replace the same holder.
     const standing = this.#get(key);
     const { table } = use();
     const isSeen = standing?.token === instead?.token && standing?.state === instead?.state;
@@ -68,7 +69,7 @@ export class EmbeddedClaims implements ClaimTable {
     return written;
   }
 
-  /** Moves a claim here from a log of version 0.1. */
+  /** Moves a claim from a log of version 0.1 to a row. */
   async #migrate(key: string): Promise<void> {
     const { store } = this.#options;
     if (this.#get(key)) return;

@@ -4,7 +4,7 @@ import { EmbeddedNames } from './names.ts';
 import { EmbeddedOutbox } from './outbox.ts';
 import { EmbeddedProcesses } from './processes.ts';
 
-/** Creates the coordinator of one proxy on a database that this process holds. */
+/** Creates the coordinator of one proxy on a database that this process has open. */
 export function coordinateInProcess(options: EmbeddedTableOptions): Coordinator {
   return Object.freeze({
     processes: new EmbeddedProcesses(options.use),

@@ -1,9 +1,9 @@
 import { LogNames } from '../../../coordination/logs/names.ts';
-import { MAX_CREATES, OLDER_CREATES } from '../../../coordination/creates.ts';
+import { isSameEntry, MAX_CREATES, OLDER_CREATES } from '../../../coordination/creates.ts';
 import type { NameEntry, NameTable } from '../../../coordination/types.ts';
 import type { EmbeddedTableOptions } from './claims.ts';
 
-/** Names as rows of their newest creates, in the order of creation. */
+/** Stores each name as a row of its newest creates, in the order of creation. */
 export class EmbeddedNames implements NameTable {
   readonly #options: EmbeddedTableOptions;
   readonly #logs: LogNames;
@@ -15,7 +15,7 @@ export class EmbeddedNames implements NameTable {
 
   async set(name: string, entry: NameEntry): Promise<void> {
     await this.#migrate(name);
-    // No await from here on: no change of another process is lost.
+    // No await from here on, so that no concurrent change is lost.
     const creates = this.#creates(name);
     const changed = withEntry(creates, entry);
     if (changed !== creates) await this.#put(name, changed);
@@ -28,9 +28,8 @@ export class EmbeddedNames implements NameTable {
     return this.#creates(name).at(-1);
   }
 
-  async watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
-    const isOver = () =>
-      !this.#creates(name).some(({ streamId, state }) => streamId === seen.streamId && state === seen.state);
+  async watch(name: string, seen: NameEntry | undefined, signal: AbortSignal): Promise<void> {
+    const isOver = () => !isSameEntry(this.#creates(name).at(-1), seen);
     await this.#options.use().until(name, isOver, signal);
   }
 
@@ -45,7 +44,7 @@ export class EmbeddedNames implements NameTable {
     return written;
   }
 
-  /** Moves creates here from a log of version 0.1. */
+  /** Moves creates from a log of version 0.1 to a row. */
   async #migrate(name: string): Promise<void> {
     const { use, store } = this.#options;
     if (use().table.get(name) !== undefined || !(await store.head(name))) return;
@@ -58,7 +57,7 @@ export class EmbeddedNames implements NameTable {
   }
 }
 
-/** Returns the creates after a change of one: the same list if it changes nothing. */
+/** Returns the creates after a change of one of them: the same list if nothing changes. */
 function withEntry(creates: readonly NameEntry[], entry: NameEntry): readonly NameEntry[] {
   const at = creates.findIndex(({ streamId }) => streamId === entry.streamId);
   if (entry.state === 'accepted') {

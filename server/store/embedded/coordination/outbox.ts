@@ -11,11 +11,11 @@ const TTL_SECONDS = 30 * 24 * 3_600;
 /** A task as it is stored. */
 interface Stored extends Omit<Task, 'id'> {
   readonly attempts: number;
-  /** The attempt that has the task; empty if it is not taken. */
+  /** Id of the attempt that has taken the task; empty if it is not taken. */
   readonly by: string;
 }
 
-/** Tasks as rows. There are few: tasks that are due, or wait for another attempt. */
+/** Stores tasks as rows. There are few: tasks that are due, or wait for another attempt. */
 export class EmbeddedOutbox implements Outbox {
   readonly #use: () => SharedCoordination;
 
@@ -42,7 +42,7 @@ export class EmbeddedOutbox implements Outbox {
     const { id } = due;
     const by = randomUUID();
     const attempts = task.attempts + 1;
-    // After a crash it is due again, whether or not this is stored.
+    // After a crash the task is due again, whether or not this change is stored.
     this.#put(id, { ...task, attempts, by, dueAt: now + TAKEN_MS }).catch(() => undefined);
     return {
       id,

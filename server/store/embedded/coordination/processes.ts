@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Orphans, Processes } from '../../../coordination/types.ts';
 import type { Member, SharedCoordination } from './shared.ts';
 
-/** Processes on a database that one process holds. Exactly those that have started in it are alive. */
+/**
+ * The proxies on a database that one operating system process has open. A proxy is alive if it has started in this
+ * process and not stopped.
+ */
 export class EmbeddedProcesses implements Processes {
   readonly id: string = randomUUID();
   readonly #use: () => SharedCoordination;
@@ -62,7 +65,7 @@ export class EmbeddedProcesses implements Processes {
     });
   }
 
-  /** Rejects if the database is not open. */
+  /** Runs `act` with the shared state. Rejects if the database is not open. */
   async #do<T>(act: (shared: SharedCoordination) => T): Promise<T> {
     return act(this.#use());
   }

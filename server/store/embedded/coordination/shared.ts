@@ -1,3 +1,4 @@
+import { raceSignal } from '../../../shared/race-signal.ts';
 import { Table, type TableHost } from './table.ts';
 
 /** Streams that a process left open when it ended. */
@@ -49,16 +50,11 @@ export class SharedCoordination {
     const watchers = this.#watchers.get(id) ?? new Set();
     this.#watchers.set(id, watchers);
     let wake: () => void = () => undefined;
-    let onAbort: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => (wake = () => isOver() && resolve()));
+    watchers.add(wake);
     try {
-      await new Promise<void>((resolve, reject) => {
-        wake = () => isOver() && resolve();
-        onAbort = () => reject(signal.reason as Error);
-        watchers.add(wake);
-        signal.addEventListener('abort', onAbort);
-      });
+      await raceSignal(over, signal);
     } finally {
-      signal.removeEventListener('abort', onAbort);
       watchers.delete(wake);
       if (watchers.size === 0) this.#watchers.delete(id);
     }

@@ -1,15 +1,13 @@
+import { checkVersion, RECORD_VERSION } from '../../record-version.ts';
 import type { Committer, Participant } from '../committer.ts';
 import type { Disk } from '../disk.ts';
 import { rowExpiriesUntil, rowExpiryKey, rowKey, rowsOf } from '../keys.ts';
 import type { Writes } from '../operations.ts';
-import { slackMs } from '../record.ts';
+import { deadlineOf, slackMs } from '../record.ts';
 import type { CommitLog } from '../write-behind.ts';
 
-/** Rows that one commit of the sweeper removes. */
+/** Maximum number of rows that one commit of the sweeper removes. */
 const ROWS_PER_COMMIT = 400;
-
-/** Version of the rows that this code writes. */
-const VERSION = 1;
 
 /** A row as it is stored. */
 interface Row {
@@ -44,15 +42,15 @@ export class Table {
   /** Stores a row. `get` returns it at once; the promise resolves when it is durable. */
   put(id: string, value: unknown, ttlSeconds: number): Promise<void> {
     const pending = this.#pendingOf(id);
-    const ttlMs = ttlSeconds * 1_000 + slackMs(ttlSeconds);
-    pending.row = { v: VERSION, expiresAt: Date.now() + Math.ceil(ttlMs), value };
+    const expiresAt = deadlineOf(Date.now(), ttlSeconds) + slackMs(ttlSeconds);
+    pending.row = { v: RECORD_VERSION, expiresAt, value };
     return this.#write(pending);
   }
 
   /** Restarts the TTL of a row. Writes at most once in an eighth of the TTL. */
   touch(id: string, ttlSeconds: number): void {
     const row = this.#row(id);
-    if (!row || row.expiresAt >= Date.now() + ttlSeconds * 1_000) return;
+    if (!row || row.expiresAt >= deadlineOf(Date.now(), ttlSeconds)) return;
     this.put(id, row.value, ttlSeconds).catch(() => undefined);
   }
 
@@ -62,7 +60,7 @@ export class Table {
     return this.#write(pending);
   }
 
-  /** Returns the ids of the rows that begin with a text. */
+  /** Returns the ids that begin with a text. */
   ids(start: string): string[] {
     const { disk } = this.#host;
     const stored = disk
@@ -104,7 +102,10 @@ export class Table {
 
   #stored(id: string): Row | undefined {
     const value = this.#host.disk.value(rowKey(id));
-    return value && (JSON.parse(value.toString()) as Row);
+    if (!value) return undefined;
+    const row = JSON.parse(value.toString()) as Row;
+    checkVersion(row, 'The row in LMDB');
+    return row;
   }
 
   #pendingOf(id: string): PendingRow {

@@ -1,5 +1,5 @@
-import { ALLOW_OOM, createScript, type Script } from '../script.ts';
-import { REFRESH, VERSION, wake } from './lua.ts';
+import { ALLOW_OOM, CHECK, createScript, VERSION, type Script } from '../script.ts';
+import { REFRESH, wake } from './lua.ts';
 
 export interface ClaimScripts {
   readonly take: Script;
@@ -8,17 +8,21 @@ export interface ClaimScripts {
 }
 
 /*
- * KEYS[1] is the claim of a key, a hash: v, token, process, fingerprint, state, abortedAt, and the epoch of its shadow.
- * KEYS[2] and KEYS[3] are its shadow: the log of a claim as version 0.1 has it, so that a process of that version does
- * not take a key that is held. It takes and frees keys by the shadow alone; a shadow of another epoch is therefore newer
- * than the claim, and counts instead of it.
+ * KEYS[1] is the claim of a key, a hash: v, token, process, fingerprint, state, abortedAt, and the epoch of its
+ * shadow. KEYS[2] and KEYS[3] are its shadow: a log in the form of version 0.1, so that a process of that version
+ * does not take a key that is held. Version 0.1 takes and frees keys with the shadow alone. A shadow with another
+ * epoch is therefore newer than the claim, and counts instead of it.
  */
 
-/** Returns token, process, fingerprint, state, abortedAt and the shadow's epoch; then whether there is a shadow. */
+/**
+ * Returns token, process, fingerprint, state, abortedAt and the shadow's epoch; then the epoch of the shadow, if
+ * there is one.
+ */
 const CURRENT = `
+${CHECK}
 local function current()
   local c = redis.call('HMGET', KEYS[1], 'token', 'process', 'fingerprint', 'state', 'abortedAt', 'epoch', 'v')
-  if c[7] and tonumber(c[7]) > ${VERSION} then error({ err = 'NEWER ' .. c[7] }) end
+  check(c[7])
   local s = redis.call('HMGET', KEYS[2], 'epoch', 'init', 'end')
   if s[1] and s[1] ~= c[6] then
     local of = cjson.decode(s[2]).metadata

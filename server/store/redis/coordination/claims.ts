@@ -2,7 +2,7 @@ import type { Claim, ClaimState, ClaimTable } from '../../../coordination/types.
 import { newEpoch } from '../messages.ts';
 import type { Access } from './access.ts';
 
-/** Claims as hashes, each changed by scripts that compare its token. */
+/** Stores claims as hashes. The scripts that change a claim compare its token. */
 export class RedisClaims implements ClaimTable {
   readonly #use: () => Access;
   readonly #ttlSeconds: number;

@@ -6,8 +6,8 @@ import { RedisOutbox } from './outbox.ts';
 import { RedisProcesses } from './processes.ts';
 
 /**
- * Creates the coordinator of one process. @param use returns the resources of the open store. Throws before the store
- * is open.
+ * Creates the coordinator of one process.
+ * @param use returns the resources of the open store. Throws before the store is open.
  */
 export function coordinateOnRedis(
   use: () => Access,

@@ -1,8 +1,5 @@
 /** Lua functions that the coordinator's scripts share. The last two keys of each script are a hash and a log. */
 
-/** Version of the records that these scripts write, and the newest that they read. */
-export const VERSION = '1';
-
 /** Milliseconds since 1970 by the Redis clock, which all processes share. */
 export const NOW = `
 local function now()
@@ -12,8 +9,8 @@ end
 `;
 
 /**
- * Notifies watchers, in the form of the store's messages (see \`messages.ts\`): processes of version 0.1 follow logs. A
- * process that created the log itself listens to the channel \`foreign\`.
+ * Notifies watchers, in the form of the store's messages (see `messages.ts`), because processes of version 0.1 follow
+ * logs. A process that created the log listens to the channel `foreign`.
  */
 export const wake = (publish: 'PUBLISH' | 'SPUBLISH'): string => `
 local function wake(kind, epoch, position, rest)

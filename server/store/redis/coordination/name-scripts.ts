@@ -1,6 +1,6 @@
 import { MAX_CREATES, OLDER_CREATES } from '../../../coordination/creates.ts';
-import { ALLOW_OOM, createScript, type Script } from '../script.ts';
-import { REFRESH, VERSION, wake } from './lua.ts';
+import { ALLOW_OOM, CHECK, createScript, VERSION, type Script } from '../script.ts';
+import { REFRESH, wake } from './lua.ts';
 
 export interface NameScripts {
   readonly set: Script;
@@ -11,9 +11,10 @@ export interface NameScripts {
 const SHADOW_BYTES = 65_536;
 
 /*
- * KEYS[1] is a name, a hash: v, its creates (a line each: stream, process, state; the newest is the last), and how far
- * its shadow was read: its epoch and the position seen. KEYS[2] and KEYS[3] are the shadow: the log of a name as version
- * 0.1 has it, a line of JSON for each create and each result. Lines of processes of version 0.1 are taken over from it.
+ * KEYS[1] is a name, a hash: v, its creates (a line each: stream, process, state; the newest is the last), and how
+ * far its shadow was read: its epoch and the position seen. KEYS[2] and KEYS[3] are the shadow: a log in the form of
+ * version 0.1, a line of JSON for each create and each result. Lines that processes of version 0.1 add to it are
+ * copied to the name.
  */
 const LOAD = `
 local creates = {}
@@ -40,7 +41,7 @@ local function apply(id, process, state)
 end
 
 local n = redis.call('HMGET', KEYS[1], 'creates', 'epoch', 'seen', 'v')
-if n[4] and tonumber(n[4]) > ${VERSION} then error({ err = 'NEWER ' .. n[4] }) end
+check(n[4])
 for id, process, state in string.gmatch(n[1] or '', '(%S*) (%S*) (%S*)\\n') do
   creates[#creates + 1] = { id, process, state }
 end
@@ -114,7 +115,7 @@ return reply
 export function nameScripts(publish: 'PUBLISH' | 'SPUBLISH'): NameScripts {
   const shared = wake(publish) + REFRESH + LOAD;
   return {
-    set: createScript('', shared + SET),
-    get: createScript(ALLOW_OOM, shared + GET),
+    set: createScript('', CHECK + shared + SET),
+    get: createScript(ALLOW_OOM, CHECK + shared + GET),
   };
 }

@@ -1,8 +1,9 @@
+import { isSameEntry } from '../../../coordination/creates.ts';
 import type { NameEntry, NameState, NameTable } from '../../../coordination/types.ts';
 import { newEpoch } from '../messages.ts';
 import type { Access } from './access.ts';
 
-/** Names as hashes, each with its newest creates. */
+/** Stores names as hashes, each with its newest creates. */
 export class RedisNames implements NameTable {
   readonly #use: () => Access;
   readonly #ttlSeconds: number;
@@ -14,8 +15,8 @@ export class RedisNames implements NameTable {
 
   async set(name: string, { streamId, process, state }: NameEntry): Promise<void> {
     const access = this.#use();
-    // The properties with which version 0.1 creates the log of a name.
     const { names } = access;
+    // The properties with which version 0.1 creates the log of a name.
     const shadow = {
       contentType: 'application/x-ndjson',
       ttlSeconds: this.#ttlSeconds,
@@ -29,12 +30,9 @@ export class RedisNames implements NameTable {
     return (await this.#creates(name)).at(-1);
   }
 
-  async watch(name: string, seen: NameEntry, signal: AbortSignal): Promise<void> {
+  async watch(name: string, seen: NameEntry | undefined, signal: AbortSignal): Promise<void> {
     const access = this.#use();
-    const isOver = async () =>
-      !(await this.#creates(name)).some(
-        ({ streamId, state }) => streamId === seen.streamId && state === seen.state,
-      );
+    const isOver = async () => !isSameEntry(await this.get(name), seen);
     await access.topics.until(access.keys(name).live, isOver, signal);
   }
 

@@ -1,5 +1,5 @@
-import { ALLOW_OOM, createScript, type Script } from '../script.ts';
-import { NOW, REFRESH, VERSION } from './lua.ts';
+import { ALLOW_OOM, CHECK, createScript, VERSION, type Script } from '../script.ts';
+import { NOW, REFRESH } from './lua.ts';
 
 export interface OutboxScripts {
   readonly add: Script;
@@ -10,8 +10,9 @@ export interface OutboxScripts {
 }
 
 /*
- * KEYS[1] is a sorted set of the ids of tasks, by the time at which they are due. KEYS[2] is a hash: the payload of a task
- * by its id, `<id>:n` how often it was taken, `<id>:by` who has it, `:v` the version. Ids contain no colon.
+ * KEYS[1] is a sorted set of the ids of tasks, by the time at which they are due. KEYS[2] is a hash: the payload of a
+ * task by its id, `<id>:n` is the number of times that it was taken, `<id>:by` the attempt that has it, `:v` the
+ * version. Ids contain no colon.
  */
 
 /** ARGV: id, payload, due, ttl. */
@@ -26,8 +27,7 @@ return { 'OK' }
 
 /** ARGV: by, milliseconds to hold the task, ttl. Replies with the id, the payload and the number of attempts. */
 const TAKE = `
-local v = redis.call('HGET', KEYS[2], ':v')
-if v and tonumber(v) > ${VERSION} then error({ err = 'NEWER ' .. v }) end
+check(redis.call('HGET', KEYS[2], ':v'))
 local at = now()
 refresh(ARGV[3])
 local id = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', at, 'LIMIT', 0, 1)[1]
@@ -64,7 +64,7 @@ return { 'OK' }
 export function outboxScripts(): OutboxScripts {
   return {
     add: createScript('', REFRESH + ADD),
-    take: createScript(ALLOW_OOM, NOW + REFRESH + TAKE),
+    take: createScript(ALLOW_OOM, CHECK + NOW + REFRESH + TAKE),
     extend: createScript(ALLOW_OOM, NOW + EXTEND),
     retry: createScript(ALLOW_OOM, RETRY),
     done: createScript(ALLOW_OOM, DONE),

@@ -7,7 +7,7 @@ import type { Access } from './access.ts';
 /** Milliseconds that tasks are kept after a process last looked for due tasks. */
 const TTL_MS = String(30 * 24 * 3_600_000);
 
-/** Tasks as a sorted set by the time at which they are due. The clock is that of Redis. */
+/** Stores tasks as a sorted set by the time at which they are due. The clock is that of Redis. */
 export class RedisOutbox implements Outbox {
   readonly #use: () => Access;
 

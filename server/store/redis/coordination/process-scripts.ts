@@ -1,5 +1,5 @@
-import { ALLOW_OOM, createScript, type Script } from '../script.ts';
-import { REFRESH, VERSION, wake } from './lua.ts';
+import { ALLOW_OOM, createScript, VERSION, type Script } from '../script.ts';
+import { REFRESH, wake } from './lua.ts';
 
 export interface ProcessScripts {
   readonly join: Script;
@@ -10,15 +10,16 @@ export interface ProcessScripts {
   readonly add: Script;
   readonly remove: Script;
   readonly members: Script;
+  readonly keep: Script;
 }
 
-/** Messages that a mailbox keeps for a process that does not read them. */
+/** Maximum number of messages that a mailbox keeps for a process that does not read them. */
 const MAILBOX_LENGTH = 10_000;
 
 /*
- * KEYS[1] is the lease of a process: a hash that expires. KEYS[2] is its mailbox: a Redis Stream, in which an entry's id is the
- * position after its bytes. Both have the form of a stream's hash and log, as version 0.1 has them: processes of that
- * version can see whether a process of this one is alive and send messages to it, and vice versa.
+ * KEYS[1] is the lease of a process: a hash that expires. KEYS[2] is its mailbox: a Redis Stream, in which an entry's
+ * id is the position after its bytes. Both have the form of a stream's hash and log, as version 0.1 has them, so that
+ * processes of both versions can check whether the other is alive and send messages to it.
  */
 
 /** ARGV: epoch, init, ttl. Replies with the epoch of the lease: an existing lease is never replaced. */
@@ -84,9 +85,18 @@ for _, member in ipairs(ARGV) do redis.call('SREM', KEYS[1], member) end
 return { 'OK' }
 `;
 
+/** Not `unpack`, which Lua limits to 8,000 values. */
 const MEMBERS = `
-local members = redis.call('SMEMBERS', KEYS[1])
-return { 'OK', unpack(members) }
+local reply = redis.call('SMEMBERS', KEYS[1])
+table.insert(reply, 1, 'OK')
+return reply
+`;
+
+/** KEYS[1]: a set. ARGV: ttl, and optionally a member that the set must have. */
+const KEEP = `
+if ARGV[2] then redis.call('SADD', KEYS[1], ARGV[2]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return { 'OK' }
 `;
 
 export function processScripts(publish: 'PUBLISH' | 'SPUBLISH'): ProcessScripts {
@@ -99,5 +109,6 @@ export function processScripts(publish: 'PUBLISH' | 'SPUBLISH'): ProcessScripts 
     add: createScript('', ADD),
     remove: createScript(ALLOW_OOM, REMOVE),
     members: createScript(ALLOW_OOM, MEMBERS),
+    keep: createScript(ALLOW_OOM, KEEP),
   };
 }

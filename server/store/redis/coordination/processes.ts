@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LeaseClock, RENEW_MS } from '../../../coordination/lease.ts';
-import { LEASE_SECONDS } from '../../../coordination/times.ts';
+import { keepIntervalMs, LEASE_SECONDS } from '../../../coordination/times.ts';
 import type { Orphans, Processes } from '../../../coordination/types.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import { LineSplitter } from '../../log.ts';
@@ -20,11 +20,11 @@ const INIT = JSON.stringify({
 export interface RedisProcessesOptions {
   readonly use: () => Access;
   readonly logger: Logger;
-  /** Seconds that the set of a process's streams is kept after its last change. */
+  /** Seconds that the set of a process's streams is kept after the process has ended. */
   readonly ttlSeconds: number;
 }
 
-/** Processes as leases that expire, each with a mailbox. A message wakes its receiver by pub/sub. */
+/** Stores processes as leases that expire, each with a mailbox. A message wakes its receiver by pub/sub. */
 export class RedisProcesses implements Processes {
   readonly id: string = randomUUID();
   readonly #options: RedisProcessesOptions;
@@ -40,6 +40,8 @@ export class RedisProcesses implements Processes {
   /** True if a message arrived while the lease was being renewed. */
   #hasNews = false;
   #isOwner = false;
+  /** Time from which the sets of this process are refreshed again, so that they do not expire. */
+  #keepAt = 0;
   #stopListening: (() => Promise<void>) | undefined;
   #isStopped = false;
 
@@ -50,18 +52,19 @@ export class RedisProcesses implements Processes {
   async start(onMessage: (message: string) => void): Promise<void> {
     this.#onMessage = onMessage;
     const access = this.#options.use();
-    this.#stopListening = await access.topics.listen(this.#keys(this.id).live, () => this.#look());
+    // Kept if an earlier start subscribed and then failed.
+    this.#stopListening ??= await access.topics.listen(this.#keys(this.id).live, () => this.#renewSoon());
     await this.#join();
     this.#timer = setInterval(() => {
       access.tend();
-      this.#look();
+      this.#renewSoon();
     }, RENEW_MS).unref();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
-    // This does not settle while Redis is unavailable.
+    // Not awaited, because this does not settle while Redis is unavailable.
     void this.#stopListening?.();
     try {
       // A lease that is being taken again must not be stored after it was released.
@@ -69,7 +72,7 @@ export class RedisProcesses implements Processes {
       const { processes } = this.#options.use();
       await this.#run(processes.leave, this.id, [this.#epoch]);
     } catch (err) {
-      this.#options.logger.warn({ err }, 'could not give up the lease; it expires');
+      this.#options.logger.warn({ err }, 'could not release the lease; it will expire');
     }
   }
 
@@ -98,6 +101,7 @@ export class RedisProcesses implements Processes {
   }
 
   async orphans(): Promise<readonly Orphans[]> {
+    await this.#keepOwned();
     const found: Orphans[] = [];
     for (const process of await this.#members(this.#owners)) {
       if (await this.isAlive(process)) continue;
@@ -122,8 +126,8 @@ export class RedisProcesses implements Processes {
     if (this.#isOwner) await this.#addOwner();
   }
 
-  /** Renews the lease and receives messages, once more if some arrive meanwhile. */
-  #look(): void {
+  /** Renews the lease and receives messages, again if more arrive in the meantime. */
+  #renewSoon(): void {
     if (this.#isStopped) return;
     this.#hasNews = true;
     this.#renewing ??= this.#renewAll().finally(() => (this.#renewing = undefined));
@@ -155,12 +159,27 @@ export class RedisProcesses implements Processes {
   }
 
   /**
-   * The process was suspended for longer than the lease: others may have closed our streams meanwhile, so our appends
-   * will fail.
+   * Takes a new lease after this process was suspended for longer than the old one. Others may have closed our
+   * streams in the meantime, so our appends will fail.
    */
   async #rejoin(): Promise<void> {
     this.#options.logger.warn({}, 'the lease of this process expired');
     if (!this.#isStopped) await this.#join();
+  }
+
+  /** Restarts the TTL of the sets that name this process and its streams, which otherwise only a change does. */
+  async #keepOwned(): Promise<void> {
+    const now = performance.now();
+    if (!this.#isOwner || now < this.#keepAt) return;
+    const { use, ttlSeconds } = this.#options;
+    this.#keepAt = now + keepIntervalMs(ttlSeconds);
+    const { keep } = use().processes;
+    await use().run(keep, [this.#owners], [this.#ttl, this.id]);
+    await use().run(keep, [this.#keys(this.id).owned], [this.#ttl]);
+  }
+
+  get #ttl(): string {
+    return String(Math.ceil(this.#options.ttlSeconds * 1_000));
   }
 
   get #owners(): string {
@@ -177,8 +196,8 @@ export class RedisProcesses implements Processes {
   }
 
   async #add(set: string, member: string): Promise<void> {
-    const { use, ttlSeconds } = this.#options;
-    await use().run(use().processes.add, [set], [String(Math.ceil(ttlSeconds * 1_000)), member]);
+    const { use } = this.#options;
+    await use().run(use().processes.add, [set], [this.#ttl, member]);
   }
 
   async #remove(set: string, members: readonly string[]): Promise<void> {

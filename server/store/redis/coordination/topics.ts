@@ -1,3 +1,4 @@
+import { raceSignal } from '../../../shared/race-signal.ts';
 import type { Connection } from '../connection.ts';
 
 /** Waits for notifications on Redis channels. Messages may get lost; then all watchers check the state themselves. */
@@ -39,24 +40,17 @@ export class Topics {
    */
   async until(channel: string, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    let onAbort: () => void = () => undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => reject(signal.reason as Error);
-      signal.addEventListener('abort', onAbort);
-    });
     let wake: () => void = () => undefined;
     const listening = this.listen(channel, () => wake());
     try {
-      await Promise.race([listening, aborted]);
+      await raceSignal(listening, signal);
       for (;;) {
         // Subscribes before it checks, so that a change between the two is not missed.
         const news = new Promise<void>((resolve) => (wake = resolve));
-        if (await Promise.race([isOver(), aborted])) return;
-        await Promise.race([news, aborted]);
+        if (await raceSignal(isOver(), signal)) return;
+        await raceSignal(news, signal);
       }
     } finally {
-      signal.removeEventListener('abort', onAbort);
-      aborted.catch(() => undefined);
       listening.then((stop) => stop()).catch(() => undefined);
     }
   }

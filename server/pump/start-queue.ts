@@ -2,7 +2,7 @@
  * Admits at most one new stream per event-loop turn, so that a burst of creates does not stall streams in progress
  * (each costs about 1 ms).
  */
-export class Turns {
+export class StartQueue {
   readonly #queue: (() => void)[] = [];
   /** True if a stream was admitted in this event-loop turn. */
   #isTaken = false;

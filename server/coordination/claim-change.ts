@@ -1,20 +1,20 @@
 import type { Claim, ClaimState } from './types.ts';
 
 /**
- * One change of a key. Each names the holder that its writer saw, and has no effect on any other holder. Changes of one
- * key are ordered, so of several takers that saw the same holder the first one gets the key.
+ * One change of a claim. `of` is the token of the holder that the writer saw: the change has no effect on any other
+ * holder. Changes of one key are ordered, so if several writers saw the same holder, the first one gets the key.
  */
-export type ClaimEntry =
+export type ClaimChange =
   | { readonly of: string; readonly state: 'kept' | 'freed' }
   | { readonly of: string; readonly state: 'aborted'; readonly at: number }
   | {
       readonly of: string;
       readonly state: 'taken';
-      /** State of the holder that the taker saw. */
+      /** State of the holder that the writer saw. */
       readonly seen?: ClaimState;
-      /** The token. Version 0.1 named it so. */
+      /** Token of the new holder. The name of the field dates from version 0.1. */
       readonly streamId: string;
-      /** The process. */
+      /** Process of the new holder. The name of the field dates from version 0.1. */
       readonly owner: string;
       readonly fingerprint: string;
       /** Set if an abort takes the key. */
@@ -22,7 +22,7 @@ export type ClaimEntry =
     };
 
 /** Returns the claim after one more change. A change of another holder, or an unknown one, changes nothing. */
-export function applyEntry(claim: Claim, entry: ClaimEntry | undefined): Claim {
+export function applyChange(claim: Claim, entry: ClaimChange | undefined): Claim {
   if (entry?.of !== claim.token) return claim;
   switch (entry.state) {
     case 'taken': {
@@ -43,7 +43,7 @@ export function applyEntry(claim: Claim, entry: ClaimEntry | undefined): Claim {
 }
 
 /** Returns the change that replaces the holder `instead` with `claim`. */
-export function takenEntry(instead: Claim, claim: Claim): ClaimEntry {
+export function takenChange(instead: Claim, claim: Claim): ClaimChange {
   const { token, process, fingerprint, state, abortedAt } = claim;
   const aborted = state === 'aborted' && { abortedAt };
   const seen = { of: instead.token, seen: instead.state };
@@ -51,6 +51,6 @@ export function takenEntry(instead: Claim, claim: Claim): ClaimEntry {
 }
 
 /** Returns the change of a holder's state. */
-export function markEntry(of: string, state: 'kept' | 'freed' | 'aborted'): ClaimEntry {
+export function markChange(of: string, state: 'kept' | 'freed' | 'aborted'): ClaimChange {
   return state === 'aborted' ? { of, state, at: Date.now() } : { of, state };
 }

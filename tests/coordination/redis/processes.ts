@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import * as vitest from 'vitest';
+import { silentLogger } from '../../../server/shared/logger.ts';
+import { redisStore, type RedisClientOptions, type StreamStore } from '../../../server/store/redis/index.ts';
+import type { CoordinationFactory } from '../../../server/testing/coordinator/support.ts';
+
+/**
+ * Returns processes that share one Redis for the whole suite. Each group of tests has keys of its own.
+ *
+ * The suite waits 45 s for leases to expire, so each variant has a test file: the waits of several files overlap.
+ */
+export function processesOn(
+  start: () => Promise<{ url: string; stop(): Promise<void> }>,
+  client?: (url: string) => RedisClientOptions['client'],
+): CoordinationFactory {
+  let redis: Awaited<ReturnType<typeof start>> | undefined;
+  vitest.beforeAll(async () => void (redis = await start()));
+  vitest.afterAll(() => redis?.stop());
+  return async (ttlSeconds) => {
+    const keyPrefix = `test-${randomUUID()}:`;
+    const stores = new Set<StreamStore>();
+    const disposeAll = async () => {
+      for (const store of stores) await store.dispose();
+      stores.clear();
+    };
+    return {
+      async join() {
+        const store = redisStore(
+          client ? { client: client(redis!.url), keyPrefix } : { url: redis!.url, keyPrefix },
+        );
+        stores.add(store);
+        const coordinator = store.coordinate!({ logger: silentLogger, ttlSeconds });
+        await store.open();
+        return { coordinator, kill: () => store.dispose() };
+      },
+      restart: disposeAll,
+      dispose: disposeAll,
+    };
+  };
+}

@@ -1,0 +1,13 @@
+import * as vitest from 'vitest';
+import { describeCoordinator } from '../../../server/testing/coordinator/index.ts';
+import { needs } from '../../requirements.ts';
+import { startRedis } from '../../store/redis/servers.ts';
+import { processesOn } from './processes.ts';
+
+needs('redis-server')('on one redis-server', () => {
+  describeCoordinator(
+    vitest,
+    'the Redis coordinator',
+    processesOn(() => startRedis({}, 'redis-server')),
+  );
+});

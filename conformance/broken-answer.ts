@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Context } from './context.ts';
+import type { TestTools } from './test-tools.ts';
 import type { Upstream, UpstreamExchange } from './stand-in.ts';
 import type { Stream } from './stream.ts';
 
@@ -14,12 +14,14 @@ export interface BrokenAnswer {
 export interface BrokenAnswerOptions {
   /** Sends the beginning of the answer. Default: three events and a part of the fourth one, then the connection closes. */
   readonly first?: (res: ServerResponse) => void;
-  /** Answers the n-th later request (from 0) and returns true, or leaves it to the provider. */
+  /** Responds to the n-th later request (from 0) and returns true, or returns false to let the provider respond. */
   readonly next?: (exchange: UpstreamExchange, index: number) => boolean;
 }
 
-/** An answer of the OpenAI Responses API in background mode, whose first connection breaks. */
-export function brokenAnswer(t: Context, { first = breaks, next }: BrokenAnswerOptions = {}): BrokenAnswer {
+/**
+ * Adds an upstream that sends an answer of the OpenAI Responses API in background mode. Its first connection breaks.
+ */
+export function brokenAnswer(t: TestTools, { first = breaks, next }: BrokenAnswerOptions = {}): BrokenAnswer {
   let later = 0;
   const upstream = t.upstream((exchange) => {
     const { request, res } = exchange;
@@ -47,7 +49,7 @@ function breaks(res: ServerResponse): void {
   res.write(events(0, 3) + events(3, 4).slice(0, 20), () => res.socket?.end());
 }
 
-/** Events from `start` to before `end`, with padding that is new each time. */
+/** Returns the events from `start` up to, but not including, `end`, with random padding. */
 export function events(start: number, end: number): string {
   return Array.from({ length: end - start }, (_, i) => {
     const number = start + i;

@@ -1,4 +1,4 @@
-import type { Context } from './context.ts';
+import type { TestTools } from './test-tools.ts';
 import type { Extension, SectionName } from './types.ts';
 
 export interface TestOptions {
@@ -14,7 +14,7 @@ export interface TestOptions {
 export interface ConformanceTest extends TestOptions {
   readonly title: string;
   readonly requirements: readonly string[];
-  readonly run: (t: Context) => Promise<void>;
+  readonly run: (t: TestTools) => Promise<void>;
 }
 
 export interface Section {
@@ -28,7 +28,7 @@ const REQUIREMENT = /\[([A-Z]+-\d+)\]/g;
 /** @param title begins with the ids of the tested requirements: `[READ-3][READ-4] …`. */
 export function test(
   title: string,
-  run: (t: Context) => Promise<void>,
+  run: (t: TestTools) => Promise<void>,
   options: TestOptions = {},
 ): ConformanceTest {
   const requirements = [...title.matchAll(REQUIREMENT)].map(([, id = '']) => id);

@@ -1,37 +1,37 @@
 import assert from 'node:assert/strict';
 import { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
-import type { Answer } from './http-client.ts';
+import type { TestResponse } from './http-client.ts';
 
 /** Asserts that the response is this error, in the common format. Returns its message. */
-export async function expectError(answer: Answer, code: ErrorCode): Promise<string> {
-  const text = await answer.text();
+export async function expectError(response: TestResponse, code: ErrorCode): Promise<string> {
+  const text = await response.text();
   assert.equal(
-    answer.status,
+    response.status,
     ERROR_STATUS[code],
-    `wanted ${ERROR_STATUS[code]} ${code}, got ${shown(answer, text)}`,
+    `wanted ${ERROR_STATUS[code]} ${code}, got ${shown(response, text)}`,
   );
   const { error } = parse(text) as { error?: { code?: unknown; message?: unknown } };
-  assert.equal(error?.code, code, `wanted ${code}, got ${shown(answer, text)}`);
+  assert.equal(error?.code, code, `wanted ${code}, got ${shown(response, text)}`);
   assert.equal(typeof error.message, 'string', 'the error has no message');
-  assert.match(answer.header('content-type') ?? '', /^application\/json\b/);
+  assert.match(response.header('content-type') ?? '', /^application\/json\b/);
   return error.message as string;
 }
 
 /** Asserts the status. A failure shows the body. */
-export async function expectStatus(answer: Answer, status: number): Promise<void> {
-  if (answer.status === status) return;
-  assert.fail(`wanted ${status}, got ${shown(answer, await answer.text())}`);
+export async function expectStatus(response: TestResponse, status: number): Promise<void> {
+  if (response.status === status) return;
+  assert.fail(`wanted ${status}, got ${shown(response, await response.text())}`);
 }
 
 /** Asserts that a find by name found no stream (FIND-2). */
-export async function expectNotFound(answer: Answer): Promise<void> {
-  await expectStatus(answer, 204);
-  assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
-  assert.equal(answer.header('location'), undefined);
+export async function expectNotFound(response: TestResponse): Promise<void> {
+  await expectStatus(response, 204);
+  assert.match(response.header('cache-control') ?? '', /\bno-store\b/);
+  assert.equal(response.header('location'), undefined);
 }
 
-function shown(answer: Answer, text: string): string {
-  return `${answer.status} ${text.slice(0, 300)}`;
+function shown(response: TestResponse, text: string): string {
+  return `${response.status} ${text.slice(0, 300)}`;
 }
 
 function parse(text: string): object {

@@ -18,8 +18,8 @@ export interface RequestInit {
   readonly signal?: AbortSignal;
 }
 
-/** A response as it was received: not decoded, and without following redirects. */
-export class Answer {
+/** A response as it was received: neither decoded nor redirected. */
+export class TestResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly message: IncomingMessage;
@@ -73,7 +73,7 @@ export class HttpClient {
   };
   readonly #sockets = new Set<Socket>();
 
-  send(url: string | URL, init: RequestInit = {}): Promise<Answer> {
+  send(url: string | URL, init: RequestInit = {}): Promise<TestResponse> {
     const target = new URL(url);
     const secure = target.protocol === 'https:';
     return new Promise((resolve, reject) => {
@@ -89,7 +89,7 @@ export class HttpClient {
       outgoing.once('response', (message) => {
         // Later failures are reported by reading the body, if a test reads it.
         message.on('error', () => undefined);
-        resolve(new Answer(message));
+        resolve(new TestResponse(message));
       });
       // With a string body, node:http writes the headers in the encoding of the body, which changes bytes outside
       // ASCII.

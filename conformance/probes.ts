@@ -12,14 +12,26 @@ import {
   UPSTREAM_OUTCOME,
   UPSTREAM_RECOVERIES,
 } from '../protocol/headers.ts';
-import { ACTION, ACTION_ABORT, AS, AS_UPSTREAM, KEY, SCOPE, SCOPE_READ } from '../protocol/query.ts';
+import {
+  ACTION,
+  ACTION_ABORT,
+  AS,
+  AS_UPSTREAM,
+  EVENTS,
+  EVENTS_COMPACT,
+  KEY,
+  LIVE,
+  LIVE_SSE,
+  SCOPE,
+  SCOPE_READ,
+} from '../protocol/query.ts';
 import { randomUUID } from 'node:crypto';
 import { brokenAnswer } from './broken-answer.ts';
-import type { Context } from './context.ts';
+import type { TestTools } from './test-tools.ts';
 import { serviceToken } from './tokens.ts';
 import { EXTENSIONS, type Extension } from './types.ts';
 
-export type Probe = (t: Context) => Promise<boolean>;
+export type Probe = (t: TestTools) => Promise<boolean>;
 
 /** One or two harmless requests whose responses show that the server has the extension. */
 const PROBES: Record<Extension, Probe> = {
@@ -39,16 +51,21 @@ const PROBES: Record<Extension, Probe> = {
     return (await t.service(url, { method: 'PATCH', headers })).status === 204;
   },
   prefer: async (t) => {
-    const answer = await t.create(t.reply('probe'), { headers: { [PREFER]: RETURN_REPRESENTATION } });
-    return answer.header(PREFERENCE_APPLIED) !== undefined;
+    const response = await t.create(t.reply('probe'), { headers: { [PREFER]: RETURN_REPRESENTATION } });
+    return response.header(PREFERENCE_APPLIED) !== undefined;
+  },
+  'compact-events': async (t) => {
+    const stream = await t.start(t.reply('probe'));
+    const response = await stream.read({ [LIVE]: LIVE_SSE, [EVENTS]: EVENTS_COMPACT });
+    return /^data: ?probe$/m.test(String(await response.bytes()));
   },
   [PREFER_UPSTREAM_STATUS]: async (t) => {
     const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
     return (await t.create(t.reply('probe', { status: 429 }), { headers })).status === 429;
   },
   [RESPOND_ASYNC]: async (t) => {
-    const answer = await t.create(t.reply('probe'), { headers: { [PREFER]: RESPOND_ASYNC } });
-    return answer.status === 202;
+    const response = await t.create(t.reply('probe'), { headers: { [PREFER]: RESPOND_ASYNC } });
+    return response.status === 202;
   },
   'upstream-head': async (t) => (await t.create(t.reply('probe'))).header(UPSTREAM_HEADERS) !== undefined,
   recovery: async (t) => {
@@ -65,6 +82,11 @@ const PROBES: Record<Extension, Probe> = {
     const name = randomUUID();
     await t.create(t.reply('probe'), { headers: { [STREAM_KEY]: name } });
     return (await t.service(new URL(`${t.base}?${KEY}=${name}`))).status === 200;
+  },
+  follow: async (t) => {
+    const response = await t.service(new URL(`${t.base}?${KEY}=${randomUUID()}&${LIVE}=${LIVE_SSE}`));
+    response.message.destroy();
+    return response.header('content-type')?.startsWith('text/event-stream') === true;
   },
   // A server that does not know the parameter ignores it.
   scope: async (t) => {

@@ -1,5 +1,5 @@
 import { ERROR_STATUS } from '../protocol/errors.ts';
-import { Context, Skipped, type Environment } from './context.ts';
+import { TestTools, Skipped, type Environment } from './test-tools.ts';
 import type { ConformanceTest } from './define.ts';
 import { findExtensions } from './probes.ts';
 import { SECTIONS } from './sections/index.ts';
@@ -13,7 +13,7 @@ import {
   type TestResult,
 } from './types.ts';
 
-/** Time limit of a test in milliseconds, also on a busy machine. Slow tests have a longer one. */
+/** Time limit of a test in milliseconds, long enough for a busy machine. Slow tests have a longer one. */
 const LIMIT_MS = 30_000;
 const SLOW_LIMIT_MS = 90_000;
 const CLEAN_UP_MS = 5_000;
@@ -23,7 +23,10 @@ interface Planned {
   readonly test: ConformanceTest;
 }
 
-/** The target cannot be tested: it is not reachable, the secret is wrong, or it cannot reach the suite's upstreams. */
+/**
+ * Thrown if the target cannot be tested: it is not reachable, the secret is wrong, or it cannot reach the suite's
+ * upstreams.
+ */
 export class TargetError extends Error {
   override readonly name = 'TargetError';
 }
@@ -49,7 +52,7 @@ export function listProxyConformance(
 export async function runProxyConformance(target: ProxyTarget): Promise<ConformanceResult> {
   const { upstreamHost = '127.0.0.1', concurrency = 8, signal, onResult, secret, signUrl } = target;
   const base = baseOf(target.url);
-  const begun = performance.now();
+  const startedAt = performance.now();
   const standIn = await StandIn.listen(upstreamHost);
   try {
     const environment: Environment = { base, secret, standIn, ...(signUrl && { signUrl }) };
@@ -58,7 +61,7 @@ export async function runProxyConformance(target: ProxyTarget): Promise<Conforma
     const planned = plan(target.only);
     const results = new Map<Planned, TestResult>();
     const runOne = async (each: Planned): Promise<void> => {
-      const result = await runTest(each, environment, extensions, target, signal);
+      const result = await runTest(each, { environment, extensions, target, signal });
       results.set(each, result);
       onResult?.(result);
     };
@@ -77,7 +80,7 @@ export async function runProxyConformance(target: ProxyTarget): Promise<Conforma
       passed: count('passed'),
       failed: count('failed'),
       skipped: count('skipped'),
-      milliseconds: performance.now() - begun,
+      milliseconds: performance.now() - startedAt,
       tests,
     };
   } finally {
@@ -106,7 +109,7 @@ function baseOf(text: string): string {
 }
 
 async function checkTarget(environment: Environment): Promise<void> {
-  const t = new Context(environment, AbortSignal.timeout(LIMIT_MS));
+  const t = new TestTools(environment, AbortSignal.timeout(LIMIT_MS));
   try {
     const upstream = t.reply('ok');
     const { status } = await t.create(upstream).catch((cause: unknown) => {
@@ -116,9 +119,9 @@ async function checkTarget(environment: Environment): Promise<void> {
     const { host, origin } = new URL(upstream.url);
     const hints: Record<number, string> = {
       401: 'it refuses the secret',
-      [ERROR_STATUS.UPSTREAM_NOT_ALLOWED]: `its allowlist has to let ${origin.replace(/\d+$/, '*')}/** through`,
+      [ERROR_STATUS.UPSTREAM_NOT_ALLOWED]: `its allowlist must cover ${origin.replace(/\d+$/, '*')}/**`,
       404: 'there is no proxy under this path',
-      502: `it does not reach the suite's upstream at ${host}; upstreamHost says by which name it would`,
+      502: `it cannot reach the suite's upstream at ${host}. Set upstreamHost to the name by which it can`,
     };
     throw new TargetError(
       `${environment.base} creates no stream (${status}): ${hints[status] ?? 'it must respond 201'}`,
@@ -134,7 +137,7 @@ async function extensionsOf(target: ProxyTarget, environment: Environment): Prom
   if (extensions === false) return new Set();
   if (extensions) return new Set(extensions);
   return findExtensions(async (probe) => {
-    const t = new Context(environment, AbortSignal.timeout(LIMIT_MS));
+    const t = new TestTools(environment, AbortSignal.timeout(LIMIT_MS));
     try {
       return await probe(t);
     } finally {
@@ -143,31 +146,36 @@ async function extensionsOf(target: ProxyTarget, environment: Environment): Prom
   });
 }
 
+interface Run {
+  readonly environment: Environment;
+  /** Extensions that the server has. */
+  readonly extensions: ReadonlySet<Extension>;
+  readonly target: ProxyTarget;
+  readonly signal: AbortSignal | undefined;
+}
+
 async function runTest(
   { section, test }: Planned,
-  environment: Environment,
-  extensions: ReadonlySet<Extension>,
-  target: ProxyTarget,
-  signal: AbortSignal | undefined,
+  { environment, extensions, target, signal }: Run,
 ): Promise<TestResult> {
   const { title, requirements } = test;
   const identity = { section, title, requirements };
   if (signal?.aborted)
-    return { ...identity, status: 'skipped', reason: 'the run was ended', milliseconds: 0 };
+    return { ...identity, status: 'skipped', reason: 'the run was canceled', milliseconds: 0 };
   const lacking = (test.needs ?? []).filter((extension) => !extensions.has(extension));
   if (lacking.length > 0) {
     const verdict = target.extensions === undefined ? 'the server does not have' : 'not asked for';
     const reason = `${verdict}: ${lacking.join(', ')} (an extension)`;
     return { ...identity, status: 'skipped', reason, milliseconds: 0 };
   }
-  const begun = performance.now();
+  const startedAt = performance.now();
   const limitMs = test.slow ? SLOW_LIMIT_MS : LIMIT_MS;
   const limit = AbortSignal.timeout(limitMs);
   const over = signal ? AbortSignal.any([limit, signal]) : limit;
-  const t = new Context(environment, over);
+  const t = new TestTools(environment, over);
   const outcome = await attempt(() => Promise.race([test.run(t), rejectOn(over, limitMs)]));
   await t.dispose(AbortSignal.timeout(CLEAN_UP_MS));
-  return { ...identity, ...outcome, milliseconds: performance.now() - begun };
+  return { ...identity, ...outcome, milliseconds: performance.now() - startedAt };
 }
 
 async function attempt(run: () => Promise<void>): Promise<Pick<TestResult, 'status' | 'reason' | 'error'>> {

@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
 import { createParser } from 'eventsource-parser';
-import { CONTROL_EVENT, DATA_EVENT, parseControlEvent, type ControlEvent } from '../protocol/control.ts';
+import {
+  BASE64_EVENT,
+  CONTROL_EVENT,
+  DATA_EVENT,
+  parseControlEvent,
+  type ControlEvent,
+} from '../protocol/control.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
-import type { Answer } from './http-client.ts';
+import type { TestResponse } from './http-client.ts';
 
 export type SseEvent =
   | { readonly kind: 'data'; readonly bytes: Buffer }
+  | {
+      readonly kind: 'compact';
+      readonly bytes: Buffer;
+      readonly isText: boolean;
+      /** Offset after the bytes. */
+      readonly id: string;
+    }
   | {
       readonly kind: 'control';
       readonly control: ControlEvent;
@@ -16,15 +29,18 @@ export type SseEvent =
 
 /** Reads an SSE response event by event. */
 export class SseReader {
-  readonly answer: Answer;
+  readonly response: TestResponse;
   /** Bytes of the stream in all events so far. */
   bytes = Buffer.alloc(0);
   /** The last control event so far. */
   control: ControlEvent | undefined;
+  readonly #isCompact: boolean;
   readonly #events: AsyncGenerator<SseEvent>;
 
-  constructor(answer: Answer) {
-    this.answer = answer;
+  /** @param isCompact true if the request asked for compact events. */
+  constructor(response: TestResponse, isCompact = false) {
+    this.response = response;
+    this.#isCompact = isCompact;
     this.#events = this.#read();
   }
 
@@ -33,7 +49,7 @@ export class SseReader {
     const result: IteratorResult<SseEvent, unknown> = await this.#events.next();
     if (result.done) return undefined;
     const event = result.value;
-    if (event.kind === 'data') this.bytes = Buffer.concat([this.bytes, event.bytes]);
+    if ('bytes' in event) this.bytes = Buffer.concat([this.bytes, event.bytes]);
     if (event.kind === 'control') this.control = event.control;
     return event;
   }
@@ -59,7 +75,7 @@ export class SseReader {
 
   /**
    * Reads to the end of the response.
-   * @returns the control events on the way.
+   * @returns all control events that were read.
    */
   async toEnd(): Promise<ControlEvent[]> {
     const controls: ControlEvent[] = [];
@@ -72,7 +88,7 @@ export class SseReader {
 
   /** Disconnects. */
   close(): void {
-    this.answer.message.destroy();
+    this.response.message.destroy();
   }
 
   async *#read(): AsyncGenerator<SseEvent> {
@@ -82,21 +98,27 @@ export class SseReader {
       onComment: (text) => void ready.push({ kind: 'comment', text }),
     });
     const decoder = new TextDecoder();
-    for await (const chunk of this.answer.message) {
+    for await (const chunk of this.response.message) {
       parser.feed(decoder.decode(chunk as Buffer, { stream: true }));
       yield* ready.splice(0);
     }
   }
 
   #eventOf(name: string | undefined, data: string, id: string | undefined): SseEvent {
+    if (this.#isCompact && name !== CONTROL_EVENT) {
+      assert.ok(name === undefined || name === BASE64_EVENT, `a compact read holds an event called ${name}`);
+      assert.ok(id, 'a compact event has no id');
+      const isText = name === undefined;
+      return { kind: 'compact', bytes: Buffer.from(data, isText ? 'utf8' : 'base64'), isText, id };
+    }
     if (name === DATA_EVENT) {
-      const base64 = this.answer.header(STREAM_SSE_DATA_ENCODING) === 'base64';
+      const base64 = this.response.header(STREAM_SSE_DATA_ENCODING) === 'base64';
       const bytes = base64 ? Buffer.from(data.replace(/[\r\n]/g, ''), 'base64') : Buffer.from(data);
       return { kind: 'data', bytes };
     }
-    assert.equal(name, CONTROL_EVENT, `a live read holds an event called ${name}`);
+    assert.equal(name, CONTROL_EVENT, `a live read contains an event called ${name}`);
     const control = parseControlEvent(data);
-    assert.ok(control, `a control event holds ${data}`);
+    assert.ok(control, `a control event contains ${data}`);
     return { kind: 'control', control, json: JSON.parse(data) as Record<string, unknown>, id };
   }
 }

@@ -48,7 +48,7 @@ export class StandIn {
     this.#servers = servers;
     this.#origin = origin;
     for (const server of servers) {
-      server.on('request', (req, res) => void this.#answer(req, res));
+      server.on('request', (req, res) => void this.#response(req, res));
       server.on('connection', (socket) => {
         this.#sockets.add(socket);
         socket.once('close', () => this.#sockets.delete(socket));
@@ -98,7 +98,7 @@ export class StandIn {
     await Promise.all(this.#servers.map((server) => once(server.close(), 'close')));
   }
 
-  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #response(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const abandoned = new Promise<void>((resolve) => {
       res.once('close', () => {
         if (!res.writableFinished) resolve();

@@ -3,6 +3,8 @@ import { STREAM_CLOSED, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../protoco
 import {
   ACTION,
   ACTION_ABORT,
+  EVENTS,
+  EVENTS_COMPACT,
   LIVE,
   LIVE_LONG_POLL,
   LIVE_SSE,
@@ -10,7 +12,7 @@ import {
   OFFSET_START,
 } from '../protocol/query.ts';
 import { expectStatus } from './expect.ts';
-import { quiet, type Answer, type RequestHeaders, type RequestInit } from './http-client.ts';
+import { quiet, type TestResponse, type RequestHeaders, type RequestInit } from './http-client.ts';
 import { SseReader } from './sse-reader.ts';
 
 export type Params = Readonly<Record<string, string>>;
@@ -21,16 +23,16 @@ export interface Gathered {
   /** Offset of the next read. */
   readonly offset: string;
   /** The last response. */
-  readonly last: Answer;
+  readonly last: TestResponse;
 }
 
-/** Sends the requests of a stream: a part of `Context`. */
+/** Sends the requests of a stream. `TestTools` implements it. */
 export interface StreamSender {
-  /** URL of the mount, without a slash at its end. */
+  /** URL of the mount, without a trailing slash. */
   readonly base: string;
-  send(url: URL, init: RequestInit): Promise<Answer>;
+  send(url: URL, init: RequestInit): Promise<TestResponse>;
   /** Sends a request with the service secret. */
-  service(url: string, init: RequestInit): Promise<Answer>;
+  service(url: string, init: RequestInit): Promise<TestResponse>;
 }
 
 /** A stream under test, identified by its signed URL. */
@@ -53,11 +55,11 @@ export class Stream {
     return url;
   }
 
-  read(params: Params = {}, headers: RequestHeaders = {}): Promise<Answer> {
+  read(params: Params = {}, headers: RequestHeaders = {}): Promise<TestResponse> {
     return this.#sender.send(this.at(params), { headers });
   }
 
-  poll(offset: string, params: Params = {}): Promise<Answer> {
+  poll(offset: string, params: Params = {}): Promise<TestResponse> {
     return this.read({ [OFFSET]: offset, [LIVE]: LIVE_LONG_POLL, ...params });
   }
 
@@ -66,9 +68,9 @@ export class Stream {
   }
 
   async #live(offset: string, params: Params): Promise<SseReader> {
-    const answer = await this.read({ [OFFSET]: offset, [LIVE]: LIVE_SSE, ...params });
-    await expectStatus(answer, 200);
-    return new SseReader(answer);
+    const response = await this.read({ [OFFSET]: offset, [LIVE]: LIVE_SSE, ...params });
+    await expectStatus(response, 200);
+    return new SseReader(response, params[EVENTS] === EVENTS_COMPACT);
   }
 
   /** Sends catch-up reads until the tail. */
@@ -78,7 +80,7 @@ export class Stream {
 
   /** Sends long-polls until this number of bytes has arrived. */
   until(count: number): Promise<Gathered> {
-    const enough = (last: Answer, size: number): boolean => {
+    const enough = (last: TestResponse, size: number): boolean => {
       assert.ok(size >= count || last.header(STREAM_CLOSED) === undefined, `closed after ${size} bytes`);
       return size >= count;
     };
@@ -87,14 +89,14 @@ export class Stream {
 
   /** Sends long-polls until the stream is closed. */
   closed(): Promise<Gathered> {
-    const isClosed = (last: Answer) => last.header(STREAM_CLOSED) === 'true';
+    const isClosed = (last: TestResponse) => last.header(STREAM_CLOSED) === 'true';
     return quiet(this.#gather({ [LIVE]: LIVE_LONG_POLL }, OFFSET_START, isClosed));
   }
 
   async #gather(
     params: Params,
     from: string,
-    enough: (last: Answer, size: number) => boolean,
+    enough: (last: TestResponse, size: number) => boolean,
   ): Promise<Gathered> {
     let bytes = Buffer.alloc(0);
     let offset = from;
@@ -102,20 +104,20 @@ export class Stream {
       const last = await this.read({ ...params, [OFFSET]: offset });
       if (last.status !== 204) await expectStatus(last, 200);
       bytes = Buffer.concat([bytes, await last.bytes()]);
-      offset = last.header(STREAM_NEXT_OFFSET) ?? assert.fail(`an answer without ${STREAM_NEXT_OFFSET}`);
+      offset = last.header(STREAM_NEXT_OFFSET) ?? assert.fail(`a response without ${STREAM_NEXT_OFFSET}`);
       if (enough(last, bytes.length)) return { bytes, offset, last };
     }
   }
 
-  head(): Promise<Answer> {
+  head(): Promise<TestResponse> {
     return this.#sender.service(this.id, { method: 'HEAD' });
   }
 
-  abort(): Promise<Answer> {
+  abort(): Promise<TestResponse> {
     return this.#sender.send(this.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH' });
   }
 
-  remove(): Promise<Answer> {
+  remove(): Promise<TestResponse> {
     return this.#sender.service(this.id, { method: 'DELETE' });
   }
 }

@@ -6,6 +6,7 @@ export const EXTENSIONS = [
   'idempotency',
   'abort-by-key',
   'prefer',
+  'compact-events',
   PREFER_UPSTREAM_STATUS,
   RESPOND_ASYNC,
   'upstream-head',
@@ -13,6 +14,7 @@ export const EXTENSIONS = [
   'completeness',
   'unread',
   'find',
+  'follow',
   'scope',
   'as-upstream',
   'tokens',
@@ -40,12 +42,14 @@ export const SECTION_NAMES = [
   'idempotency',
   'abort-by-key',
   'prefer',
+  'compact-events',
   'respond-async',
   'upstream-head',
   'recovery',
   'completeness',
   'unread',
   'find',
+  'follow',
   'scope',
   'as-upstream',
   'tokens',
@@ -54,7 +58,10 @@ export const SECTION_NAMES = [
 /** Name of a section of the suite. */
 export type SectionName = (typeof SECTION_NAMES)[number];
 
-/** Creates a signed URL of a stream with the secret of the server under test. */
+/**
+ * Creates a signed URL of a stream with the secret of the server under test.
+ * @param options id of the stream, path of the mount, and how long and for what the URL is valid.
+ */
 export type SignUrl = (options: {
   readonly streamId: string;
   /** Path of the mount, such as `/v1/proxy`. */
@@ -96,7 +103,10 @@ export interface ProxyTarget {
   signUrl?: SignUrl;
   /** Ends the run. The remaining tests are skipped. */
   signal?: AbortSignal;
-  /** Called with the result of each test when it ends. */
+  /**
+   * Called with the result of each test when it ends.
+   * @param result title, result and duration of the test.
+   */
   onResult?: (result: TestResult) => void;
 }
 

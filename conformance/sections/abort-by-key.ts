@@ -7,10 +7,10 @@ import {
   UPSTREAM_OUTCOME,
 } from '../../protocol/headers.ts';
 import { ACTION, ACTION_ABORT } from '../../protocol/query.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectError, expectStatus } from '../expect.ts';
-import type { Answer } from '../http-client.ts';
+import type { TestResponse } from '../http-client.ts';
 import { serviceToken } from '../tokens.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -18,12 +18,12 @@ type Headers = Readonly<Record<string, string>>;
 const byKey = (key: string = randomUUID()): Headers => ({ [IDEMPOTENCY_KEY]: key });
 const byName = (name: string = randomUUID()): Headers => ({ [STREAM_KEY]: name });
 
-function abort(t: Context, headers: Headers, query = `?${ACTION}=${ACTION_ABORT}`): Promise<Answer> {
+function abort(t: TestTools, headers: Headers, query = `?${ACTION}=${ACTION_ABORT}`): Promise<TestResponse> {
   return t.service(new URL(`${t.base}${query}`), { method: 'PATCH', headers });
 }
 
 /** Aborts a create whose upstream has not responded, and checks all responses and the upstream. */
-async function abortPending(t: Context, headers: Headers): Promise<void> {
+async function abortPending(t: TestTools, headers: Headers): Promise<void> {
   const feed = t.feed({ held: true });
   const create = t.create(feed, { headers });
   await feed.request();

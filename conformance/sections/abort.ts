@@ -11,8 +11,8 @@ export const abort = section('abort', [
     const stream = await t.start(feed);
     await feed.send('half an ans');
     await stream.until(11);
-    const answer = await stream.abort();
-    assert.equal(answer.status, 204);
+    const response = await stream.abort();
+    assert.equal(response.status, 204);
     await feed.abandoned;
     const { bytes, last } = await stream.closed();
     expectBytes(bytes, 'half an ans');
@@ -27,11 +27,11 @@ export const abort = section('abort', [
     assert.equal((await stream.closed()).bytes.length, 0);
   }),
 
-  test('[ABORT-2] is idempotent, also for a closed stream', async (t) => {
+  test('[ABORT-2] is idempotent, even for a closed stream', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
-    const answers = await Promise.all(Array.from({ length: 5 }, () => stream.abort()));
-    for (const answer of [...answers, await stream.abort()]) assert.equal(answer.status, 204);
+    const responses = await Promise.all(Array.from({ length: 5 }, () => stream.abort()));
+    for (const response of [...responses, await stream.abort()]) assert.equal(response.status, 204);
 
     const whole = await t.start(t.reply('whole'));
     await whole.closed();
@@ -63,7 +63,7 @@ export const abort = section('abort', [
     await stream.until(11);
   }),
 
-  test('[ABORT-6] rejects a request without a signature, also with the secret', async (t) => {
+  test('[ABORT-6] rejects a request without a signature, even with the secret', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const path = `${stream.id}?${ACTION}=${ACTION_ABORT}`;

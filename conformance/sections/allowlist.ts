@@ -57,8 +57,8 @@ export const allowlist = section('allowlist', [
   }),
 
   test('[URL-5] the error does not contain the allowlist', async (t) => {
-    const answer = await t.create('http://not-allowed.invalid/');
-    const message = await expectError(answer, 'UPSTREAM_NOT_ALLOWED');
+    const response = await t.create('http://not-allowed.invalid/');
+    const message = await expectError(response, 'UPSTREAM_NOT_ALLOWED');
     assert.ok(!message.includes(new URL(t.reply('x').url).hostname), message);
     await expectStatus(await t.create(t.reply('ok')), 201);
   }),

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../../protocol/headers.ts';
 import { AS, AS_UPSTREAM, LIVE, LIVE_SSE, OFFSET, OFFSET_START } from '../../protocol/query.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError, expectStatus } from '../expect.ts';
-import type { Answer, RequestHeaders } from '../http-client.ts';
+import type { TestResponse, RequestHeaders } from '../http-client.ts';
 import type { Stream } from '../stream.ts';
 
 const UPSTREAM = { [AS]: AS_UPSTREAM };
 
-async function finished(t: Context, bytes: string | Buffer, contentType: string): Promise<Stream> {
+async function finished(t: TestTools, bytes: string | Buffer, contentType: string): Promise<Stream> {
   const stream = await t.start(t.reply(bytes, { contentType }));
   await stream.closed();
   return stream;
 }
 
-const head = (t: Context, stream: Stream, headers: RequestHeaders = {}): Promise<Answer> =>
+const head = (t: TestTools, stream: Stream, headers: RequestHeaders = {}): Promise<TestResponse> =>
   t.send(stream.at(UPSTREAM), { method: 'HEAD', headers });
 
 export const asUpstream = section(
@@ -24,13 +24,13 @@ export const asUpstream = section(
     test('[READ-20] sends the whole body of a closed stream with its own type', async (t) => {
       const bytes = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(1_000_000, i)));
       const stream = await finished(t, bytes, 'audio/ogg; codecs=opus');
-      const answer = await stream.read(UPSTREAM);
-      await expectStatus(answer, 200);
-      assert.equal(answer.header('content-type'), 'audio/ogg; codecs=opus');
-      assert.equal(answer.header('content-length'), String(bytes.length));
-      assert.equal(answer.header('accept-ranges'), 'bytes');
-      assert.equal(answer.header(STREAM_CLOSED), 'true');
-      expectBytes(await answer.bytes(), bytes);
+      const response = await stream.read(UPSTREAM);
+      await expectStatus(response, 200);
+      assert.equal(response.header('content-type'), 'audio/ogg; codecs=opus');
+      assert.equal(response.header('content-length'), String(bytes.length));
+      assert.equal(response.header('accept-ranges'), 'bytes');
+      assert.equal(response.header(STREAM_CLOSED), 'true');
+      expectBytes(await response.bytes(), bytes);
     }),
 
     test('[READ-21][READ-22] sends types that browsers execute as an untyped download', async (t) => {
@@ -47,24 +47,24 @@ export const asUpstream = section(
       ];
       for (const type of types) {
         const stream = await finished(t, '<script>alert(1)</script>', type);
-        for (const answer of [await stream.read(UPSTREAM), await head(t, stream)]) {
-          await expectStatus(answer, 200);
-          assert.equal(answer.header('content-type'), 'application/octet-stream', type);
-          assert.match(answer.header('content-disposition') ?? '', /^attachment\b/);
-          assert.equal(answer.header('x-content-type-options'), 'nosniff');
-          assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), type);
+        for (const response of [await stream.read(UPSTREAM), await head(t, stream)]) {
+          await expectStatus(response, 200);
+          assert.equal(response.header('content-type'), 'application/octet-stream', type);
+          assert.match(response.header('content-disposition') ?? '', /^attachment\b/);
+          assert.equal(response.header('x-content-type-options'), 'nosniff');
+          assert.equal(response.header(UPSTREAM_CONTENT_TYPE), type);
         }
       }
     }),
 
     test('[READ-22] disables sniffing, and sandboxes the response as a document', async (t) => {
       for (const type of ['image/png', 'application/json', 'text/plain', 'text/event-stream', 'video/mp4']) {
-        const answer = await (await finished(t, '{}', type)).read(UPSTREAM);
-        assert.equal(answer.header('content-type'), type);
-        assert.equal(answer.header('x-content-type-options'), 'nosniff');
-        assert.match(answer.header('content-disposition') ?? '', /^inline\b/);
-        assert.match(answer.header('content-security-policy') ?? '', /\bsandbox\b/);
-        assert.match(answer.header('cache-control') ?? '', /\b(private|no-store)\b/);
+        const response = await (await finished(t, '{}', type)).read(UPSTREAM);
+        assert.equal(response.header('content-type'), type);
+        assert.equal(response.header('x-content-type-options'), 'nosniff');
+        assert.match(response.header('content-disposition') ?? '', /^inline\b/);
+        assert.match(response.header('content-security-policy') ?? '', /\bsandbox\b/);
+        assert.match(response.header('cache-control') ?? '', /\b(private|no-store)\b/);
       }
     }),
 
@@ -78,21 +78,21 @@ export const asUpstream = section(
         ['bytes=5-999', '56789', 'bytes 5-9/10'],
       ] as const;
       for (const [range, bytes, contentRange] of cases) {
-        const answer = await stream.read(UPSTREAM, { Range: range });
-        assert.equal(answer.status, 206, range);
-        assert.equal(answer.header('content-range'), contentRange);
-        assert.equal(answer.header('content-type'), 'audio/mpeg');
-        assert.equal(answer.header('content-length'), String(bytes.length));
-        expectBytes(await answer.bytes(), bytes);
+        const response = await stream.read(UPSTREAM, { Range: range });
+        assert.equal(response.status, 206, range);
+        assert.equal(response.header('content-range'), contentRange);
+        assert.equal(response.header('content-type'), 'audio/mpeg');
+        assert.equal(response.header('content-length'), String(bytes.length));
+        expectBytes(await response.bytes(), bytes);
       }
     }),
 
     test('[READ-24] responds 416 with the size to a range after the last byte', async (t) => {
       const stream = await finished(t, '0123456789', 'audio/mpeg');
       for (const range of ['bytes=10-', 'bytes=-0', 'bytes=99999999999999999999-']) {
-        const answer = await stream.read(UPSTREAM, { Range: range });
-        assert.equal(answer.header('content-range'), 'bytes */10');
-        await expectError(answer, 'RANGE_NOT_SATISFIABLE');
+        const response = await stream.read(UPSTREAM, { Range: range });
+        assert.equal(response.header('content-range'), 'bytes */10');
+        await expectError(response, 'RANGE_NOT_SATISFIABLE');
       }
     }),
 
@@ -108,9 +108,9 @@ export const asUpstream = section(
         { Range: 'bytes=0-1', 'If-Range': `W/${etag}` },
       ];
       for (const headers of ignored) {
-        const answer = await stream.read(UPSTREAM, headers);
-        await expectStatus(answer, 200);
-        expectBytes(await answer.bytes(), '0123456789');
+        const response = await stream.read(UPSTREAM, headers);
+        await expectStatus(response, 200);
+        expectBytes(await response.bytes(), '0123456789');
       }
       const same = await stream.read(UPSTREAM, { Range: 'bytes=0-1', 'If-Range': etag });
       assert.equal(same.status, 206);
@@ -120,12 +120,12 @@ export const asUpstream = section(
 
     test('[READ-25] HEAD accepts the signed URL and sends the headers of the whole body', async (t) => {
       const stream = await finished(t, '0123456789', 'audio/mpeg');
-      const answer = await head(t, stream, { Range: 'bytes=0-1' });
-      await expectStatus(answer, 200);
-      assert.equal(answer.header('content-length'), '10');
-      assert.equal(answer.header('content-type'), 'audio/mpeg');
-      assert.equal(answer.header('accept-ranges'), 'bytes');
-      assert.equal((await answer.bytes()).length, 0);
+      const response = await head(t, stream, { Range: 'bytes=0-1' });
+      await expectStatus(response, 200);
+      assert.equal(response.header('content-length'), '10');
+      assert.equal(response.header('content-type'), 'audio/mpeg');
+      assert.equal(response.header('accept-ranges'), 'bytes');
+      assert.equal((await response.bytes()).length, 0);
       const unsigned = stream.at(UPSTREAM);
       unsigned.searchParams.set('signature', 'wrong');
       assert.equal((await t.send(unsigned, { method: 'HEAD' })).status, 401);
@@ -136,12 +136,12 @@ export const asUpstream = section(
       const stream = await t.start(feed);
       await feed.send('half');
       await stream.until(4);
-      const answer = await stream.read(UPSTREAM, { Range: 'bytes=0-1' });
-      await expectStatus(answer, 200);
-      assert.equal(answer.header('accept-ranges'), 'none');
-      assert.equal(answer.header('etag'), undefined);
-      assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
-      expectBytes(await answer.bytes(), 'half');
+      const response = await stream.read(UPSTREAM, { Range: 'bytes=0-1' });
+      await expectStatus(response, 200);
+      assert.equal(response.header('accept-ranges'), 'none');
+      assert.equal(response.header('etag'), undefined);
+      assert.match(response.header('cache-control') ?? '', /\bno-store\b/);
+      expectBytes(await response.bytes(), 'half');
     }),
 
     test('[READ-27] rejects other values, and an offset or a mode next to it', async (t) => {
@@ -159,9 +159,9 @@ export const asUpstream = section(
     test('[READ-20][READ-23] sends an empty stream as an empty 200', async (t) => {
       const stream = await finished(t, '', 'audio/mpeg');
       for (const headers of [{}, { Range: 'bytes=-5' }]) {
-        const answer = await stream.read(UPSTREAM, headers);
-        await expectStatus(answer, 200);
-        assert.equal(answer.header('content-length'), '0');
+        const response = await stream.read(UPSTREAM, headers);
+        await expectStatus(response, 200);
+        assert.equal(response.header('content-length'), '0');
       }
     }),
   ],

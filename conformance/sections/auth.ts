@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { UPSTREAM_AUTHORIZATION, UPSTREAM_METHOD, UPSTREAM_URL } from '../../protocol/headers.ts';
 import { EXPIRES, SECRET, SIGNATURE } from '../../protocol/query.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectError, expectStatus } from '../expect.ts';
-import type { Answer } from '../http-client.ts';
+import type { TestResponse } from '../http-client.ts';
 
-/** The operations that require service credentials, sent with the given ones. */
+/** Sends the operations that require service credentials, with the given ones. */
 function serviceOperations(
-  t: Context,
+  t: TestTools,
   id: string,
   upstream: string,
-): ((query: string, headers: Record<string, string>) => Promise<Answer>)[] {
+): ((query: string, headers: Record<string, string>) => Promise<TestResponse>)[] {
   const create = { [UPSTREAM_URL]: upstream, [UPSTREAM_METHOD]: 'GET' };
   return [
     (query, headers) =>
@@ -33,13 +33,13 @@ export const auth = section('auth', [
     ] as const) {
       await expectStatus(await t.send(`${stream.id}${query}`, { headers }), 200);
       assert.equal((await t.send(`${stream.id}${query}`, { method: 'HEAD', headers })).status, 200);
-      const answer = await t.send(new URL(t.base + query), {
+      const response = await t.send(new URL(t.base + query), {
         method: 'POST',
         headers: { [UPSTREAM_URL]: upstream.url, [UPSTREAM_METHOD]: 'GET', ...headers },
       });
-      await expectStatus(answer, 201);
+      await expectStatus(response, 201);
       await expectStatus(
-        await t.send(`${t.streamOf(answer).id}${query}`, { method: 'DELETE', headers }),
+        await t.send(`${t.streamOf(response).id}${query}`, { method: 'DELETE', headers }),
         204,
       );
     }
@@ -145,15 +145,15 @@ export const auth = section('auth', [
   test('[AUTH-9] errors contain no credential', async (t) => {
     const stream = await t.start(t.reply('x'));
     const signature = stream.url.searchParams.get(SIGNATURE) ?? '';
-    const answers = [
+    const responses = [
       await stream.read({ [EXPIRES]: '1' }),
       await t.create('http://not-allowed.invalid/', {
         headers: { [UPSTREAM_AUTHORIZATION]: 'Bearer sk-42-secret' },
       }),
       await t.create('no url', { token: `${t.secret}-almost` }),
     ];
-    for (const answer of answers) {
-      const text = JSON.stringify(answer.headers) + (await answer.text());
+    for (const response of responses) {
+      const text = JSON.stringify(response.headers) + (await response.text());
       for (const credential of [t.secret, signature, 'sk-42-secret'])
         assert.ok(!text.includes(credential), text);
     }
@@ -161,9 +161,9 @@ export const auth = section('auth', [
 
   test('[AUTH-10] a 401 has WWW-Authenticate', async (t) => {
     const stream = await t.start(t.reply('x'));
-    for (const answer of [await t.send(stream.id), await t.send('', { method: 'POST' })]) {
-      assert.equal(answer.status, 401);
-      assert.match(answer.header('www-authenticate') ?? '', /^Bearer\b/);
+    for (const response of [await t.send(stream.id), await t.send('', { method: 'POST' })]) {
+      assert.equal(response.status, 401);
+      assert.match(response.header('www-authenticate') ?? '', /^Bearer\b/);
     }
   }),
 ]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { UPSTREAM_OUTCOME, UPSTREAM_USAGE } from '../../protocol/headers.ts';
 import { REPORTED_ERROR } from '../../protocol/outcomes.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes } from '../expect.ts';
 import type { Stream } from '../stream.ts';
@@ -27,7 +27,7 @@ const COUNTS = `data: ${JSON.stringify({
 const DONE = 'data: [DONE]\n\n';
 const ERROR = `data: ${JSON.stringify({ error: { message: 'overloaded', code: 'overloaded' } })}\n\n`;
 
-/** Reads a stream to its end by SSE: the outcome and what else is in the last control event. */
+/** Reads a stream to its end with SSE, and returns the outcome and the other fields of the last control event. */
 async function endOf(stream: Stream) {
   const reader = await stream.live();
   const last = (await reader.toEnd()).at(-1);
@@ -35,13 +35,13 @@ async function endOf(stream: Stream) {
   return { bytes: reader.bytes, outcome: last.upstreamOutcome, code: last.upstreamError?.code, last };
 }
 
-/** A body that ends cleanly, of the type `text/event-stream`. */
-const replied = (t: Context, body: string): Promise<Stream> => t.start(t.reply(body));
+/** Starts a stream of a `text/event-stream` body that ends cleanly. */
+const replied = (t: TestTools, body: string): Promise<Stream> => t.start(t.reply(body));
 
 export const completeness = section(
   'completeness',
   [
-    test('[END-1] the end of a body in another media type is not judged', async (t) => {
+    test('[END-1] a body of another media type is complete when it ends', async (t) => {
       const upstream = t.reply(BEGIN, { contentType: 'text/plain' });
       const { outcome } = await endOf(await t.start(upstream));
       assert.equal(outcome, 'complete');
@@ -52,13 +52,13 @@ export const completeness = section(
       assert.equal(outcome, 'complete');
     }),
 
-    test('[END-2] an answer that is over by its own format is complete', async (t) => {
+    test('[END-2] an answer that has ended according to its own format is complete', async (t) => {
       const { outcome, bytes } = await endOf(await replied(t, BEGIN + FINISH + DONE));
       assert.equal(outcome, 'complete');
       expectBytes(bytes, BEGIN + FINISH + DONE);
     }),
 
-    test('[END-2] a body that ends cleanly before that is truncated', async (t) => {
+    test('[END-2] a body that ends cleanly before the end of its format is truncated', async (t) => {
       const stream = await replied(t, BEGIN);
       const { outcome, code, bytes } = await endOf(stream);
       assert.deepEqual([outcome, code], ['truncated', 'UPSTREAM_TRUNCATED']);
@@ -66,7 +66,7 @@ export const completeness = section(
       assert.equal((await stream.head()).header(UPSTREAM_OUTCOME), 'truncated');
     }),
 
-    test('[END-2] an end without its empty line does not count', async (t) => {
+    test('[END-2] an end event without its empty line does not count', async (t) => {
       const { outcome } = await endOf(await replied(t, BEGIN + FINISH.trimEnd()));
       assert.equal(outcome, 'truncated');
     }),
@@ -78,7 +78,7 @@ export const completeness = section(
     }),
 
     test(
-      '[END-4] an answer that is over is closed although its connection stays open',
+      '[END-4] an answer that has ended is closed even if its connection stays open',
       async (t) => {
         const feed = t.feed();
         const stream = await t.start(feed);
@@ -98,7 +98,7 @@ export const completeness = section(
       assert.equal((await endOf(stream)).outcome, 'complete');
     }),
 
-    test('[USAGE-1][USAGE-2][USAGE-3] what the provider reported is on HEAD, reads and the last event', async (t) => {
+    test('[USAGE-1][USAGE-2][USAGE-3] HEAD, reads and the last event contain the usage that the provider reported', async (t) => {
       const stream = await replied(t, BEGIN + FINISH + COUNTS + DONE);
       const { last } = await stream.closed();
       const header = last.header(UPSTREAM_USAGE) ?? assert.fail(`no ${UPSTREAM_USAGE}`);
@@ -111,14 +111,14 @@ export const completeness = section(
       assert.deepEqual((await endOf(stream)).last.upstreamUsage, usage);
     }),
 
-    test('[USAGE-1] an answer that was cut off has what was reported before, and no other fields', async (t) => {
+    test('[USAGE-1] the usage of an answer that was cut off contains only what was reported before', async (t) => {
       const stream = await replied(t, BEGIN);
       const usage = JSON.parse((await stream.closed()).last.header(UPSTREAM_USAGE) ?? 'null') as object;
       assert.ok('model' in usage);
       assert.ok(!('outputTokens' in usage), 'tokens that the provider has not reported');
     }),
 
-    test('[USAGE-2] an answer of no known format has none', async (t) => {
+    test('[USAGE-2] an answer of no known format has no usage', async (t) => {
       const { last } = await (await replied(t, 'data: 1\n\n')).closed();
       assert.equal(last.header(UPSTREAM_USAGE), undefined);
     }),

@@ -7,28 +7,28 @@ import {
 } from '../../protocol/headers.ts';
 import { ACTION, ACTION_ABORT } from '../../protocol/query.ts';
 import { section, test } from '../define.ts';
-import type { Answer } from '../http-client.ts';
+import type { TestResponse } from '../http-client.ts';
 
 const ORIGIN = 'https://page.example';
 
-function list(answer: Answer, header: string): string[] {
-  return (answer.header(header) ?? '').split(',').map((each) => each.trim().toLowerCase());
+function list(response: TestResponse, header: string): string[] {
+  return (response.header(header) ?? '').split(',').map((each) => each.trim().toLowerCase());
 }
 
 /** Asserts that a page may read the response and these headers. */
-function readable(answer: Answer): void {
-  assert.match(answer.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
-  const exposed = list(answer, 'access-control-expose-headers');
+function readable(response: TestResponse): void {
+  assert.match(response.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
+  const exposed = list(response, 'access-control-expose-headers');
   const missing = EXPOSED_HEADERS.filter((name) => !exposed.includes(name.toLowerCase()));
-  assert.deepEqual(missing, [], `hidden from pages after a ${answer.status}`);
+  assert.deepEqual(missing, [], `hidden from pages after a ${response.status}`);
 }
 
 export const cors = section('cors', [
   test('[CORS-1] pages can read every response, including errors', async (t) => {
     const headers = { Origin: ORIGIN };
-    const answer = await t.create(t.reply('x'), { headers });
-    readable(answer);
-    const stream = t.streamOf(answer);
+    const response = await t.create(t.reply('x'), { headers });
+    readable(response);
+    const stream = t.streamOf(response);
     await stream.closed();
     readable(await stream.read({}, headers));
     readable(await stream.read({ live: 'sse' }, headers));
@@ -58,7 +58,7 @@ export const cors = section('cors', [
       ['01234567-89ab-4cde-8f01-23456789abcd', 'PATCH'],
       ['01234567-89ab-4cde-8f01-23456789abcd', 'DELETE'],
     ] as const) {
-      const answer = await t.send(path, {
+      const response = await t.send(path, {
         method: 'OPTIONS',
         headers: {
           Origin: ORIGIN,
@@ -66,10 +66,10 @@ export const cors = section('cors', [
           'Access-Control-Request-Headers': asked.join(', ').toLowerCase(),
         },
       });
-      assert.equal(answer.status, 204);
-      assert.match(answer.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
-      assert.ok(list(answer, 'access-control-allow-methods').includes(method.toLowerCase()), method);
-      const allowed = list(answer, 'access-control-allow-headers');
+      assert.equal(response.status, 204);
+      assert.match(response.header('access-control-allow-origin') ?? '', /^(\*|https:\/\/page\.example)$/);
+      assert.ok(list(response, 'access-control-allow-methods').includes(method.toLowerCase()), method);
+      const allowed = list(response, 'access-control-allow-headers');
       assert.deepEqual(
         asked.map((name) => name.toLowerCase()).filter((name) => !allowed.includes(name)),
         [],
@@ -78,12 +78,12 @@ export const cors = section('cors', [
   }),
 
   test('[CORS-3] allows the three headers of a create without being asked', async (t) => {
-    const answer = await t.send('', {
+    const response = await t.send('', {
       method: 'OPTIONS',
       headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST' },
     });
-    assert.equal(answer.status, 204);
-    const allowed = list(answer, 'access-control-allow-headers');
+    assert.equal(response.status, 204);
+    const allowed = list(response, 'access-control-allow-headers');
     for (const name of [UPSTREAM_URL, UPSTREAM_METHOD, UPSTREAM_AUTHORIZATION]) {
       assert.ok(allowed.includes(name.toLowerCase()), name);
     }

@@ -28,11 +28,11 @@ export const create = section('create', [
 
   test('[CREATE-2][CREATE-4] responds 201 to a 2xx, with a signed URL below the mount and the content type', async (t) => {
     const upstream = t.reply('hello', { status: 202, contentType: 'text/plain; charset=utf-8' });
-    const answers = [await t.create(upstream), await t.create(upstream)];
-    const ids = answers.map((answer) => {
-      assert.equal(answer.status, 201);
-      assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/plain; charset=utf-8');
-      const { id, url } = t.streamOf(answer);
+    const responses = [await t.create(upstream), await t.create(upstream)];
+    const ids = responses.map((response) => {
+      assert.equal(response.status, 201);
+      assert.equal(response.header(UPSTREAM_CONTENT_TYPE), 'text/plain; charset=utf-8');
+      const { id, url } = t.streamOf(response);
       assert.match(id, UUID);
       assert.equal(url.origin + url.pathname, `${t.base}/${id}`);
       assert.match(url.searchParams.get(EXPIRES) ?? '', /^\d+$/);
@@ -44,11 +44,11 @@ export const create = section('create', [
 
   test("[CREATE-3] responds after the upstream's headers, before its body", async (t) => {
     const feed = t.feed();
-    const answer = await t.create(feed);
-    assert.equal(answer.status, 201);
-    assert.equal(await answer.text(), '');
+    const response = await t.create(feed);
+    assert.equal(response.status, 201);
+    assert.equal(await response.text(), '');
     await feed.end('late');
-    expectBytes((await t.streamOf(answer).closed()).bytes, 'late');
+    expectBytes((await t.streamOf(response).closed()).bytes, 'late');
   }),
 
   test('[CREATE-5] rejects a missing upstream URL or method, and an invalid method', async (t) => {
@@ -80,24 +80,24 @@ export const create = section('create', [
         contentType: 'application/problem+json',
         headers: { 'Retry-After': '17', 'X-RateLimit-Remaining': '0', 'Set-Cookie': 'a=b' },
       });
-      const answer = await t.create(upstream);
-      assert.equal(answer.status, 502);
-      assert.equal(answer.header(UPSTREAM_STATUS), String(status));
-      assert.equal(answer.header('content-type'), 'application/problem+json');
-      expectBytes(await answer.bytes(), '{"error":"überlastet"}');
-      assert.equal(answer.header('location'), undefined);
-      assert.equal(answer.header('retry-after'), '17');
-      assert.equal(answer.header('x-ratelimit-remaining'), '0');
-      assert.equal(answer.header('set-cookie'), undefined);
+      const response = await t.create(upstream);
+      assert.equal(response.status, 502);
+      assert.equal(response.header(UPSTREAM_STATUS), String(status));
+      assert.equal(response.header('content-type'), 'application/problem+json');
+      expectBytes(await response.bytes(), '{"error":"überlastet"}');
+      assert.equal(response.header('location'), undefined);
+      assert.equal(response.header('retry-after'), '17');
+      assert.equal(response.header('x-ratelimit-remaining'), '0');
+      assert.equal(response.header('set-cookie'), undefined);
     }),
   ),
 
   ...[301, 302, 303, 307, 308].map((status) =>
     test(`[CREATE-8] an upstream's ${status} is rejected and not followed`, async (t) => {
       const trap = t.reply('trap');
-      const answer = await t.create(t.reply('', { status, headers: { Location: trap.url } }));
-      await expectError(answer, 'REDIRECT_NOT_ALLOWED');
-      assert.equal(answer.header('location'), undefined);
+      const response = await t.create(t.reply('', { status, headers: { Location: trap.url } }));
+      await expectError(response, 'REDIRECT_NOT_ALLOWED');
+      assert.equal(response.header('location'), undefined);
       assert.equal(trap.received.length, 0);
     }),
   ),
@@ -134,8 +134,8 @@ export const create = section('create', [
   }),
 
   test('[CREATE-12] marks the signed URL no-store', async (t) => {
-    const answer = await t.create(t.reply('x'));
-    assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
+    const response = await t.create(t.reply('x'));
+    assert.match(response.header('cache-control') ?? '', /\bno-store\b/);
   }),
 
   test('[CREATE-13] stores a compressed body decoded', async (t) => {
@@ -148,15 +148,15 @@ export const create = section('create', [
   }),
 
   test('[CREATE-14] does not use the host of the request in the signed URL', async (t) => {
-    const answer = await t.create(t.reply('x'), {
+    const response = await t.create(t.reply('x'), {
       headers: {
         'X-Forwarded-Host': 'evil.example',
         'X-Forwarded-Proto': 'gopher',
         Forwarded: 'host=evil.example',
       },
     });
-    await expectStatus(answer, 201);
-    assert.doesNotMatch(answer.header('location') ?? '', /evil|gopher/);
+    await expectStatus(response, 201);
+    assert.doesNotMatch(response.header('location') ?? '', /evil|gopher/);
     const { host, pathname } = new URL(t.base);
     const upstream = t.reply('x');
     const raw = await t.raw(
@@ -193,9 +193,9 @@ export const create = section('create', [
   }),
 
   test('[CREATE-16] does not name a content type if the upstream sent none', async (t) => {
-    const answer = await t.create(t.reply('x', { contentType: null }));
-    assert.equal(answer.status, 201);
-    assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), undefined);
-    expectBytes((await t.streamOf(answer).closed()).bytes, 'x');
+    const response = await t.create(t.reply('x', { contentType: null }));
+    assert.equal(response.status, 201);
+    assert.equal(response.header(UPSTREAM_CONTENT_TYPE), undefined);
+    expectBytes((await t.streamOf(response).closed()).bytes, 'x');
   }),
 ]);

@@ -15,10 +15,10 @@ export const deletion = section('delete', [
     await expectError(await stream.read({ live: 'long-poll' }), 'STREAM_NOT_FOUND');
   }),
 
-  test('[DELETE-2] is idempotent, also for a stream that never existed', async (t) => {
+  test('[DELETE-2] is idempotent, even for a stream that never existed', async (t) => {
     const stream = await t.start(t.reply('x'));
-    const answers = await Promise.all([stream.remove(), stream.remove(), stream.remove()]);
-    for (const answer of [...answers, await stream.remove()]) await expectStatus(answer, 204);
+    const responses = await Promise.all([stream.remove(), stream.remove(), stream.remove()]);
+    for (const response of [...responses, await stream.remove()]) await expectStatus(response, 204);
     await expectStatus(await t.service(randomUUID(), { method: 'DELETE' }), 204);
   }),
 

@@ -13,9 +13,9 @@ export const errors = section('errors', [
       [await stream.read({ offset: 'a,b' }), 'INVALID_OFFSET'],
       [await stream.read({ signature: 'wrong' }), 'SIGNATURE_INVALID'],
     ] as const;
-    for (const [answer, code] of refusals) {
-      await expectError(answer, code);
-      assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
+    for (const [response, code] of refusals) {
+      await expectError(response, code);
+      assert.match(response.header('cache-control') ?? '', /\bno-store\b/);
     }
   }),
 
@@ -32,9 +32,9 @@ export const errors = section('errors', [
       [stream.id, 'POST'],
       [stream.id, 'PUT'],
     ] as const) {
-      const answer = await t.service(path, { method });
-      await expectError(answer, 'METHOD_NOT_ALLOWED');
-      assert.match(answer.header('allow') ?? '', path === '' ? /\bPOST\b/ : /\bGET\b/);
+      const response = await t.service(path, { method });
+      await expectError(response, 'METHOD_NOT_ALLOWED');
+      assert.match(response.header('allow') ?? '', path === '' ? /\bPOST\b/ : /\bGET\b/);
     }
   }),
 

@@ -7,14 +7,14 @@ import {
   UPSTREAM_CONTENT_TYPE,
 } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError, expectNotFound, expectStatus } from '../expect.ts';
-import type { Answer } from '../http-client.ts';
+import type { TestResponse } from '../http-client.ts';
 
 const named = (name: string) => ({ headers: { [STREAM_KEY]: name } });
 
-function find(t: Context, name: string): Promise<Answer> {
+function find(t: TestTools, name: string): Promise<TestResponse> {
   return t.service(new URL(`${t.base}?${KEY}=${encodeURIComponent(name)}`));
 }
 
@@ -75,9 +75,9 @@ export const finding = section(
       // Requested before there is a stream.
       await t.start(t.reply('other'));
       feed.begin();
-      const answer = await found;
-      await expectStatus(answer, 200);
-      assert.equal(t.streamOf(answer).id, t.streamOf(await create).id);
+      const response = await found;
+      await expectStatus(response, 200);
+      assert.equal(t.streamOf(response).id, t.streamOf(await create).id);
       await feed.end();
     }),
 
@@ -104,6 +104,7 @@ export const finding = section(
       await expectError(await t.create(upstream, named('')), 'INVALID_REQUEST');
       await expectError(await t.create(upstream, named('n'.repeat(513))), 'INVALID_REQUEST');
       assert.equal(upstream.received.length, 0);
+      await expectError(await find(t, 'n'.repeat(513)), 'INVALID_REQUEST');
       await expectStatus(await t.create(t.reply('x'), named(randomUUID().padEnd(512, 'n'))), 201);
     }),
   ],

@@ -8,13 +8,13 @@ import {
   UPSTREAM_URL,
 } from '../../protocol/headers.ts';
 import { SECRET } from '../../protocol/query.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectStatus } from '../expect.ts';
 import type { ReceivedRequest } from '../stand-in.ts';
 
 async function forwarded(
-  t: Context,
+  t: TestTools,
   headers: Readonly<Record<string, string | readonly string[]>>,
   body?: string,
 ): Promise<ReceivedRequest> {
@@ -55,12 +55,12 @@ export const headers = section('headers', [
     );
     absent(await forwarded(t, {}), ['Authorization']);
     const upstream = t.reply('ok');
-    const answer = await t.send(new URL(`${t.base}?${SECRET}=${encodeURIComponent(t.secret)}`), {
+    const response = await t.send(new URL(`${t.base}?${SECRET}=${encodeURIComponent(t.secret)}`), {
       method: 'POST',
       headers: { [UPSTREAM_URL]: upstream.url, [UPSTREAM_METHOD]: 'GET' },
     });
-    await expectStatus(answer, 201);
-    await t.streamOf(answer).remove();
+    await expectStatus(response, 201);
+    await t.streamOf(response).remove();
     const { headers: received, target } = await upstream.request();
     assert.ok(!JSON.stringify([received, target]).includes(t.secret), 'the secret went to the upstream');
   }),

@@ -12,7 +12,7 @@ const keyed = (key: string = randomUUID()) => ({
 export const idempotency = section(
   'idempotency',
   [
-    test('[IDEM-1] the same key and request lead to the same stream, with one upstream call', async (t) => {
+    test('[IDEM-1] the same key and request return the same stream, with one upstream call', async (t) => {
       const upstream = t.reply('paid once');
       const init = keyed();
       const first = await t.create(upstream, init);
@@ -35,12 +35,15 @@ export const idempotency = section(
       const creates = Array.from({ length: 50 }, () => t.create(feed, init));
       await feed.request();
       feed.begin();
-      const answers = await Promise.all(creates);
-      const streams = answers.map((answer) => t.streamOf(answer));
+      const responses = await Promise.all(creates);
+      const streams = responses.map((response) => t.streamOf(response));
       assert.equal(new Set(streams.map(({ id }) => id)).size, 1);
-      const statuses = answers.map((answer) => answer.status).sort();
+      const statuses = responses.map((response) => response.status).sort();
       assert.deepEqual(statuses, [...Array.from({ length: 49 }, () => 200), 201]);
-      assert.equal(answers.filter((answer) => answer.header(IDEMPOTENCY_REPLAYED) === 'true').length, 49);
+      assert.equal(
+        responses.filter((response) => response.header(IDEMPOTENCY_REPLAYED) === 'true').length,
+        49,
+      );
       await feed.end('shared');
       for (const stream of streams.slice(0, 3)) expectBytes((await stream.closed()).bytes, 'shared');
       assert.equal(feed.received.length, 1);
@@ -56,11 +59,11 @@ export const idempotency = section(
         t.create(`${upstream.url}?other`, init),
         t.create(upstream, { headers: init.headers }),
       ];
-      for (const answer of await Promise.all(others)) await expectError(answer, 'IDEMPOTENCY_KEY_REUSED');
+      for (const response of await Promise.all(others)) await expectError(response, 'IDEMPOTENCY_KEY_REUSED');
       assert.equal(upstream.received.length, 1);
     }),
 
-    test('[IDEM-3] also while the first create waits', async (t) => {
+    test('[IDEM-3] rejects the same key with another request while the first create waits', async (t) => {
       const feed = t.feed({ held: true });
       const init = keyed();
       const first = t.create(feed, init);
@@ -94,9 +97,9 @@ export const idempotency = section(
       assert.equal((await t.create(upstream, init)).status, 502);
       await expectError(await t.create(upstream, init), 'REDIRECT_NOT_ALLOWED');
       await expectError(await t.create(upstream, init), 'UPSTREAM_ERROR');
-      const answer = await t.create(upstream, init);
-      await expectStatus(answer, 201);
-      assert.equal(answer.header(IDEMPOTENCY_REPLAYED), undefined);
+      const response = await t.create(upstream, init);
+      await expectStatus(response, 201);
+      assert.equal(response.header(IDEMPOTENCY_REPLAYED), undefined);
     }),
 
     test('[IDEM-6] a caller that disconnects before the response finds the stream by its key', async (t) => {
@@ -108,7 +111,7 @@ export const idempotency = section(
       await feed.request();
       leaving.abort();
       await assert.rejects(lost);
-      await t.settle();
+      await t.roundTrips();
       feed.begin();
       await feed.end('not lost');
       const found = await t.create(feed, init);
@@ -124,9 +127,9 @@ export const idempotency = section(
       const first = await t.start(upstream, init);
       await first.closed();
       await first.remove();
-      const answer = await t.create(upstream, init);
-      await expectStatus(answer, 201);
-      assert.notEqual(t.streamOf(answer).id, first.id);
+      const response = await t.create(upstream, init);
+      await expectStatus(response, 201);
+      assert.notEqual(t.streamOf(response).id, first.id);
       assert.equal(upstream.received.length, 2);
     }),
 

@@ -4,12 +4,14 @@ import { abort } from './abort.ts';
 import { allowlist } from './allowlist.ts';
 import { asUpstream } from './as-upstream.ts';
 import { auth } from './auth.ts';
+import { compactEvents } from './compact-events.ts';
 import { completeness } from './completeness.ts';
 import { cors } from './cors.ts';
 import { create } from './create.ts';
 import { deletion } from './delete.ts';
 import { errors } from './errors.ts';
 import { finding } from './find.ts';
+import { following } from './follow.ts';
 import { head } from './head.ts';
 import { headers } from './headers.ts';
 import { idempotency } from './idempotency.ts';
@@ -45,12 +47,14 @@ export const SECTIONS: readonly Section[] = [
   idempotency,
   abortByKey,
   prefer,
+  compactEvents,
   respondAsync,
   upstreamHead,
   recovery,
   completeness,
   unread,
   finding,
+  following,
   scope,
   asUpstream,
   tokens,

@@ -4,10 +4,10 @@ import { section, test } from '../define.ts';
 import { expectBytes, expectStatus } from '../expect.ts';
 
 export const limits = section('limits', [
-  test('[LIMIT-1] rejects a request by its Content-Length before it is sent', async (t) => {
+  test('[LIMIT-1] rejects a request by its Content-Length before its body is sent', async (t) => {
     const upstream = t.reply('never');
     const { host, pathname } = new URL(t.base);
-    const answer = await t.raw(
+    const response = await t.raw(
       [
         `POST ${pathname} HTTP/1.1`,
         `Host: ${host}`,
@@ -20,8 +20,8 @@ export const limits = section('limits', [
       ].join('\r\n'),
       (text) => text.includes('}'),
     );
-    assert.match(answer, /^HTTP\/1\.1 413 /, answer.slice(0, 60));
-    assert.match(answer, /"code":"REQUEST_TOO_LARGE"/);
+    assert.match(response, /^HTTP\/1\.1 413 /, response.slice(0, 60));
+    assert.match(response, /"code":"REQUEST_TOO_LARGE"/);
     assert.equal(upstream.received.length, 0);
     await expectStatus(await t.create(t.reply('alive')), 201);
   }),
@@ -36,15 +36,15 @@ export const limits = section('limits', [
     assert.ok(bytes.length >= 4_096 && bytes.length < 10_000_000, `${bytes.length} bytes`);
   }),
 
-  test("[LIMIT-2] responds although the body of an upstream's error does not end", async (t) => {
+  test("[LIMIT-2] responds even if the body of an upstream's error does not end", async (t) => {
     const upstream = t.upstream(async ({ res, abandoned }) => {
       res.writeHead(500, { 'Content-Type': 'text/plain' });
       let gone = false;
       void abandoned.then(() => (gone = true));
       while (!gone) await new Promise<void>((resolve) => res.write('e'.repeat(65_536), () => resolve()));
     });
-    const answer = await t.create(upstream);
-    assert.equal(answer.status, 502);
-    assert.ok((await answer.bytes()).length >= 4_096);
+    const response = await t.create(upstream);
+    assert.equal(response.status, 502);
+    assert.ok((await response.bytes()).length >= 4_096);
   }),
 ]);

@@ -16,12 +16,12 @@ export const longPoll = section('long-poll', [
     const stream = await t.start(feed);
     await feed.send('here');
     await stream.until(4);
-    const answer = await stream.poll(OFFSET_START);
-    await expectStatus(answer, 200);
-    expectBytes(await answer.bytes(), 'here');
-    assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
-    assert.equal(answer.header(STREAM_CLOSED), undefined);
-    assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/event-stream');
+    const response = await stream.poll(OFFSET_START);
+    await expectStatus(response, 200);
+    expectBytes(await response.bytes(), 'here');
+    assert.equal(response.header(STREAM_UP_TO_DATE), 'true');
+    assert.equal(response.header(STREAM_CLOSED), undefined);
+    assert.equal(response.header(UPSTREAM_CONTENT_TYPE), 'text/event-stream');
   }),
 
   test('[POLL-2][POLL-8] waits for new bytes', async (t) => {
@@ -34,10 +34,10 @@ export const longPoll = section('long-poll', [
     await stream.read();
     await feed.send('new');
     for (const poll of polls) {
-      const answer = await poll;
-      if (answer.status === 204) t.skip('the server waits for less time than two requests take');
-      await expectStatus(answer, 200);
-      expectBytes(await answer.bytes(), 'new');
+      const response = await poll;
+      if (response.status === 204) t.skip('the server waits for less time than two requests take');
+      await expectStatus(response, 200);
+      expectBytes(await response.bytes(), 'new');
     }
   }),
 
@@ -48,12 +48,12 @@ export const longPoll = section('long-poll', [
       const stream = await t.start(feed);
       await feed.send('x');
       const { offset } = await stream.until(1);
-      const answer = await stream.poll(offset);
-      assert.equal(answer.status, 204);
-      assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
-      assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
-      assert.equal(answer.header(STREAM_CLOSED), undefined);
-      assert.match(answer.header(STREAM_CURSOR) ?? '', /^\d+$/);
+      const response = await stream.poll(offset);
+      assert.equal(response.status, 204);
+      assert.equal(response.header(STREAM_NEXT_OFFSET), offset);
+      assert.equal(response.header(STREAM_UP_TO_DATE), 'true');
+      assert.equal(response.header(STREAM_CLOSED), undefined);
+      assert.match(response.header(STREAM_CURSOR) ?? '', /^\d+$/);
     },
     { slow: true },
   ),
@@ -63,9 +63,9 @@ export const longPoll = section('long-poll', [
     async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
-      const answer = await stream.poll(OFFSET_START);
-      assert.equal(answer.status, 204);
-      const offset = answer.header(STREAM_NEXT_OFFSET);
+      const response = await stream.poll(OFFSET_START);
+      assert.equal(response.status, 204);
+      const offset = response.header(STREAM_NEXT_OFFSET);
       assert.ok(offset && offset !== OFFSET_START && offset !== OFFSET_NOW, `offset ${offset}`);
       await feed.end('first');
       await stream.closed();
@@ -78,11 +78,11 @@ export const longPoll = section('long-poll', [
     const stream = await t.start(t.reply('done'));
     const { offset } = await stream.closed();
     for (const from of [offset, OFFSET_NOW]) {
-      const answer = await stream.poll(from);
-      assert.equal(answer.status, 204);
-      assert.equal(answer.header(STREAM_CLOSED), 'true');
-      assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
-      assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
+      const response = await stream.poll(from);
+      assert.equal(response.status, 204);
+      assert.equal(response.header(STREAM_CLOSED), 'true');
+      assert.equal(response.header(STREAM_UP_TO_DATE), 'true');
+      assert.equal(response.header(STREAM_NEXT_OFFSET), offset);
     }
   }),
 
@@ -97,9 +97,10 @@ export const longPoll = section('long-poll', [
     const { last, bytes } = await stream.closed();
     assert.equal(last.header(STREAM_CLOSED), 'true');
     expectBytes(bytes, 'x');
-    const answer = await poll;
-    assert.equal(answer.status, 204);
-    if (answer.header(STREAM_CLOSED) === undefined) t.skip('the server waited for less time than this took');
+    const response = await poll;
+    assert.equal(response.status, 204);
+    if (response.header(STREAM_CLOSED) === undefined)
+      t.skip('the server waited for less time than this took');
   }),
 
   test('[POLL-6] the cursor is a number greater than that of the request', async (t) => {

@@ -36,7 +36,7 @@ async function endsAs(stream: Stream, outcome: Outcome, bytes: string): Promise<
 export const outcomes = section(
   'outcomes',
   [
-    test('[OUT-1][OUT-2] a complete body is complete', async (t) => {
+    test('[OUT-1][OUT-2] a stream whose body ended is complete', async (t) => {
       await endsAs(await t.start(t.reply('whole')), 'complete', 'whole');
       const feed = t.feed();
       const stream = await t.start(feed);
@@ -51,7 +51,7 @@ export const outcomes = section(
       await endsAs(stream, 'complete', '');
     }),
 
-    test('[OUT-3] an aborted stream is aborted and keeps its bytes', async (t) => {
+    test('[OUT-3] an aborted stream has the outcome aborted and keeps its bytes', async (t) => {
       const feed = t.feed();
       const stream = await t.start(feed);
       await feed.send('half');
@@ -103,10 +103,10 @@ export const outcomes = section(
       const reader = await stream.live();
       const control = await reader.until(10);
       assert.equal(control.upstreamOutcome, undefined);
-      for (const answer of [await stream.head(), await stream.read(), await stream.poll('-1')]) {
-        await expectStatus(answer, 200);
-        assert.equal(answer.header(UPSTREAM_OUTCOME), undefined);
-        assert.equal(answer.header(STREAM_CLOSED), undefined);
+      for (const response of [await stream.head(), await stream.read(), await stream.poll('-1')]) {
+        await expectStatus(response, 200);
+        assert.equal(response.header(UPSTREAM_OUTCOME), undefined);
+        assert.equal(response.header(STREAM_CLOSED), undefined);
       }
     }),
 

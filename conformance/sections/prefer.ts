@@ -25,14 +25,14 @@ export const prefer = section(
   [
     test('[PREFER-1] the 201 has the live read from the beginning and all headers of a 201', async (t) => {
       const feed = t.feed();
-      const answer = await t.create(feed, wanting);
-      assert.equal(answer.status, 201);
-      assert.equal(answer.header(PREFERENCE_APPLIED), RETURN_REPRESENTATION);
-      assert.match(answer.header('content-type') ?? '', /^text\/event-stream\b/);
-      const reader = new SseReader(answer);
+      const response = await t.create(feed, wanting);
+      assert.equal(response.status, 201);
+      assert.equal(response.header(PREFERENCE_APPLIED), RETURN_REPRESENTATION);
+      assert.match(response.header('content-type') ?? '', /^text\/event-stream\b/);
+      const reader = new SseReader(response);
       await feed.send('first');
       const control = await reader.until(5);
-      const stream = t.streamOf(answer);
+      const stream = t.streamOf(response);
       expectBytes((await stream.catchUp()).bytes, 'first');
       await feed.end(' last');
       const controls = await reader.toEnd();
@@ -48,42 +48,42 @@ export const prefer = section(
         'handling=lenient, wait=10',
         'x-return=representation',
       ]) {
-        const answer = await t.create(t.reply('x'), { headers: { [PREFER]: preference } });
-        await expectStatus(answer, 201);
-        assert.equal(answer.header(PREFERENCE_APPLIED), undefined);
-        assert.equal((await answer.bytes()).length, 0);
+        const response = await t.create(t.reply('x'), { headers: { [PREFER]: preference } });
+        await expectStatus(response, 201);
+        assert.equal(response.header(PREFERENCE_APPLIED), undefined);
+        assert.equal((await response.bytes()).length, 0);
       }
     }),
 
-    test('[PREFER-2] is recognized among other preferences', async (t) => {
+    test('[PREFER-2] the preference is recognized among others', async (t) => {
       const many = {
         headers: { [PREFER]: ['handling=lenient', `wait=10, ${RETURN_REPRESENTATION}; foo="bar"`] },
       };
-      const answer = await t.create(t.reply('x'), many);
-      assert.equal(answer.header(PREFERENCE_APPLIED), RETURN_REPRESENTATION);
-      const reader = new SseReader(answer);
+      const response = await t.create(t.reply('x'), many);
+      assert.equal(response.header(PREFERENCE_APPLIED), RETURN_REPRESENTATION);
+      const reader = new SseReader(response);
       await reader.toEnd();
       expectBytes(reader.bytes, 'x');
     }),
 
     test('[PREFER-3] does not change errors', async (t) => {
       await expectError(await t.create('http://not-allowed.invalid/', wanting), 'UPSTREAM_NOT_ALLOWED');
-      const answer = await t.create(t.reply('busy', { status: 429, contentType: 'text/plain' }), wanting);
-      assert.equal(answer.status, 502);
-      assert.equal(answer.header(UPSTREAM_STATUS), '429');
-      assert.equal(answer.header(PREFERENCE_APPLIED), undefined);
-      expectBytes(await answer.bytes(), 'busy');
+      const response = await t.create(t.reply('busy', { status: 429, contentType: 'text/plain' }), wanting);
+      assert.equal(response.status, 502);
+      assert.equal(response.header(UPSTREAM_STATUS), '429');
+      assert.equal(response.header(PREFERENCE_APPLIED), undefined);
+      expectBytes(await response.bytes(), 'busy');
     }),
 
     test('[PREFER-4] disconnecting from the body does not abort the stream', async (t) => {
       const feed = t.feed();
-      const answer = await t.create(feed, wanting);
-      const reader = new SseReader(answer);
+      const response = await t.create(feed, wanting);
+      const reader = new SseReader(response);
       await feed.send('some ');
       await reader.until(5);
-      const stream = t.streamOf(answer);
+      const stream = t.streamOf(response);
       reader.close();
-      await t.settle();
+      await t.roundTrips();
       await feed.end('more');
       expectBytes((await stream.closed()).bytes, 'some more');
     }),
@@ -119,13 +119,13 @@ export const prefer = section(
               contentType: 'text/plain',
               headers: { 'Retry-After': '7' },
             });
-            const answer = await t.create(upstream, { headers: { [PREFER]: preference } });
-            assert.equal(answer.status, status);
-            assert.equal(answer.header(UPSTREAM_STATUS), String(status));
-            assert.equal(answer.header(PREFERENCE_APPLIED), PREFER_UPSTREAM_STATUS);
-            assert.equal(answer.header('content-type'), 'text/plain');
-            assert.equal(answer.header('retry-after'), '7');
-            expectBytes(await answer.bytes(), 'sorry');
+            const response = await t.create(upstream, { headers: { [PREFER]: preference } });
+            assert.equal(response.status, status);
+            assert.equal(response.header(UPSTREAM_STATUS), String(status));
+            assert.equal(response.header(PREFERENCE_APPLIED), PREFER_UPSTREAM_STATUS);
+            assert.equal(response.header('content-type'), 'text/plain');
+            assert.equal(response.header('retry-after'), '7');
+            expectBytes(await response.bytes(), 'sorry');
           }
         }
       },
@@ -142,7 +142,7 @@ export const prefer = section(
           headers: { [IDEMPOTENCY_KEY]: key, [PREFER]: PREFER_UPSTREAM_STATUS },
         });
         await feed.request();
-        await t.settle();
+        await t.roundTrips();
         await feed.end('busy');
         assert.equal((await plain).status, 502);
         assert.equal((await own).status, 429);
@@ -155,10 +155,10 @@ export const prefer = section(
       async (t) => {
         for (const status of [407, 408, 421, 425]) {
           const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
-          const answer = await t.create(t.reply('x', { status }), { headers });
-          assert.equal(answer.status, 502);
-          assert.equal(answer.header(UPSTREAM_STATUS), String(status));
-          assert.equal(answer.header(PREFERENCE_APPLIED), undefined);
+          const response = await t.create(t.reply('x', { status }), { headers });
+          assert.equal(response.status, 502);
+          assert.equal(response.header(UPSTREAM_STATUS), String(status));
+          assert.equal(response.header(PREFERENCE_APPLIED), undefined);
         }
       },
       { needs: [PREFER_UPSTREAM_STATUS] },
@@ -169,9 +169,9 @@ export const prefer = section(
       async (t) => {
         const headers = { [PREFER]: PREFER_UPSTREAM_STATUS };
         const gone = t.upstream(({ res }) => void res.destroy());
-        const answer = await t.create(gone, { headers });
-        assert.equal(answer.header(UPSTREAM_STATUS), undefined);
-        await expectError(answer, 'UPSTREAM_ERROR');
+        const response = await t.create(gone, { headers });
+        assert.equal(response.header(UPSTREAM_STATUS), undefined);
+        await expectError(response, 'UPSTREAM_ERROR');
         await expectError(await t.create('http://not-allowed.invalid/', { headers }), 'UPSTREAM_NOT_ALLOWED');
         const redirect = t.reply('', { status: 302, headers: { Location: '/' } });
         await expectError(await t.create(redirect, { headers }), 'REDIRECT_NOT_ALLOWED');

@@ -21,11 +21,11 @@ export const read = section('read', [
     const stream = await t.start(t.reply(bytes, { contentType: 'text/event-stream' }));
     await stream.closed();
     for (const params of [{}, { [OFFSET]: OFFSET_START }] as const) {
-      const answer = await stream.read(params);
-      await expectStatus(answer, 200);
-      assert.equal(answer.header('content-type'), 'application/octet-stream');
-      assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/event-stream');
-      expectBytes(await answer.bytes(), bytes);
+      const response = await stream.read(params);
+      await expectStatus(response, 200);
+      assert.equal(response.header('content-type'), 'application/octet-stream');
+      assert.equal(response.header(UPSTREAM_CONTENT_TYPE), 'text/event-stream');
+      expectBytes(await response.bytes(), bytes);
     }
   }),
 
@@ -57,12 +57,12 @@ export const read = section('read', [
     const stream = await t.start(feed);
     await feed.send('so far');
     const { offset } = await stream.until(6);
-    const answer = await stream.read({ [OFFSET]: offset });
-    await expectStatus(answer, 200);
-    assert.equal((await answer.bytes()).length, 0);
-    assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
-    assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
-    assert.equal(answer.header(STREAM_CLOSED), undefined);
+    const response = await stream.read({ [OFFSET]: offset });
+    await expectStatus(response, 200);
+    assert.equal((await response.bytes()).length, 0);
+    assert.equal(response.header(STREAM_NEXT_OFFSET), offset);
+    assert.equal(response.header(STREAM_UP_TO_DATE), 'true');
+    assert.equal(response.header(STREAM_CLOSED), undefined);
   }),
 
   test('[READ-7] a read at the end of a closed stream is closed', async (t) => {
@@ -91,14 +91,14 @@ export const read = section('read', [
     await feed.send('earlier');
     const { offset } = await stream.until(7);
     const check = async (closed: string | undefined) => {
-      const answer = await stream.read({ [OFFSET]: OFFSET_NOW });
-      await expectStatus(answer, 200);
-      assert.equal((await answer.bytes()).length, 0);
-      assert.equal(answer.header(STREAM_NEXT_OFFSET), offset);
-      assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
-      assert.equal(answer.header(STREAM_CLOSED), closed);
-      assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
-      assert.equal(answer.header('etag'), undefined);
+      const response = await stream.read({ [OFFSET]: OFFSET_NOW });
+      await expectStatus(response, 200);
+      assert.equal((await response.bytes()).length, 0);
+      assert.equal(response.header(STREAM_NEXT_OFFSET), offset);
+      assert.equal(response.header(STREAM_UP_TO_DATE), 'true');
+      assert.equal(response.header(STREAM_CLOSED), closed);
+      assert.match(response.header('cache-control') ?? '', /\bno-store\b/);
+      assert.equal(response.header('etag'), undefined);
     };
     await check(undefined);
     await feed.end();
@@ -106,7 +106,7 @@ export const read = section('read', [
     await check('true');
   }),
 
-  test('[READ-10] responds 304 to an unchanged read, and 200 after the closing', async (t) => {
+  test('[READ-10] responds 304 to an unchanged read, and 200 after the stream is closed', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     await feed.send('bytes');
@@ -147,27 +147,27 @@ export const read = section('read', [
       let gathered = Buffer.alloc(0);
       let offset: string = OFFSET_START;
       for (;;) {
-        const answer = await stream.read({ [OFFSET]: offset });
-        await expectStatus(answer, 200);
-        const piece = await answer.bytes();
+        const response = await stream.read({ [OFFSET]: offset });
+        await expectStatus(response, 200);
+        const piece = await response.bytes();
         gathered = Buffer.concat([gathered, piece]);
         const last = gathered.length === bytes.length;
         assert.equal(
-          answer.header(STREAM_UP_TO_DATE),
+          response.header(STREAM_UP_TO_DATE),
           last ? 'true' : undefined,
           `after ${gathered.length} bytes`,
         );
-        assert.equal(answer.header(STREAM_CLOSED), last ? 'true' : undefined);
+        assert.equal(response.header(STREAM_CLOSED), last ? 'true' : undefined);
         if (last) break;
-        assert.ok(piece.length > 0, 'an empty answer before the tail');
-        offset = answer.header(STREAM_NEXT_OFFSET) ?? assert.fail('no offset of the next read');
+        assert.ok(piece.length > 0, 'an empty response before the tail');
+        offset = response.header(STREAM_NEXT_OFFSET) ?? assert.fail('no offset of the next read');
       }
       expectBytes(gathered, bytes);
     },
     { slow: true },
   ),
 
-  test('[READ-11][READ-6] returns a short stream completely, also while others follow it chunk by chunk', async (t) => {
+  test('[READ-11][READ-6] returns a short stream completely, even while others follow it chunk by chunk', async (t) => {
     const feed = t.feed();
     const stream = await t.start(feed);
     const reader = await stream.live();
@@ -179,9 +179,9 @@ export const read = section('read', [
       offsets.push((await reader.until(whole.length)).streamNextOffset);
       if (i % 7 > 0) continue;
       for (const params of [{}, { [LIVE]: LIVE_LONG_POLL, [OFFSET]: OFFSET_START }] as const) {
-        const answer = await stream.read(params);
-        expectBytes(await answer.bytes(), whole);
-        assert.equal(answer.header(STREAM_UP_TO_DATE), 'true');
+        const response = await stream.read(params);
+        expectBytes(await response.bytes(), whole);
+        assert.equal(response.header(STREAM_UP_TO_DATE), 'true');
       }
     }
     await feed.end();
@@ -194,11 +194,11 @@ export const read = section('read', [
   test('[READ-12] excludes shared caches and content sniffing', async (t) => {
     const stream = await t.start(t.reply('<script>', { contentType: 'text/html' }));
     await stream.closed();
-    const answer = await stream.read();
-    assert.match(answer.header('cache-control') ?? '', /\b(private|no-store)\b/);
-    assert.equal(answer.header('x-content-type-options'), 'nosniff');
-    assert.ok(answer.header('cross-origin-resource-policy'));
-    assert.doesNotMatch(answer.header('content-type') ?? '', /html/);
+    const response = await stream.read();
+    assert.match(response.header('cache-control') ?? '', /\b(private|no-store)\b/);
+    assert.equal(response.header('x-content-type-options'), 'nosniff');
+    assert.ok(response.header('cross-origin-resource-policy'));
+    assert.doesNotMatch(response.header('content-type') ?? '', /html/);
   }),
 
   test('[READ-13] rejects an unknown mode and ignores unknown parameters', async (t) => {

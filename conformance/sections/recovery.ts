@@ -5,7 +5,7 @@ import { brokenAnswer, COUNT, events, type BrokenAnswer } from '../broken-answer
 import { section, test } from '../define.ts';
 import type { Gathered, Stream } from '../stream.ts';
 
-/** Returns the numbers of the stored events, which have to be whole. */
+/** Returns the numbers of the stored events, which have to be complete. */
 function numbers({ bytes }: Gathered): unknown[] {
   const text = bytes.toString('utf8');
   assert.ok(text === '' || text.endsWith('\n\n'), 'the stream ends inside an event');
@@ -30,43 +30,43 @@ const creates = ({ upstream }: BrokenAnswer): number =>
 export const recovery = section(
   'recovery',
   [
-    test('[RECOVER-1][RECOVER-2] an answer that breaks inside an event is whole, with each event once', async (t) => {
-      const answer = brokenAnswer(t);
-      await endsWith(await answer.start(), 'complete', COUNT);
-      assert.equal(creates(answer), 1, 'the answer was begun again');
+    test('[RECOVER-1][RECOVER-2] an answer that breaks inside an event is completed, with each event once', async (t) => {
+      const response = brokenAnswer(t);
+      await endsWith(await response.start(), 'complete', COUNT);
+      assert.equal(creates(response), 1, 'the answer was begun again');
     }),
 
-    test('[RECOVER-1][RECOVER-3] so is one whose connection was reset', async (t) => {
+    test('[RECOVER-1][RECOVER-3] an answer whose connection was reset is completed, with each event once', async (t) => {
       let connection: ServerResponse | undefined;
       const begin = events(0, 2);
-      const answer = brokenAnswer(t, {
+      const response = brokenAnswer(t, {
         first: (res) => {
           connection = res;
           res.write(begin);
         },
       });
-      const stream = await answer.start();
+      const stream = await response.start();
       await stream.until(begin.length);
       connection?.socket?.resetAndDestroy();
       await endsWith(stream, 'complete', COUNT);
     }),
 
-    test('[RECOVER-3] a premature end and a 503 are tried again', async (t) => {
-      const answer = brokenAnswer(t, {
+    test('[RECOVER-3] retries after a premature end and after a 503', async (t) => {
+      const response = brokenAnswer(t, {
         first: (res) => void res.end(events(0, 2)),
         next: ({ res }, index) => index < 2 && (res.writeHead(503).end(), true),
       });
-      await endsWith(await answer.start(), 'complete', COUNT);
+      await endsWith(await response.start(), 'complete', COUNT);
     }),
 
     test('[RECOVER-4] a 404 ends the stream with the outcome that it would have had', async (t) => {
-      const answer = brokenAnswer(t, { next: ({ res }) => (res.writeHead(404).end(), true) });
-      await endsWith(await answer.start(), 'upstream-error', 3);
-      assert.equal(answer.upstream.received.length, 2);
+      const response = brokenAnswer(t, { next: ({ res }) => (res.writeHead(404).end(), true) });
+      await endsWith(await response.start(), 'upstream-error', 3);
+      assert.equal(response.upstream.received.length, 2);
     }),
 
     test('[RECOVER-5] the end of the stored response is appended when it can no longer be streamed', async (t) => {
-      const answer = brokenAnswer(t, {
+      const response = brokenAnswer(t, {
         next: ({ request, res }) => {
           res.writeHead(request.target.includes('stream=true') ? 400 : 200, {
             'Content-Type': 'application/json',
@@ -75,7 +75,7 @@ export const recovery = section(
           return true;
         },
       });
-      const gathered = await (await answer.start()).closed();
+      const gathered = await (await response.start()).closed();
       assert.deepEqual(numbers(gathered), [0, 1, 2, 3]);
       assert.match(gathered.bytes.toString('utf8'), /"response\.completed".*"whole"/);
       assert.equal(gathered.last.header(UPSTREAM_OUTCOME), 'complete');
@@ -83,20 +83,20 @@ export const recovery = section(
 
     test('[RECOVER-6] an abort sends the cancel request of the provider', async (t) => {
       const begin = events(0, 2);
-      const answer = brokenAnswer(t, {
+      const response = brokenAnswer(t, {
         first: (res) => void res.write(begin),
         next: ({ res }) => (res.writeHead(200).end('{}'), true),
       });
-      const stream = await answer.start();
+      const stream = await response.start();
       await stream.until(begin.length);
       await stream.abort();
-      const { method, target } = await answer.upstream.request(1);
+      const { method, target } = await response.upstream.request(1);
       assert.equal(method, 'POST');
       assert.match(target, /\/v1\/responses\/resp_1\/cancel$/);
     }),
 
-    test('[RECOVER-7] HEAD and reads tell how often a stream was continued', async (t) => {
-      const answer = brokenAnswer(t, {
+    test('[RECOVER-7] HEAD and reads contain the number of times that a stream was continued', async (t) => {
+      const response = brokenAnswer(t, {
         next: ({ res }, index) => {
           if (index > 0) return false;
           res.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -104,7 +104,7 @@ export const recovery = section(
           return true;
         },
       });
-      const stream = await answer.start();
+      const stream = await response.start();
       await endsWith(stream, 'complete', COUNT);
       for (const each of [await stream.head(), await stream.read()]) {
         assert.equal(each.header(UPSTREAM_RECOVERIES), '2');
@@ -116,12 +116,12 @@ export const recovery = section(
 
     test('[RECOVER-8] the caller’s credentials are sent again, but no redirect is followed', async (t) => {
       const elsewhere = t.reply(events(3, COUNT));
-      const answer = brokenAnswer(t, {
+      const response = brokenAnswer(t, {
         next: ({ res }) => (res.writeHead(302, { Location: elsewhere.url }).end(), true),
       });
-      const stream = await answer.start({ [UPSTREAM_AUTHORIZATION]: 'Bearer sk-caller' });
+      const stream = await response.start({ [UPSTREAM_AUTHORIZATION]: 'Bearer sk-caller' });
       await endsWith(stream, 'upstream-error', 3);
-      assert.equal((await answer.upstream.request(1)).headers.authorization, 'Bearer sk-caller');
+      assert.equal((await response.upstream.request(1)).headers.authorization, 'Bearer sk-caller');
       assert.equal(elsewhere.received.length, 0);
     }),
   ],

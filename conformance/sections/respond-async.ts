@@ -14,7 +14,7 @@ import {
   UPSTREAM_STATUS,
 } from '../../protocol/headers.ts';
 import { ACTION, ACTION_ABORT, KEY, OFFSET_START } from '../../protocol/query.ts';
-import type { Context, CreateInit } from '../context.ts';
+import type { TestTools, CreateInit } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError, expectStatus } from '../expect.ts';
 import { SseReader } from '../sse-reader.ts';
@@ -25,10 +25,10 @@ const wanting = (headers: CreateInit['headers'] = {}): CreateInit => ({
   headers: { [PREFER]: RESPOND_ASYNC, ...headers },
 });
 
-async function startPending(t: Context, upstream: Upstream | string, headers = {}): Promise<Stream> {
-  const answer = await t.create(upstream, wanting(headers));
-  await expectStatus(answer, 202);
-  return t.streamOf(answer);
+async function startPending(t: TestTools, upstream: Upstream | string, headers = {}): Promise<Stream> {
+  const response = await t.create(upstream, wanting(headers));
+  await expectStatus(response, 202);
+  return t.streamOf(response);
 }
 
 /** Returns the end of a stream from an SSE read. */
@@ -48,12 +48,12 @@ export const respondAsync = section(
   [
     test('[ASYNC-1][ASYNC-12] the 202 does not wait for the upstream, whose request continues without the caller', async (t) => {
       const feed = t.feed({ held: true });
-      const answer = await t.create(feed, wanting());
-      await expectStatus(answer, 202);
-      assert.equal(answer.header(PREFERENCE_APPLIED), RESPOND_ASYNC);
-      assert.equal(answer.header(UPSTREAM_STATE), PENDING);
-      assert.equal((await answer.bytes()).length, 0);
-      const stream = t.streamOf(answer);
+      const response = await t.create(feed, wanting());
+      await expectStatus(response, 202);
+      assert.equal(response.header(PREFERENCE_APPLIED), RESPOND_ASYNC);
+      assert.equal(response.header(UPSTREAM_STATE), PENDING);
+      assert.equal((await response.bytes()).length, 0);
+      const stream = t.streamOf(response);
       await feed.request();
       assert.equal((await stream.head()).header(UPSTREAM_STATE), PENDING);
       feed.begin();
@@ -68,14 +68,14 @@ export const respondAsync = section(
 
     test('[ASYNC-3][ASYNC-5] the 202 has the live read: pending, the head, the body', async (t) => {
       const feed = t.feed({ held: true, contentType: 'text/plain' });
-      const answer = await t.create(
+      const response = await t.create(
         feed,
         wanting({ [PREFER]: `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}` }),
       );
-      await expectStatus(answer, 202);
-      const applied = (answer.header(PREFERENCE_APPLIED) ?? '').split(/,\s*/);
+      await expectStatus(response, 202);
+      const applied = (response.header(PREFERENCE_APPLIED) ?? '').split(/,\s*/);
       assert.deepEqual(applied.sort(), [RESPOND_ASYNC, RETURN_REPRESENTATION].sort());
-      const reader = new SseReader(answer);
+      const reader = new SseReader(response);
       const first = await reader.nextReal();
       assert.ok(first?.kind === 'control' && first.control.upstreamState === PENDING);
       feed.begin();
@@ -96,9 +96,9 @@ export const respondAsync = section(
       feed.begin();
       const polled = await polling;
       await expectStatus(polled, 204);
-      for (const answer of [polled, await stream.head(), await stream.read()]) {
-        assert.equal(answer.header(UPSTREAM_STATUS), '201');
-        assert.equal(answer.header(UPSTREAM_STATE), undefined);
+      for (const response of [polled, await stream.head(), await stream.read()]) {
+        assert.equal(response.header(UPSTREAM_STATUS), '201');
+        assert.equal(response.header(UPSTREAM_STATE), undefined);
       }
       await feed.end();
     }),
@@ -135,14 +135,14 @@ export const respondAsync = section(
       const feed = t.feed({ held: true });
       const stream = await startPending(t, feed);
       await feed.request();
-      const answer = await t.send(stream.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH' });
-      await expectStatus(answer, 204);
+      const response = await t.send(stream.at({ [ACTION]: ACTION_ABORT }), { method: 'PATCH' });
+      await expectStatus(response, 204);
       await feed.abandoned;
       assert.equal((await endOf(stream)).outcome, 'aborted');
     }),
 
     test(
-      '[ASYNC-10] the key of a pending stream leads to that stream, for both kinds of creates',
+      '[ASYNC-10] the key of a pending stream returns that stream, for both kinds of creates',
       async (t) => {
         const feed = t.feed({ held: true });
         const key = { [IDEMPOTENCY_KEY]: randomUUID() };
@@ -155,7 +155,7 @@ export const respondAsync = section(
         feed.begin();
         const waited = await waiting;
         await expectStatus(waited, 200);
-        for (const answer of [again, waited]) assert.equal(t.streamOf(answer).id, stream.id);
+        for (const response of [again, waited]) assert.equal(t.streamOf(response).id, stream.id);
         assert.equal(feed.received.length, 1);
         await feed.end();
       },
@@ -174,9 +174,9 @@ export const respondAsync = section(
         assert.equal((await endOf(refused)).outcome, 'refused');
         // The key may be released after the end.
         for (;;) {
-          const answer = await t.create(upstream, wanting(key));
-          if (t.streamOf(answer).id === refused.id) continue;
-          expectBytes((await endOf(t.streamOf(answer))).bytes, '2');
+          const response = await t.create(upstream, wanting(key));
+          if (t.streamOf(response).id === refused.id) continue;
+          expectBytes((await endOf(t.streamOf(response))).bytes, '2');
           break;
         }
         expectBytes((await refused.catchUp()).bytes, '1');

@@ -13,9 +13,9 @@ export const scope = section(
       assert.equal(url.searchParams.get(SCOPE), SCOPE_READ);
       await feed.send('shared');
       await stream.until(6);
-      const answer = await t.send(url);
-      await expectStatus(answer, 200);
-      expectBytes(await answer.bytes(), 'shared');
+      const response = await t.send(url);
+      await expectStatus(response, 200);
+      expectBytes(await response.bytes(), 'shared');
       const patch = new URL(url);
       patch.searchParams.set(ACTION, ACTION_ABORT);
       await expectError(await t.send(patch, { method: 'PATCH' }), 'SIGNATURE_INVALID');

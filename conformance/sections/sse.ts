@@ -10,14 +10,14 @@ export const sse = section('sse', [
   test('[SSE-1][SSE-4] responds with an event stream in base64 that is neither cached nor buffered', async (t) => {
     const feed = t.feed({ contentType: 'text/plain' });
     const stream = await t.start(feed);
-    const { answer } = await stream.live();
-    assert.match(answer.header('content-type') ?? '', /^text\/event-stream\b/);
-    assert.match(answer.header('cache-control') ?? '', /\bno-store\b/);
-    assert.equal(answer.header('x-accel-buffering'), 'no');
-    assert.equal(answer.header('content-encoding'), undefined);
-    assert.equal(answer.header('x-content-type-options'), 'nosniff');
-    assert.equal(answer.header(STREAM_SSE_DATA_ENCODING), 'base64');
-    assert.equal(answer.header(UPSTREAM_CONTENT_TYPE), 'text/plain');
+    const { response } = await stream.live();
+    assert.match(response.header('content-type') ?? '', /^text\/event-stream\b/);
+    assert.match(response.header('cache-control') ?? '', /\bno-store\b/);
+    assert.equal(response.header('x-accel-buffering'), 'no');
+    assert.equal(response.header('content-encoding'), undefined);
+    assert.equal(response.header('x-content-type-options'), 'nosniff');
+    assert.equal(response.header(STREAM_SSE_DATA_ENCODING), 'base64');
+    assert.equal(response.header(UPSTREAM_CONTENT_TYPE), 'text/plain');
   }),
 
   test('[SSE-2][SSE-3] a control event with the offset follows each data event', async (t) => {
@@ -100,7 +100,7 @@ export const sse = section('sse', [
       const again = await stream.live(offset);
       await again.toEnd();
       expectBytes(again.bytes, reader.bytes.subarray(at));
-      assert.equal(again.answer.status, 200);
+      assert.equal(again.response.status, 200);
     }
   }),
 

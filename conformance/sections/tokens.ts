@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { IDEMPOTENCY_KEY, STREAM_KEY } from '../../protocol/headers.ts';
 import { KEY } from '../../protocol/query.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError, expectNotFound, expectStatus } from '../expect.ts';
 import { serviceToken } from '../tokens.ts';
 
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
 
-async function twoSubjects(t: Context): Promise<[string, string]> {
+async function twoSubjects(t: TestTools): Promise<[string, string]> {
   return [await serviceToken(t.secret, { sub: 'ada' }), await serviceToken(t.secret, { sub: 'grace' })];
 }
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { UNREAD_TIMEOUT, UPSTREAM_OUTCOME } from '../../protocol/headers.ts';
 import { UNREAD } from '../../protocol/outcomes.ts';
-import type { Context } from '../context.ts';
+import type { TestTools } from '../test-tools.ts';
 import { section, test } from '../define.ts';
 import { expectBytes, expectError } from '../expect.ts';
 
 /** Starts an answer that sends four bytes, then whatever the test sends. */
-async function begin(t: Context, timeout: string) {
+async function begin(t: TestTools, timeout: string) {
   const feed = t.feed();
   const stream = await t.start(feed, { headers: { [UNREAD_TIMEOUT]: timeout } });
   await feed.send('half');
@@ -14,7 +14,7 @@ async function begin(t: Context, timeout: string) {
 }
 
 /** Resolves when a second answer that begins now, with the shortest timeout, was canceled. */
-async function anotherIsCanceled(t: Context): Promise<void> {
+async function anotherIsCanceled(t: TestTools): Promise<void> {
   await (
     await begin(t, '1')
   ).feed.abandoned;
@@ -26,7 +26,7 @@ export const unread = section(
   'unread',
   [
     test(
-      '[UNREAD-1][UNREAD-3] an answer without a reader is canceled, and what had come is kept',
+      '[UNREAD-1][UNREAD-3] an answer without a reader is canceled, and its bytes are kept',
       async (t) => {
         const { feed, stream } = await begin(t, '1');
         await feed.abandoned;
@@ -40,7 +40,7 @@ export const unread = section(
     ),
 
     test(
-      '[UNREAD-2] an answer with a reader is not',
+      '[UNREAD-2] an answer with a reader is not canceled',
       async (t) => {
         const { feed, stream } = await begin(t, '1');
         const reader = await stream.live();
@@ -54,7 +54,7 @@ export const unread = section(
     ),
 
     test(
-      '[UNREAD-5] an answer that asks for “infinite” is not',
+      '[UNREAD-5] an answer that asks for “infinite” is not canceled',
       async (t) => {
         const { feed, stream } = await begin(t, 'infinite');
         for (let i = 0; i < 2; i += 1) await anotherIsCanceled(t);

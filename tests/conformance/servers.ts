@@ -19,7 +19,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-interface Entry {
+interface ServerKind {
   readonly name: string;
   /** The `describe` to use if a program of the machine is required. */
   readonly suite?: (title: string, suite: () => void) => void;
@@ -86,7 +86,7 @@ async function web(): Promise<RunningServer> {
 }
 
 /** The server on each of its stores. */
-export const servers: readonly Entry[] = [
+export const servers: readonly ServerKind[] = [
   { name: 'the embedded store, flushed to disk', start: () => embedded('disk') },
   { name: 'the embedded store, safe with the process', start: () => embedded('process') },
   { name: 'the embedded store, as a web handler', start: web },

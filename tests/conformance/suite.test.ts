@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import {
   IDEMPOTENCY_KEY,
   IDEMPOTENCY_REPLAYED,
+  LAST_EVENT_ID,
   STREAM_CURSOR,
   STREAM_SSE_DATA_ENCODING,
   UNREAD_TIMEOUT,
@@ -40,8 +41,13 @@ async function run(
   spoil: Parameters<typeof startFront>[1] = {},
   more: Partial<ProxyTarget> = {},
 ): Promise<ConformanceResult> {
-  front = await startFront(proxy.url, spoil);
-  return runProxyConformance({ url: front.url, secret: SECRET, extensions: true, only, ...more });
+  const spoiling = await startFront(proxy.url, spoil);
+  try {
+    const target = { url: spoiling.url, secret: SECRET, extensions: true };
+    return await runProxyConformance({ ...target, only, ...more });
+  } finally {
+    await spoiling.close();
+  }
 }
 
 function without(headers: object, name: string): void {
@@ -81,7 +87,10 @@ describe('the suite', () => {
     expect(result.passed).toBe(result.tests.length);
   });
 
-  it.each<[what: string, section: SectionName, spoil: Parameters<typeof startFront>[1], ids: string[]]>([
+  // At the same time: a section mostly waits.
+  it.concurrent.each<
+    [what: string, section: SectionName, spoil: Parameters<typeof startFront>[1], ids: string[]]
+  >([
     [
       'omits that SSE data is base64',
       'sse',
@@ -98,6 +107,29 @@ describe('the suite', () => {
         },
       },
       ['OUT-3', 'OUT-4'],
+    ],
+    [
+      'forgets what a follower has received',
+      'follow',
+      { request: (headers) => without(headers, LAST_EVENT_ID) },
+      ['FOLLOW-4'],
+    ],
+    [
+      'forgets what a reader of compact events has received',
+      'compact-events',
+      { request: (headers) => without(headers, LAST_EVENT_ID) },
+      ['COMPACT-4'],
+    ],
+    [
+      'buffers what a follower gets, and lets caches store it',
+      'follow',
+      {
+        answer: ({ headers }) => {
+          without(headers, 'x-accel-buffering');
+          without(headers, 'cache-control');
+        },
+      },
+      ['FOLLOW-1'],
     ],
     ['finds whatever it is asked for', 'head', { answer: foundByHead }, ['HEAD-3', 'HEAD-4']],
     [
@@ -198,12 +230,16 @@ describe('the suite', () => {
       },
       ['CREATE-5', 'CREATE-8'],
     ],
-  ])('finds a server that %s', async (_, section, spoil, ids) => {
-    expect(failed(await run([section], spoil))).toEqual(expect.arrayContaining(ids));
-  });
+  ])(
+    'finds a server that %s',
+    async (_, section, spoil, ids) => {
+      expect(failed(await run([section], spoil))).toEqual(expect.arrayContaining(ids));
+    },
+    120_000,
+  );
 
   const openai = openaiResponsesRecovery();
-  it.each<[what: string, options: Partial<ProxyServerOptions>, ids: string[]]>([
+  it.concurrent.each<[what: string, options: Partial<ProxyServerOptions>, ids: string[]]>([
     [
       'continues nothing',
       { recovery: [] },
@@ -250,7 +286,7 @@ describe('the suite', () => {
     120_000,
   );
 
-  it('finds a server that does not tell recoveries', async () => {
+  it('finds a server that does not report recoveries', async () => {
     const spoil = { answer: ({ headers }: Passing) => without(headers, UPSTREAM_RECOVERIES) };
     expect(failed(await run(['recovery'], spoil))).toEqual(['RECOVER-7']);
   });
@@ -268,6 +304,7 @@ describe('the suite', () => {
     expect(result.extensions).toEqual([
       'outcomes',
       'prefer',
+      'compact-events',
       'upstream-status',
       'respond-async',
       'upstream-head',
@@ -275,6 +312,7 @@ describe('the suite', () => {
       'completeness',
       'unread',
       'find',
+      'follow',
       'scope',
       'as-upstream',
       'tokens',

@@ -3,13 +3,13 @@ import { setMaxListeners } from 'node:events';
 import { UPSTREAM_METHOD, UPSTREAM_URL } from '../protocol/headers.ts';
 import { expectStatus } from './expect.ts';
 import { createFeed, type Feed, type FeedOptions } from './feed.ts';
-import { HttpClient, quiet, type Answer, type RequestInit } from './http-client.ts';
+import { HttpClient, quiet, type TestResponse, type RequestInit } from './http-client.ts';
 import type { Script, StandIn, Upstream } from './stand-in.ts';
 import { Stream } from './stream.ts';
 import type { SignUrl } from './types.ts';
 
 export interface Environment {
-  /** URL of the mount, without a slash at its end. */
+  /** URL of the mount, without a trailing slash. */
   readonly base: string;
   readonly secret: string;
   readonly standIn: StandIn;
@@ -19,7 +19,7 @@ export interface Environment {
 export interface CreateInit {
   /** Method of the upstream request. Default: POST. */
   readonly method?: string;
-  /** Headers of the request. A header that is undefined is omitted, also a default one. */
+  /** Headers of the request. A header that is undefined is omitted, even a default one. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: string | Uint8Array;
   /** Credential to use instead of the secret. */
@@ -33,7 +33,7 @@ export class Skipped extends Error {
 }
 
 /** Tools of one test: the server under test and upstreams. Everything that a test creates is cleaned up afterwards. */
-export class Context {
+export class TestTools {
   readonly base: string;
   readonly secret: string;
   /** Aborts at the time limit of the test. */
@@ -81,8 +81,8 @@ export class Context {
     return controls(this.upstream(script));
   }
 
-  /** Sends a request without additions. A relative URL is relative to the mount. */
-  send(url: string | URL, init: RequestInit = {}): Promise<Answer> {
+  /** Sends a request without adding headers. A relative URL is relative to the mount. */
+  send(url: string | URL, init: RequestInit = {}): Promise<TestResponse> {
     const target = url instanceof URL ? url : url === '' ? this.base : `${this.base}/${url}`;
     const signal = init.signal ? AbortSignal.any([this.signal, init.signal]) : this.signal;
     return quiet(this.#client.send(target, { ...init, signal }));
@@ -99,21 +99,21 @@ export class Context {
   }
 
   /** Waits for some round trips, so that the server has noticed connections that were closed before. */
-  async settle(): Promise<void> {
+  async roundTrips(): Promise<void> {
     for (let i = 0; i < 3; i += 1) await (await this.send('')).bytes();
   }
 
   /** Sends a request with the service secret. */
-  service(url: string | URL, init: RequestInit = {}): Promise<Answer> {
+  service(url: string | URL, init: RequestInit = {}): Promise<TestResponse> {
     return this.send(url, { ...init, headers: { Authorization: `Bearer ${this.secret}`, ...init.headers } });
   }
 
   /** Sends POST {base}, whatever the response. */
-  create(upstream: Upstream | string, init: CreateInit = {}): Promise<Answer> {
+  create(upstream: Upstream | string, init: CreateInit = {}): Promise<TestResponse> {
     return quiet(this.#create(upstream, init));
   }
 
-  async #create(upstream: Upstream | string, init: CreateInit): Promise<Answer> {
+  async #create(upstream: Upstream | string, init: CreateInit): Promise<TestResponse> {
     const { method = 'POST', token = this.secret, headers = {}, body, signal } = init;
     const all = {
       Authorization: `Bearer ${token}`,
@@ -121,14 +121,14 @@ export class Context {
       [UPSTREAM_METHOD]: method,
       ...headers,
     };
-    const answer = await this.send('', {
+    const response = await this.send('', {
       method: 'POST',
       headers: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
       ...(body !== undefined && { body }),
       ...(signal && { signal }),
     });
-    if (answer.header('location') !== undefined) this.#ids.add(this.streamOf(answer).id);
-    return answer;
+    if (response.header('location') !== undefined) this.#ids.add(this.streamOf(response).id);
+    return response;
   }
 
   /** Sends POST {base}, which must create a stream. */
@@ -137,22 +137,22 @@ export class Context {
   }
 
   async #start(upstream: Upstream | string, init: CreateInit): Promise<Stream> {
-    const answer = await this.create(upstream, init);
-    await expectStatus(answer, 201);
-    return this.streamOf(answer);
+    const response = await this.create(upstream, init);
+    await expectStatus(response, 201);
+    return this.streamOf(response);
   }
 
   /** Returns the stream in the Location header of a response. */
-  streamOf(answer: Answer): Stream {
-    const location = answer.header('location');
-    assert.ok(location !== undefined, 'the answer has no Location');
+  streamOf(response: TestResponse): Stream {
+    const location = response.header('location');
+    assert.ok(location !== undefined, 'the response has no Location');
     return new Stream(this, location);
   }
 
   /** Returns a signed URL that only an operator can create. */
   async signed(stream: Stream, options: { expiresInSeconds: number; scope?: 'read' }): Promise<URL> {
     const { signUrl } = this.#environment;
-    if (!signUrl) this.skip('only the operator can make such a URL: give the suite `signUrl`');
+    if (!signUrl) this.skip('only the operator can create such a URL: pass `signUrl` to the suite');
     const basePath = new URL(this.base).pathname;
     return new URL(await signUrl({ streamId: stream.id, basePath, ...options }), this.base);
   }

@@ -95,7 +95,7 @@ describe('response.abort', () => {
 
   it('renews an expired URL', async () => {
     const { response, stream } = await begin({ requestId: 'id' });
-    rig.standIn.epoch = 2;
+    rig.standIn.urlVersion = 2;
     await response.abort();
     expect(stream.end?.outcome).toBe('aborted');
     expect(rig.standIn.count('find')).toBe(1);
@@ -143,6 +143,24 @@ describe('abortUpstream', () => {
     answer?.();
     await rig.standIn.until(() => [...rig.standIn.streams.values()][0]?.end?.outcome === 'aborted');
     await rig.standIn.until(() => rig.standIn.readers === 0);
+  });
+
+  it('sends no request if the signal aborts while the client waits for a token', async () => {
+    const controller = new AbortController();
+    let provide!: (token: string) => void;
+    const token = new Promise<string>((resolve) => (provide = resolve));
+    const proxyAuthorization = vi.fn(() => token);
+    const storage = new MemoryStorage();
+    const client = rig.client({ abortUpstream: true, proxyAuthorization, storage });
+    const init = { body: 'x', requestId: 'id', signal: controller.signal };
+    const call = client(UPSTREAM, init);
+    const released = new Promise<void>((resolve) => (storage.removeItem = () => resolve()));
+    await vi.waitFor(() => expect(proxyAuthorization).toHaveBeenCalled());
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    provide('token');
+    await released;
+    expect(rig.standIn.seen).toEqual([]);
   });
 
   it('frees the connection of an error response that arrives after the signal was aborted', async () => {
@@ -209,7 +227,7 @@ describe('createAbortFn', () => {
 
   it('rejects with an error that does not contain the signature', async () => {
     const { response } = await begin();
-    rig.standIn.epoch = 2;
+    rig.standIn.urlVersion = 2;
     const failure = await createAbortFn(response.streamUrl!)().catch((error: unknown) => error as Error);
     expect(failure).toMatchObject({ code: 'SIGNATURE_EXPIRED', status: 401, method: 'PATCH' });
     expect(JSON.stringify({ ...(failure as Error) })).not.toContain('signature=');

@@ -1,10 +1,9 @@
 import { createCall } from './call.ts';
-import { isExpired, isGone, type DurableError, type ErrorTarget } from './errors.ts';
-import { ABORT, abortUrl, type ProxyClient } from './proxy-client.ts';
+import { isExpired, isGone, type ErrorTarget } from './errors.ts';
+import { ABORT, abortUrl } from './proxy-client.ts';
 import { proxyErrorOf } from './proxy-error.ts';
-import type { RequestRecord } from './request-records.ts';
 
-/** How long a stop is retried, in milliseconds: the model costs money until the stop arrives. */
+/** How long the function of `createAbortFn` retries, in milliseconds: the model costs money until the stop arrives. */
 const RETRY_MS = 30_000;
 
 /**
@@ -18,12 +17,8 @@ const RETRY_MS = 30_000;
  * button.onclick = () => abort();
  */
 export function createAbortFn(streamUrl: string, fetch?: typeof globalThis.fetch): () => Promise<void> {
-  return once(() =>
-    abortStream(() => (fetch ?? globalThis.fetch)(abortUrl(streamUrl).href, ABORT), {
-      method: ABORT.method,
-      url: streamUrl,
-    }),
-  );
+  const send = () => (fetch ?? globalThis.fetch)(abortUrl(streamUrl).href, ABORT);
+  return once(() => stop({ method: ABORT.method, url: streamUrl }, RETRY_MS, [send]));
 }
 
 /** Returns a function that runs at most once at a time, and not again after a success. */
@@ -36,82 +31,37 @@ export function once(run: () => Promise<void>): () => Promise<void> {
     }));
 }
 
-/**
- * Stops a stream by its URL.
- * @param send sends the request once.
- * @param renew gets another URL if the current one has expired; resolves with false if there is none.
- * @param timeoutMs how long to retry. @default 30,000
- * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
- */
-export async function abortStream(
-  send: () => Promise<Response>,
-  target: ErrorTarget,
-  renew?: () => Promise<boolean>,
-  timeoutMs = RETRY_MS,
-): Promise<void> {
-  // A stream that does not exist does not run.
-  const isOver = (error: DurableError) => isGone(error) && !isExpired(error);
-  const stop = () => persistStop(send, target, timeoutMs, isOver);
-  await stop().catch(async (error: unknown) => {
-    if (!isExpired(error) || !(await renew?.())) throw error;
-    await stop();
-  });
-}
+/** Sends one request that stops a stream, by its URL or by its `Idempotency-Key`. */
+type SendStop = () => Promise<Response>;
 
-/** Sends a stop until the proxy confirms it, or responds with an error that counts as a confirmation. */
-function persistStop(
-  send: () => Promise<Response>,
+/**
+ * Stops a stream. Repeats the request until the proxy confirms the stop.
+ * @param timeoutMs milliseconds to retry.
+ * @param sends sends the request. If the proxy refuses its credentials, the next of the functions sends another one.
+ * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop, for example because the server
+ * cannot stop by a key.
+ */
+export async function stop(
   target: ErrorTarget,
   timeoutMs: number,
-  isOver?: (error: DurableError) => boolean,
+  [send, ...others]: readonly SendStop[],
 ): Promise<void> {
-  const settings = {
-    reconnectTimeoutMs: timeoutMs,
-    retryTimeoutMs: timeoutMs,
-    heartbeatTimeoutMs: timeoutMs,
-  };
-  const call = createCall(settings, target);
-  const ask = async () => {
-    const response = await send();
-    if (response.status === 204) return;
-    const error = await proxyErrorOf(response, target);
-    if (!isOver?.(error)) throw error;
-  };
-  return call.persist('request', ask).finally(() => call.end('stop', 'aborted'));
-}
-
-/**
- * Stops the stream of an `Idempotency-Key`, also while the upstream has not responded to its create.
- * @param timeoutMs how long to retry. @default 30,000
- * @throws DurableNetworkError, DurableStreamError if the stream could not be stopped, for example because the server
- * does not support this request.
- */
-export function abortKey(
-  proxy: ProxyClient,
-  idempotencyKey: string,
-  target: ErrorTarget,
-  timeoutMs = RETRY_MS,
-): Promise<void> {
-  return persistStop(() => proxy.abortKey(idempotencyKey), target, timeoutMs);
-}
-
-/**
- * Stops the answer of a stored request: by its URL, else by its key.
- * @throws DurableNetworkError, DurableStreamError as `abortKey`.
- */
-export async function abortStored(
-  proxy: ProxyClient,
-  { streamUrl, idempotencyKey }: RequestRecord,
-  timeoutMs: number,
-): Promise<void> {
+  const call = createCall(
+    { reconnectTimeoutMs: timeoutMs, retryTimeoutMs: timeoutMs, heartbeatTimeoutMs: timeoutMs },
+    target,
+  );
   try {
-    if (streamUrl) {
-      await abortStream(() => proxy.abort(streamUrl), {}, undefined, timeoutMs);
-      return;
-    }
+    await call.persist('request', async () => {
+      const response = await send!();
+      if (response.status === 204) return;
+      const error = await proxyErrorOf(response, target);
+      // A stream that does not exist need not be stopped.
+      if (!isGone(error) || isExpired(error)) throw error;
+    });
   } catch (error) {
-    // A new signature would need another request. A stop by key does not need one.
-    if (!isExpired(error)) throw error;
+    if (!others[0] || !isExpired(error)) throw error;
+    await stop(target, timeoutMs, others);
+  } finally {
+    call.end('aborted', 'aborted');
   }
-  await abortKey(proxy, idempotencyKey, {}, timeoutMs);
 }

@@ -12,7 +12,8 @@ export const REQUEST_CAP_MS = 2_000;
  * @param capMs the longest wait.
  */
 export function backoff(attempt: number, capMs = READ_CAP_MS): number {
-  return Math.random() * Math.min(capMs, BASE_MS * 2 ** (attempt - 1));
+  // Timers truncate fractions of a millisecond.
+  return Math.ceil(Math.random() * Math.min(capMs, BASE_MS * 2 ** (attempt - 1)));
 }
 
 /**
@@ -22,6 +23,5 @@ export function backoff(attempt: number, capMs = READ_CAP_MS): number {
 export function retryAfter(headers: Headers): number {
   const value = headers.get('retry-after') ?? '';
   const now = Date.parse(headers.get('date') ?? '') || Date.now();
-  const ms = Number(value) * 1000 || Date.parse(value) - now;
-  return ms > 0 ? ms : 0;
+  return Math.max(0, Number(value) * 1000 || Date.parse(value) - now || 0);
 }

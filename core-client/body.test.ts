@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { OUTCOMES } from '../protocol/outcomes.ts';
+import { OUTCOMES, type Outcome } from '../protocol/outcomes.ts';
 import { drain, UPSTREAM, useRig } from '../tests/client/support.ts';
 import { DurableStreamError } from './errors.ts';
 
@@ -31,6 +31,15 @@ describe('the end of a body', () => {
     rig.standIn.upstream = (stream) => void stream.push('some').close('too-large');
     const { error } = await drain(await rig.client()(UPSTREAM));
     expect(error).toMatchObject({ code: 'TOO_LARGE', outcome: 'too-large' });
+  });
+
+  it('is an error if the outcome is one of a later version', async () => {
+    const reported = { code: 'OVER_BUDGET', message: 'because' };
+    rig.standIn.upstream = (stream) => void stream.push('some').close('over-budget' as Outcome, reported);
+    const { text, error } = await drain(await rig.client()(UPSTREAM));
+    expect(text).toBe('some');
+    expect(error).toMatchObject({ ...reported, name: 'DurableStreamError', outcome: 'over-budget' });
+    expect(rig.states.at(-1)).toMatchObject({ status: 'failed', outcome: 'over-budget', error });
   });
 
   it('comes after the last byte even if both arrive together, also for a clone', async () => {

@@ -1,6 +1,6 @@
 import type { ControlEvent } from '../protocol/control.ts';
-import { REPORTED_ERROR, type Outcome } from '../protocol/outcomes.ts';
-import { abortStream, once } from './abort.ts';
+import { REPORTED_ERROR } from '../protocol/outcomes.ts';
+import { once, stop } from './abort.ts';
 import type { Call } from './call.ts';
 import type { CallContext } from './call-context.ts';
 import type { DurableErrorCode } from './error-codes.ts';
@@ -8,7 +8,7 @@ import { DurableStreamError } from './errors.ts';
 import { freeConnection } from './free-connection.ts';
 import { isSuccess } from './head.ts';
 import type { RecordHandle } from './request-records.ts';
-import type { StreamPart } from './sse-reader.ts';
+import type { StreamPart } from './sse-parts.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** The body of a Response: the bytes of a stream, over as many connections as necessary. */
@@ -41,16 +41,17 @@ export function createBody(
     // Browsers queue the request if all connections to the origin are in use, perhaps by reads.
     const resume = freeConnection(connection, memory.reads);
     const send = () => proxy.abort(connection.url);
-    await abortStream(send, call.target, connection.renew, settings.retryTimeoutMs).finally(resume);
+    await stop(call.target, settings.retryTimeoutMs, [send, () => connection.renew().then(send)]).finally(
+      resume,
+    );
     // A stopped answer is not resumed.
     await record?.finish(connection.id);
-    if (call.signal.aborted) call.dispatch('stop', { outcome: 'aborted' });
+    if (call.signal.aborted) call.dispatch('aborted', { outcome: 'aborted' });
   });
 
   async function ready(): Promise<ControlEvent | undefined> {
     while (!connection.head) {
       first = await connection.next();
-      call.signal.throwIfAborted();
       if (first.control.streamClosed) return first.control;
     }
     return undefined;
@@ -60,31 +61,28 @@ export function createBody(
     for (;;) {
       const { bytes, control } = first ?? (await connection.next());
       first = undefined;
-      call.signal.throwIfAborted();
-      const offset = control.streamNextOffset;
       const isAnswer = isSuccess(connection.head);
       if (bytes.length > 0) {
         controller.enqueue(bytes);
         if (isAnswer) {
           const receivedBytes = call.resumption.receivedBytes + bytes.length;
-          call.dispatch('open', { offset, receivedBytes, attempt: 0, error: undefined });
-          void record?.save({ offset });
+          call.dispatch('streaming', {
+            offset: control.streamNextOffset,
+            receivedBytes,
+            attempt: 0,
+            error: undefined,
+          });
+          void record?.save({ offset: control.streamNextOffset });
         }
       }
       if (control.streamClosed) {
-        const outcome = control.upstreamOutcome ?? 'complete';
         connection.close();
         await record?.finish(connection.id);
         call.signal.throwIfAborted();
-        // The error response of the upstream is complete too.
-        if (outcome === (isAnswer ? 'complete' : 'refused')) {
-          call.end(isAnswer ? 'close' : 'fail', outcome, { outcome, usage: control.upstreamUsage });
-          return controller.close();
-        }
-        const error = endIncomplete(call, outcome, control, isAborted);
+        const error = endCall(call, control, isAnswer, isAborted);
         // The error is in the bytes (CLIENT-13).
-        if (control.upstreamError?.code === REPORTED_ERROR) return controller.close();
-        // An error discards bytes that a pipe has not passed on yet. Give it a turn of the event loop.
+        if (!error || control.upstreamError?.code === REPORTED_ERROR) return controller.close();
+        // An error discards bytes that a pipe has not forwarded yet. Wait one turn of the event loop for it.
         await new Promise((resolve) => setTimeout(resolve));
         throw error;
       }
@@ -116,23 +114,32 @@ export function createBody(
 }
 
 /**
- * Ends a call whose answer is incomplete.
+ * Ends a call as its stream has ended.
+ * @param isAnswer false for an error response of the upstream.
  * @param isAborted true if this client asked for the stop.
- * @returns the error that the body ends with.
+ * @returns the error that the body ends with, undefined if the body is complete.
  */
-function endIncomplete(
+function endCall(
   call: Call,
-  outcome: Outcome,
-  { upstreamError, upstreamUsage: usage }: ControlEvent,
+  { upstreamOutcome: outcome = 'complete', upstreamError, upstreamUsage: usage }: ControlEvent,
+  isAnswer: boolean,
   isAborted: boolean,
-): Error {
+): Error | undefined {
   const isStopped = outcome === 'aborted';
-  const isOurs = isStopped && isAborted;
-  const { code = outcome.toUpperCase().replace('-', '_'), message = `The answer ended early: ${outcome}` } =
-    upstreamError ?? {};
-  const error = isOurs
-    ? new DOMException(message, 'AbortError')
-    : new DurableStreamError(code as DurableErrorCode, message, { outcome, target: call.target });
-  call.end(isStopped ? 'stop' : 'fail', outcome, { outcome, usage, error: isOurs ? undefined : error });
+  const {
+    code = outcome.toUpperCase().replace('-', '_') as DurableErrorCode,
+    message = `The answer ended early: ${outcome}`,
+  } = (upstreamError ?? {}) as { code?: DurableErrorCode; message?: string };
+  // The error response of the upstream is complete too.
+  const isComplete = outcome === (isAnswer ? 'complete' : 'refused');
+  const error = isComplete
+    ? undefined
+    : new DurableStreamError(code, message, { outcome, target: call.target });
+  const status = isStopped ? outcome : isAnswer && !error ? 'complete' : 'failed';
+  if (isStopped && isAborted) {
+    call.end(status, outcome, { outcome, usage });
+    return new DOMException(message, 'AbortError');
+  }
+  call.end(status, outcome, { outcome, usage, error });
   return error;
 }

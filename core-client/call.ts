@@ -4,11 +4,10 @@ import { reportChange } from './debug.ts';
 import { isDurableError, isGone, lostContact, type ErrorTarget } from './errors.ts';
 import type { Mutable } from './mutable.ts';
 import { notify } from './notify.ts';
-import { createRetryBudget } from './retry-budget.ts';
 import type { Settings } from './settings.ts';
-import { advance, IDLE, type StateEvent } from './state.ts';
-import type { Resumption } from './types.ts';
-import { onWake } from './wake.ts';
+import { advance, IDLE } from './state.ts';
+import type { Resumption, ResumptionStatus } from './types.ts';
+import { isOffline, onWake } from './wake.ts';
 
 type Change = Partial<Omit<Resumption, 'status'>>;
 
@@ -22,40 +21,39 @@ export interface Call {
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal;
   readonly resumption: Resumption;
-  /** True after `release`: nothing may be stored any more. */
+  /** True after `release`: the call must store nothing from then on. */
   readonly isReleased: boolean;
-  /** Changes the state, and reports the change to the app. */
-  dispatch(event: StateEvent, change?: Change): void;
+  /** Changes the state, unless it is final, and reports the change to the app. */
+  dispatch(status: ResumptionStatus, change?: Change): void;
   warn(warning: Error): void;
-  /** Sets the function to call when the network or the page comes back. */
-  onWake(listener: () => void): void;
+  /** Called when the network or the page comes back. */
+  onWake?: (() => void) | undefined;
   /**
    * Sets the function to call when the caller leaves, to release what is open. Called at once if the caller has left.
    * Once it is set, the answer has a body, which stops the upstream itself.
    */
   onLeave(listener: (reason: unknown) => void): void;
-  /** Runs a create. If the caller leaves meanwhile and `abortUpstream` is set, calls `stop` first. */
-  whileCreating<T>(stop: () => Promise<void>, create: () => Promise<T>): Promise<T>;
+  /** Stops the upstream of a create. Called first if the caller leaves before the response, and `abortUpstream` is set. */
+  stopCreate?: (() => Promise<void>) | undefined;
   /** Settles like `promise`, or rejects at once with the reason of the caller's signal, which also ends the call. */
   withSignal<T>(caller: AbortSignal | undefined, promise: Promise<T>): Promise<T>;
-  /** Ends the call without stopping the upstream, whatever `abortUpstream` says. */
+  /** Ends the call without stopping the upstream, even if `abortUpstream` is set. */
   release(): void;
   /** Ends the call because the caller left. */
   leave(reason: unknown): void;
   /** Ends the call, and removes its listeners from the caller's signal and the page. */
-  end(event: StateEvent, outcome: Outcome, change?: Change): void;
+  end(status: ResumptionStatus, outcome: Outcome, change?: Change): void;
   /** Ends the call with an error. @returns the error. */
   fail(error: unknown): unknown;
-  /** Resets the attempts and the retry time: bytes arrived, or a connection lasted for a good while. */
+  /** Resets the attempts and the retry time. Called when bytes arrive, or when a connection has lasted for some seconds. */
   progress(): void;
-  /** Reports a connection that was lost after progress, and waits as before a first attempt, without counting one. */
-  rest(cause: unknown): Promise<void>;
   /**
-   * Waits before another attempt to read: as long as `Retry-After` says, else for a backoff that ends early when the
-   * network or the page comes back.
+   * Waits before another connection: as long as `Retry-After` says, else for a backoff that ends early when the network or
+   * the page comes back. A connection that was alive, which service workers and proxies may cut, is not a failed attempt.
+   * @param cause the error that ended the connection; undefined if the server ended it.
    * @throws DurableNetworkError if the retry time or the attempts are used up; the signal's reason if the caller leaves.
    */
-  retry(cause: unknown): Promise<void>;
+  reconnect(cause: unknown, wasAlive: boolean): Promise<void>;
   /**
    * Runs an operation until it succeeds, the retry time is over, or it throws an error that another attempt cannot
    * change.
@@ -81,55 +79,67 @@ export type CallSettings = Pick<
  * Creates a call.
  * @param target the request, for errors and debug lines.
  */
-export function createCall(settings: CallSettings, target: ErrorTarget): Call {
+export function createCall(settings: CallSettings, target: ErrorTarget = {}): Call {
   const controller = new AbortController();
   const { signal } = controller;
-  const budget = createRetryBudget(settings);
-  const limits = {
-    request: { timeoutMs: settings.retryTimeoutMs, capMs: REQUEST_CAP_MS },
-    read: { timeoutMs: settings.reconnectTimeoutMs, capMs: READ_CAP_MS },
-  };
   let resolveOutcome: (outcome: Outcome) => void;
-  let unbind: (() => void) | undefined;
   /** Completes a leave. Set once the caller has left. */
   let finishLeaving: (() => void) | undefined;
   let leaveListener: ((reason: unknown) => void) | undefined;
-  let wakeListener: (() => void) | undefined;
-  /** Stops the upstream of a create that has no response yet. */
-  let stopCreate: (() => Promise<void>) | undefined;
   /** Ends the wait before the next attempt. */
   let endWait: (() => void) | undefined;
   let canHurry = false;
   let isOver = false;
+  /** Failed attempts since the last progress. */
+  let attempt = 0;
+  /** Milliseconds since the first of them. Time offline, and time asleep during a wait, do not count. */
+  let usedMs = 0;
+  /** When the attempt in progress began. */
+  let attemptedAt = 0;
+
+  const progress = () => void (attempt = 0);
 
   const stopListening = onWake(() => {
-    budget.reset();
+    progress();
     if (canHurry) endWait?.();
-    wakeListener?.();
+    call.onWake?.();
   }, settings.wake);
 
-  const wait = (ms: number) =>
-    new Promise<void>((resolve, reject) => {
+  const wait = async (ms: number) => {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
       endWait = () => {
         clearTimeout(timer);
-        endWait = undefined;
-        if (signal.aborted) reject(signal.reason as Error);
-        else resolve();
+        resolve();
       };
-      const timer = setTimeout(endWait, ms);
     });
+    signal.throwIfAborted();
+  };
 
   const retry = async (kind: AttemptKind, cause: unknown) => {
     signal.throwIfAborted();
-    // After a stop, another attempt could create the stream anew.
-    if (finishLeaving && stopCreate) throw cause;
+    // After a stop, another attempt could create the stream again.
+    if (finishLeaving && call.stopCreate) throw cause;
+    const isRead = kind === 'read';
+    const timeoutMs = isRead ? settings.reconnectTimeoutMs : settings.retryTimeoutMs;
+    const isOff = isOffline();
+    // An attempt that hangs, or in which the machine sleeps, must not use up all of the time.
+    usedMs += Math.max(0, Math.min(Date.now() - attemptedAt, settings.heartbeatTimeoutMs, timeoutMs / 4));
+    if (!attempt || isOff) usedMs = 0;
+    const leftMs = timeoutMs - usedMs;
     const askedMs = (isDurableError(cause) && cause.retryAfterMs) || 0;
-    const ms = budget.spend(limits[kind], askedMs);
-    if (ms === undefined) throw lostContact(cause, target, askedMs || undefined);
-    call.dispatch('drop', { attempt: budget.attempt, error: cause as Error });
+    if ((++attempt > (settings.maxReconnectAttempts ?? Infinity) && !isOff) || askedMs >= leftMs)
+      throw lostContact(cause, target, askedMs || undefined);
+    const ms = Math.max(askedMs, Math.min(backoff(attempt, isRead ? READ_CAP_MS : REQUEST_CAP_MS), leftMs));
+    usedMs += ms;
+    // Before the create has started, there is nothing to reconnect to.
+    call.dispatch(call.resumption.status === 'idle' ? 'idle' : 'reconnecting', {
+      attempt,
+      error: cause as Error,
+    });
     canHurry = !askedMs;
     await wait(ms);
-    budget.waited(ms);
+    attemptedAt = Date.now();
   };
 
   const call: Mutable<Call> = {
@@ -138,25 +148,20 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     outcome: new Promise((resolve) => (resolveOutcome = resolve)),
     resumption: IDLE,
     isReleased: false,
-    dispatch(event, change) {
+    dispatch(status, change) {
+      // The caller has left. A stop that was sent before can still succeed.
+      if (signal.aborted && status !== 'aborted') return;
       const previous = call.resumption;
-      const next = advance(previous, event, change);
+      const next = advance(previous, status, change);
       if (next === previous) return;
       call.resumption = next;
       reportChange(settings.debug, target, previous, next);
       notify(settings.onResumption, next);
     },
     warn: (warning) => notify(settings.onWarning, warning),
-    onWake(listener) {
-      wakeListener = listener;
-    },
     onLeave(listener) {
       leaveListener = listener;
       finishLeaving?.();
-    },
-    whileCreating(stop, create) {
-      stopCreate = stop;
-      return create().finally(() => (stopCreate = undefined));
     },
     withSignal(caller, promise) {
       if (!caller) return promise;
@@ -165,10 +170,10 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
           reject(caller.reason as Error);
           call.leave(caller.reason);
         };
-        unbind = () => caller.removeEventListener('abort', onAbort);
         caller.addEventListener('abort', onAbort);
-        if (caller.aborted) onAbort();
+        void call.outcome.then(() => caller.removeEventListener('abort', onAbort));
         promise.then(resolve, reject);
+        if (caller.aborted) onAbort();
       });
     },
     release() {
@@ -178,42 +183,41 @@ export function createCall(settings: CallSettings, target: ErrorTarget): Call {
     },
     leave(reason) {
       if (isOver || finishLeaving) return;
-      call.dispatch(settings.abortUpstream ? 'stop' : 'detach');
+      call.dispatch(settings.abortUpstream ? 'aborted' : 'idle');
       finishLeaving = () => {
-        call.end('detach', 'aborted');
+        call.end('idle', 'aborted');
         controller.abort(reason);
         endWait?.();
         leaveListener?.(reason);
       };
       if (leaveListener || !settings.abortUpstream) finishLeaving();
       // If the server cannot stop by key, the call waits for the response and stops the stream by its URL.
-      else void stopCreate?.().then(finishLeaving, call.warn);
+      else call.stopCreate?.().then(finishLeaving, call.warn);
     },
-    end(event, outcome, change) {
+    end(status, outcome, change) {
       if (isOver) return;
       isOver = true;
-      call.dispatch(event, change);
-      unbind?.();
+      call.dispatch(status, change);
       stopListening();
       resolveOutcome(outcome);
     },
     fail(error) {
-      call.end(isGone(error) ? 'expire' : 'fail', 'interrupted', { error: error as Error });
+      call.end(isGone(error) ? 'expired' : 'failed', 'interrupted', { error: error as Error });
       return error;
     },
-    progress: budget.reset,
-    rest(error) {
-      call.dispatch('drop', { error: error as Error });
+    progress,
+    reconnect(cause, wasAlive) {
+      if (!wasAlive) return retry('read', cause ?? new Error('The connection ended'));
+      progress();
+      call.dispatch('reconnecting', { error: cause as Error });
       canHurry = true;
       return wait(backoff(1));
     },
-    retry: (cause) => retry('read', cause),
     async persist(kind, run) {
       for (;;) {
         try {
           return await run();
         } catch (error) {
-          signal.throwIfAborted();
           if (isDurableError(error) && error.retryAfterMs === undefined) throw error;
           await retry(kind, error);
         }

@@ -12,10 +12,9 @@ export interface ProxyTraits {
 
 /** A create that calls for the same request share. */
 export interface SharedCreate {
-  readonly key: string;
   readonly result: Promise<CreateResult>;
-  /** Value of `ClientMemory.calls` when the create ended. Undefined while it is in progress. */
-  endedAt: number | undefined;
+  /** Value of `ClientMemory.calls` when the create ended. Infinity while it is in progress. */
+  endedAt: number;
 }
 
 /** A read that can give up its connection for a while: browsers open six connections to one origin over HTTP/1.1. */
@@ -31,7 +30,7 @@ export interface ClientMemory {
   calls: number;
   /**
    * Latest creates, by scope, request id and fingerprint. A call shares a create that was in progress when the call
-   * started, also if the create has ended by the time the call has read its request.
+   * started, even if the create has ended by the time the call has read its request.
    */
   readonly creates: Map<string, SharedCreate>;
   /**

@@ -2,13 +2,15 @@ import type { DurableStreamError } from './errors.ts';
 import type { PartReader } from './sse-reader.ts';
 import type { StreamHandle } from './stream-handle.ts';
 
-/** A stream that a create made or found. */
+/** A stream to open: created, or found. */
 export interface CreatedStream {
   readonly stream: StreamHandle;
   /** Reads the stream from its beginning, if the proxy sent it in the same response. */
-  readonly reader: PartReader | undefined;
+  readonly reader?: PartReader | undefined;
   /** True if an earlier call created the stream. */
   readonly wasThere: boolean;
+  /** The key that the stream was created with, if it is known. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** An error response of the upstream or the proxy, with its body in memory. */

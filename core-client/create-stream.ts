@@ -3,8 +3,9 @@ import type { CallContext } from './call-context.ts';
 import type { SharedCreate } from './client-memory.ts';
 import type { CreateResult, RefusedCreate } from './create-result.ts';
 import { isDurableNetworkError, isDurableStreamError, lostContact } from './errors.ts';
-import { isUpstreamError, proxyErrorOf } from './proxy-error.ts';
+import { errorBody, isUpstreamError, proxyErrorOf } from './proxy-error.ts';
 import type { UpstreamRequest } from './request.ts';
+import { errorHead } from './response.ts';
 import { readSse } from './sse-reader.ts';
 import { handleOf, isEventStream } from './stream-handle.ts';
 import { trim } from './trim.ts';
@@ -16,107 +17,91 @@ import { trim } from './trim.ts';
  * @returns the error response if the upstream or the proxy refused the request.
  * @throws DurableNetworkError if no response of the proxy arrived in `retryTimeoutMs`.
  */
-async function createStream(
-  { call, settings, proxy, memory: { traits } }: CallContext,
+export async function createStream(
+  { call, settings, proxy, memory }: CallContext,
   request: UpstreamRequest,
   idempotencyKey: string,
   represent: boolean,
 ): Promise<CreateResult> {
-  const { signal, target } = call;
   let refused: RefusedCreate | undefined;
   /** Throws an error that may be retried, unless the server ignores keys: a retry may be a second upstream request. */
   const lose = (cause: unknown): never => {
-    if (!traits.isPlain) throw cause;
-    throw lostContact(cause, target);
+    if (!memory.traits.isPlain) throw cause;
+    throw lostContact(cause, call.target);
   };
   const create = async (): Promise<CreateResult> => {
     refused = undefined;
     const isFirst = call.resumption.attempt === 0;
-    const response = await proxy.create(request, idempotencyKey, represent, signal).catch(lose);
+    const response = await proxy.create(request, idempotencyKey, represent, call.signal).catch(lose);
     const { ok, status, headers } = response;
     const stream = ok ? handleOf(response, proxy) : undefined;
     if (stream) {
       const applied = headers.get(PREFERENCE_APPLIED)?.includes(RETURN_REPRESENTATION);
-      const reader =
-        applied && isEventStream(response)
-          ? readSse(response, settings.heartbeatTimeoutMs, () => proxy.release(response))
-          : proxy.release(response);
-      if (represent) traits.isPlain = !applied;
+      if (represent) memory.traits.isPlain = !applied;
       call.progress();
-      return { stream, reader, wasThere: isFirst && headers.has(IDEMPOTENCY_REPLAYED) };
+      return {
+        stream,
+        reader:
+          applied && isEventStream(response)
+            ? readSse(response, settings.heartbeatTimeoutMs, proxy.release)
+            : proxy.release(response),
+        wasThere: isFirst && headers.has(IDEMPOTENCY_REPLAYED),
+        idempotencyKey,
+      };
     }
-    // A truncated body does not change the meaning of the status.
-    const body = ok ? new ArrayBuffer() : await response.arrayBuffer().catch(() => new ArrayBuffer());
+    const body = await errorBody(response);
     proxy.release(response);
-    if (!ok && isUpstreamError(response)) return { status, headers, body, isFinal: true };
-    const error = await proxyErrorOf(response, target, new TextDecoder().decode(body));
+    const reply = { ...errorHead(response), body };
+    if (isUpstreamError(response)) return { ...reply, isFinal: true };
+    const error = await proxyErrorOf(response, call.target, body);
     if (!isDurableStreamError(error)) return lose(error);
     // Only a server that supports keys sends `Retry-After` with these errors. It continues the upstream request, or has
     // not sent it. The first 429 is returned to the caller, because the wait may be long.
-    const canRetry = !!error.retryAfterMs && !traits.isPlain && (status !== 429 || !isFirst);
-    refused = { status, headers, body, isFinal: !canRetry && status !== 401 && status !== 429, error };
+    const canRetry = error.retryAfterMs && !memory.traits.isPlain && (status !== 429 || !isFirst);
+    refused = { ...reply, isFinal: !canRetry && status !== 401 && status !== 429, error };
     if (!canRetry) return refused;
-    // The proxy says that the upstream is still at work: this is contact, not a failure.
+    // The upstream is still working and the proxy responds, so this is not a failed attempt.
     if (error.code === 'UPSTREAM_TIMEOUT') call.progress();
     throw error;
   };
-  call.dispatch('create');
+  call.dispatch('creating');
   try {
     return await call.persist('request', create);
   } catch (error) {
-    // The last response of the proxy says more than that the time is over.
+    // The last response of the proxy is more specific than an error that says that the time is over.
     if (refused && isDurableNetworkError(error)) return refused;
     throw error;
   }
 }
 
-/** A create of one call. */
-export interface CreateOptions {
-  readonly request: UpstreamRequest;
-  readonly key: string;
-  /** Calls with the same value share one create. Undefined: not shared. */
-  readonly shareKey: string | undefined;
-  /** True to ask for the stream's bytes in the response. */
-  readonly represent: boolean;
-}
-
 /**
- * Creates the stream. Calls of this client for the same request at the same time share one create.
- * @returns the result, and the key that it was created with.
+ * Creates the stream. Calls of this client for the same request at the same time share one create and its key.
+ * @param shareKey calls with the same value share one create. Undefined: not shared.
+ * @param create calls `createStream`.
  * @throws DurableNetworkError as `createStream`.
  */
 export async function createShared(
-  context: CallContext,
-  { request, key, shareKey, represent }: CreateOptions,
-): Promise<{ readonly result: CreateResult; readonly key: string }> {
-  const { call, memory, startedAt } = context;
-  const create = () => createStream(context, request, key, represent);
-  if (shareKey === undefined) return { result: await create(), key };
+  { call, memory, startedAt }: CallContext,
+  shareKey: string | undefined,
+  create: () => Promise<CreateResult>,
+): Promise<CreateResult> {
+  if (shareKey === undefined) return create();
   for (;;) {
-    const shared = memory.creates.get(shareKey);
-    if (!shared || (shared.endedAt !== undefined && shared.endedAt < startedAt)) break;
-    call.dispatch('create');
-    const result = await shared.result.catch((error: unknown) => {
+    const other = memory.creates.get(shareKey);
+    if (!other || other.endedAt < startedAt) break;
+    call.dispatch('creating');
+    const result = await other.result.catch((error: unknown) => {
       if (isDurableNetworkError(error)) throw error;
     });
     call.signal.throwIfAborted();
-    if (result) {
-      return { result: 'stream' in result ? { ...result, wasThere: true } : result, key: shared.key };
-    }
+    // The reader belongs to the other call.
+    if (result) return 'stream' in result ? { ...result, reader: undefined, wasThere: true } : result;
     // If the other caller has left, this call creates the stream.
-    if (memory.creates.get(shareKey) === shared) memory.creates.delete(shareKey);
+    if (memory.creates.get(shareKey) === other) memory.creates.delete(shareKey);
   }
-  const creating = create();
-  const shared: SharedCreate = {
-    key,
-    // The reader belongs to this call.
-    result: creating.then((result) => ('stream' in result ? { ...result, reader: undefined } : result)),
-    endedAt: undefined,
-  };
+  const own: SharedCreate = { result: create(), endedAt: Infinity };
   memory.creates.delete(shareKey);
-  trim(memory.creates.set(shareKey, shared));
+  trim(memory.creates.set(shareKey, own));
   // Set before any caller continues, so that no later call takes this create for one in progress.
-  const end = () => void (shared.endedAt ??= memory.calls);
-  shared.result.then(end, end);
-  return { result: await creating.finally(end), key };
+  return own.result.finally(() => (own.endedAt = memory.calls));
 }

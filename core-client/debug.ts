@@ -9,13 +9,13 @@ import type { DurableFetchOptions, Resumption } from './types.ts';
 export function reportChange(
   debug: DurableFetchOptions['debug'],
   { method = 'resume', url = '' }: ErrorTarget,
-  { status: before, attempt: previous }: Resumption,
+  previous: Resumption,
   { status, attempt, offset, outcome, error }: Resumption,
 ): void {
-  if (!debug || (status === before && attempt === previous)) return;
-  const { code, name } = (error ?? {}) as { code?: string; name?: string };
-  const details = JSON.stringify({ offset, attempt, outcome, error: code ?? name });
-  const line = `durable-proxy: ${method} ${withoutQuery(url)} ${before} -> ${status} ${details}`;
+  if (!debug || (status === previous.status && attempt === previous.attempt)) return;
+  const code = (error as { code?: string } | undefined)?.code ?? error?.name;
+  const details = JSON.stringify({ offset, attempt, outcome, error: code });
+  const line = `durable-proxy: ${method} ${withoutQuery(url)} ${previous.status} -> ${status} ${details}`;
   // eslint-disable-next-line no-console -- what the option is for
   notify(debug === true ? console.log : debug, line);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { UPSTREAM_STATE, UPSTREAM_STATUS } from '../protocol/headers.ts';
 import { UPSTREAM, useRig } from '../tests/client/support.ts';
 import { createDurableFetch } from './durable-fetch.ts';
 import { DurableNetworkError } from './errors.ts';
@@ -30,6 +31,22 @@ describe('a durable fetch', () => {
     expect(await response.json()).toEqual({ a: 'é€' });
     expect(await copy.text()).toBe('{"a":"é€"}');
     expect(response.bodyUsed).toBe(true);
+  });
+
+  it('returns the body of a response that is called pending and has a status, as earlier servers send it', async () => {
+    const both = async (...args: Parameters<typeof fetch>) => {
+      const response = await fetch(...args);
+      const headers = new Headers(response.headers);
+      headers.set(UPSTREAM_STATE, 'pending');
+      headers.set(UPSTREAM_STATUS, '200');
+      return new Response(response.body, { status: response.status, headers });
+    };
+    const response = await rig.client({ fetch: both })(UPSTREAM, { body: 'hi' });
+    expect([response.status, await response.text(), await response.outcome]).toEqual([
+      200,
+      'hello',
+      'complete',
+    ]);
   });
 
   it('exposes the stream of its body on the response and on a clone', async () => {
@@ -80,7 +97,7 @@ describe('a durable fetch', () => {
       'upstream-method': 'PUT',
       'x-api-key': 'k',
       'content-type': 'application/json',
-      prefer: 'respond-async, return=representation',
+      prefer: 'respond-async, return=representation, events=compact',
     });
     expect(headers['idempotency-key']).toMatch(/^[\w-]{32,}$/);
     expect(Buffer.from(String(headers['stream-key']), 'latin1').toString()).toBe('größe ☂');

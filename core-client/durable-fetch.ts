@@ -1,19 +1,25 @@
-import { abortStored } from './abort.ts';
+import { stop } from './abort.ts';
 import { createCall, type Call } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
 import { DurableStorageError } from './errors.ts';
 import { notify } from './notify.ts';
-import { createProxyClient, discard } from './proxy-client.ts';
+import { createProxyClient } from './proxy-client.ts';
 import { readRequest, type UpstreamRequest } from './request.ts';
 import { createRecordStore } from './request-records.ts';
 import { checkEnvironment } from './requirements.ts';
-import { createResolver, type CallResolver } from './resolve-call.ts';
+import { resolveCall } from './resolve-call.ts';
 import { callerOf, scopeKey } from './scope.ts';
 import { mergeSettings, type Settings } from './settings.ts';
 import { defaultStorage, keysOf } from './storage.ts';
 import { streamIdOf } from './stream-handle.ts';
 import { trim } from './trim.ts';
-import type { DurableFetch, DurableFetchOptions, DurableRequestInit, DurableResponse } from './types.ts';
+import type {
+  DurableFetch,
+  DurableFetchOptions,
+  DurableRequestInit,
+  DurableResponse,
+  FollowInit,
+} from './types.ts';
 
 /** How often a client looks for expired records, in milliseconds. */
 const SWEEP_MS = 3_600_000;
@@ -68,35 +74,32 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
    * @param startedAt number of the call.
    * @param request the upstream request, undefined for a resume.
    */
-  function run<T extends DurableResponse | null>(
+  function run(
     startedAt: number,
     init: DurableRequestInit,
-    request: UpstreamRequest | undefined,
-    resolve: (resolver: CallResolver) => Promise<T>,
-  ): Promise<T> {
+    request?: UpstreamRequest,
+  ): Promise<DurableResponse | null> {
     const signal = (request ?? init).signal ?? undefined;
     const settings = mergeSettings(storage, options, init);
-    const call = createCall(settings, request ?? {});
+    const call = createCall(settings, request);
     trim(memory.open.set(call, undefined));
     void call.outcome.then(() => memory.open.delete(call));
     const findScope = () =>
       resolveScope(settings).catch((cause: unknown) => {
         // The app could not get a token, for example without a network. The call counts as started.
-        if (request) call.dispatch('create');
+        if (request) call.dispatch('creating');
         throw cause;
       });
-    const start = async (): Promise<T> => {
+    const start = async () => {
       try {
         const root = await call.persist('request', findScope);
         if (memory.open.has(call)) memory.open.set(call, root);
-        const { proxy, records } = connect(settings, root, call);
+        const connected = connect(settings, root, call);
         if (init.requestId !== undefined && Date.now() - sweptAt > SWEEP_MS) {
           sweptAt = Date.now();
-          void records.sweep(settings.storagePrefix);
+          void connected.records.sweep(settings.storagePrefix);
         }
-        const response = await resolve(createResolver({ call, settings, proxy, records, memory, startedAt }));
-        if (signal?.aborted && response) discard(response);
-        return response;
+        return await resolveCall({ ...connected, call, settings, memory, startedAt }, request);
       } catch (error) {
         throw call.fail(error);
       }
@@ -108,11 +111,11 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
     const startedAt = (memory.calls += 1);
     const request = await readRequest(input, init);
     request.signal?.throwIfAborted();
-    return run(startedAt, init, request, (resolver) => resolver.fetch(request));
+    return run(startedAt, init, request) as Promise<DurableResponse>;
   };
 
   const resume = (requestId: string, init: DurableRequestInit = {}) =>
-    run((memory.calls += 1), { ...init, requestId }, undefined, (resolver) => resolver.resume(requestId));
+    run((memory.calls += 1), { ...init, requestId });
 
   const abort = async (requestId: string, init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, { ...init, requestId });
@@ -121,8 +124,11 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
     if (!record) return false;
     const { streamUrl } = record.data;
     const id = streamUrl && streamIdOf(streamUrl);
-    if (init.streamId !== undefined && init.streamId !== id) return false;
-    await abortStored(proxy, record.data, settings.retryTimeoutMs);
+    if ((init.streamId ?? id) !== id) return false;
+    // If the signed URL has expired, the key stops the stream without a new one.
+    const byKey = () => proxy.abortKey(record.data.idempotencyKey);
+    const byUrl = () => proxy.abort(streamUrl!);
+    await stop({}, settings.retryTimeoutMs, streamUrl ? [byUrl, byKey] : [byKey]);
     await record.finish(id);
     return true;
   };
@@ -132,9 +138,8 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
     const root = await resolveScope(settings);
     // Also calls that wait for a token: they could store something later.
     for (const [call, callRoot = root] of memory.open) if (callRoot === root) call.release();
-    for (const known of [memory.creates, memory.unsettled, refused]) {
+    for (const known of [memory.creates, memory.unsettled, refused])
       for (const name of known.keys()) if (name.startsWith(root)) known.delete(name);
-    }
     try {
       for (const name of (await keysOf(settings.storage))!)
         if (name.startsWith(root)) await settings.storage.removeItem(name);
@@ -144,5 +149,11 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
       });
     }
   };
-  return Object.assign(durableFetch, { resume, abort, forget });
+
+  const follow = async function* (name: string, init?: FollowInit) {
+    // Loaded at the first use: few apps follow a name.
+    const { followName } = await import('./follow.ts');
+    yield* followName(name, init, { options, resume });
+  };
+  return Object.assign(durableFetch, { resume, abort, forget, follow });
 }

@@ -39,7 +39,7 @@ export abstract class DurableError extends Error {
   /** Name of the class. The same in each copy of the package. */
   abstract override readonly name: string;
   /** Identifies the error for programs. Messages may change, codes do not. */
-  readonly code: DurableErrorCode;
+  declare readonly code: DurableErrorCode;
   /** Method of the upstream request. */
   declare readonly method: string | undefined;
   /** URL of the upstream request, without its query, which may contain keys. */
@@ -56,8 +56,7 @@ export abstract class DurableError extends Error {
    */
   constructor(code: DurableErrorCode, message: string, { target, ...own }: DurableErrorOptions = {}) {
     super(message);
-    this.code = code;
-    Object.assign(this, own, { method: target?.method, url: withoutQuery(target?.url) });
+    Object.assign(this, own, { code, method: target?.method, url: withoutQuery(target?.url) });
   }
 
   /** True if the same call may succeed later without a change: the server asked to try again, or was not reached. */
@@ -129,9 +128,7 @@ export function isExpired(error: unknown): boolean {
 /** True if the proxy said that the stream does not exist, or that this caller may not read it. */
 export function isGone(error: unknown): boolean {
   // NOT_FOUND is about the path, and other servers use that code too.
-  return (
-    isDurableStreamError(error) && [401, 404, 410].includes(error.status ?? 0) && error.code !== 'NOT_FOUND'
-  );
+  return isDurableStreamError(error) && [401, 404, 410].includes(error.status!) && error.code !== 'NOT_FOUND';
 }
 
 function hasName(error: unknown, name: string): boolean {
@@ -149,5 +146,5 @@ export function lostContact(cause: unknown, target: ErrorTarget, retryAfterMs?: 
     message = 'The proxy did not respond',
     status,
   } = isDurableError(cause) ? cause : ({} as Partial<DurableError>);
-  return new DurableNetworkError(code, message, { cause, target, status, retryAfterMs });
+  return new DurableNetworkError(code, message, { cause, status, target, retryAfterMs });
 }

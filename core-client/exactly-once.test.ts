@@ -160,10 +160,10 @@ describe('the answer for a requestId', () => {
     rig.standIn.upstream = (stream) => void stream.push('same').close();
     const storage = new MemoryStorage();
     const first = await rig.client({ storage })(UPSTREAM, CALL);
-    rig.standIn.epoch = 2;
+    rig.standIn.urlVersion = 2;
     const second = await rig.client({ storage })(UPSTREAM, CALL);
     expect(second).toMatchObject({ wasResumed: true, streamId: first.streamId });
-    rig.standIn.epoch = 3;
+    rig.standIn.urlVersion = 3;
     rig.standIn.faults.find.push({ status: 404 });
     const third = await rig.client({ storage })(UPSTREAM, CALL);
     expect(third).toMatchObject({ wasResumed: true, streamId: first.streamId });
@@ -171,7 +171,7 @@ describe('the answer for a requestId', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
-  it('is the one under the Idempotency-Key of the caller, if the caller sends one', async () => {
+  it('is that of the caller’s Idempotency-Key, if the caller sends one', async () => {
     const headers = { 'Idempotency-Key': 'order-7' };
     const call = rig.client();
     const [first, second] = [
@@ -195,6 +195,15 @@ describe('the answer for a requestId', () => {
 });
 
 describe('resume', () => {
+  it('asks again if the proxy does not respond to the lookup', async () => {
+    rig.standIn.upstream = (stream) => void stream.push('some ');
+    const { streamId } = await rig.client({ storage: new MemoryStorage() })(UPSTREAM, { requestId: 'id' });
+    rig.standIn.faults.find.push('no-answer');
+    const other = rig.client({ storage: new MemoryStorage(), heartbeatTimeoutMs: 200 });
+    expect(await other.resume('id')).toMatchObject({ streamId, status: 200 });
+    expect(rig.standIn.count('find')).toBe(2);
+  });
+
   it('returns null without a POST if nothing is known', async () => {
     expect(await rig.client().resume('unknown')).toBeNull();
     rig.standIn.noneStatus = 404;
@@ -246,6 +255,18 @@ describe('resume', () => {
     expect(joined?.wasResumed).toBe(true);
     expect(await joined?.text()).toBe('one two');
     expect(await rig.client().resume('chat-1')).toBeNull();
+  });
+
+  it('attaches to the stream that is asked for, although a record names an older one', async () => {
+    rig.standIn.upstream = (stream) => void stream.push('some ');
+    const storage = new MemoryStorage();
+    const client = rig.client({ storage });
+    const older = await client(UPSTREAM, { body: 'x', requestId: 'id' });
+    const other = rig.client({ storage: new MemoryStorage() });
+    const { streamId } = await other(UPSTREAM, { body: 'y', requestId: 'id' });
+    expect(await client.resume('id', { streamId })).toMatchObject({ streamId });
+    // The record is still that of the older one.
+    expect(await client.resume('id')).toMatchObject({ streamId: older.streamId });
   });
 
   it('replays a finished answer for its streamId only', async () => {

@@ -5,16 +5,13 @@ import type { UpstreamRequest } from './request.ts';
  * not make another request, and the hash reveals nothing about it.
  */
 export async function fingerprint({ method, url, body }: UpstreamRequest): Promise<string> {
-  const head = await digestText(`${method} ${url}`);
-  return body ? head + (await digest(body)) : head;
+  return (await digestText(`${method} ${url}`)) + (body ? await digest(body) : '');
 }
 
 /** Returns 128 bits of SHA-256 in hex. Pages without a secure context have no SHA-256: there, returns a weaker hash. */
 export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const { subtle } = crypto as { subtle?: SubtleCrypto };
-  return subtle
-    ? hex(new Uint8Array(await subtle.digest('SHA-256', bytes)).subarray(0, 16))
-    : weakHash(bytes);
+  const sha256 = await (crypto as Partial<Crypto>).subtle?.digest('SHA-256', bytes);
+  return sha256 ? hex(new Uint8Array(sha256, 0, 16)) : weakHash(bytes);
 }
 
 /** Returns the digest of the UTF-8 bytes of a text. */

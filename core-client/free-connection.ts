@@ -11,13 +11,13 @@ const MAX_PAUSE_MS = 5_000;
  * @returns a function that lets the reads continue. They continue after 5 seconds in any case.
  */
 export function freeConnection(own: PausableRead, reads: Iterable<PausableRead>): () => void {
-  let resume: () => void;
+  let resume!: () => void;
   const until = new Promise<void>((resolve) => (resume = resolve));
   own.pause(until);
   const pausing = setTimeout(() => {
     for (const read of reads) if (read !== own) read.pause(until);
   }, QUEUED_MS);
-  const ending = setTimeout(() => resume(), MAX_PAUSE_MS);
+  const ending = setTimeout(resume, MAX_PAUSE_MS);
   return () => {
     clearTimeout(pausing);
     clearTimeout(ending);

@@ -11,9 +11,11 @@ import {
  * responded. Servers that send no status have streams of 2xx responses only.
  */
 export function headOf(headers: Headers): UpstreamHead | undefined {
-  if (headers.has(UPSTREAM_STATE)) return undefined;
+  const status = headers.get(UPSTREAM_STATUS);
+  // Earlier servers send both if the head arrives before the read begins.
+  if (!status && headers.has(UPSTREAM_STATE)) return undefined;
   return {
-    status: Number(headers.get(UPSTREAM_STATUS) ?? 200),
+    status: Number(status ?? 200),
     contentType: headers.get(UPSTREAM_CONTENT_TYPE) ?? '',
     headers: JSON.parse(headers.get(UPSTREAM_HEADERS) ?? '[]') as UpstreamHead['headers'],
   };

@@ -1,2 +1,2 @@
-/** A type whose properties the owner of an object may set, while others see them as read-only. */
+/** A type whose properties may be set by the code that created the object. For other code, they are read-only. */
 export type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };

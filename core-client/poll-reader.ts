@@ -1,3 +1,4 @@
+import { controlEventOf } from '../protocol/control.ts';
 import {
   STREAM_CLOSED,
   STREAM_CURSOR,
@@ -5,40 +6,41 @@ import {
   UPSTREAM_OUTCOME,
   UPSTREAM_USAGE,
 } from '../protocol/headers.ts';
-import type { Usage } from '../protocol/usage.ts';
-import { isOutcome } from '../protocol/outcomes.ts';
 import { headOf } from './head.ts';
 import type { Mutable } from './mutable.ts';
 import type { PartReader } from './sse-reader.ts';
 
 /**
- * Reads a stream by long-polls, for networks in which a server buffers SSE. Each response is one part.
+ * Reads a stream by long-polls, for networks in which an intermediary buffers SSE. Each response is one part.
  * @param poll sends one long-poll; resolves with a 200 or 204 that has `Stream-Next-Offset`.
  * @param until when to end (`Date.now()`), so that SSE is tried again.
  * @param close ends a poll in progress.
+ * @returns the reader, once the first poll has a response.
+ * @throws what the first poll throws.
  */
-export function readPolls(poll: () => Promise<Response>, until: number, close: () => void): PartReader {
+export async function readPolls(
+  poll: () => Promise<Response>,
+  until: number,
+  close: () => void,
+): Promise<PartReader> {
+  let first: Response | undefined = await poll();
   const reader: Mutable<PartReader> = {
     head: undefined,
     async next() {
-      if (Date.now() > until) return undefined;
-      const response = await poll();
+      if (!first && Date.now() > until) return undefined;
+      const response = first ?? (await poll());
+      first = undefined;
       const { headers } = response;
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      const outcome = headers.get(UPSTREAM_OUTCOME);
+      const control = controlEventOf({
+        streamNextOffset: headers.get(STREAM_NEXT_OFFSET),
+        streamCursor: headers.get(STREAM_CURSOR),
+        streamClosed: headers.has(STREAM_CLOSED),
+        upstreamHead: headOf(headers),
+        upstreamOutcome: headers.get(UPSTREAM_OUTCOME),
+        upstreamUsage: JSON.parse(headers.get(UPSTREAM_USAGE) ?? 'null') as unknown,
+      })!;
       reader.isAlive = true;
-      reader.head = headOf(headers);
-      const usage = headers.get(UPSTREAM_USAGE);
-      return {
-        bytes,
-        control: {
-          streamNextOffset: headers.get(STREAM_NEXT_OFFSET)!,
-          streamCursor: headers.get(STREAM_CURSOR) ?? '',
-          streamClosed: headers.has(STREAM_CLOSED),
-          ...(isOutcome(outcome) && { upstreamOutcome: outcome }),
-          ...(usage && { upstreamUsage: JSON.parse(usage) as Usage }),
-        },
-      };
+      return { bytes: new Uint8Array(await response.arrayBuffer()), control };
     },
     isAlive: false,
     isMute: false,

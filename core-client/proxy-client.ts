@@ -1,4 +1,5 @@
 import {
+  COMPACT_EVENTS,
   IDEMPOTENCY_KEY,
   PREFER,
   RESPOND_ASYNC,
@@ -16,6 +17,15 @@ import type { Settings } from './settings.ts';
 /** `fetch` treats undefined as absent; the types of `RequestInit` do not. */
 type LooseInit = { readonly [K in keyof RequestInit]: RequestInit[K] | undefined };
 
+/** How one request ends before its response. */
+interface SendOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds to wait for the headers. Without it, there is no limit. */
+  readonly timeoutMs?: number | undefined;
+  /** Aborts the request or, later, the body. */
+  readonly controller?: AbortController;
+}
+
 /** Sends the operations of the protocol, once each. Returns the responses unchanged. */
 export interface ProxyClient {
   readonly url: URL;
@@ -26,15 +36,17 @@ export interface ProxyClient {
     represent: boolean,
     signal?: AbortSignal,
   ): Promise<Response>;
-  /** Finds the newest stream under the call's `streamKey`. */
-  find(signal?: AbortSignal): Promise<Response>;
-  /** Reads a stream. @param timeoutMs how long to wait for the headers. */
-  read(
-    streamUrl: string,
-    query: Record<string, string>,
-    signal: AbortSignal,
-    timeoutMs: number,
+  /**
+   * Finds the newest stream under the call's `streamKey`.
+   * @param query further parameters.
+   */
+  find(
+    signal?: AbortSignal,
+    query?: Record<string, string>,
+    headers?: Record<string, string>,
   ): Promise<Response>;
+  /** Reads a stream. */
+  read(streamUrl: string, query: Record<string, string>, options: SendOptions): Promise<Response>;
   /** Stops a stream by its signed URL. */
   abort(streamUrl: string): Promise<Response>;
   /**
@@ -49,15 +61,14 @@ export interface ProxyClient {
 export function createProxyClient(settings: Settings, fetch?: typeof globalThis.fetch): ProxyClient {
   const base = new URL(settings.proxyUrl, pageUrl());
   const { credentials, proxyAuthorization, authorizationInQuery, streamKey = '', unreadTimeoutMs } = settings;
+  const timeoutMs = settings.heartbeatTimeoutMs;
   const controllers = new WeakMap<Response, AbortController>();
 
   async function send(
     url: URL,
     init: LooseInit,
-    signal?: AbortSignal,
-    timeoutMs?: number,
+    { signal, timeoutMs, controller = new AbortController() }: SendOptions,
   ): Promise<Response> {
-    const controller = new AbortController();
     const onAbort = () => controller.abort(signal!.reason);
     const timer =
       timeoutMs &&
@@ -81,19 +92,19 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
   async function sendAuthorized(
     url: URL,
     init: LooseInit,
-    signal?: AbortSignal,
+    options: SendOptions,
     isRetry?: boolean,
   ): Promise<Response> {
     const isAsked = typeof proxyAuthorization === 'function';
     const secret = isAsked ? await proxyAuthorization() : proxyAuthorization;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const headers = new Headers(init.headers as HeadersInit);
     if (secret && authorizationInQuery) url.searchParams.set(SECRET, secret);
     else if (secret) headers.set('authorization', `Bearer ${secret}`);
-    const response = await send(url, { ...init, headers }, signal);
+    const response = await send(url, { ...init, headers }, options);
     if (response.status !== 401 || !isAsked || isRetry) return response;
     release(response);
-    return sendAuthorized(url, init, signal, true);
+    return sendAuthorized(url, init, options, true);
   }
 
   function release(response: Response): undefined {
@@ -113,15 +124,24 @@ export function createProxyClient(settings: Settings, fetch?: typeof globalThis.
       headers.set(IDEMPOTENCY_KEY, idempotencyKey);
       if (streamKey) headers.set(STREAM_KEY, utf8Header(streamKey));
       if (unreadTimeoutMs) headers.set(UNREAD_TIMEOUT, secondsOf(unreadTimeoutMs));
-      headers.set(PREFER, represent ? `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}` : RESPOND_ASYNC);
-      return sendAuthorized(new URL(base), { method: 'POST', headers, body: request.body }, signal);
+      headers.set(
+        PREFER,
+        represent ? `${RESPOND_ASYNC}, ${RETURN_REPRESENTATION}, ${COMPACT_EVENTS}` : RESPOND_ASYNC,
+      );
+      // No time limit: an upload takes as long as the network needs.
+      return sendAuthorized(new URL(base), { method: 'POST', headers, body: request.body }, { signal });
     },
-    find: (signal) => sendAuthorized(withQuery(base, { [KEY]: streamKey }), {}, signal),
-    read: (streamUrl, query, signal, timeoutMs) => send(withQuery(streamUrl, query), {}, signal, timeoutMs),
-    abort: (streamUrl) => send(abortUrl(streamUrl), ABORT, undefined, settings.heartbeatTimeoutMs),
+    find: (signal, query, headers) =>
+      sendAuthorized(withQuery(base, { [KEY]: streamKey, ...query }), { headers }, { signal, timeoutMs }),
+    read: (streamUrl, query, options) => send(withQuery(streamUrl, query), {}, options),
+    abort: (streamUrl) => send(abortUrl(streamUrl), ABORT, { timeoutMs }),
     release,
     abortKey: (idempotencyKey) =>
-      sendAuthorized(abortUrl(base), { ...ABORT, headers: { [IDEMPOTENCY_KEY]: idempotencyKey } }),
+      sendAuthorized(
+        abortUrl(base),
+        { ...ABORT, headers: { [IDEMPOTENCY_KEY]: idempotencyKey } },
+        { timeoutMs },
+      ),
   };
 }
 

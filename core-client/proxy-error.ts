@@ -14,34 +14,39 @@ export function isUpstreamError({ ok, headers }: Response): boolean {
   return !ok && headers.has(UPSTREAM_STATUS);
 }
 
+/** Reads the body of an error response. A truncated body does not change the meaning of the status. */
+export async function errorBody(response: Response): Promise<ArrayBuffer> {
+  return response.ok ? new ArrayBuffer() : response.arrayBuffer().catch(() => new ArrayBuffer());
+}
+
 /**
  * Returns the error of a response that is not the expected one.
  *
  * Only a response in the proxy's error format, with a code of its table, comes from the proxy: a `DurableStreamError`.
  * Ingresses, load balancers, CDNs and captive portals respond too. Their responses say nothing about the stream or the
  * create, so they count as a lost connection: a `DurableNetworkError` that may be retried.
- * @param text the body of an error response. Default: reads it.
+ * @param body the body of an error response. Default: reads it.
  */
 export async function proxyErrorOf(
   response: Response,
   target: ErrorTarget,
-  text?: string,
+  body?: ArrayBuffer,
 ): Promise<DurableError> {
   const { ok, status, headers } = response;
-  const error = parse(text ?? (ok ? '' : await response.text().catch(() => '')));
-  if (error || isUpstreamError(response)) {
-    const canRetry = error && /408|425|429|5../.test(`${status}`);
-    const {
-      code = 'UPSTREAM_ERROR',
-      message = `The upstream responded with ${headers.get(UPSTREAM_STATUS)}`,
-    } = error ?? {};
-    const retryAfterMs = canRetry ? retryAfter(headers) : undefined;
-    return new DurableStreamError(code, message, { status, target, retryAfterMs });
+  const error = parse(body ?? (await errorBody(response)));
+  if (error) {
+    const retryAfterMs = /408|425|429|5../.test(`${status}`) ? retryAfter(headers) : undefined;
+    return new DurableStreamError(error.code, error.message, {
+      outcome: error.code === 'REQUEST_ABORTED' ? 'aborted' : undefined,
+      status,
+      target,
+      retryAfterMs,
+    });
   }
   const advice = ok
     ? '. Check proxyUrl, and that CORS exposes Location'
     : status === 413
-      ? '. A server before it limits request bodies (express.json: 100 kB)'
+      ? '. Raise its limit for bodies (express.json: 100 kB)'
       : '';
   return new DurableNetworkError(
     'INVALID_RESPONSE',
@@ -51,9 +56,9 @@ export async function proxyErrorOf(
   );
 }
 
-function parse(text: string): ErrorBody['error'] | undefined {
+function parse(body: ArrayBuffer): ErrorBody['error'] | undefined {
   try {
-    const { error } = JSON.parse(text) as ErrorBody;
+    const { error } = JSON.parse(new TextDecoder().decode(body)) as ErrorBody;
     return Object.hasOwn(ERROR_STATUS, error.code) && typeof error.message === 'string' ? error : undefined;
   } catch {
     return undefined;

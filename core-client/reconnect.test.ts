@@ -45,6 +45,7 @@ describe('a body whose connection is cut', () => {
   });
 
   it('continues with the cursor that the server sent', async () => {
+    rig.standIn.compact = false;
     rig.standIn.faults.create.push('after-control');
     await drain(await rig.client()(UPSTREAM));
     const { searchParams } = rig.standIn.seen.at(-1)!.url;
@@ -73,6 +74,7 @@ describe('an intermediary', () => {
 
   it('[CLIENT-11] does not affect the bytes if it removes the encoding header', async () => {
     rig.standIn.stripsEncoding = true;
+    rig.standIn.compact = false;
     rig.standIn.faults.create.push('after-control');
     rig.standIn.upstream = (stream) => void stream.push('one ', 'twö ', 'three').close();
     expect((await drain(await rig.client()(UPSTREAM))).text).toBe('one twö three');
@@ -104,6 +106,37 @@ describe('an intermediary', () => {
     expect(await (await call(UPSTREAM, { body: 'z' })).text()).toBe('more');
     vi.useRealTimers();
     expect(modes().slice(before)).toEqual([null, 'long-poll', null]);
+  });
+
+  describe('while the client uses long-poll', () => {
+    const begin = async () => {
+      rig.standIn.buffers = true;
+      rig.standIn.upstream = (stream) => void stream.push('one ');
+      const response = await rig.client({ heartbeatTimeoutMs: 50 })(UPSTREAM, { body: 'x', requestId: 'id' });
+      const reader = response.body!.getReader();
+      await reader.read();
+      return { reader, stream: [...rig.standIn.streams.values()][0]! };
+    };
+
+    it('[CLIENT-6] renews an expired URL', async () => {
+      const { reader, stream } = await begin();
+      rig.standIn.urlVersion = 2;
+      stream.push('two ');
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe('two ');
+      stream.close();
+      expect((await reader.read()).done).toBe(true);
+      expect(rig.standIn.count('find')).toBe(1);
+    });
+
+    it('reports a deleted stream at once', async () => {
+      const { reader } = await begin();
+      rig.standIn.streams.clear();
+      await expect(reader.read()).rejects.toMatchObject({
+        name: 'DurableStreamError',
+        code: 'STREAM_NOT_FOUND',
+      });
+      expect(rig.states.at(-1)?.status).toBe('expired');
+    });
   });
 });
 
@@ -281,7 +314,7 @@ describe('an expired URL', () => {
     rig.standIn.upstream = (stream) => void stream.push('one ', 'two').close();
     rig.standIn.faults.create.push('after-control');
     const response = await rig.client(options)(UPSTREAM, { body: 'x', ...init });
-    rig.standIn.epoch = 2;
+    rig.standIn.urlVersion = 2;
     return response;
   };
 

@@ -244,6 +244,18 @@ describe('sweep', () => {
     expect((await store.find('young')).record?.data).toEqual(young.data);
   });
 
+  it('finds the records in a Storage with an item named keys', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const storage = asStorage();
+    await storage.setItem('keys', 'of another script');
+    const { store, warnings } = open(storage);
+    await store.open('old', CALL);
+    vi.setSystemTime(Date.now() + WEEK_MS + 1000);
+    await store.sweep('p');
+    expect(Object.keys(storage)).toEqual(['keys']);
+    expect(warnings).toEqual([]);
+  });
+
   it('ignores keys that are not strings', async () => {
     const storage = { ...plain(), keys: async () => [1, new Date(), `${PREFIX}x`] };
     await expect(open(storage).store.sweep('p')).resolves.toBeUndefined();

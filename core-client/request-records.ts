@@ -83,7 +83,7 @@ export interface RecordStoreOptions {
   /** Keeps what the storage refuses, until the page closes. */
   readonly refused: Map<string, string>;
   readonly warn: (warning: Error) => void;
-  /** Returns true once nothing may be stored any more. */
+  /** Returns true once nothing may be stored. */
   readonly isReleased?: () => boolean | undefined;
 }
 

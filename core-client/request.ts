@@ -24,7 +24,7 @@ export async function readRequest(
   // A Response accepts every kind of body, also streams (without `duplex`), and sets the media type.
   const source = init.body == null ? given : new Response(init.body);
   const bytes = new Uint8Array((await source?.arrayBuffer()) ?? []);
-  // Not every browser's Request shows whether it has a body. An empty one counts as none.
+  // Not every browser has `Request.body`, so an empty body counts as none.
   const body = bytes.length > 0 || init.body != null ? bytes : undefined;
   const headers = new Headers(init.headers ?? given?.headers);
   const type = source?.headers.get('content-type');
@@ -32,14 +32,14 @@ export async function readRequest(
   const checked = new Request(url, {
     method: init.method ?? given?.method ?? (body ? 'POST' : 'GET'),
     headers,
-    ...(body && { body }),
+    body: body ?? null,
   });
   return {
     url: checked.url,
     method: checked.method,
     headers: checked.headers,
     body,
-    signal: (init.signal === undefined ? given?.signal : init.signal) ?? undefined,
+    signal: (init.signal === undefined ? given : init)?.signal ?? undefined,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Globals that every current browser, Node, Deno and Bun have. React Native lacks some of them. */
-const FUNCTIONS = [
+const GLOBALS = [
   ...['AbortController', 'DOMException', 'Headers', 'ReadableStream', 'Request', 'Response'],
-  ...['TextDecoder', 'TextEncoder', 'URL', 'atob'],
+  ...['TextDecoder', 'TextEncoder', 'URL', 'atob', 'crypto'],
 ];
 
 /**
@@ -9,15 +9,12 @@ const FUNCTIONS = [
  * @throws TypeError that names all that is missing.
  */
 export function checkEnvironment(): void {
-  const globals = globalThis as unknown as Readonly<Record<string, unknown>>;
-  const missing = FUNCTIONS.filter((name) => typeof globals[name] !== 'function');
-  if (typeof (globals['crypto'] as Crypto | undefined)?.getRandomValues !== 'function')
-    missing.push('crypto.getRandomValues');
-  // React Native's own Response takes a stream for text.
-  else if (missing.length === 0 && !new Response(new ReadableStream()).body?.getReader)
+  const missing = GLOBALS.filter((name) => !(globalThis as Record<string, unknown>)[name]);
+  // React Native's own Response treats a stream as text.
+  if (!missing[0] && !new Response(new ReadableStream()).body?.getReader)
     missing.push('Response with a stream as its body');
-  if (missing.length === 0) return;
-  throw new TypeError(
-    `durable-proxy needs ${missing.join(', ')}. Load polyfills before the app: see docs/react-native.md`,
-  );
+  if (missing[0])
+    throw new TypeError(
+      `durable-proxy needs ${missing.join(', ')}. Load polyfills before the app: see docs/react-native.md`,
+    );
 }

@@ -1,187 +1,163 @@
 import { ERROR_STATUS, type ErrorCode } from '../protocol/errors.ts';
 import { IDEMPOTENCY_KEY } from '../protocol/headers.ts';
-import { abortKey } from './abort.ts';
+import { stop } from './abort.ts';
 import { createBody } from './body.ts';
 import type { CallContext } from './call-context.ts';
-import type { RefusedCreate } from './create-result.ts';
-import { createShared } from './create-stream.ts';
-import { DurableStreamError, isDurableNetworkError, isExpired, isGone } from './errors.ts';
+import type { CreatedStream } from './create-result.ts';
+import { createShared, createStream } from './create-stream.ts';
+import { isDurableNetworkError, isExpired, isGone } from './errors.ts';
 import { fingerprint, randomId } from './fingerprint.ts';
 import { isSuccess } from './head.ts';
 import type { UpstreamRequest } from './request.ts';
-import type { RecordHandle, RequestRecord } from './request-records.ts';
-import { errorResponse, headersOf, streamResponse } from './response.ts';
-import { createConnection, type ConnectionStart } from './stream-connection.ts';
+import type { RecordHandle } from './request-records.ts';
+import { createResponse } from './response.ts';
+import { isOver } from './state.ts';
+import { createConnection } from './stream-connection.ts';
 import { handleFrom, streamIdOf, type StreamHandle } from './stream-handle.ts';
 import { trim } from './trim.ts';
 import type { DurableResponse } from './types.ts';
 
-/** Resolves one call to its `Response`: resumes a stored stream, or creates a new one. */
-export interface CallResolver {
-  /** Returns the response to a request: that of the unfinished answer stored for it, else a new one. */
-  fetch(request: UpstreamRequest): Promise<DurableResponse>;
-  /** Returns the response of the unfinished answer of an id, or null if there is none. */
-  resume(requestId: string): Promise<DurableResponse | null>;
-}
-
-/** Creates the resolver of one call. */
-export function createResolver(context: CallContext): CallResolver {
+/**
+ * Resolves one call to its `Response`.
+ * @param request the upstream request. Undefined to attach to an answer without a request.
+ * @returns the response of the unfinished answer that is stored for the call. Without one: for a request, the response
+ * of a new answer; without a request, null.
+ */
+export async function resolveCall(
+  context: CallContext,
+  request: UpstreamRequest | undefined,
+): Promise<DurableResponse | null> {
   const { call, settings, proxy, records, memory } = context;
-  const { traits } = memory;
-  const { requestId, autoResume, resumeFrom, streamId } = settings;
+  const url = request?.url ?? '';
 
   /** Returns where the body begins; undefined for the first byte. */
   const offsetOf = (record?: RecordHandle) =>
-    resumeFrom === 'offset' && record?.found ? record.data.offset : undefined;
+    settings.resumeFrom === 'offset' && record?.found ? record.data.offset : undefined;
 
   /** Opens a stream that is known or was just created. */
-  async function open(start: ConnectionStart, wasResumed: boolean): Promise<DurableResponse> {
-    const { stream, record, request } = start;
-    const { streamUrl, contentType } = stream;
+  async function open(
+    { wasThere, ...start }: CreatedStream,
+    record?: RecordHandle,
+  ): Promise<DurableResponse> {
+    const { streamUrl, contentType } = start.stream;
     void record?.save({ streamUrl, contentType });
-    const connection = createConnection(context, { ...start, offset: offsetOf(record) });
-    await connection.open();
-    const body = createBody(context, connection, record);
-    const ended = await body.ready();
-    const { head } = connection;
-    const source = { call, url: request?.url ?? '', abort: body.abort, connection };
-    if (isSuccess(head)) {
-      call.dispatch('open', { wasResumed, attempt: 0, error: undefined });
-      return streamResponse(source, body.stream);
-    }
-    // An error is short. If the stream did not end with it, because it was stopped or interrupted, this throws.
-    const bytes = await new Response(body.stream).arrayBuffer();
+    const connection = createConnection(context, { ...start, record, request, offset: offsetOf(record) });
+    const { stream, ready, abort } = createBody(context, connection, record);
+    const ended = await ready();
     const error = ended?.upstreamError;
-    return errorResponse(
-      source,
-      head
-        ? { ...head, headers: headersOf(connection), body: bytes }
-        : {
-            status: ERROR_STATUS[error?.code as ErrorCode] ?? 502,
-            headers: { 'content-type': 'application/json' },
-            body: JSON.stringify({ error }),
-          },
-    );
+    const { head } = connection;
+    const status = head?.status ?? ERROR_STATUS[error?.code as ErrorCode] ?? 502;
+    const type = head ? head.contentType || contentType : 'application/json';
+    const headers = new Headers(head?.headers as [string, string][] | undefined);
+    if (type) headers.set('content-type', type);
+    if (isSuccess(head)) {
+      const wasResumed = wasThere || !!record?.found;
+      call.dispatch('streaming', { wasResumed, attempt: 0, error: undefined });
+      return createResponse(
+        { call, url, abort, connection, contentType: type },
+        { status, headers, body: stream },
+      );
+    }
+    // The body of an error is short. This throws if the stream was stopped or interrupted before its end.
+    const bytes = await new Response(stream).arrayBuffer();
+    return createResponse({ call, url }, { status, headers, body: head ? bytes : JSON.stringify({ error }) });
   }
 
-  async function create(
-    request: UpstreamRequest,
-    key: string,
-    record?: RecordHandle,
-    shareKey?: string,
-  ): Promise<DurableResponse> {
-    const keepKey = async () => {
-      if (record || request.headers.has(IDEMPOTENCY_KEY)) return;
-      trim(memory.unsettled.set(records.prefix + (await fingerprint(request)), key));
-    };
-    const represent = offsetOf(record) === undefined && traits.pollUntil < Date.now();
-    let refused: RefusedCreate;
+  /** Attaches to a stream that an earlier call created. */
+  function attach(stream: StreamHandle, record?: RecordHandle): Promise<DurableResponse> {
+    call.dispatch('reconnecting', { wasResumed: true });
+    return open({ stream, wasThere: true, idempotencyKey: record?.data.idempotencyKey }, record);
+  }
+
+  if (!request) {
+    const { record: kept, done } = await records.find(settings.requestId!);
+    // The newest stream under this name. Undefined if the proxy knows none, or does not support names.
+    const find = async () => handleFrom(await proxy.find(call.signal), proxy, call.target);
+    const keptId = kept?.data.streamUrl && streamIdOf(kept.data.streamUrl);
+    // Not the record of another stream than the caller asked for.
+    const record = keptId && keptId !== (settings.streamId ?? keptId) ? undefined : kept;
+    const stream = record?.data.streamUrl
+      ? (record.data as StreamHandle)
+      : await call.persist('request', find);
+    const id = stream && streamIdOf(stream.streamUrl);
+    // A stream that this client did not create is returned while it runs. If it is closed, it is returned only if the
+    // caller asked for it by its id. The previous stream is never returned: the name still refers to it if the create did
+    // not reach the proxy.
+    const isWanted = id === settings.streamId || ((record || !stream?.isClosed) && id !== done);
     try {
-      const { result, key: idempotencyKey } = await createShared(context, {
-        request,
-        key,
-        shareKey,
-        represent,
-      });
-      if ('stream' in result) {
-        const { wasThere, ...start } = result;
-        return await open({ ...start, record, request, idempotencyKey }, wasThere || !!record?.found);
+      if (stream && isWanted) return await attach(stream, record);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      await record?.finish();
+    }
+    call.end('idle', 'interrupted');
+    return null;
+  }
+
+  const ownKey = request.headers.get(IDEMPOTENCY_KEY) ?? undefined;
+  /** Name of the request in `memory.unsettled`. */
+  const nameOf = async () => records.prefix + (await fingerprint(request));
+
+  /** Creates the stream, and stops the create by its key if the caller leaves and `abortUpstream` is set. */
+  const create = async (key: string, record?: RecordHandle, shareKey?: string) => {
+    const keepKey = async () => {
+      if (!record && ownKey === undefined) trim(memory.unsettled.set(await nameOf(), key));
+    };
+    const represent = offsetOf(record) === undefined && memory.traits.pollUntil < Date.now();
+    call.stopCreate = async () => {
+      await stop(call.target, settings.retryTimeoutMs, [() => proxy.abortKey(key)]);
+      await record?.finish();
+    };
+    // The caller left before anything was sent. With `abortUpstream`, only an earlier call's create has to be stopped.
+    if (isOver(call.resumption.status)) {
+      await (record?.found ? call.stopCreate() : record?.finish());
+      throw new Error('The caller left');
+    }
+    try {
+      const result = await createShared(context, shareKey, () =>
+        createStream(context, request, key, represent),
+      );
+      if ('stream' in result) return await open(result, record);
+      const { error, isFinal } = result;
+      if (isFinal) await record?.finish();
+      else await keepKey();
+      // The create was stopped, by this page or another, before the upstream responded.
+      if (error?.outcome) {
+        call.end('aborted', 'aborted', { outcome: 'aborted' });
+        throw error;
       }
-      refused = result;
+      call.end('failed', 'refused', { error });
+      return createResponse({ call, url }, result);
     } catch (error) {
       // An SDK repeats a call that fails before its response.
       if (isDurableNetworkError(error)) await keepKey();
       throw error;
     }
-    if (!refused.isFinal) await keepKey();
-    else await record?.finish();
-    const { error } = refused;
-    const { target } = call;
-    // The create was stopped, by this page or another, before the upstream responded.
-    if (error?.code === 'REQUEST_ABORTED') {
-      const outcome = 'aborted';
-      call.end('stop', outcome, { outcome });
-      throw new DurableStreamError(error.code, error.message, { outcome, status: error.status, target });
-    }
-    call.end('fail', 'refused', { error });
-    return errorResponse({ call, url: request.url }, refused);
-  }
-
-  /** Creates, and stops the create by its key if the caller leaves and `abortUpstream` is set. */
-  function createOrStop(
-    request: UpstreamRequest,
-    key: string,
-    record?: RecordHandle,
-    shareKey?: string,
-  ): Promise<DurableResponse> {
-    const stop = async () => {
-      await abortKey(proxy, key, call.target, settings.retryTimeoutMs);
-      await record?.finish();
-    };
-    return call.whileCreating(stop, () => create(request, key, record, shareKey));
-  }
-
-  function attach(
-    stream: StreamHandle,
-    record?: RecordHandle,
-    request?: UpstreamRequest,
-  ): Promise<DurableResponse> {
-    call.dispatch('attach', { wasResumed: true });
-    return open({ stream, record, request, idempotencyKey: record?.data.idempotencyKey }, true);
-  }
-
-  return {
-    async fetch(request) {
-      const key = request.headers.get(IDEMPOTENCY_KEY) ?? undefined;
-      if (requestId === undefined) {
-        if (key !== undefined || !memory.unsettled.size) return createOrStop(request, key ?? randomId());
-        const name = records.prefix + (await fingerprint(request));
-        const keptKey = memory.unsettled.get(name);
-        memory.unsettled.delete(name);
-        return createOrStop(request, keptKey ?? randomId());
-      }
-      const known = { fingerprint: await fingerprint(request), autoResume, key };
-      const shareKey = autoResume
-        ? records.prefix + JSON.stringify([requestId, key, known.fingerprint])
-        : undefined;
-      for (let staleKey: string | undefined; ;) {
-        const record = await records.open(requestId, known, staleKey);
-        const { data, found } = record;
-        const { idempotencyKey } = data;
-        if (!found || !hasUrl(data)) return createOrStop(request, idempotencyKey, record, shareKey);
-        try {
-          return await attach(data, record, request);
-        } catch (error) {
-          if (!isGone(error)) throw error;
-          // If the URL cannot be renewed, the same key finds the stream again, unless it was deleted.
-          if (isExpired(error)) return createOrStop(request, idempotencyKey, record, shareKey);
-          staleKey = idempotencyKey;
-        }
-      }
-    },
-
-    async resume(name) {
-      const { record, done } = await records.find(name);
-      // The newest stream under this name. Undefined if the proxy knows none, or does not support names.
-      const find = async () => handleFrom(await proxy.find(call.signal), proxy, call.target);
-      const stream = record && hasUrl(record.data) ? record.data : await call.persist('request', find);
-      const id = stream && streamIdOf(stream.streamUrl);
-      // A stream that this client did not create is joined while it runs. If it is closed, it is returned only if the
-      // caller asked for it. The stream before this request's is never returned: the name still leads to it if the
-      // create never reached the proxy.
-      const isWanted = id === streamId || ((record || !stream?.isClosed) && id !== done);
-      try {
-        if (stream && isWanted) return await attach(stream, record);
-      } catch (error) {
-        if (!isGone(error)) throw error;
-        await record?.finish();
-      }
-      call.end('detach', 'interrupted');
-      return null;
-    },
   };
-}
 
-function hasUrl(data: RequestRecord): data is RequestRecord & StreamHandle {
-  return !!data.streamUrl;
+  const { requestId, autoResume } = settings;
+  if (requestId === undefined) {
+    const name = ownKey === undefined && memory.unsettled.size ? await nameOf() : '';
+    const keptKey = memory.unsettled.get(name);
+    memory.unsettled.delete(name);
+    return create(ownKey ?? keptKey ?? randomId());
+  }
+  const known = { fingerprint: await fingerprint(request), autoResume, key: ownKey };
+  const shareKey = autoResume
+    ? records.prefix + JSON.stringify([requestId, ownKey, known.fingerprint])
+    : undefined;
+  for (let staleKey: string | undefined; ;) {
+    const record = await records.open(requestId, known, staleKey);
+    const { data } = record;
+    const { idempotencyKey } = data;
+    if (!record.found || !data.streamUrl) return create(idempotencyKey, record, shareKey);
+    try {
+      return await attach(data as StreamHandle, record);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      // If the URL cannot be renewed, the same key finds the stream again, unless it was deleted.
+      if (isExpired(error)) return create(idempotencyKey, record, shareKey);
+      staleKey = idempotencyKey;
+    }
+  }
 }

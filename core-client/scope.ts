@@ -17,7 +17,7 @@ export type ScopeKeys = Map<string, Promise<string>>;
  */
 export function jwtSubject(authorization = ''): string | undefined {
   try {
-    const claims = atob(authorization.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'));
+    const claims = atob(authorization.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/'));
     const { iss, sub } = JSON.parse(claims) as Record<string, unknown>;
     if (sub) return JSON.stringify([iss, sub]);
   } catch {

@@ -28,14 +28,21 @@ export interface SessionSnapshot {
   readonly error: unknown;
 }
 
-/** Starts the call of a session: with `durableFetch(url, init)`, or `durableFetch.resume(id, init)`. */
+/**
+ * Starts the call of a session: with `durableFetch(url, init)`, or `durableFetch.resume(id, init)`.
+ * @param init pass it on with the options of the call: the session sets the call's `signal` and `onResumption`.
+ */
 export type StartSession = (
   init: Pick<DurableRequestInit, 'onResumption' | 'signal'>,
 ) => Promise<DurableResponse | null>;
 
 /** One answer, shared by any number of views. Independent of them: mounting and unmounting do not affect it. */
 export interface DurableSession {
-  /** Calls `listener` at each change. @returns a function that ends the subscription. */
+  /**
+   * Calls `listener` at each change.
+   * @param listener function without arguments.
+   * @returns a function that ends the subscription.
+   */
   subscribe(listener: () => void): () => void;
   /** Returns the current state: the same object until something changes. */
   getSnapshot(): SessionSnapshot;
@@ -51,7 +58,11 @@ export interface DurableSession {
 
 /** The sessions of an application, by key. */
 export interface SessionStore {
-  /** Returns the session of a key with one more holder, and starts it if there is none. Call `release` once for each call. */
+  /**
+   * Returns the session of a key with one more holder, and starts it if there is none. Call `release` once for each call.
+   * @param key identifies the session. Views that use the same key share one session.
+   * @param start starts the call. Not called if the key has a session already.
+   */
   acquire(key: string, start: StartSession): DurableSession;
 }
 

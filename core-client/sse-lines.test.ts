@@ -5,10 +5,10 @@ import { createSseParser } from './sse-lines.ts';
 
 function parse(chunks: readonly string[]): string[] {
   const seen: string[] = [];
-  const feed = createSseParser({
-    onEvent: (name, data) => seen.push(`${name}|${data}`),
-    onComment: (text) => seen.push(`:${text}`),
-  });
+  const feed = createSseParser(
+    (name, data) => seen.push(`${name}|${data}`),
+    (text) => seen.push(`:${text}`),
+  );
   chunks.forEach(feed);
   return seen;
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { STREAM_SSE_DATA_ENCODING } from '../protocol/headers.ts';
-import { readSse, type StreamPart } from './sse-reader.ts';
+import type { StreamPart } from './sse-parts.ts';
+import { readSse } from './sse-reader.ts';
 
 /** A response that sends chunks, then ends or stays open. */
 function response(
@@ -114,6 +115,16 @@ describe('readSse', () => {
     await vi.advanceTimersByTimeAsync(999);
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
+    await rejection;
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('detects a silent connection if the clock was set back', async () => {
+    vi.useFakeTimers();
+    const rejection = expect(readSse(response([], BASE64, true), 30_000).next()).rejects.toThrow('silent');
+    // More than a timer can wait.
+    vi.setSystemTime(Date.now() - 2 ** 32);
+    await vi.advanceTimersByTimeAsync(60_000);
     await rejection;
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -1,33 +1,5 @@
 import type { Resumption, ResumptionStatus } from './types.ts';
 
-/**
- * Events of an answer:
- * - `create`: a POST was sent; `attach`: a known stream is being opened, without a POST.
- * - `open`: the stream is connected; `drop`: an attempt failed or a connection was lost.
- * - `close`: the server reported that the answer is complete; `stop`: that it was stopped, or this client stopped it.
- * - `detach`: the reader left, and the answer continues without it.
- * - `expire`: the stream does not exist any more, or access was refused; `fail`: any other end.
- */
-export type StateEvent =
-  'create' | 'attach' | 'open' | 'drop' | 'close' | 'stop' | 'detach' | 'expire' | 'fail';
-
-const ENDS = { stop: 'aborted', detach: 'idle', expire: 'expired', fail: 'failed' } as const;
-
-/** The next state for each event in each state. An event that is not listed does not change the state. */
-export const TRANSITIONS: Readonly<
-  Record<ResumptionStatus, Readonly<Partial<Record<StateEvent, ResumptionStatus>>>>
-> = {
-  idle: { create: 'creating', attach: 'reconnecting', ...ENDS },
-  creating: { open: 'streaming', drop: 'reconnecting', ...ENDS },
-  streaming: { drop: 'reconnecting', close: 'complete', ...ENDS },
-  reconnecting: { create: 'creating', open: 'streaming', ...ENDS },
-  // Final states: late events do not change them.
-  complete: {},
-  aborted: {},
-  failed: {},
-  expired: {},
-};
-
 /** The resumption of an answer that was not requested yet. */
 export const IDLE: Resumption = {
   status: 'idle',
@@ -39,18 +11,22 @@ export const IDLE: Resumption = {
   outcome: undefined,
 };
 
-/** Returns true for a final state. All others can fail. */
+const FINAL: readonly ResumptionStatus[] = ['complete', 'aborted', 'failed', 'expired'];
+
+/** Returns true for a final state. */
 export function isOver(status: ResumptionStatus): boolean {
-  return !TRANSITIONS[status].fail;
+  return FINAL.includes(status);
 }
 
-/** Returns the resumption after an event: the same object if nothing changed. */
+/**
+ * Returns the resumption in its next state: the same object if nothing changed. Late changes do not affect a final
+ * state. `tests/client/model.test.ts` has the table of states that follow each other.
+ */
 export function advance(
   resumption: Resumption,
-  event: StateEvent,
+  status: ResumptionStatus,
   change?: Partial<Omit<Resumption, 'status'>>,
 ): Resumption {
-  const status = TRANSITIONS[resumption.status][event] ?? resumption.status;
-  if (isOver(resumption.status) || (!change && status === resumption.status)) return resumption;
-  return { ...resumption, ...change, status };
+  const isSame = !change && status === resumption.status;
+  return isSame || isOver(resumption.status) ? resumption : { ...resumption, ...change, status };
 }

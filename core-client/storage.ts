@@ -9,17 +9,27 @@ export class MemoryStorage implements StorageLike {
     return this.#items.keys();
   }
 
-  /** Returns the value of a key, or null. */
+  /**
+   * Returns the value of a key, or null.
+   * @param key name of the item.
+   */
   getItem(key: string): string | null {
     return this.#items.get(key) ?? null;
   }
 
-  /** Stores a value. */
+  /**
+   * Stores a value.
+   * @param key name of the item.
+   * @param value text to store. Replaces the former one.
+   */
   setItem(key: string, value: string): void {
     this.#items.set(key, value);
   }
 
-  /** Removes a key. */
+  /**
+   * Removes a key.
+   * @param key name of the item. Has no effect if there is no such item.
+   */
   removeItem(key: string): void {
     this.#items.delete(key);
   }
@@ -34,7 +44,8 @@ export async function keysOf(storage: StorageLike): Promise<string[] | undefined
     'keys' | 'getAllKeys',
     (() => MaybePromise<Iterable<unknown>>) | undefined
   >;
-  const keys = lists.keys ?? lists.getAllKeys;
+  // An item of a `Storage` is a property too, and may be named `keys`.
+  const keys = [lists.keys, lists.getAllKeys].find((list) => typeof list === 'function');
   // The keys of a `Storage` are its properties.
   const names = keys ? await keys.call(storage) : 'length' in storage ? Object.keys(storage) : undefined;
   return names && Array.from(names, String);

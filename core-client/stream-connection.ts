@@ -1,6 +1,6 @@
 import type { UpstreamHead } from '../protocol/control.ts';
 import { STREAM_NEXT_OFFSET } from '../protocol/headers.ts';
-import { CURSOR, LIVE, LIVE_LONG_POLL, LIVE_SSE, OFFSET, OFFSET_START } from '../protocol/query.ts';
+import { EVENTS_COMPACT, LIVE_LONG_POLL, LIVE_SSE, OFFSET_START } from '../protocol/query.ts';
 import type { CallContext } from './call-context.ts';
 import type { PausableRead } from './client-memory.ts';
 import { isExpired } from './errors.ts';
@@ -10,7 +10,8 @@ import { readPolls } from './poll-reader.ts';
 import { proxyErrorOf } from './proxy-error.ts';
 import type { UpstreamRequest } from './request.ts';
 import type { RecordHandle } from './request-records.ts';
-import { readSse, type PartReader, type StreamPart } from './sse-reader.ts';
+import type { StreamPart } from './sse-parts.ts';
+import { readSse, type PartReader } from './sse-reader.ts';
 import { handleFrom, isEventStream, streamIdOf, type StreamHandle } from './stream-handle.ts';
 import { trim } from './trim.ts';
 
@@ -18,23 +19,18 @@ import { trim } from './trim.ts';
 export interface StreamConnection extends PausableRead {
   readonly id: string;
   readonly url: string;
-  readonly contentType: string | undefined;
   /** Status and headers of the upstream's response. Undefined until they are known. */
   readonly head: UpstreamHead | undefined;
   /**
-   * Opens the stream at the read position, if no connection is open. Retries.
+   * Returns the next part of the stream, and moves the read position past it. Connects if no connection is open, and
+   * reconnects if it is lost.
    * @throws DurableStreamError if the proxy refuses, DurableNetworkError if the retry time is over, the signal's reason
    * if the caller leaves.
    */
-  open(): Promise<void>;
-  /**
-   * Returns the next part of the stream, and moves the read position past it. Reconnects if the connection is lost.
-   * @throws as `open`.
-   */
   next(): Promise<StreamPart>;
   close(): void;
-  /** Gets a fresh URL of this stream. Resolves with false if the proxy does not return one. */
-  renew(signal?: AbortSignal): Promise<boolean>;
+  /** Gets a fresh URL of this stream, if the proxy returns one. */
+  renew(signal?: AbortSignal): Promise<void>;
 }
 
 /** What a connection starts with. */
@@ -51,7 +47,7 @@ export interface ConnectionStart {
   readonly idempotencyKey?: string | undefined;
 }
 
-/** Connections without a byte after which a server in between seems to buffer SSE. */
+/** Connections in a row without a byte after which the client assumes that an intermediary buffers SSE. */
 const MUTE_LIMIT = 2;
 /** How long to use long-poll before trying SSE again, in milliseconds. */
 const POLL_MS = 300_000;
@@ -60,153 +56,142 @@ const POLL_EXTRA_MS = 30_000;
 
 /** Creates a connection to a stream, and registers it with the client until the call is over. */
 export function createConnection(
-  { call, settings, proxy, memory: { traits, reads } }: CallContext,
+  { call, settings, proxy, memory }: CallContext,
   { stream, offset = OFFSET_START, reader, record, request, idempotencyKey }: ConnectionStart,
 ): StreamConnection {
-  const { heartbeatTimeoutMs } = settings;
-  const { signal, target } = call;
-  const id = streamIdOf(stream.streamUrl);
-  /** If the first connection fails, the caller creates the stream anew: a renewal must not. */
+  /** If the first connection fails, the caller creates the stream again. A renewal must not create one. */
   let wasOpen = !!reader;
   let cursor: string | undefined;
   let mute = 0;
   let attempt: AbortController | undefined;
+  /** Settles when the connection may be opened. */
   let paused: Promise<unknown> | undefined;
+  /** True if a pause ended the connection, or the attempt to open it. */
   let isPaused = false;
 
-  async function renew(signal?: AbortSignal): Promise<boolean> {
-    const find = settings.streamKey && (() => proxy.find(signal));
-    const repeat =
-      request &&
-      idempotencyKey &&
-      wasOpen &&
-      !traits.isPlain &&
-      (() => proxy.create(request, idempotencyKey, false, signal));
-    for (const ask of [find, repeat]) {
-      const handle = ask && (await handleFrom(await ask(), proxy, target));
+  async function renew(signal?: AbortSignal): Promise<void> {
+    const canRepeat = request && idempotencyKey && wasOpen && !memory.traits.isPlain;
+    for (const ask of [
+      settings.streamKey && (() => proxy.find(signal)),
+      canRepeat && (() => proxy.create(request, idempotencyKey, false, signal)),
+    ]) {
+      const handle = ask && (await handleFrom(await ask(), proxy, call.target));
       if (!handle) continue;
-      if (streamIdOf(handle.streamUrl) === id) {
-        const { streamUrl } = handle;
-        connection.url = streamUrl;
-        void record?.save({ streamUrl });
-        return true;
+      if (streamIdOf(handle.streamUrl) === connection.id) {
+        connection.url = handle.streamUrl;
+        void record?.save({ streamUrl: handle.streamUrl });
+        return;
       }
-      // The server no longer knows the key, so the POST created another stream, which would have no reader.
+      // The server no longer knows the key, so the POST created another stream, which has no reader.
       if (handle.isNew) proxy.abort(handle.streamUrl).then(proxy.release, call.warn);
     }
-    return false;
   }
 
   /** Sends one read. `pause` and the caller's signal end it. */
   async function read(live: string, timeoutMs: number): Promise<Response> {
-    const own = (attempt = new AbortController());
-    const onAbort = () => own.abort(signal.reason);
-    signal.addEventListener('abort', onAbort);
-    try {
-      const query = { [OFFSET]: offset, [LIVE]: live, ...(cursor && { [CURSOR]: cursor }) };
-      const response = await proxy.read(connection.url, query, own.signal, timeoutMs);
-      const { ok, headers } = response;
-      if (ok && (live === LIVE_SSE ? isEventStream(response) : headers.has(STREAM_NEXT_OFFSET)))
-        return response;
-      const error = await proxyErrorOf(response, target);
-      proxy.release(response);
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    attempt = new AbortController();
+    const query = {
+      offset,
+      live,
+      events: EVENTS_COMPACT,
+      ...(cursor && { cursor }),
+    };
+    const response = await proxy.read(connection.url, query, {
+      signal: call.signal,
+      timeoutMs,
+      controller: attempt,
+    });
+    const { ok, headers } = response;
+    if (ok && (live === LIVE_SSE ? isEventStream(response) : headers.has(STREAM_NEXT_OFFSET)))
+      return response;
+    const error = await proxyErrorOf(response, call.target);
+    proxy.release(response);
+    throw error;
   }
 
   async function connectOnce(): Promise<PartReader> {
     for (;;) {
       await paused;
-      signal.throwIfAborted();
+      isPaused = false;
+      call.signal.throwIfAborted();
       if (mute >= MUTE_LIMIT) {
-        traits.pollUntil = Date.now() + POLL_MS;
+        memory.traits.pollUntil = Date.now() + POLL_MS;
         mute--;
       }
-      if (traits.pollUntil > Date.now()) {
-        const poll = () => read(LIVE_LONG_POLL, heartbeatTimeoutMs + POLL_EXTRA_MS);
-        return readPolls(poll, traits.pollUntil, () => attempt?.abort());
-      }
+      const isPoll = memory.traits.pollUntil > Date.now();
       try {
-        const response = await read(LIVE_SSE, heartbeatTimeoutMs);
-        return readSse(response, heartbeatTimeoutMs, () => proxy.release(response));
+        if (isPoll) {
+          const poll = () => read(LIVE_LONG_POLL, settings.heartbeatTimeoutMs + POLL_EXTRA_MS);
+          return await readPolls(poll, memory.traits.pollUntil, () => attempt?.abort());
+        }
+        const response = await read(LIVE_SSE, settings.heartbeatTimeoutMs);
+        return readSse(response, settings.heartbeatTimeoutMs, proxy.release);
       } catch (error) {
-        // A server that buffers may hold back the headers, too.
-        if ((error as Error).name === 'TimeoutError') mute++;
-        if (!paused || signal.aborted) throw error;
+        // An intermediary that buffers may hold back the headers as well.
+        if (!isPoll && (error as Error).name === 'TimeoutError') mute++;
+        if (!isPaused) throw error;
       }
     }
   }
 
   async function open(): Promise<PartReader> {
-    if (reader) return reader;
     const connect = () => call.persist('read', connectOnce);
     reader = await connect().catch(async (error: unknown) => {
-      if (!isExpired(error) || !(await call.persist('read', () => renew(signal)))) throw error;
+      if (!isExpired(error)) throw error;
+      await call.persist('read', () => renew(call.signal));
       return connect();
     });
     wasOpen = true;
+    connection.head ??= reader.head;
+    call.dispatch(isSuccess(connection.head) ? 'streaming' : 'creating');
     return reader;
   }
 
   const connection: Mutable<StreamConnection> = {
-    id,
+    id: streamIdOf(stream.streamUrl),
     url: stream.streamUrl,
     head: reader?.head,
-    get contentType() {
-      return connection.head?.contentType || stream.contentType;
-    },
-    async open() {
-      await open();
-    },
     async next() {
       for (;;) {
-        const current = await open();
-        connection.head ??= current.head;
-        call.dispatch(isSuccess(connection.head) ? 'open' : 'create');
+        const current = reader ?? (await open());
+        let part: StreamPart | undefined;
         let lost: unknown;
         try {
-          const part = await current.next();
-          if (part) {
-            connection.head ??= part.control.upstreamHead ?? current.head;
-            offset = part.control.streamNextOffset;
-            cursor = part.control.streamCursor;
-            return part;
-          }
+          part = await current.next();
         } catch (error) {
           lost = error;
         }
-        signal.throwIfAborted();
+        call.signal.throwIfAborted();
+        if (part) {
+          const { control } = part;
+          connection.head ??= control.upstreamHead;
+          offset = control.streamNextOffset;
+          cursor = control.streamCursor ?? cursor;
+          return part;
+        }
         current.close();
         reader = undefined;
         mute = current.isMute ? mute + 1 : 0;
-        if (isPaused) isPaused = false;
-        else if (!current.isAlive) await call.retry(lost ?? new Error('The connection ended'));
+        if (isPaused) continue;
+        // After a connection that the server ended, the next one is opened immediately, unless there was no progress.
+        if (lost || !current.isAlive || !connection.head) await call.reconnect(lost, current.isAlive);
         else {
           call.progress();
-          // A connection that was cut after progress, as service workers and proxies do, is not a failed attempt. A
-          // connection that the server ended is opened at once, unless it cannot have brought anything.
-          if (lost || !connection.head) await call.rest(lost);
-          else call.dispatch('drop');
+          call.dispatch('reconnecting');
         }
       }
     },
     close: () => reader?.close(),
     pause(until) {
       isPaused = true;
-      const pause = (paused = until
-        .catch(() => {})
-        .then(() => {
-          if (paused === pause) paused = undefined;
-        }));
+      paused = until;
       attempt?.abort();
       reader?.close();
     },
     renew,
   };
-  call.onWake(() => reader?.check());
-  trim(reads.add(connection));
-  void call.outcome.then(() => reads.delete(connection));
+  call.onWake = () => reader?.check();
+  void call.outcome.then(() => memory.reads.delete(connection));
+  trim(memory.reads.add(connection));
   return connection;
 }

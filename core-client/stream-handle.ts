@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_REPLAYED, STREAM_CLOSED, UPSTREAM_CONTENT_TYPE } from '../protocol/headers.ts';
 import { isDurableStreamError, type ErrorTarget } from './errors.ts';
 import type { ProxyClient } from './proxy-client.ts';
-import { proxyErrorOf } from './proxy-error.ts';
+import { isUpstreamError, proxyErrorOf } from './proxy-error.ts';
 
 /** What a client knows about a stream when it is created or found. */
 export interface StreamHandle {
@@ -38,7 +38,8 @@ export async function handleFrom(
   target: ErrorTarget,
 ): Promise<StreamHandle | undefined> {
   const handle = response.ok ? handleOf(response, proxy) : undefined;
-  const error = handle || response.status === 204 ? undefined : await proxyErrorOf(response, target);
+  const isAnswer = handle || response.status === 204 || isUpstreamError(response);
+  const error = isAnswer ? undefined : await proxyErrorOf(response, target);
   proxy.release(response);
   if (error && (!isDurableStreamError(error) || error.retryAfterMs !== undefined)) throw error;
   return handle;

@@ -1,4 +1,4 @@
-/** Most creates, keys and open calls that a client remembers. */
+/** Maximum number of creates, of keys, of open calls and of reads that a client remembers. */
 const MAX_REMEMBERED = 1_000;
 
 /** Removes the oldest item of a collection that has grown too large. */

@@ -1,7 +1,7 @@
 import type { Outcome } from '../protocol/outcomes.ts';
 import type { Usage } from '../protocol/usage.ts';
 
-/** State of one answer's transfer. `state.ts` has the table of states and events. */
+/** State of one answer's transfer. */
 export type ResumptionStatus =
   'idle' | 'creating' | 'streaming' | 'reconnecting' | 'complete' | 'aborted' | 'failed' | 'expired';
 
@@ -33,11 +33,21 @@ export type MaybePromise<T> = T | Promise<T>;
  * synchronous or asynchronous. If the storage also has `keys()`, expired entries are removed once an hour.
  */
 export interface StorageLike {
-  /** Returns the value of a key, or null. */
+  /**
+   * Returns the value of a key, or null.
+   * @param key name of the item. Begins with the option `storagePrefix`.
+   */
   getItem(key: string): MaybePromise<string | null>;
-  /** Stores a value. */
+  /**
+   * Stores a value.
+   * @param key name of the item. Begins with the option `storagePrefix`.
+   * @param value text to store. Replaces the former one.
+   */
   setItem(key: string, value: string): MaybePromise<unknown>;
-  /** Removes a key. */
+  /**
+   * Removes a key.
+   * @param key name of the item. Removing an unknown item must have no effect.
+   */
   removeItem(key: string): MaybePromise<unknown>;
 }
 
@@ -46,6 +56,7 @@ export type ProxyAuthorization = string | (() => MaybePromise<string | undefined
 
 /**
  * Notifies the client that the network or the app came back. Called with a function to call at each such event.
+ * @param onWake function to call at each event. It takes no arguments and never throws.
  * @returns a function that ends the subscription.
  * @example
  * const wake: WakeSource = (onWake) => {
@@ -161,11 +172,13 @@ export interface DurableFetchOptions {
   debug?: boolean | ((line: string) => void) | undefined;
   /**
    * Called for recoverable problems, such as a full storage or a failed abort.
+   * @param warning states the problem. Contains no credentials.
    * @default none
    */
   onWarning?: ((warning: Error) => void) | undefined;
   /**
    * Called at each change of state.
+   * @param resumption the new state. Not changed afterwards.
    * @default none
    */
   onResumption?: ((resumption: Resumption) => void) | undefined;
@@ -218,6 +231,52 @@ export interface DurableResponse extends Response {
   readonly usage: Promise<Usage | undefined>;
 }
 
+/** Options of `durableFetch.follow`. */
+export interface FollowInit extends Pick<
+  DurableRequestInit,
+  | 'signal'
+  | 'proxyAuthorization'
+  | 'authorizationInQuery'
+  | 'heartbeatTimeoutMs'
+  | 'maxReconnectAttempts'
+  | 'wake'
+  | 'debug'
+> {
+  /**
+   * `eventId` of a stream that an earlier `follow` reported: what it has reported is not reported again.
+   * @default none: begins with the newest stream
+   */
+  lastEventId?: string | undefined;
+}
+
+/** A stream that `durableFetch.follow` reports: when it is the newest under its name, and again when it has ended. */
+export interface FollowedStream {
+  /** UUID of the stream. */
+  readonly streamId: string;
+  /** The signed URL. It grants reading and stopping this answer until it expires. */
+  readonly streamUrl: string;
+  /** `pending` before the upstream has responded, `open` while the answer comes, `closed` after its end. */
+  readonly state: 'pending' | 'open' | 'closed';
+  /** How the answer ended; undefined while it is not `closed`. */
+  readonly outcome: Outcome | undefined;
+  /** Media type that the upstream sent; undefined if it is not known. */
+  readonly upstreamContentType: string | undefined;
+  /** Position of the follower after this report, for `lastEventId`. */
+  readonly eventId: string;
+  /**
+   * Attaches to the answer, from its first byte.
+   * @param init options of the call.
+   * @returns null if the answer was deleted, or replaced by a newer one under the name.
+   * @throws DurableNetworkError, DurableStreamError as `resume`.
+   */
+  open(init?: DurableRequestInit): Promise<DurableResponse | null>;
+  /**
+   * Stops the upstream. Idempotent.
+   * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
+   */
+  abort(): Promise<void>;
+}
+
 /** A function with the signature of `fetch`, and methods for its unfinished answers. */
 export interface DurableFetch {
   /**
@@ -244,6 +303,18 @@ export interface DurableFetch {
    * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
    */
   abort(requestId: string, init?: DurableRequestInit): Promise<boolean>;
+  /**
+   * Reports the newest answer under a name, each later one, and each end, whichever device began it. Reconnects by
+   * itself, without a limit of time. Ends without an error when `signal` aborts.
+   * @param name the `streamKey` of the calls, or their `requestId`.
+   * @param init options of this call.
+   * @throws DurableStreamError if the proxy refuses, or cannot follow names.
+   * @example
+   * for await (const { state, open } of durableFetch.follow('chat-42', { signal })) {
+   *   if (state !== 'closed') await show(await open());
+   * }
+   */
+  follow(name: string, init?: FollowInit): AsyncIterable<FollowedStream>;
   /**
    * Removes everything that is stored for this scope, and releases its open reads and requests without stopping their
    * answers. For logging out. The calls reject with an `AbortError`.

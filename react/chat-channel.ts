@@ -11,7 +11,7 @@ export interface ChatChannelOptions {
   /** Called when another tab announces an answer. */
   readonly onTurn: (turn: Turn) => void;
   /**
-   * Called when another tab has the same chat. Given only if the chat's id is this tab's own: the tab is then a
+   * Called when another tab has the same chat. Set only if the chat's id is this tab's own: the tab is then a
    * duplicate, to which the browser copied the other tab's `sessionStorage`.
    */
   readonly onDuplicate?: (() => void) | undefined;
@@ -47,7 +47,7 @@ export function openChatChannel(name: string, { onTurn, onDuplicate }: ChatChann
   };
   open();
   if (onDuplicate) channel?.postMessage({ kind: 'hello', page } satisfies Claim);
-  // React Native has no events of pages.
+  // React Native has no page events.
   const events = globalThis as Partial<Pick<Window, 'addEventListener' | 'removeEventListener'>>;
   events.addEventListener?.('pagehide', shut);
   events.addEventListener?.('pageshow', open);

@@ -6,11 +6,12 @@ import type { ResumptionSource } from '../core-client/transports/resumption-stor
 import type { ToolResult, Turn } from '../core-client/transports/turns.ts';
 import { onWake } from '../core-client/wake.ts';
 import { openChatChannel, type ChatChannel } from './chat-channel.ts';
-import { hasMovedOn, messagesBefore } from './chat-messages.ts';
-import { ClientTools } from './client-tools.ts';
+import { hasMovedOn, isBusy, messagesBefore } from './chat-messages.ts';
+import { ClientTools, decisionsOf } from './client-tools.ts';
 import { DataParts } from './data-parts.ts';
 import { LateMessageId } from './late-message-id.ts';
-import { ResumeQueue, type ResumeResult } from './resume-queue.ts';
+import { RemoteAnswers, type DeviceOptions } from './remote-answers.ts';
+import { ResumeQueue, type Announced, type ResumeResult } from './resume-queue.ts';
 import { TurnLock } from './turn-lock.ts';
 
 /** Options of the AI SDK's `Chat`, in the installed version of `ai`. */
@@ -18,9 +19,10 @@ export type ChatInit<MESSAGE extends UIMessage> = ConstructorParameters<typeof C
 
 /** Options of `useDurableChat` that do not concern React: the options of `Chat` and of the connection. */
 export type ChatControllerOptions<MESSAGE extends UIMessage> = Omit<ChatInit<MESSAGE>, 'transport' | 'id'> &
-  Omit<ChatConnectionOptions<MESSAGE>, 'abortUpstream'>;
+  Omit<ChatConnectionOptions<MESSAGE>, 'abortUpstream'> &
+  DeviceOptions<MESSAGE>;
 
-/** What identifies a chat, apart from its options. */
+/** Identity of a chat. */
 export interface ChatIdentity {
   readonly id: string;
   /** True if other devices know the id: the proxy is then asked for answers that they began. */
@@ -50,11 +52,12 @@ export class ChatController<MESSAGE extends UIMessage> {
   #scope: string | undefined;
   /** Cancels the attempt to attach to an answer. */
   #attaching = new AbortController();
-  /** The answer that the next call of the SDK to the transport gets. */
+  /** The answer that the transport returns to the next call of the SDK. */
   #handover: Attached['stream'] | undefined;
   /** Id of the stream that the chat shows completely. */
   #shownStreamId: string | undefined;
   readonly #queue: ResumeQueue;
+  readonly #remote: RemoteAnswers<MESSAGE>;
   readonly #lock = new TurnLock();
   readonly #tools = new ClientTools();
   readonly #dataParts = new DataParts();
@@ -69,6 +72,7 @@ export class ChatController<MESSAGE extends UIMessage> {
       onBegan: (_, turn) => {
         this.#dataParts.begin(turn.streamId);
         this.#lock.begin(turn.streamId);
+        this.#remote.note(turn.streamId, true);
         this.#channel?.announce(turn);
       },
       onLateName: (temporary, final) => this.#lateMessageId.set(temporary, final),
@@ -79,8 +83,19 @@ export class ChatController<MESSAGE extends UIMessage> {
       isBusy: () => isBusy(this.chat),
       onNext: (turn) => this.#mounts > 0 && this.#resumeInBackground(turn),
     });
+    const requestId = identity.id;
+    this.#remote = new RemoteAnswers<MESSAGE>({
+      chatId: requestId,
+      options: () => this.#options,
+      onBegan: (streamId) => this.#resumeInBackground({ requestId, streamId, isRemote: true }),
+      chat: () => (this.#isForgotten || isBusy(this.chat) ? undefined : this.chat),
+      onVisible: (missed) => this.#resumeInBackground(missed),
+      onHidden: (visible) => {
+        for (const read of this.#connection.reads) read.pause(visible);
+      },
+    });
     this.chat = new Chat<MESSAGE>(this.#chatInit());
-    this.decisions = this.#decisionsOf(this.chat);
+    this.decisions = decisionsOf(this.chat, () => this.#lock.claim());
   }
 
   /**
@@ -92,7 +107,8 @@ export class ChatController<MESSAGE extends UIMessage> {
   }
 
   /**
-   * Called when a component mounts. Resumes the answer in progress, now and whenever the page or the network comes back.
+   * Called when a component mounts. Resumes the answer in progress, now and whenever the page becomes visible or the
+   * network returns.
    * @returns the function to call when the component unmounts.
    */
   readonly mount = (): (() => void) => {
@@ -116,6 +132,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   /** Stops the answer, on the server too. */
   readonly stop = async (): Promise<void> => {
     this.#attaching.abort();
+    this.#queue.clear();
     const aborted = this.#connection
       .abort(this.chat.id)
       .catch((error: unknown) => this.#warn(error as Error));
@@ -123,7 +140,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     await aborted;
   };
 
-  /** After an error: resumes the answer if it still comes, else regenerates it. */
+  /** After an error: resumes the answer if it is still in progress, otherwise regenerates it. */
   readonly retry = async (): Promise<void> => {
     // Regenerating costs money, so only if it is certain that there is nothing to resume.
     if ((await this.#resume()) === 'nothing' && this.chat.status === 'error') await this.chat.regenerate();
@@ -185,7 +202,7 @@ export class ChatController<MESSAGE extends UIMessage> {
         return this.#options.onFinish?.(event);
       },
       sendAutomaticallyWhen: (state) =>
-        this.#lock.isOwner && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
+        this.#lock.hasLock && (this.#options.sendAutomaticallyWhen?.(state) ?? false),
     } as ChatInit<MESSAGE>;
   }
 
@@ -201,44 +218,56 @@ export class ChatController<MESSAGE extends UIMessage> {
       onDuplicate: isShared ? undefined : () => onDuplicate(this.chat.id),
     });
     this.#channel = { ...channel, name };
+    if (isShared) this.#remote.start(scope);
   }
 
   #closeChannel(): void {
     this.#channel?.close();
     this.#channel = undefined;
+    this.#remote.stop();
   }
 
   /** Resumes without the user's request. A failure is a warning only: the next wake event tries again. */
-  #resumeInBackground(announced?: Turn): void {
+  #resumeInBackground(announced?: Announced): void {
     if (this.#isForgotten) return;
+    if (this.#remote.postpone(announced)) return;
     this.#resume(announced).catch((error: unknown) => this.#warn(error as Error));
   }
 
-  #resume(announced?: Turn): Promise<ResumeResult> {
-    const isShown = announced?.streamId !== undefined && announced.streamId === this.#shownStreamId;
+  #resume(announced?: Announced): Promise<ResumeResult> {
+    const { streamId, isRemote } = announced ?? {};
+    const isShown =
+      (streamId !== undefined && streamId === this.#shownStreamId) ||
+      (isRemote && this.#remote.isKnown(streamId));
     return isShown ? Promise.resolve('nothing') : this.#queue.resume(announced);
   }
 
-  async #attach(announced: Turn | undefined): Promise<ResumeResult> {
+  async #attach(announced: Announced | undefined): Promise<ResumeResult> {
     this.#attaching = new AbortController();
     const { signal } = this.#attaching;
-    let attached: Attached | null;
-    try {
-      attached = await this.#connection.attach(this.chat.id, {
+    const isRemote = announced?.isRemote;
+    const attach = (turn: Turn | undefined) =>
+      this.#connection.attach(this.chat.id, {
         lookUp: this.#identity.isShared,
-        turn: announced,
-        isCurrent: (turn) => !turn.openTools || !hasMovedOn(turn, this.chat.messages),
+        turn,
+        isCurrent: (kept) => !kept.openTools || !hasMovedOn(kept, this.chat.messages),
         signal,
       });
+    let attached: Attached | null;
+    try {
+      // Another tab of this browser may have stored the turn of a remote answer. A short answer may have ended.
+      attached = (isRemote && (await attach(undefined))) || (await attach(announced));
     } catch (error) {
       if (!signal.aborted) this.#warn(error as Error);
       return 'unknown';
     }
     if (!attached) return 'nothing';
-    await this.#lock.join(attached.turn.streamId, announced !== undefined);
-    if (signal.aborted || isBusy(this.chat)) {
+    if (isRemote) this.#lock.yield();
+    else await this.#lock.join(attached.turn.streamId, announced !== undefined);
+    const isStored = isRemote && !attached.turn.messages && (await this.#remote.loadMessages(signal));
+    if (isStored || signal.aborted || isBusy(this.chat)) {
       await attached.stream.cancel();
-      return 'unknown';
+      return isStored ? 'nothing' : 'unknown';
     }
     await this.#show(attached);
     return 'resumed';
@@ -248,6 +277,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   async #show({ turn, stream }: Attached): Promise<void> {
     this.#tools.addResults(turn.toolResults ?? []);
     this.#dataParts.begin(turn.streamId);
+    this.#remote.note(turn.streamId, false);
     this.chat.messages = messagesBefore(turn, this.chat.messages);
     this.#handover = stream;
     // `resumeStream` rebuilds the whole message and would lose the parts from before this turn.
@@ -270,20 +300,6 @@ export class ChatController<MESSAGE extends UIMessage> {
     return stream;
   }
 
-  /** Wraps the SDK's approval function: the tab in which the user decides continues the turn. */
-  #decisionsOf(chat: object): object {
-    const { addToolApprovalResponse: respond } = chat as {
-      readonly addToolApprovalResponse?: (...given: never[]) => unknown;
-    };
-    if (!respond) return {};
-    return {
-      addToolApprovalResponse: (...given: never[]) => {
-        this.#lock.claim();
-        return respond(...given);
-      },
-    };
-  }
-
   #withFinalId<EVENT extends { message: MESSAGE; messages?: MESSAGE[] }>(event: EVENT): EVENT {
     const rename = this.#lateMessageId.take<MESSAGE>(event.message);
     if (!rename) return event;
@@ -304,7 +320,7 @@ export class ChatController<MESSAGE extends UIMessage> {
       void this.chat.addToolOutput(result as Parameters<Chat<MESSAGE>['addToolOutput']>[0]);
       return undefined;
     }
-    if (!this.#lock.isOwner || !this.#tools.start(toolCallId)) return undefined;
+    if (!this.#lock.hasLock || !this.#tools.start(toolCallId)) return undefined;
     return this.#options.onToolCall?.(call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0]);
   }
 
@@ -319,8 +335,4 @@ export class ChatController<MESSAGE extends UIMessage> {
   #warn(error: Error): void {
     this.#options.onWarning?.(error);
   }
-}
-
-function isBusy({ status }: { readonly status: string }): boolean {
-  return status === 'submitted' || status === 'streaming';
 }

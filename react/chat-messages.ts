@@ -44,3 +44,8 @@ function isStreaming(part: { readonly type: string }): boolean {
   const state: unknown = Reflect.get(part, 'state');
   return state === 'streaming' || state === 'input-streaming';
 }
+
+/** Returns true while a chat sends a message or shows an answer in progress. */
+export function isBusy({ status }: { readonly status: string }): boolean {
+  return status === 'submitted' || status === 'streaming';
+}

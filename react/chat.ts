@@ -8,6 +8,7 @@ export type {
 } from '../core-client/transports/chat-request.ts';
 export type { ChatMessage } from '../core-client/transports/turns.ts';
 export type { ChatConnectionOptions } from '../core-client/transports/chat-connection-options.ts';
+export type { DeviceOptions } from './remote-answers.ts';
 export type { ChatControllerOptions, ChatInit } from './chat-controller.ts';
 export * from '../core-client/public-errors.ts';
 export type * from '../core-client/types.ts';

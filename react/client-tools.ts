@@ -8,7 +8,7 @@ export class ClientTools {
   readonly #started = new Set<string>();
   readonly #results = new Map<string, ToolResult>();
 
-  /** Forgets all calls and results. Called when a new turn begins. */
+  /** Removes all calls and results. Called when a new turn begins. */
   reset(): void {
     this.#started.clear();
     this.#results.clear();
@@ -28,4 +28,22 @@ export class ClientTools {
     this.#started.add(toolCallId);
     return true;
   }
+}
+
+/**
+ * Wraps the approval function of the SDK: the tab in which the user decides continues the turn.
+ * @param claim called before each decision.
+ * @returns the functions that the installed SDK has.
+ */
+export function decisionsOf(chat: object, claim: () => void): object {
+  const { addToolApprovalResponse: respond } = chat as {
+    readonly addToolApprovalResponse?: (...given: never[]) => unknown;
+  };
+  if (!respond) return {};
+  return {
+    addToolApprovalResponse: (...given: never[]) => {
+      claim();
+      return respond(...given);
+    },
+  };
 }

@@ -8,7 +8,7 @@ import { AnswerRequestError } from '../core-client/transports/errors.ts';
 import type { DurableFetchOptions, Resumption } from '../core-client/types.ts';
 import { bodyParser, type BodyParser, type ParseMode } from './parsers.ts';
 
-/** A request, and how its answer is parsed. */
+/** A request and the options for reading its answer. */
 export interface FetchSessionOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
   readonly url: string;
   readonly method?: string | undefined;
@@ -45,7 +45,7 @@ export class FetchSession {
   #session: DurableSession | undefined;
   #isHeld = false;
   #isRunning = false;
-  /** Aborts when no component shows the newest run any more. */
+  /** Aborts once no component shows the newest run. */
   #signal: AbortSignal | undefined;
   /** True once the newest run was stopped. */
   #isStopped = false;
@@ -56,7 +56,7 @@ export class FetchSession {
   #parsed = 0;
   #failure: Error | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Used instead of the browser's id if the storage keeps none. */
+  /** Used as the browser's id if the storage cannot store one. */
   readonly #fallbackId = randomId();
 
   /** @param memory state that the clients of all runs share. */
@@ -128,7 +128,7 @@ export class FetchSession {
   }
 
   /**
-   * Stops the answer on the server, also before the upstream has responded. Does nothing if there is none.
+   * Stops the answer on the server, even before the upstream has responded. Does nothing if there is no answer.
    * @throws DurableNetworkError, DurableStreamError if the request to stop it failed.
    */
   async abort(): Promise<void> {
@@ -161,7 +161,7 @@ export class FetchSession {
   }
 
   /**
-   * Removes what is stored for the scope of this request, and ends all reads of that scope.
+   * Removes everything that is stored for the scope of this request, and ends all reads of that scope.
    * @throws DurableStorageError if the storage does not list its keys.
    */
   forget(): Promise<void> {
@@ -195,7 +195,7 @@ export class FetchSession {
     const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
     this.#abortCreate = () =>
       durableFetch.abort(name).catch((error: unknown) => {
-        // A server that cannot stop by key: the stop waits for the URL in the response.
+        // The server cannot abort by key, so the abort waits for the URL in the response.
         client.onWarning?.(error as Error);
         return false;
       });
@@ -240,7 +240,7 @@ export class FetchSession {
     });
   }
 
-  /** Keeps a parse error until the end, so that the text is shown all the same. */
+  /** Keeps a parse error until the end, so that the text is shown nevertheless. */
   #parse(parse: () => readonly unknown[]): void {
     if (this.#failure) return;
     try {

@@ -47,8 +47,8 @@ export class FetchSessions {
   }
 
   /**
-   * Sends the request of a query. If no component shows the answer any more, the query returns to its initial state, so
-   * that the next component that shows it resumes the answer.
+   * Sends the request of a query. If no component shows the answer, the query returns to its initial state, so that
+   * the next component that shows it resumes the answer.
    */
   run(hash: string, queryKey: QueryKey, options: FetchSessionOptions): Promise<unknown> {
     // The query may have been removed since the component rendered.
@@ -59,8 +59,8 @@ export class FetchSessions {
   }
 
   /**
-   * Clears all answers of the session's proxy and scope, in all components, and removes what is stored for the scope.
-   * Sends no request until a component asks for one.
+   * Clears all answers of the session's proxy and scope, in all components, and removes everything that is stored for
+   * the scope. Sends no request until a component asks for one.
    */
   forget(session: FetchSession): Promise<void> {
     const { proxyUrl, scope } = session.options;

@@ -3,8 +3,8 @@ interface Message {
 }
 
 /**
- * The id that the backend sent for an answer's message after the first chunk. The message has a temporary id until the
- * answer ends, because the SDK needs one at the first chunk.
+ * Holds the id that the backend sent for an answer's message after the first chunk. The message has a temporary id
+ * until the answer ends, because the SDK needs one at the first chunk.
  */
 export class LateMessageId {
   #ids: { readonly temporary: string; readonly final: string } | undefined;

@@ -1,15 +1,20 @@
 import type { Turn } from '../core-client/transports/turns.ts';
 
-/** Result of an attempt to resume. `unknown`: the proxy could not be asked, or the attempt was cancelled. */
+/** A turn that another tab announced, or a turn of another device, for which only the stream is known. */
+export interface Announced extends Turn {
+  readonly isRemote?: true;
+}
+
+/** Result of an attempt to resume. `unknown`: the proxy did not respond, or the attempt was canceled. */
 export type ResumeResult = 'resumed' | 'nothing' | 'unknown';
 
 export interface ResumeQueueOptions {
   /** Looks for an answer and shows it. Resolves when the answer ends. */
-  readonly attach: (announced: Turn | undefined) => Promise<ResumeResult>;
+  readonly attach: (announced: Announced | undefined) => Promise<ResumeResult>;
   /** Returns true while the chat shows an answer that no attempt of this queue resumed. */
   readonly isBusy: () => boolean;
-  /** Called with an announced turn whose time has come. */
-  readonly onNext: (turn: Turn) => void;
+  /** Called with the announced turn when it can be resumed. */
+  readonly onNext: (turn: Announced) => void;
 }
 
 /**
@@ -19,7 +24,7 @@ export interface ResumeQueueOptions {
 export class ResumeQueue {
   readonly #options: ResumeQueueOptions;
   #attempt: Promise<ResumeResult> | undefined;
-  #announced: Turn | undefined;
+  #announced: Announced | undefined;
 
   constructor(options: ResumeQueueOptions) {
     this.#options = options;
@@ -30,7 +35,7 @@ export class ResumeQueue {
    * @param announced the turn that another tab announced.
    * @returns the result of the attempt, `nothing` while the chat shows another answer.
    */
-  resume(announced?: Turn): Promise<ResumeResult> {
+  resume(announced?: Announced): Promise<ResumeResult> {
     if (this.#attempt || this.#options.isBusy()) {
       this.#announced = announced ?? this.#announced;
       return this.#attempt ?? Promise.resolve('nothing');
@@ -42,7 +47,7 @@ export class ResumeQueue {
     return this.#attempt;
   }
 
-  /** Resumes the turn that was announced meanwhile, if there is one. Called when an answer ends. */
+  /** Resumes the turn that was announced in the meantime, if there is one. Called when an answer ends. */
   next(): void {
     const announced = this.#announced;
     this.#announced = undefined;

@@ -2,7 +2,7 @@ import { REPORTED_ERROR, UNREAD } from '../protocol/outcomes.ts';
 import type { Resumption, ResumptionStatus } from '../core-client/types.ts';
 import { isOffline } from '../core-client/wake.ts';
 
-/** Why there is no answer, where that says more than the status. */
+/** Why there is no answer, if that is more specific than the status. */
 export type ResumptionReason =
   | 'truncated'
   | 'reported'
@@ -62,7 +62,7 @@ function timeOf(ms: number): string {
   return seconds < 120 ? `in ${seconds} s` : `in ${Math.ceil(seconds / 60)} min`;
 }
 
-/** Returns why there is no answer, undefined if the status says everything. */
+/** Returns why there is no answer, or undefined if the status is specific enough. */
 export function reasonOf({
   status,
   error,

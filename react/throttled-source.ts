@@ -3,7 +3,7 @@ import type { Resumption } from '../core-client/types.ts';
 
 /**
  * Limits how often progress renders a page. A resumption changes with each chunk of an answer. Changes of anything
- * other than the offset and the byte count are passed on at once.
+ * other than the offset and the byte count are forwarded at once.
  *
  * @param waitMs minimum milliseconds between two notifications of progress. 0 or `undefined`: no limit.
  */

@@ -5,35 +5,41 @@
 export class TurnLock {
   /** Hash of the user's scope. */
   scope = '';
-  #isOwner = true;
+  #hasLock = true;
   /** Identifies the newest request for a lock. */
   #newest: object | undefined;
   #release: (() => void) | undefined;
 
   /** True if this tab runs the tools of the answer and sends the message that follows from them. */
-  get isOwner(): boolean {
-    return this.#isOwner;
+  get hasLock(): boolean {
+    return this.#hasLock;
   }
 
   /** Called when this tab began an answer. */
   begin(streamId: string | undefined): void {
-    this.#isOwner = true;
+    this.#hasLock = true;
     void this.#request(streamId, true);
   }
 
   /** Called when the user decided something in this tab: this tab continues the turn. */
   claim(): void {
-    this.#isOwner = true;
+    this.#hasLock = true;
   }
 
   /**
-   * Called when this tab resumed an answer. It becomes the owner unless another tab is.
-   * @param isAnnounced true if another open tab announced the answer. Decides where there are no locks (they need a
-   * secure context).
+   * Called when this tab resumed an answer. It takes the lock unless another tab holds it.
+   * @param isAnnounced true if another open tab announced the answer. Decides if there are no locks, which require a
+   *   secure context.
    */
   async join(streamId: string | undefined, isAnnounced: boolean): Promise<void> {
-    this.#isOwner = false;
-    if (await this.#request(streamId, !isAnnounced)) this.#isOwner = true;
+    this.#hasLock = false;
+    if (await this.#request(streamId, !isAnnounced)) this.#hasLock = true;
+  }
+
+  /** Called when this tab shows an answer of another device, which runs the tools. */
+  yield(): void {
+    this.release();
+    this.#hasLock = false;
   }
 
   release(): void {

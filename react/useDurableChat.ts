@@ -29,7 +29,7 @@ export type UseDurableChatHelpers<MESSAGE extends UIMessage = UIMessage> = UseCh
   readonly resumption: Resumption;
   /** Stops the answer, on the server too. Leaving the page does not stop it. */
   readonly stop: () => Promise<void>;
-  /** After an error: resumes the answer if it still comes, else replaces it with a new one. */
+  /** After an error: resumes the answer if it is still in progress, otherwise replaces it with a new one. */
   readonly retry: () => Promise<void>;
   /**
    * Removes the messages and everything stored for this user (`scope`), and stops reading the answer without stopping

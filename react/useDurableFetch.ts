@@ -23,7 +23,7 @@ export interface UseDurableFetchOptions extends Omit<DurableFetchOptions, 'resum
   headers?: HeadersInit | undefined;
   /** Body of the request. A string is sent as it is, anything else as JSON. */
   body?: string | object | undefined;
-  /** How to parse the response's body. @default 'text' */
+  /** Format of the response's body. @default 'text' */
   parse?: ParseMode | undefined;
   /** Set to false to send no request yet. @default true */
   enabled?: boolean | undefined;
@@ -55,11 +55,12 @@ export interface UseDurableFetchResult<DATA, EVENT> {
    * failed, sends the request again. Does nothing in any other status. Never rejects.
    */
   readonly retry: () => Promise<void>;
-  /** Sends the request again, also after a complete answer. Does nothing while a request runs. */
+  /** Sends the request again, even after a complete answer. Does nothing while a request runs. */
   readonly refetch: () => Promise<void>;
   /**
-   * Clears the answers of this user (`scope`) in all components, and removes what is stored for the user. Call it when
-   * the user logs out. The answers continue on the server. No request is sent until a component mounts or calls `refetch`.
+   * Clears the answers of this user (`scope`) in all components, and removes everything that is stored for the user.
+   * Call it when the user logs out. The answers continue on the server. No request is sent until a component mounts
+   * or calls `refetch`.
    * @throws DurableStorageError if the storage does not list its keys.
    */
   readonly forget: () => Promise<void>;
@@ -80,7 +81,7 @@ export function useDurableFetch(
   options: UseDurableFetchOptions & { parse: 'sse' },
 ): UseDurableFetchResult<readonly EventSourceMessage[], EventSourceMessage>;
 /**
- * With `parse: 'ndjson'`.
+ * Sends one request and parses each line of the response as JSON.
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
  */
@@ -89,7 +90,7 @@ export function useDurableFetch<VALUE = unknown>(
   options: UseDurableFetchOptions & { parse: 'ndjson' },
 ): UseDurableFetchResult<readonly VALUE[], VALUE>;
 /**
- * With `parse: 'json'`.
+ * Sends one request and parses the whole response as JSON.
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
  */
@@ -98,7 +99,7 @@ export function useDurableFetch<VALUE = unknown>(
   options: UseDurableFetchOptions & { parse: 'json' },
 ): UseDurableFetchResult<VALUE, never>;
 /**
- * With `parse: 'text'`, the default.
+ * Sends one request and returns the response as text (the default).
  * @param url the URL of the upstream.
  * @param options where the proxy is, the request, and how to parse the response.
  */

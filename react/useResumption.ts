@@ -13,7 +13,7 @@ export interface ResumptionView extends Resumption {
   readonly isInterrupted: boolean;
   /** True if the answer failed or expired, so that the user has to try again. */
   readonly canRetry: boolean;
-  /** Why there is no answer, such as a refused request. Undefined if `status` says everything. */
+  /** Why there is no answer, such as a refused request. Undefined if `status` is specific enough. */
   readonly reason: ResumptionReason | undefined;
   /** The sentence to show to the user. May be empty. */
   readonly message: string;

@@ -47,7 +47,7 @@ export async function chatCallerOnline(
     try {
       return await chatCaller(known);
     } catch (error) {
-      call.dispatch('create');
+      call.dispatch('creating');
       throw error;
     }
   };
@@ -55,7 +55,7 @@ export async function chatCallerOnline(
     const caller = await call.withSignal(signal, call.persist('request', ask));
     // From now on, the request to the proxy reports its state.
     settings.onResumption = undefined;
-    call.end('detach', 'interrupted');
+    call.end('idle', 'interrupted');
     return caller;
   } catch (error) {
     throw call.fail(error);

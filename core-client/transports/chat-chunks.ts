@@ -2,7 +2,7 @@ import { MalformedAnswerError, ModelError, TruncatedAnswerError } from './errors
 import { foldChunks, type ChatChunk } from './fold-chunks.ts';
 import { isError } from './is-error.ts';
 import { drainEvents, readJsonEvents } from './json-events.ts';
-import { abortReason } from './unless-aborted.ts';
+import { abortReason } from './race-signal.ts';
 
 export type { ChatChunk } from './fold-chunks.ts';
 

@@ -8,6 +8,8 @@ export interface ChatConnectionOptions<MESSAGE extends ChatMessage>
   extends ChatRequestOptions<MESSAGE>, Omit<DurableFetchOptions, 'resumeFrom'> {
   /**
    * Returns the name by which an answer is found after a reload. If the messages differ, the answer is a new one.
+   * @param messages messages of the request, the newest one last.
+   * @param call `chatId` is the id of the chat.
    * @default the id of the chat
    */
   getRequestId?: ((messages: MESSAGE[], call: { readonly chatId: string }) => string) | undefined;

@@ -1,4 +1,4 @@
-import { createClientMemory } from '../client-memory.ts';
+import { createClientMemory, type PausableRead } from '../client-memory.ts';
 import { createClient } from '../durable-fetch.ts';
 import { isDurableNetworkError, isDurableStreamError } from '../errors.ts';
 import { scopeKey, type Caller } from '../scope.ts';
@@ -6,7 +6,7 @@ import { IDLE } from '../state.ts';
 import { defaultStorage } from '../storage.ts';
 import type { DurableFetch, DurableRequestInit, DurableResponse, Resumption } from '../types.ts';
 import { chatCaller, chatCallerOnline } from './caller.ts';
-import { ChatScope, startChatCall, type ChatCall } from './chat-call.ts';
+import { ChatScope, startTurn, type ActiveTurn } from './active-turn.ts';
 import { abortedAnswer, asChatError, chatChunks, wasAborted, type ChatChunk } from './chat-chunks.ts';
 import type {
   AttachOptions,
@@ -19,7 +19,7 @@ import { AnswerRequestError, isModelError } from './errors.ts';
 import { ResumptionStore } from './resumption-store.ts';
 import { ScopedTurns } from './scoped-turns.ts';
 import { isStopped, type ChatMessage, type ToolResult, type Turn } from './turns.ts';
-import { abortReason, unlessAborted } from './unless-aborted.ts';
+import { abortReason, raceSignal } from './race-signal.ts';
 import { markResumed } from './was-resumed.ts';
 
 /** Sends, resumes and stops the answers of chats. The transport and the hook are built on it. */
@@ -28,11 +28,13 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   readonly #options: () => ChatConnectionOptions<MESSAGE>;
   readonly #client: DurableFetch;
   readonly #memory = createClientMemory();
+  /** The reads in progress, which can be paused. */
+  readonly reads: Iterable<PausableRead> = this.#memory.reads;
   readonly #turns: ScopedTurns;
   /** The chats of the newest caller. `undefined` until a caller is known. */
   #scope: ChatScope | undefined;
   readonly #hooks: ConnectionHooks;
-  #latest: ChatCall | undefined;
+  #latest: ActiveTurn | undefined;
 
   /** @param options called for each call. `proxyUrl`, the storage and `credentials` must not change. */
   constructor(options: () => ChatConnectionOptions<MESSAGE>, hooks: ConnectionHooks = {}) {
@@ -142,7 +144,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
    */
   async abort(chatId: string): Promise<void> {
-    const active = this.#scope?.calls.get(chatId);
+    const active = this.#scope?.active.get(chatId);
     if (!active) return;
     await this.#note(active, { stopped: true, messages: undefined, toolResults: undefined });
     if (!active.turn.streamId && (await this.#abortUnanswered(active))) return;
@@ -160,7 +162,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    */
   async forget(): Promise<void> {
     const options = this.#options();
-    // The user may have no token any more when logging out.
+    // The user may no longer have a token when logging out.
     const scope = options.scope ?? this.#scope?.name ?? (await chatCaller(options)).scope;
     this.#scope = undefined;
     this.#latest = undefined;
@@ -174,7 +176,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * works after the answer with the call is complete.
    */
   async keepToolResult(chatId: string, result: ToolResult): Promise<void> {
-    const active = this.#scope?.calls.get(chatId) ?? this.#scope?.waiting.get(chatId);
+    const active = this.#scope?.active.get(chatId) ?? this.#scope?.waiting.get(chatId);
     if (!active) return;
     active.turn = { ...active.turn, toolResults: [...(active.turn.toolResults ?? []), result] };
     await active.scope.turns.set(chatId, active.turn);
@@ -185,7 +187,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * the request, and survives an immediate close of the page.
    * @returns false if the server does not support this or the request failed.
    */
-  async #abortUnanswered(active: ChatCall): Promise<boolean> {
+  async #abortUnanswered(active: ActiveTurn): Promise<boolean> {
     const { chatId, turn, stop, scope } = active;
     try {
       if (!(await this.#client.abort(turn.requestId, this.#own(scope)))) return false;
@@ -230,14 +232,14 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     };
   }
 
-  /** Starts a call. With `quiet`, its state is not shown until `show()` is called. */
+  /** Starts a turn. With `quiet`, its state is not shown until `show()` is called. */
   #start(
-    { scope, chatId, turn }: Pick<ChatCall, 'scope' | 'chatId' | 'turn'>,
+    { scope, chatId, turn }: Pick<ActiveTurn, 'scope' | 'chatId' | 'turn'>,
     { quiet, caller }: { readonly quiet: boolean; readonly caller: Caller },
     fetch: (own: DurableRequestInit) => Promise<DurableResponse | null>,
-  ): ChatCall {
+  ): ActiveTurn {
     const options = this.#options();
-    const call = startChatCall(
+    const active = startTurn(
       { scope, chatId, turn },
       {
         quiet,
@@ -261,13 +263,13 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
           resumeFrom: 'start',
         }),
     );
-    scope.calls.set(chatId, call);
-    return call;
+    scope.active.set(chatId, active);
+    return active;
   }
 
-  async #awaitResponse(active: ChatCall, signal: AbortSignal | undefined): Promise<DurableResponse | null> {
+  async #awaitResponse(active: ActiveTurn, signal: AbortSignal | undefined): Promise<DurableResponse | null> {
     try {
-      return await unlessAborted(active.response, signal);
+      return await raceSignal(active.response, signal);
     } catch (error) {
       if (signal?.aborted) {
         // The POST continues. Its answer can be resumed or stopped by its name.
@@ -278,7 +280,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   #open(
-    active: ChatCall,
+    active: ActiveTurn,
     response: DurableResponse,
     signal: AbortSignal | undefined,
   ): ReadableStream<ChatChunk> {
@@ -294,7 +296,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     return markResumed(stream, response.wasResumed);
   }
 
-  async #leaveUnanswered(active: ChatCall): Promise<void> {
+  async #leaveUnanswered(active: ActiveTurn): Promise<void> {
     const isStop = this.#options().abortUpstream;
     if (isStop && (await this.#abortUnanswered(active))) {
       await active.scope.turns.remove(active.chatId, undefined);
@@ -306,7 +308,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   }
 
   /** Handles the end of an answer. After a network failure, it can be resumed later. */
-  #end(active: ChatCall, error?: Error): void {
+  #end(active: ActiveTurn, error?: Error): void {
     this.#leave(active);
     if (isDurableNetworkError(error)) return;
     const { chatId, turn, scope } = active;
@@ -324,15 +326,15 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     void scope.turns.set(chatId, active.turn);
   }
 
-  #leave(active: ChatCall): void {
-    const { calls } = active.scope;
-    if (calls.get(active.chatId) === active) calls.delete(active.chatId);
+  #leave(active: ActiveTurn): void {
+    const running = active.scope.active;
+    if (running.get(active.chatId) === active) running.delete(active.chatId);
   }
 
-  async #note(active: ChatCall, change: Partial<Turn>): Promise<void> {
+  async #note(active: ActiveTurn, change: Partial<Turn>): Promise<void> {
     active.turn = { ...active.turn, ...change };
-    const { calls, turns } = active.scope;
-    if (calls.get(active.chatId) === active) await turns.set(active.chatId, active.turn);
+    const { active: running, turns } = active.scope;
+    if (running.get(active.chatId) === active) await turns.set(active.chatId, active.turn);
   }
 }
 

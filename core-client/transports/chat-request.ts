@@ -16,7 +16,11 @@ export interface SendMessagesOptions<MESSAGE> {
   readonly metadata?: unknown;
 }
 
-/** Builds the request to the endpoint, as in the AI SDK's own transport. */
+/**
+ * Builds the request to the endpoint, as in the AI SDK's own transport.
+ * @param options what the AI SDK passes to its own `prepareSendMessagesRequest`: the chat's id, messages and trigger,
+ *   and the URL, headers, body and credentials of the request as they are so far.
+ */
 export type PrepareSendMessagesRequest<MESSAGE> = (options: {
   id: string;
   messages: MESSAGE[];

@@ -16,12 +16,14 @@ export interface DurableChatTransport<MESSAGE extends ChatMessage> {
   /**
    * Sends the chat, and returns a stream that reconnects. Aborting the signal stops reading, and the answer only if
    * `abortUpstream` is set. The chunks are those that the endpoint sent: each version of the SDK has its own types.
+   * @param options chat, messages and signal, as `useChat` passes them.
    * @throws AnswerRequestError if the proxy, the endpoint or the provider refused; DurableNetworkError if the proxy did
    * not respond.
    */
   sendMessages(options: SendMessagesOptions<MESSAGE>): Promise<ReadableStream>;
   /**
    * Replays the answer in progress from its beginning, also one of another device.
+   * @param options `chatId` is the id of the chat. `abortSignal` stops reading.
    * @returns null if no answer is known under the chat's id, or if it is finished and was read.
    */
   reconnectToStream(
@@ -29,7 +31,10 @@ export interface DurableChatTransport<MESSAGE extends ChatMessage> {
       readonly abortSignal?: AbortSignal | undefined;
     },
   ): Promise<ReadableStream | null>;
-  /** Stops the answer in progress on the server. */
+  /**
+   * Stops the answer in progress on the server.
+   * @param chatId id of the chat. Has no effect if the chat has no answer in progress.
+   */
   abort(chatId: string): Promise<void>;
   /**
    * Removes everything that is stored for this user (`scope`), also messages in IndexedDB, and releases open reads

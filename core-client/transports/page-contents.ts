@@ -3,19 +3,27 @@ import type { StorageLike } from '../types.ts';
 import { indexedDbStorage } from './indexed-db.ts';
 import { removeIf, type ConditionalStorage } from './remove-if.ts';
 
+/** Name of the database in IndexedDB. */
+export const DATABASE = 'durable-proxy';
+
+/** A storage of messages. */
+export interface Contents extends ConditionalStorage {
+  keys?(): Promise<readonly string[]>;
+  /** Stores the messages while the storage fails. `keys` does not list these. */
+  readonly fallback?: Storage;
+}
+
 /**
  * Returns the storage for the messages of unfinished turns. In a page this is IndexedDB, which has space for images, or
  * `sessionStorage` if IndexedDB fails. Never `localStorage`: it would keep conversations in plain text after the tab is
- * closed, and they would use the quota of the credentials.
+ * closed, and they would use the quota of the records.
  *
- * @param storage stores the credentials. If the app supplied it, it stores the messages too.
+ * @param storage stores the records of unfinished answers. If the app supplied it, it stores the messages too.
  */
-export function contentsFor(
-  storage: StorageLike,
-): ConditionalStorage & { keys?(): Promise<readonly string[]> } {
+export function contentsFor(storage: StorageLike): Contents {
   const session = storage === pageStorage() ? sessionStorageOf(window) : undefined;
   if (!session) return storage;
-  const database = indexedDbStorage('durable-proxy');
+  const database = indexedDbStorage(DATABASE);
   if (!database) return session;
   return {
     // This tab writes to `sessionStorage` if the database fails, so that value is newer than the database's.
@@ -32,7 +40,8 @@ export function contentsFor(
       await removeIf(session, key, condition);
       await database.removeIf(key, condition);
     },
-    keys: async () => [...Object.keys(session), ...(await database.keys())],
+    keys: () => database.keys(),
+    fallback: session,
   };
 }
 

@@ -3,7 +3,10 @@ import type { Resumption } from '../types.ts';
 
 /** A source for `useSyncExternalStore`. Its snapshot is the same object until the state changes. */
 export interface ResumptionSource {
-  /** Calls `listener` after each change. Returns a function that ends this. */
+  /**
+   * Calls `listener` after each change. Returns a function that ends this.
+   * @param listener function without arguments.
+   */
   readonly subscribe: (listener: () => void) => () => void;
   /** Returns the current state of the connection. */
   readonly getSnapshot: () => Resumption;

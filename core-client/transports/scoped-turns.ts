@@ -1,6 +1,6 @@
 import { keysOf } from '../storage.ts';
 import type { StorageLike } from '../types.ts';
-import { contentsFor } from './page-contents.ts';
+import { contentsFor, type Contents } from './page-contents.ts';
 import { removeIf, type ConditionalStorage } from './remove-if.ts';
 import { LIFETIME_MS, TurnStore } from './turn-store.ts';
 
@@ -19,7 +19,7 @@ export interface ScopedTurnsOptions {
 /** The stored turns of all callers. Each caller has a `TurnStore`, which sees no other caller's turns. */
 export class ScopedTurns {
   readonly #options: ScopedTurnsOptions;
-  readonly #contents: ConditionalStorage;
+  readonly #contents: Contents;
   readonly #stores = new Map<string, TurnStore>();
   #sweptAt = 0;
 
@@ -63,7 +63,9 @@ export class ScopedTurns {
   }
 
   async #each(run: (storage: ConditionalStorage, name: string) => unknown): Promise<void> {
-    for (const storage of new Set<ConditionalStorage>([this.#options.storage, this.#contents])) {
+    const { fallback } = this.#contents;
+    const storages = new Set([this.#options.storage, ...(fallback ? [fallback] : []), this.#contents]);
+    for (const storage of storages) {
       try {
         for (const name of (await keysOf(storage)) ?? []) await run(storage, name);
       } catch (cause) {

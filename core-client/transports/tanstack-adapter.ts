@@ -16,7 +16,7 @@ import { scopeKey } from '../scope.ts';
 import { IDLE } from '../state.ts';
 import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
 import type { TurnStore } from './turn-store.ts';
-import { unlessAborted } from './unless-aborted.ts';
+import { raceSignal } from './race-signal.ts';
 import { markResumed } from './was-resumed.ts';
 
 /** Maximum number of failed runs that an adapter remembers. A page rejoins its latest run only. */
@@ -39,13 +39,22 @@ export type RunData = Record<string, any>;
 
 /** Options of `createDurableAdapter`. */
 export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resumeFrom'> {
-  /** Returns the name by which a run is found after a reload. @default its `runId`, the argument of `joinRun` */
+  /**
+   * Returns the name by which a run is found after a reload.
+   * @param messages messages of the run, the newest one last.
+   * @param data data that the app passed to the run, if any.
+   * @default its `runId`, the argument of `joinRun`
+   */
   getRequestId?: ((messages: readonly TanStackMessage[], data: RunData | undefined) => string) | undefined;
   /** Headers of each request. `Authorization` is sent to the endpoint, not to the proxy. @default none */
   headers?: Resolvable<Record<string, string> | Headers> | undefined;
   /** Additional fields of each request's `forwardedProps`. @default none */
   body?: Resolvable<object> | undefined;
-  /** Converts the messages of a request, such as TanStack's `uiMessagesToWire`. @default the form of AG-UI */
+  /**
+   * Converts the messages of a request, such as TanStack's `uiMessagesToWire`.
+   * @param messages messages of the run, in the form of TanStack AI.
+   * @default the form of AG-UI
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's function takes TanStack's messages, which this package cannot import
   serializeMessages?: ((messages: any[]) => unknown[]) | undefined;
 }
@@ -60,7 +69,13 @@ interface Run {
 export interface DurableAdapter {
   /** State of the newest run, for `useResumption`. */
   readonly resumption: ResumptionSource;
-  /** Sends messages. Starts the run at the first `next()`. */
+  /**
+   * Sends messages. Starts the run at the first `next()`.
+   * @param messages messages of the run, the newest one last.
+   * @param data data that the app passes to this run.
+   * @param abortSignal stops reading. Stops the run too if the option `abortUpstream` is set.
+   * @param runContext ids of thread and run, and the run's tools, headers and properties. TanStack AI passes it.
+   */
   connect(
     messages: readonly TanStackMessage[],
     data?: RunData,
@@ -68,7 +83,12 @@ export interface DurableAdapter {
     runContext?: RunContext,
     // eslint-disable-next-line @typescript-eslint/no-explicit-any -- TanStack's union of events, which this package cannot import; events of the backend pass through
   ): AsyncIterable<any>;
-  /** Replays a run from its beginning. @throws AnswerRequestError before the first event if the run is unknown. */
+  /**
+   * Replays a run from its beginning.
+   * @param runId id of the run.
+   * @param abortSignal stops reading.
+   * @throws AnswerRequestError before the first event if the run is unknown.
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
   joinRun(runId: string, abortSignal?: AbortSignal): AsyncIterable<any>;
   /** Stops the newest run on the server. TanStack's `stop()` and closing the page only stop reading. */
@@ -234,7 +254,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     async abort() {
       const asked = unanswered;
       const stopped = asked && client.abort(asked.init.requestId, asked.init);
-      if (asked && (await stopped?.catch(clientOptions.onWarning))) {
+      if (asked && (await stopped?.catch((error: unknown) => clientOptions.onWarning?.(error as Error)))) {
         asked.stop.abort(new DOMException('The run was stopped', 'AbortError'));
         return;
       }
@@ -270,7 +290,7 @@ function events(
       let refused: Error | undefined;
       const leave = () => void reading?.cancel().catch(() => undefined);
       try {
-        const response = await unlessAborted(opening, signal);
+        const response = await raceSignal(opening, signal);
         if (!response) throw new AnswerRequestError('The run is unknown.', 404);
         if (!response.ok || !response.body) {
           refused = AnswerRequestError.of(response, await response.text());

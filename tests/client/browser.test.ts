@@ -31,7 +31,7 @@ const CUTTING_WORKER = `
       async pull(controller) {
         const { done, value } = await reader.read();
         if (done) return controller.close();
-        if (decoder.decode(value).includes('event: data') && ++parts === 2) {
+        if (/(^|\\n\\n)(event: base64\\n)?data: /.test(decoder.decode(value)) && ++parts === 2) {
           void reader.cancel();
           return controller.error(new Error('The worker was stopped'));
         }
@@ -72,7 +72,7 @@ async function startSite(): Promise<Site> {
   };
 }
 
-needs('chromium')('the client in Chromium', () => {
+needs('browser')('the client in Chromium', () => {
   let site: Site;
   let proxy: TestProxy;
   let upstream: Upstream;
@@ -84,7 +84,7 @@ needs('chromium')('the client in Chromium', () => {
     site = await startSite();
     proxy = await startProxy();
     browser = await chromium.launch({
-      executablePath: commandPath('chromium'),
+      executablePath: commandPath('browser'),
       // A host name other than localhost is an insecure context, without crypto.subtle.
       args: [
         '--headless',

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -80,13 +81,15 @@ export class StandIn {
   noneStatus: 204 | 404 = 204;
   /** False for text frames without base64. */
   base64 = true;
+  /** False for a server without compact events; `alternate` if each second read reaches such a server. */
+  compact: boolean | 'alternate' = true;
   /** True if an intermediary removes the header that names the encoding. */
   stripsEncoding = false;
   /** True if an intermediary buffers every SSE body until its end. */
   buffers = false;
   secret: string | undefined;
-  /** Signed URLs of another epoch have expired. */
-  epoch = 1;
+  /** Version of the signed URLs that are valid. All others have expired. */
+  urlVersion = 1;
   /** Number of open reads. */
   readers = 0;
   /** Frames of the last read that were not written to the socket. */
@@ -95,6 +98,7 @@ export class StandIn {
   readonly #keys = new Map<string, Promise<StandInStream | Fault>>();
   readonly #names = new Map<string, StandInStream>();
   readonly #waiting = new Set<() => void>();
+  #reads = 0;
 
   private constructor() {
     this.#server = createServer((req, res) => void this.#handle(req, res));
@@ -158,7 +162,7 @@ export class StandIn {
       ) {
         return answer(res, refuse(401, 'INVALID_SECRET'));
       }
-    } else if (Number(url.searchParams.get('expires')) !== this.epoch) {
+    } else if (Number(url.searchParams.get('expires')) !== this.urlVersion) {
       return answer(res, refuse(401, 'SIGNATURE_EXPIRED'));
     }
     if (kind === 'create') return this.#create(seen, res, fault);
@@ -166,7 +170,7 @@ export class StandIn {
       kind === 'find' ? this.#names.get(url.searchParams.get('key') ?? '') : this.streams.get(id);
     if (!stream && kind === 'find' && this.noneStatus === 204) return void res.writeHead(204).end();
     if (!stream) return answer(res, refuse(404, 'STREAM_NOT_FOUND'));
-    if (kind === 'read') return this.#read(stream, url, 200, {}, res, fault);
+    if (kind === 'read') return this.#read(stream, seen, 200, {}, res, fault);
     if (kind === 'abort') stream.close('aborted', { code: 'ABORTED', message: 'The answer was stopped' });
     if (fault === 'before-answer') return void res.destroy();
     const end = stream.end && { [H.STREAM_CLOSED]: 'true', [H.UPSTREAM_OUTCOME]: stream.end.outcome };
@@ -196,7 +200,7 @@ export class StandIn {
       ...(represents && { [H.PREFERENCE_APPLIED]: H.RETURN_REPRESENTATION }),
     };
     this.#notify();
-    if (represents) return this.#read(made, seen.url, known ? 200 : 201, own, res, fault);
+    if (represents) return this.#read(made, seen, known ? 200 : 201, own, res, fault);
     if (fault === 'before-answer') return void res.destroy();
     if (fault === 'mid-headers') return void res.socket?.end('HTTP/1.1 201 Crea');
     res.writeHead(known ? 200 : 201, own).end();
@@ -215,14 +219,14 @@ export class StandIn {
 
   #location(stream: StandInStream): Record<string, string> {
     return {
-      Location: `/v1/proxy/${stream.id}?expires=${this.epoch}&signature=s`,
+      Location: `/v1/proxy/${stream.id}?expires=${this.urlVersion}&signature=s`,
       [H.UPSTREAM_CONTENT_TYPE]: stream.contentType,
     };
   }
 
   #read(
     stream: StandInStream,
-    url: URL,
+    { url, headers: asked }: SeenRequest,
     status: number,
     headers: Record<string, string>,
     res: ServerResponse,
@@ -233,10 +237,17 @@ export class StandIn {
     if (url.searchParams.get('live') === 'long-poll') return this.#poll(stream, url, res);
     const offset = url.searchParams.get('offset') ?? '-1';
     let at = offset === '-1' ? 0 : Number(offset.slice(1));
+    const wantsCompact =
+      url.searchParams.get('events') === 'compact' ||
+      String(asked[H.PREFER.toLowerCase()]).includes(H.COMPACT_EVENTS);
+    const isCompact =
+      wantsCompact &&
+      this.extensions &&
+      (this.compact === 'alternate' ? this.#reads++ % 2 > 0 : this.compact);
     const cut = (text: string) => void res.write(text, () => res.socket?.end());
     const step = () => {
       while (at < stream.frames.length && !res.writableNeedDrain) {
-        const [data, control] = this.#events(stream, at++);
+        const [data, control] = this.#events(stream, at++, isCompact);
         if (fault === 'mid-event') return cut(data.slice(0, -5));
         if (fault === 'before-control') return cut(data);
         if (fault === 'after-control') return cut(data + control);
@@ -283,7 +294,7 @@ export class StandIn {
       stream.listeners.delete(step);
       const bytes = Buffer.concat(stream.frames.slice(at));
       res.writeHead(bytes.length > 0 ? 200 : 204, {
-        [H.STREAM_NEXT_OFFSET]: `o${String(stream.frames.length).padStart(8, '0')}`,
+        [H.STREAM_NEXT_OFFSET]: offsetOf(stream.frames.length),
         [H.STREAM_CURSOR]: '8',
         ...(stream.end && { [H.STREAM_CLOSED]: 'true', [H.UPSTREAM_OUTCOME]: stream.end.outcome }),
       });
@@ -294,8 +305,17 @@ export class StandIn {
     step();
   }
 
-  #events(stream: StandInStream, at: number): [data: string, control: string] {
+  #events(stream: StandInStream, at: number, isCompact: boolean): [data: string, control: string] {
     const frame = stream.frames[at] ?? Buffer.alloc(0);
+    if (isCompact) {
+      const isText = isUtf8(frame) && !frame.includes('\r');
+      const lines = isText ? `data: ${frame.toString().replaceAll('\n', '\ndata: ')}` : '';
+      // Without its empty line, the event is incomplete, like a data event without its control event.
+      return [
+        `${lines || `event: base64\ndata: ${frame.toString('base64')}`}\nid: ${offsetOf(at + 1)}\n`,
+        '\n',
+      ];
+    }
     const text = this.base64 ? frame.toString('base64').replace(/.{30}/g, '$&\n') : frame.toString();
     const data = text.replace(/^/gm, 'data:');
     return [`event: data\n${data}\n\n`, this.#control(stream, at + 1, false)];
@@ -304,7 +324,7 @@ export class StandIn {
   #control(stream: StandInStream, next: number, isLast: boolean): string {
     const { outcome, error } = stream.end ?? {};
     const control = {
-      streamNextOffset: `o${String(next).padStart(8, '0')}`,
+      streamNextOffset: offsetOf(next),
       streamCursor: '7',
       ...(isLast && {
         streamClosed: true,
@@ -313,6 +333,10 @@ export class StandIn {
     };
     return `event: control\ndata: ${JSON.stringify(control)}\n\n`;
   }
+}
+
+function offsetOf(frames: number): string {
+  return `o${String(frames).padStart(8, '0')}`;
 }
 
 function kindOf(method: string | undefined, url: URL): RequestKind {

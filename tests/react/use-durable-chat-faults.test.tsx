@@ -206,7 +206,7 @@ describe('a chat in a hidden <Activity>', () => {
   };
 
   it.each(['begins', 'continues', 'ends'])(
-    'is complete when it is shown again, also if its answer %s while it is hidden',
+    'is complete when it is shown again, even if its answer %s while it is hidden',
     async (when) => {
       let finished = 0;
       const page = openHideable(uniqueId(), () => finished++);

@@ -64,6 +64,19 @@ describe('the messages of an unfinished turn', () => {
     await waitFor(async () => expect(await keptKeys()).toEqual([]));
   });
 
+  it('are removed by forget() from sessionStorage if the database cannot be opened', async () => {
+    vi.spyOn(indexedDB, 'open').mockImplementation(() => {
+      throw new DOMException('Blocked', 'SecurityError');
+    });
+    const warnings: Error[] = [];
+    const page = open({ onWarning: (warning: Error) => warnings.push(warning) });
+    await ask(page, 'data:image/png;base64,AAAA');
+    await waitFor(() => expect(JSON.stringify({ ...sessionStorage })).toContain('What is this?'));
+    await act(() => page.result.current.forget());
+    expect(JSON.stringify({ ...sessionStorage })).not.toContain('What is this?');
+    expect(warnings.map(({ message }) => message).join()).toMatch(/could not remove the turns/);
+  });
+
   it('are removed when the answer is stopped', async () => {
     const page = open({ id: uniqueId() });
     const exchange = await ask(page, 'https://app.example.com/image.png');

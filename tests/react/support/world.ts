@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { bundleScript } from '../../support/bundle-script.ts';
 import './patience.ts';
 import { Relay } from './relay.ts';
 import { Upstream } from './upstream.ts';
 
 const SECRET = 'a-secret-that-only-these-tests-know';
-const SCRIPT = join(import.meta.dirname, 'proxy-process.ts');
 
 /** A model, a proxy and the network between it and the page, with real servers on free ports. */
 export interface World {
@@ -31,6 +31,7 @@ export interface World {
 
 export async function openWorld(): Promise<World> {
   const dataDir = await mkdtemp(join(tmpdir(), 'durable-proxy-react-'));
+  const script = bundleScript('tests/react/support/proxy-process.ts');
   const upstream = await new Upstream().listen();
   const relay = await new Relay().listen();
   let proxy: ChildProcess;
@@ -41,7 +42,7 @@ export async function openWorld(): Promise<World> {
     await once(proxy, 'exit');
   };
   const startProxy = async () => {
-    proxy = spawn(process.execPath, ['--import', 'tsx', SCRIPT, dataDir, SECRET], {
+    proxy = spawn(process.execPath, ['--enable-source-maps', script, dataDir, SECRET], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: proxy.stdout as NodeJS.ReadableStream });

@@ -7,7 +7,7 @@ export function abortReason(signal: AbortSignal): Error {
 }
 
 /** Resolves with the promise's value. Rejects if the signal is aborted first; this does not cancel the promise. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function raceSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

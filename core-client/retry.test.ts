@@ -23,7 +23,7 @@ async function send(outageMs: number) {
   let ms = 0;
   void sending.then(() => (ms = Date.now() - start));
   await vi.runAllTimersAsync();
-  call.end('close', 'complete');
+  call.end('complete', 'complete');
   return { result: await sending, ms };
 }
 

@@ -9,10 +9,10 @@ export class ChatScope {
   /** See `DurableFetchOptions.scope`. */
   readonly name: string;
   readonly turns: TurnStore;
-  /** The calls in progress, by chat. */
-  readonly calls = new Map<string, ChatCall>();
-  /** By chat, the newest call whose answer is complete, while a tool of the page still runs. */
-  readonly waiting = new Map<string, ChatCall>();
+  /** The turns in progress, by chat. */
+  readonly active = new Map<string, ActiveTurn>();
+  /** By chat, the newest turn whose answer is complete, while a tool of the page still runs. */
+  readonly waiting = new Map<string, ActiveTurn>();
   /** By chat, the stream of an answer that ended with a model error. It is read to its end and not resumed. */
   readonly failed = new Map<string, string | undefined>();
 
@@ -32,8 +32,8 @@ export class ChatScope {
   }
 }
 
-/** One request of a chat and its answer. */
-export interface ChatCall {
+/** A turn whose request was sent, while its answer arrives. */
+export interface ActiveTurn {
   readonly scope: ChatScope;
   readonly chatId: string;
   turn: Turn;
@@ -42,32 +42,32 @@ export interface ChatCall {
   readonly tools: OpenTools;
   /** Cancels the request while it has no response. */
   readonly stop: AbortController;
-  /** From now on, shows the resumption of this call as that of the connection. */
+  /** From now on, shows the resumption of this turn as that of the connection. */
   show(): void;
-  /** Marks the call as failed although its answer arrived. */
+  /** Marks the turn as failed although its answer arrived. */
   fail(error: Error): void;
 }
 
-export interface ChatCallOptions {
-  /** Shows the resumption of the newest call. */
+export interface ActiveTurnOptions {
+  /** Shows the resumption of the newest turn. */
   readonly resumption: ResumptionStore;
   readonly onResumption: ((resumption: Resumption) => void) | undefined;
-  /** Returns true if the call is the newest one. */
-  readonly isLatest: (call: ChatCall) => boolean;
-  readonly onShow: (call: ChatCall) => void;
-  /** True to show nothing of the call until `show()`. */
+  /** Returns true if the turn is the newest one. */
+  readonly isLatest: (active: ActiveTurn) => boolean;
+  readonly onShow: (active: ActiveTurn) => void;
+  /** True to show nothing of the turn until `show()`. */
   readonly quiet: boolean;
 }
 
 /**
- * Starts a call.
+ * Starts the call of a turn.
  * @param fetch sends the request. The caller need not await its response.
  */
-export function startChatCall(
-  { scope, chatId, turn }: Pick<ChatCall, 'scope' | 'chatId' | 'turn'>,
-  { resumption, onResumption, isLatest, onShow, quiet }: ChatCallOptions,
+export function startTurn(
+  { scope, chatId, turn }: Pick<ActiveTurn, 'scope' | 'chatId' | 'turn'>,
+  { resumption, onResumption, isLatest, onShow, quiet }: ActiveTurnOptions,
   fetch: (own: Pick<DurableRequestInit, 'onResumption' | 'signal'>) => Promise<DurableResponse | null>,
-): ChatCall {
+): ActiveTurn {
   const stop = new AbortController();
   let isQuiet = quiet;
   let newest: Resumption | undefined;
@@ -75,10 +75,10 @@ export function startChatCall(
   const publish = (now: Resumption) => {
     newest = failure ? { ...now, status: 'failed', error: failure } : now;
     if (isQuiet) return;
-    if (isLatest(call)) resumption.set(newest);
+    if (isLatest(active)) resumption.set(newest);
     onResumption?.(newest);
   };
-  const call: ChatCall = {
+  const active: ActiveTurn = {
     scope,
     chatId,
     turn,
@@ -87,7 +87,7 @@ export function startChatCall(
     tools: openTools(),
     show() {
       isQuiet = false;
-      onShow(call);
+      onShow(active);
       if (newest) resumption.set(newest);
     },
     fail(error) {
@@ -95,9 +95,9 @@ export function startChatCall(
       publish(newest ?? resumption.getSnapshot());
     },
   };
-  if (!quiet) call.show();
-  call.response = fetch({ onResumption: publish, signal: stop.signal });
+  if (!quiet) active.show();
+  active.response = fetch({ onResumption: publish, signal: stop.signal });
   // Callers that await the response get the error. If the reader left, there is none.
-  call.response.catch(() => undefined);
-  return call;
+  active.response.catch(() => undefined);
+  return active;
 }

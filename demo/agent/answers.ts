@@ -32,15 +32,15 @@ That is also why a reload works: the offset and the address of the stream are ke
 
 > Try it now. Press *Cut the connection* while this text is still coming, or reload the page.
 
-What cannot be repaired is told as it is. When the server itself dies in mid-answer, the answer ends as *interrupted*, and the page offers to try again, instead of turning a spinner for ever.
+What cannot be repaired is told as it is. When the server itself dies during the answer, the answer ends as *interrupted*, and the page offers to try again, instead of turning a spinner for ever.
 
 And if you have read this far without a cut: now would be a good time. ✂️ The last sentence will arrive all the same, and the model will have been called exactly once.`,
   },
   {
-    prompt: 'Tell me a short story about a lighthouse keeper',
-    about: /story|tale|lighthouse|poem|write/i,
+    prompt: 'Tell me a long story about a lighthouse keeper',
+    about: /story|tale|lighthouse|poem/i,
     reasoning:
-      'A short story. A keeper, a lamp, a ship, and a small turn at the end. Plain words, some weather, ' +
+      'A long story. A keeper, a lamp, a ship, and a turn near the end. Plain words, some weather, ' +
       'and the log book should matter.',
     text: `### The log book
 
@@ -66,11 +66,37 @@ Out on the *Aurora* the young mate lost the light, and with it his nerve. He wan
 
 When the light returned, at nineteen minutes to three, the steamer was exactly where Marit had expected her to be. She watched the ship pass the point, wrote one more line, and closed the book.
 
-*02:41. Light. «Aurora» passed. Nothing lost.* ⚓️`,
+*02:41. Light. «Aurora» passed. Nothing lost.* ⚓️
+
+---
+
+In the morning the *Aurora* sent a boat. The captain himself climbed the hundred and twenty steps, slowly, with his hat in his hand, and asked to see the book.
+
+Marit gave it to him. He turned the pages for a long time. There were storms in it that he had sailed through as a boy, on ships that nobody remembered, and beside each of them stood a line in the same even hand: *passed, all well*. Once, only once, a line ended in the middle. He put his finger on it and looked up.
+
+"My father's," said Marit. "That was the night of the great flood. The sea took the lower rooms and him with them. He had got as far as the ship's name."
+
+"And the ship?"
+
+"I was eleven," she said. "I came up the stairs, and there was the pen, and there was the lamp, dark. So I lit it. Then I read the last line that was dry, and went on writing where he had stopped."
+
+She took the book back and showed him. Where the old hand broke off, a child's letters continued, large and crooked, in the same sentence.
+
+The captain said nothing for a while. Outside, gulls argued about the wind. 🐦
+
+"People think that a lighthouse is the lamp," he said at last.
+
+"The lamp goes out," said Marit. "Lamps do. What counts is that somebody knows how far we were."
+
+He bought her a new pane in the harbour, and a barrel of oil, and, because he was a thoughtful man, a box of pens. She used the glass and the oil. The pens she gave to the girl who came up on Sundays to learn the light, together with a book whose pages were still white.
+
+"What shall I write?" asked the girl.
+
+"The time," said Marit. "The wind. And the last thing you were sure of."`,
   },
   {
     prompt: 'Say hello in ten writing systems',
-    about: /hello|language|writing|script|translate|hi\b/i,
+    about: /hello|language|writing|\bscript|translate|\bhi\b/i,
     reasoning:
       'Ten scripts, so no two from the same one. Right-to-left ones belong in, and emoji made of several ' +
       'code points, because a cut in the middle of one would show.',
@@ -93,11 +119,71 @@ So a resumption must count **bytes**, not characters, and put them together agai
 
 再见，さようなら，안녕히 가세요, وداعا, and goodbye.`,
   },
+  {
+    prompt: 'Show me code that reconnects a stream in TypeScript',
+    about: /\bcode\b|function|typescript|javascript|python|snippet|program|example of/i,
+    reasoning:
+      'They want code. One function that can be copied, typed, without a library, and a few lines on what ' +
+      'it leaves out.',
+    // eslint-disable-next-line no-restricted-syntax -- Code that the answer shows.
+    text: `This reads a stream from an offset, and reconnects at the last byte that it received:
+
+\`\`\`ts
+/** Reads a stream to its end, over as many connections as necessary. */
+export async function* readStream(url: URL): AsyncGenerator<Uint8Array> {
+  let offset = '-1';
+  for (let attempt = 0; ; attempt++) {
+    try {
+      url.searchParams.set('offset', offset);
+      const response = await fetch(url);
+      if (!response.ok) throw new Error(\`The server responded \${response.status}\`);
+      attempt = 0;
+      yield new Uint8Array(await response.arrayBuffer());
+      offset = response.headers.get('Stream-Next-Offset') ?? offset;
+      if (response.headers.has('Stream-Closed')) return;
+    } catch {
+      // Full jitter: many readers must not come back in the same moment.
+      const limit = Math.min(30_000, 250 * 2 ** attempt);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * limit));
+    }
+  }
+}
+\`\`\`
+
+And its use:
+
+\`\`\`ts
+const decoder = new TextDecoder();
+for await (const bytes of readStream(new URL(streamUrl))) {
+  output.append(decoder.decode(bytes, { stream: true }));
+}
+\`\`\`
+
+Three things are missing on purpose: a limit of the attempts, a *heartbeat* for connections that die without a sound, and a fresh URL when the signature expires. \`createDurableFetch\` has all three.`,
+  },
+  {
+    prompt: 'Compare the ways to deliver a streamed answer in a table',
+    about: /table|compare|comparison|versus|\bvs\b|difference/i,
+    reasoning:
+      'A table was asked for, so the table comes first. Four ways in the rows, and what happens to an answer in the columns.',
+    text: `| Way | Survives a reload | Survives a crash | Second device | Model calls |
+|---|:---:|:---:|:---:|---:|
+| Plain \`fetch\` | no | no | no | 1 for each try |
+| \`useChat\` | no | no | no | 1 for each try |
+| WebSocket with a session | sometimes | no | no | 1 or 2 |
+| Job queue and polling | yes | yes | yes | 1 |
+| **Durable stream** | **yes** | **yes** | **yes** | **1** |
+
+The first two lose the answer because the browser holds the only copy. A WebSocket keeps the session, but only as long as the process that owns it. A job queue keeps everything, and gives up on streaming.
+
+A durable stream writes each piece *before* anyone reads it. Reading again is then free, and the last column stays at one.`,
+  },
 ];
 
-/** Returns the answer for a question: by its topic, otherwise by a hash of its text. */
+/** Returns the answer for a question: by the form that it asks for, then by its topic, otherwise by a hash of its text. */
 export function answerFor(prompt: string, number: number): Answer {
-  const answer = ANSWERS.find(({ about }) => about.test(prompt)) ?? ANSWERS[number % ANSWERS.length];
+  const forms = ANSWERS.toReversed();
+  const answer = forms.find(({ about }) => about.test(prompt)) ?? ANSWERS[number % ANSWERS.length];
   if (answer === undefined) throw new Error('the scripted model has no answers');
   return answer;
 }

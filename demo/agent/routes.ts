@@ -1,8 +1,13 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { convertToModelMessages, streamText, type UIMessage } from 'ai';
+import { convertToModelMessages, stepCountIs, streamText } from 'ai';
 import express, { type Router } from 'express';
+import type { DemoMessage } from './messages.ts';
+import { costOf } from './prices.ts';
 import { Runs, type Run } from './runs.ts';
+import { tools } from './tools.ts';
+
+const FAILURE = 'The model failed, because you asked it to.';
 
 export interface AgentOptions {
   /** Base URL of an OpenAI-compatible API. */
@@ -27,6 +32,8 @@ export function agentRoutes({ baseURL, apiKey, model, key, crash }: AgentOptions
     ...(apiKey !== undefined && { apiKey }),
   });
   const runs = new Runs();
+  /** True if the next run is to fail, because none was running when the button was clicked. */
+  let failNext = false;
   const router = express.Router();
   router.use((req, res, next) => {
     if (sameText(req.get('authorization') ?? '', `Bearer ${key}`)) next();
@@ -39,18 +46,38 @@ export function agentRoutes({ baseURL, apiKey, model, key, crash }: AgentOptions
     res.status(202).end();
   });
 
-  router.post('/chat', express.json({ limit: '4mb' }), async (req, res) => {
-    const { messages } = req.body as { messages: UIMessage[] };
-    const prompt = await convertToModelMessages(messages);
+  // For the button that makes the model fail: the runs in progress, or else the next one.
+  router.post('/fail', (_req, res) => {
+    failNext = runs.fail(FAILURE) === 0;
+    res.status(202).end();
+  });
+
+  router.post('/chat', express.json({ limit: '8mb' }), async (req, res) => {
+    const { messages } = req.body as { messages: DemoMessage[] };
+    const prompt = await convertToModelMessages(messages, { tools });
     const run = runs.create();
     run.follow(res, 0);
+    if (failNext) {
+      failNext = false;
+      return run.fail(FAILURE);
+    }
+    const beganAt = Date.now();
     const result = streamText({
       model: provider.chatModel(model),
       messages: prompt,
+      tools,
+      stopWhen: stepCountIs(3),
       abortSignal: run.signal,
     });
     await pipe(
-      result.toUIMessageStreamResponse({
+      result.toUIMessageStreamResponse<DemoMessage>({
+        originalMessages: messages,
+        messageMetadata: ({ part }) => {
+          if (part.type !== 'finish') return undefined;
+          const { inputTokens = 0, outputTokens = 0 } = part.totalUsage;
+          const usd = costOf(model, inputTokens, outputTokens);
+          return { model, inputTokens, outputTokens, usd, durationMs: Date.now() - beganAt };
+        },
         onError: (error) => (error instanceof Error ? error.message : 'The model failed.'),
       }),
       run,

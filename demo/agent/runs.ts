@@ -11,12 +11,15 @@ export interface Run {
   readonly id: string;
   /** Aborts when the run is stopped. */
   readonly signal: AbortSignal;
+  readonly isOver: boolean;
   /** Adds the next event, without its `id` field and its blank line. */
   push(event: string): void;
   /** Ends the run. Its events stay readable for ten minutes. */
   end(): void;
   /** Stops the model. */
   stop(): void;
+  /** Stops the model and ends the run with an error event, as a model that fails in the middle of an answer does. */
+  fail(message: string): void;
   /** Sends the events after number `after`, and those to come. Closing the response does not stop the run. */
   follow(response: ServerResponse, after: number): void;
 }
@@ -27,6 +30,13 @@ export class Runs {
 
   get(id: string): Run | undefined {
     return this.#runs.get(id);
+  }
+
+  /** Makes all running models fail. Returns their number. */
+  fail(message: string): number {
+    const running = [...this.#runs.values()].filter((run) => !run.isOver);
+    for (const run of running) run.fail(message);
+    return running.length;
   }
 
   create(): Run {
@@ -55,16 +65,26 @@ function createRun(id: string, onEnd: () => void): Run {
     for (const response of followers) response.end();
     onEnd();
   };
+  const push = (event: string): void => {
+    if (isOver) return;
+    const text = `id: ${events.length + 1}\n${event}\n\n`;
+    events.push(text);
+    for (const response of followers) response.write(text);
+  };
   return {
     id,
     signal: stopped.signal,
-    push(event) {
-      if (isOver) return;
-      const text = `id: ${events.length + 1}\n${event}\n\n`;
-      events.push(text);
-      for (const response of followers) response.write(text);
+    get isOver() {
+      return isOver;
     },
+    push,
     end,
+    fail(message) {
+      push(`data: ${JSON.stringify({ type: 'error', errorText: message })}`);
+      push('data: [DONE]');
+      end();
+      stopped.abort();
+    },
     stop() {
       stopped.abort();
       end();

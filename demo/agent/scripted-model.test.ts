@@ -29,7 +29,7 @@ async function start(options: ScriptedModelOptions = {}) {
 
 describe('the scripted model', () => {
   it.each(ANSWERS)(
-    'says "$prompt" letter by letter through the AI SDK',
+    'sends the answer to "$prompt" character by character through the AI SDK',
     async ({ prompt, reasoning, text }) => {
       const { model, calls } = await start();
       const result = streamText({ model, prompt });

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import express, { type Response, type Router } from 'express';
-import { answerFor, type Answer } from './answers.ts';
 import { hashText, seededRandom } from './random.ts';
+import { lastUserText, replyTo, type Reply } from './replies.ts';
 
 /** One call of the model. Changes while it runs. */
 export interface ModelCall {
@@ -20,9 +20,9 @@ export interface ScriptedModelOptions {
    */
   seed?: number;
   /** Returns the answer to a prompt. Default: one of the demo's answers. */
-  answer?: (prompt: string) => Pick<Answer, 'reasoning' | 'text'>;
+  answer?: (prompt: string) => Reply;
   /**
-   * Waits before each piece; `signal` aborts when the caller has left. Default: gaps as a model has them,
+   * Waits before each piece; `signal` aborts when the caller has left. Default: gaps like those of a model,
    * about 30 a second with bursts and pauses, and a long one between reasoning and answer.
    */
   pace?: (piece: Piece, signal: AbortSignal) => Promise<void>;
@@ -47,17 +47,17 @@ export interface ScriptedModel {
 export function createScriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
   const calls: ModelCall[] = [];
   const router = express.Router();
-  router.post('/chat/completions', express.json({ limit: '4mb' }), async (req, res) => {
-    const request = req.body as { model?: unknown; stream?: unknown; messages?: unknown } | undefined;
-    if (request?.stream !== true || !Array.isArray(request.messages)) {
+  router.post('/chat/completions', express.json({ limit: '8mb' }), async (req, res) => {
+    const { model, stream, messages } = (req.body ?? {}) as Readonly<Record<string, unknown>>;
+    if (stream !== true || !Array.isArray(messages)) {
       res.status(400).json({ error: { message: 'this model takes { messages, stream: true }' } });
       return;
     }
-    const prompt = lastUserText(request.messages);
+    const prompt = lastUserText(messages);
     const call: ModelCall = { prompt, sent: 0, state: 'running' };
     calls.push(call);
     options.onCall?.(call);
-    call.state = await streamAnswer(res, call, String(request.model), options);
+    call.state = await streamAnswer(res, call, { messages, model: String(model) }, options);
     options.onCall?.(call);
   });
   return { router, calls };
@@ -66,14 +66,14 @@ export function createScriptedModel(options: ScriptedModelOptions = {}): Scripte
 async function streamAnswer(
   res: Response,
   call: ModelCall,
-  model: string,
+  { messages, model }: { readonly messages: readonly unknown[]; readonly model: string },
   options: ScriptedModelOptions,
 ): Promise<'done' | 'cut'> {
   const number = hashText(call.prompt) + (options.seed ?? 1);
-  const answer = options.answer?.(call.prompt) ?? answerFor(call.prompt, number);
+  const reply = options.answer?.(call.prompt) ?? replyTo(messages, call.prompt, number);
   const random = seededRandom(number);
   const pieces: Piece[] = (['reasoning', 'text'] as const).flatMap((kind) =>
-    cut(answer[kind], random).map((text, index) => ({ kind, index, text })),
+    cut(reply[kind], random).map((text, index) => ({ kind, index, text })),
   );
   const pace = options.pace ?? naturalPace(random);
 
@@ -103,9 +103,18 @@ async function streamAnswer(
     if (gone.signal.aborted) return 'cut';
     throw error;
   }
+  const { tool } = reply;
+  if (tool) {
+    const called = { name: tool.name, arguments: JSON.stringify(tool.input) };
+    send(
+      choice({
+        tool_calls: [{ index: 0, id: `call-${number.toString(36)}`, type: 'function', function: called }],
+      }),
+    );
+  }
   const prompt_tokens = Math.ceil(call.prompt.length / 4);
   send({
-    ...choice({}, 'stop'),
+    ...choice({}, tool ? 'tool_calls' : 'stop'),
     usage: {
       prompt_tokens,
       completion_tokens: pieces.length,
@@ -135,16 +144,4 @@ function naturalPace(random: () => number): NonNullable<ScriptedModelOptions['pa
     if (index === 0) ms = kind === 'reasoning' ? 350 : 1400;
     if (ms > 0) await delay(ms, undefined, { signal });
   };
-}
-
-/** The text of the last user message, whose content is a string or a list of parts. */
-function lastUserText(messages: readonly unknown[]): string {
-  const last = messages.findLast(
-    (message): message is { content: unknown } => (message as { role?: unknown } | null)?.role === 'user',
-  );
-  if (typeof last?.content === 'string') return last.content;
-  if (!Array.isArray(last?.content)) return '';
-  return last.content
-    .map((part: { text?: unknown }) => (typeof part.text === 'string' ? part.text : ''))
-    .join('');
 }

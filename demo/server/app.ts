@@ -1,13 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { durableProxy, lastEventIdRecovery } from 'durable-proxy';
+import { durableInspector } from 'durable-proxy/inspector';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
+import { createPairing, type Pairing } from './pairing.ts';
+import { plainChat } from './plain-chat.ts';
 import { createSessions } from './session.ts';
 import { createTrouble } from './trouble.ts';
 
 export interface DemoOptions {
   /** Port of this app. The page calls `/api/chat` there, and the proxy sends that to the agent. */
   readonly port: number;
+  /** Address of this app for other devices, if it listens for them. */
+  readonly networkOrigin?: string | undefined;
   /** The process that generates answers: see `demo/agent`. */
   readonly agent: { readonly url: string; readonly key: string };
   readonly jwtSecret: string;
@@ -21,11 +26,13 @@ export interface DemoOptions {
 
 export interface Demo {
   readonly app: Express;
+  readonly pairing: Pairing;
   close(options: { drainMs: number }): Promise<void>;
 }
 
 export function createDemo({
   port,
+  networkOrigin,
   agent,
   jwtSecret,
   dataDir,
@@ -33,7 +40,12 @@ export function createDemo({
   crash,
 }: DemoOptions): Demo {
   const sessions = createSessions(jwtSecret);
-  const chat = `http://localhost:${port}/api/chat`;
+  const origins = [
+    `http://localhost:${port}`,
+    `http://127.0.0.1:${port}`,
+    ...(networkOrigin ? [networkOrigin] : []),
+  ];
+  const chats = origins.map((origin) => `${origin}/api/chat`);
 
   const runUrl = (headers: Headers): string => `${agent.url}/chat/${headers.get('x-run-id')}`;
 
@@ -42,7 +54,7 @@ export function createDemo({
     jwtSecret,
     dataDir,
     ...(urlExpirationSeconds !== undefined && { urlExpirationSeconds }),
-    allowlist: [chat, `http://127.0.0.1:${port}/api/chat`, `${agent.url}/chat/**`],
+    allowlist: [...chats, `${agent.url}/chat/**`],
     authenticate: (req) => {
       const subject = sessions.read(req);
       return subject === undefined ? null : { subject };
@@ -54,7 +66,7 @@ export function createDemo({
     // The agent numbers its events, so an answer continues after a crash of this process.
     recovery: [
       lastEventIdRecovery({
-        match: [chat, `http://127.0.0.1:${port}/api/chat`],
+        match: chats,
         request: ({ responseHeaders }) => ({ url: runUrl(responseHeaders) }),
         cancel: ({ responseHeaders }) => ({ method: 'DELETE', url: runUrl(responseHeaders) }),
       }),
@@ -66,18 +78,31 @@ export function createDemo({
   const app = express();
   app.disable('x-powered-by');
   // Without TLS, `upgrade-insecure-requests` would break the page.
-  app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, hsts: false }));
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        directives: { upgradeInsecureRequests: null, imgSrc: ["'self'", 'data:', 'blob:'] },
+      },
+      hsts: false,
+    }),
+  );
   app.use('/v1/proxy', trouble.watch, proxy);
+  // Shows the answers of all sessions. An app would ask for the role of an operator.
+  app.use('/ops/streams', durableInspector(proxy, { authorize: (req) => sessions.read(req) !== undefined }));
+  app.use('/plain/chat', trouble.watch, plainChat(agent, sessions.required));
   app.get('/demo/model', async (_req, res) => {
     const model = await fetch(`${agent.url}/model`);
     res.json(await model.json());
   });
-  app.post('/demo/crash-agent', async (_req, res) => {
-    const headers = { authorization: `Bearer ${agent.key}` };
-    await fetch(`${agent.url}/crash`, { method: 'POST', headers }).catch(() => undefined);
-    res.status(202).end();
-  });
-  app.use('/demo', trouble.controls);
+  for (const fault of ['crash', 'fail'])
+    app.post(`/demo/agent/${fault}`, sessions.required, async (_req, res) => {
+      const headers = { authorization: `Bearer ${agent.key}` };
+      await fetch(`${agent.url}/${fault}`, { method: 'POST', headers }).catch(() => undefined);
+      res.status(202).end();
+    });
+  const pairing = createPairing(sessions, networkOrigin);
+  app.use('/demo/pair', pairing.router);
+  app.use('/demo', sessions.required, trouble.controls);
   app.use(sessions.middleware, express.static(fileURLToPath(new URL('../web/', import.meta.url))));
-  return { app, close: (options) => proxy.close(options) };
+  return { app, pairing, close: (options) => proxy.close(options) };
 }

@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createDemo } from './app.ts';
+import { networkAddress } from './pairing.ts';
 
 const { env } = process;
 const { AGENT_URL, AGENT_KEY } = env;
@@ -37,8 +38,12 @@ try {
 }
 const { port } = server.address() as AddressInfo;
 
+const isOpen = env['HOST'] === '0.0.0.0';
+const address = isOpen ? (env['PUBLIC_HOST'] ?? networkAddress()) : undefined;
+
 const demo = createDemo({
   port,
+  networkOrigin: address && `http://${address}:${port}`,
   agent: { url: AGENT_URL, key: AGENT_KEY },
   dataDir: join(dataDir, 'streams'),
   jwtSecret,
@@ -51,6 +56,8 @@ const url = `http://localhost:${port}`;
 const scripted =
   env['MODEL_URL'] || env['OPENAI_API_KEY'] ? '' : ' (scripted model; set OPENAI_API_KEY for a real one)';
 console.log(`durable-proxy demo: ${url}${scripted}`);
+// For a machine without a browser, such as a container: the code is valid once.
+if (address) console.log(`on another device: ${demo.pairing.invite(randomUUID())}`);
 process.send?.({ port });
 
 const stopping = new AbortController();

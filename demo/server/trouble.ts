@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import express, { type Request, type RequestHandler, type Router } from 'express';
 
-/** Fault injection for the demo. A real app has a network for that. */
+/** Fault injection for the demo. */
 export interface Trouble {
   /** Middleware before the proxy that tracks which sockets carry the streams of a session. */
   readonly watch: RequestHandler;

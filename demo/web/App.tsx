@@ -1,8 +1,13 @@
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { Chat } from './Chat.tsx';
 import { conversations, newConversationId } from './conversations.ts';
+import { Icon } from './Icon.tsx';
+import { Operator, OperatorToggle, useOperator } from './Operator.tsx';
+import { Pair } from './Pair.tsx';
 import { Sidebar } from './Sidebar.tsx';
 import { ThemeToggle } from './ThemeToggle.tsx';
+
+const Compare = lazy(() => import('./Compare.tsx').then(({ Compare: page }) => ({ default: page })));
 
 /** The drawers of a narrow window; a wide one shows both beside the chat. */
 type Drawer = 'conversations' | 'connection';
@@ -11,33 +16,41 @@ export function App() {
   const id = useSyncExternalStore(subscribeHash, conversationInHash);
   const [drawer, setDrawer] = useState<Drawer>();
   const list = useSyncExternalStore(conversations.subscribe, conversations.get);
-  const title = list.find((each) => each.id === id)?.title ?? 'New conversation';
+  const isCompare = id === 'compare';
+  const operator = useOperator();
+  const title = isCompare
+    ? 'Side by side'
+    : (list.find((each) => each.id === id)?.title ?? 'New conversation');
 
   useEffect(() => {
     document.title = `${title} · durable-proxy`;
   }, [title]);
 
   useEffect(() => {
-    const close = (event: KeyboardEvent): void => {
-      if (event.key === 'Escape') setDrawer(undefined);
-    };
-    const closeAll = (): void => setDrawer(undefined);
-    window.addEventListener('keydown', close);
-    window.addEventListener('hashchange', closeAll);
-    return () => {
-      window.removeEventListener('keydown', close);
-      window.removeEventListener('hashchange', closeAll);
-    };
+    const close = (): void => setDrawer(undefined);
+    window.addEventListener('hashchange', close);
+    return () => window.removeEventListener('hashchange', close);
   }, []);
 
+  const closeDrawer = (): boolean => {
+    setDrawer(undefined);
+    return drawer !== undefined;
+  };
   const toggle = (name: Drawer) => ({
     'aria-controls': name,
     'aria-expanded': drawer === name,
     onClick: () => setDrawer(drawer === name ? undefined : name),
   });
 
+  const [, code, conversation = '/'] = /^pair\/([\w-]+)(\/.*)?$/.exec(id) ?? [];
+  if (code !== undefined) return <Pair code={code} conversation={conversation} />;
   return (
-    <div className="app" data-drawer={drawer}>
+    <div
+      className="app"
+      data-drawer={drawer}
+      data-page={isCompare ? 'compare' : 'chat'}
+      data-operator={operator.isOpen}
+    >
       <a className="skip" href="#composer" onClick={focusComposer}>
         Skip to the message field
       </a>
@@ -49,20 +62,35 @@ export function App() {
           aria-label="Conversations"
           {...toggle('conversations')}
         >
-          ☰
+          <Icon name="menu" />
         </button>
         <h1>{title}</h1>
+        {operator.hasRoom && <OperatorToggle isOpen={operator.isOpen} />}
         <ThemeToggle />
-        <button type="button" className="quiet narrow-only" {...toggle('connection')}>
-          Connection
-        </button>
+        {!isCompare && (
+          <button
+            type="button"
+            className="icon narrow-only"
+            aria-label="Connection"
+            {...toggle('connection')}
+          >
+            <Icon name="pulse" />
+          </button>
+        )}
       </header>
-      <Chat key={id} id={id} />
+      {isCompare ? (
+        <Suspense>
+          <Compare onEscape={closeDrawer} />
+        </Suspense>
+      ) : (
+        <Chat key={id} id={id} onEscape={closeDrawer} />
+      )}
+      {operator.isOpen && <Operator />}
       <button
         type="button"
         className="backdrop"
         aria-label="Close"
-        hidden={drawer === undefined}
+        hidden={drawer !== 'conversations'}
         onClick={() => setDrawer(undefined)}
       />
     </div>
@@ -76,7 +104,7 @@ function subscribeHash(changed: () => void): () => void {
 
 /** The conversation of the address, so that a reload, a bookmark and a second tab show the same one. */
 function conversationInHash(): string {
-  const inHash = /^#\/([\w-]{1,64})$/.exec(location.hash)?.[1];
+  const inHash = /^#\/([\w-]{1,64}|pair\/[\w/-]{1,128})$/.exec(location.hash)?.[1];
   if (inHash !== undefined) return inHash;
   const id = conversations.get()[0]?.id ?? newConversationId();
   history.replaceState(null, '', `#/${id}`);

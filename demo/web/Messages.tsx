@@ -1,69 +1,62 @@
-import type { UIMessage } from 'ai';
 import { useLayoutEffect, useRef, type UIEvent } from 'react';
-import Markdown from 'react-markdown';
-import { ANSWERS } from '../agent/answers.ts';
+import type { DemoMessage } from '../agent/messages.ts';
+import { Answer, Cost } from './Answer.tsx';
+import { plainText } from './conversations.ts';
+import { CopyButton } from './CopyButton.tsx';
+import { Icon } from './Icon.tsx';
+import { Question } from './Question.tsx';
 
 interface MessagesProps {
-  messages: readonly UIMessage[];
+  messages: readonly DemoMessage[];
   streaming: boolean;
-  onSuggestion: (text: string) => void;
+  onEdit?: (message: DemoMessage, text: string) => void;
+  /** Asks for another answer to the last question. */
+  onRetry?: () => void;
+  onDecision?: (id: string, approved: boolean) => void;
 }
 
-export function Messages({ messages, streaming, onSuggestion }: MessagesProps) {
-  const stickToEnd = useStickToEnd(messages);
-  if (messages.length === 0) return <Welcome onSuggestion={onSuggestion} />;
+export function Messages({ messages, streaming, onEdit, onRetry, onDecision }: MessagesProps) {
+  const stickToEnd = useStickToEnd(messages, streaming);
   return (
-    <ol className="messages" aria-label="Messages" {...stickToEnd}>
-      {messages.map((message, index) => (
-        <li key={message.id} className={message.role}>
-          <h2 className="hidden">{message.role === 'user' ? 'You' : 'Answer'}</h2>
-          <Message message={message} streaming={streaming && index === messages.length - 1} />
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-function Message({ message, streaming }: { message: UIMessage; streaming: boolean }) {
-  if (message.role === 'user') {
-    return message.parts.map((part, index) => part.type === 'text' && <p key={index}>{part.text}</p>);
-  }
-  const hasText = message.parts.some((part) => part.type === 'text' && part.text !== '');
-  return (
-    <div className="answer" data-streaming={streaming}>
-      {message.parts.map((part, index) => {
-        if (part.type === 'reasoning') {
+    <ol className="messages" aria-label="Messages" tabIndex={0} {...stickToEnd}>
+      {messages.map((message, index) => {
+        const isLast = index === messages.length - 1;
+        const arrives = streaming && isLast;
+        if (message.role === 'user')
           return (
-            <details key={index} className="reasoning">
-              <summary>{streaming && !hasText ? 'Thinking…' : 'Reasoning'}</summary>
-              <p>{part.text}</p>
-            </details>
+            <li key={message.id} className="user">
+              <h2 className="hidden">You</h2>
+              <Question
+                message={message}
+                onEdit={streaming || !onEdit ? undefined : (text) => onEdit(message, text)}
+              />
+            </li>
           );
-        }
-        return part.type === 'text' && <Markdown key={index}>{part.text}</Markdown>;
-      })}
-    </div>
-  );
-}
-
-function Welcome({ onSuggestion }: { onSuggestion: (text: string) => void }) {
-  return (
-    <div className="welcome">
-      <h2>An answer that survives its connection</h2>
-      <p>
-        Ask something. While the answer is coming, reload the page, cut the connection, or go offline. It
-        continues where it stopped, and the model is called once.
-      </p>
-      <ul>
-        {ANSWERS.map(({ prompt }) => (
-          <li key={prompt}>
-            <button type="button" onClick={() => onSuggestion(prompt)}>
-              {prompt}
-            </button>
+        return (
+          <li key={message.id} className="assistant">
+            <h2 className="hidden">Answer</h2>
+            <Answer message={message} streaming={arrives} onDecision={onDecision} />
+            {!arrives && (
+              <div className="actions">
+                <CopyButton text={plainText(message)} label="Copy answer" />
+                {isLast && onRetry && (
+                  <button
+                    type="button"
+                    className="icon"
+                    aria-label="Answer again"
+                    title="Answer again"
+                    onClick={onRetry}
+                  >
+                    <Icon name="retry" />
+                  </button>
+                )}
+                {message.metadata && <Cost {...message.metadata} />}
+              </div>
+            )}
           </li>
-        ))}
-      </ul>
-    </div>
+        );
+      })}
+    </ol>
   );
 }
 
@@ -71,7 +64,7 @@ function Welcome({ onSuggestion }: { onSuggestion: (text: string) => void }) {
 const NEAR_END = 120;
 
 /** Keeps the end in view while it grows, unless the reader has scrolled away. A new question leads back to the end. */
-function useStickToEnd(messages: readonly UIMessage[]) {
+function useStickToEnd(messages: readonly DemoMessage[], streaming: boolean) {
   const list = useRef<HTMLOListElement>(null);
   const sticks = useRef(true);
   const question = messages.findLast(({ role }) => role === 'user')?.id;
@@ -80,7 +73,8 @@ function useStickToEnd(messages: readonly UIMessage[]) {
   }, [question]);
   useLayoutEffect(() => {
     if (sticks.current && list.current) list.current.scrollTop = list.current.scrollHeight;
-  }, [messages]);
+    // The buttons below an answer appear when it is over, without a change of the messages.
+  }, [messages, streaming]);
   const onScroll = ({ currentTarget }: UIEvent<HTMLElement>): void => {
     const { scrollHeight, scrollTop, clientHeight } = currentTarget;
     sticks.current = scrollHeight - scrollTop - clientHeight < NEAR_END;

@@ -1,7 +1,8 @@
 import type { ResumptionStatus } from 'durable-proxy/client';
 import { useEffect, useState } from 'react';
+import { post } from './post.ts';
 
-/** Buttons for fault injection. Their endpoints belong to the demo; a real app has a network for that. */
+/** Buttons for fault injection. Their endpoints belong to the demo. */
 export function Trouble({ streaming, status }: { streaming: boolean; status: ResumptionStatus }) {
   const calls = useModelCalls(status);
   return (
@@ -20,10 +21,13 @@ export function Trouble({ streaming, status }: { streaming: boolean; status: Res
         <a className="button" href={location.href} target="_blank" rel="noreferrer">
           Open a second tab
         </a>
+        <button type="button" className="wide" onClick={() => void post('agent/fail')}>
+          Make the model fail
+        </button>
         <button type="button" className="danger" onClick={() => void post('crash')}>
           Kill the server
         </button>
-        <button type="button" className="danger" onClick={() => void post('crash-agent')}>
+        <button type="button" className="danger" onClick={() => void post('agent/crash')}>
           Kill the agent
         </button>
       </div>
@@ -49,12 +53,4 @@ function useModelCalls(status: ResumptionStatus): number | undefined {
     return () => left.abort();
   }, [status]);
   return calls;
-}
-
-async function post(path: string, body: object = {}): Promise<void> {
-  await fetch(`/demo/${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  }).catch(() => undefined);
 }

@@ -45,7 +45,7 @@ export function createRecorder(): Recorder {
     last = next;
     if (next === previous || (previous === undefined && next.status === 'idle')) return;
     const wasRunning = previous !== undefined && previous.status !== 'idle' && !isOver(previous);
-    // An end begins nothing: it may be reported after `idle`, or twice when a stop is confirmed by a lookup.
+    // An end does not start a timeline: it may be reported after `idle`, or twice when a stop is confirmed by a lookup.
     if (isOver(next) && !wasRunning && ENDS.has(timeline.marks.at(-1)?.kind)) return;
     const begun = next.status !== 'idle' && !wasRunning && (!isOver(next) || timeline.samples.length === 0);
     if (begun) {

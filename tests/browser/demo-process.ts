@@ -20,13 +20,13 @@ export interface DemoProcess {
   killAgent(): Promise<void>;
   /** Starts the agent again at the same port, without its runs. */
   restartAgent(): Promise<void>;
-  /** Starts it again where it was. */
+  /** Starts the server again at the same address. */
   restart(): Promise<void>;
   /** Kills it and removes its data. */
   dispose(): Promise<void>;
 }
 
-/** @param script `start.js` is the server with what brings it up again when it is killed, as `npm start` has it. */
+/** @param script `start.js` restarts the server when it is killed, as `npm start` does. */
 export async function startDemo(
   env: Record<string, string>,
   script: 'main.js' | 'start.js' = 'main.js',

@@ -141,7 +141,7 @@ describeDemo('the demo in a browser', (parts) => {
     expect(model.calls).toHaveLength(2);
   });
 
-  it('answers who asks in the moment it comes up', async () => {
+  it('answers a question that is sent while the server starts', async () => {
     const { demo } = parts();
     await demo.kill();
     const answer = asSoonAsItListens(demo.url);

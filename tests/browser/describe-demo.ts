@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, LaunchOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { needs } from '../requirements.ts';
+import { commandPath, needs, type Requirement } from '../requirements.ts';
 import { ANSWER, MIDDLE, QUESTION } from './answer.ts';
 import { startDemo, type DemoProcess } from './demo-process.ts';
 import { startModel, type HeldModel } from './held-model.ts';
@@ -18,20 +18,22 @@ interface DemoSuiteOptions {
   env?: Record<string, string>;
   launch?: LaunchOptions;
   script?: 'main.js' | 'start.js';
+  /** Default: `'browser'`, any Chromium. */
+  browser?: Extract<Requirement, 'browser' | 'chromium'>;
 }
 
-/** A suite of the demo in Chromium; `parts` is good within a test. */
+/** Defines a suite of the demo in Chromium. `parts` may be called within a test. */
 export function describeDemo(
   title: string,
   suite: (parts: () => DemoParts) => void,
-  { env = {}, launch, script }: DemoSuiteOptions = {},
+  { env = {}, launch, script, browser: program = 'browser' }: DemoSuiteOptions = {},
 ): void {
-  needs('chromium')(title, () => {
+  needs(program)(title, () => {
     let browser: Browser;
     let parts: DemoParts;
 
     beforeAll(async () => {
-      browser = await launchBrowser(launch);
+      browser = await launchBrowser({ executablePath: commandPath(program), ...launch });
     });
     afterAll(() => browser.close());
     beforeEach(async () => {

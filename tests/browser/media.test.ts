@@ -74,7 +74,7 @@ let proxy: TestProxy;
 let browser: Browser;
 let page: Page;
 
-needs('chromium')('a finished answer under its own type, in Chromium', () => {
+needs('browser')('a finished answer under its own type, in Chromium', () => {
   beforeAll(async () => {
     upstream = await startUpstream(({ req, res }) => {
       const [contentType, bytes] = ANSWERS[req.url ?? ''] ?? [];

@@ -30,7 +30,7 @@ async function words(page: Page): Promise<string> {
   return (await page.getByRole('alert').allInnerTexts()).join(' ').trim();
 }
 
-/** What only a developer understands. An error code may follow in parentheses. */
+/** Terms that only developers understand. An error code may follow in parentheses. */
 const JARGON = /[{}<>]|undefined|null|NaN|\bfetch\b|JSON|HTTP|Error\b|ECONN|status \d|(?<!\()\b[A-Z]+_[A-Z]+/;
 
 /** Tests what the page of every sample does: send, stop, reload, and report each fault of a model. */
@@ -86,7 +86,7 @@ export function testPage(parts: () => SampleParts, use: PageUse): void {
   });
 
   it.each(use.faults ?? FAULTS)(
-    'says so in words for people when the model $title, and answers when asked again',
+    'shows a readable error when the model $title, and the answer when asked again',
     async ({ behavior }) => {
       const { page, model } = await open();
       model.behavior = behavior;
@@ -113,7 +113,7 @@ export function testPage(parts: () => SampleParts, use: PageUse): void {
         await page.getByRole('button', { name: /^(Ask|Send)$/ }).click();
         await field.press('Enter');
       }
-      // A message that does go out shows that nothing went before it.
+      // A message that is sent afterwards shows that none was sent before it.
       await use.ask(page);
       await seen(page, ANSWER);
       expect(front.methods.filter((method) => method === 'POST')).toHaveLength(1);

@@ -14,17 +14,31 @@ const ARGS = [
 ];
 
 export function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
-  return chromium.launch({ executablePath: commandPath('chromium'), args: ARGS, ...options });
+  return chromium.launch({ executablePath: commandPath('browser'), args: ARGS, ...options });
+}
+
+/**
+ * Measures the CPU time of a page's main thread, in milliseconds. Unlike elapsed time, it does not depend on the
+ * load of the machine.
+ * @returns a function that resolves to the CPU time so far.
+ */
+export async function mainThreadCpu(page: Page): Promise<() => Promise<number>> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'ThreadTime')!.value * 1_000;
+  };
 }
 
 declare global {
   interface Window {
-    /** What the page said of its connection, in order, each word once in a row. */
+    /** The states of the connection that the page showed, in order, without repetitions. */
     said?: string[];
   }
 }
 
-/** A page of the demo that remembers what it said. It fails the test when its script fails. */
+/** Opens a page of the demo that records the states it shows. An error in its script fails the test. */
 export async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
@@ -58,7 +72,7 @@ export async function seen(page: Page, text: string): Promise<void> {
   );
 }
 
-/** Resolves when the panel says so: "Connected", "Reconnecting", "Complete", "Stopped", "Interrupted". */
+/** Resolves when the panel shows the state: "Connected", "Reconnecting", "Complete", "Stopped", "Interrupted". */
 export async function state(page: Page, word: string): Promise<void> {
   await explained(page, `the state “${word}”`, () =>
     page.waitForFunction(
@@ -84,7 +98,7 @@ export async function said(page: Page): Promise<string[]> {
   return page.evaluate(() => window.said ?? []);
 }
 
-/** The whole conversation, letter by letter: questions and answers as they stand on the page. */
+/** Returns the whole conversation: questions and answers exactly as the page shows them. */
 export async function conversation(page: Page): Promise<string[]> {
   const paragraphs = page.locator('.messages > .user, .messages > .assistant');
   return paragraphs.evaluateAll((items) =>
@@ -92,7 +106,7 @@ export async function conversation(page: Page): Promise<string[]> {
   );
 }
 
-/** Expects that the page never called the answer lost, and that it lost and found the connection this often at least. */
+/** Expects that the page never showed the answer as lost, and that it reconnected at least this often. */
 export async function expectSurvived(page: Page, { reconnections = 0 } = {}): Promise<void> {
   const words = await said(page);
   expect(words).not.toEqual(expect.arrayContaining([expect.stringMatching(/Interrupted|Expired|Stopped/)]));

@@ -4,7 +4,7 @@ import { describeDemo, inMidAnswer } from './describe-demo.ts';
 import { expectConversation, openPage, seen, state } from './page.ts';
 
 describeDemo('the demo for everybody', (parts) => {
-  it('is used by the keyboard alone, and says what happens to a screen reader', async () => {
+  it('works by keyboard alone, and announces changes to screen readers', async () => {
     const { context, demo, model } = parts();
     const page = await openPage(context, demo.url);
     model.holdAfter('The first');
@@ -30,7 +30,7 @@ describeDemo('the demo for everybody', (parts) => {
     ]);
   });
 
-  it('fits a phone, where both sides come in as drawers', async () => {
+  it('fits a phone, where both side panels open as drawers', async () => {
     const { model } = parts();
     const page = await inMidAnswer(parts());
     await page.setViewportSize({ width: 360, height: 640 });
@@ -56,7 +56,7 @@ describeDemo('the demo for everybody', (parts) => {
     expect(await overflow()).toBeLessThanOrEqual(0);
   });
 
-  it('keeps the chosen theme, and follows the system until then', async () => {
+  it('follows the theme of the system until the user chooses one, and keeps the choice', async () => {
     const { context, demo } = parts();
     const page = await openPage(context, demo.url);
     const scheme = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

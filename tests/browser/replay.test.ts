@@ -48,7 +48,7 @@ createRoot(document.getElementById('root')!).render(<Page />);`,
     },
   },
   (parts) => {
-    it('blocks the page for no long time', async () => {
+    it('does not block the page for long', async () => {
       const { page, front } = parts();
       page.setDefaultTimeout(60_000);
       await page.addInitScript(() => {

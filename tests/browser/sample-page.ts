@@ -60,7 +60,7 @@ export function describePages<App extends Started>(
   start: (front: Front, model: StandInModel) => Promise<App>,
   suite: (describePage: DescribePage<App>) => void,
 ): void {
-  needs('chromium')(title, () => {
+  needs('browser')(title, () => {
     let browser: Browser;
     let front: Front;
     let model: StandInModel;

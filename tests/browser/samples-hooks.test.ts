@@ -88,7 +88,75 @@ describePages('the chats of README and docs/react.md', startApp, (describePage) 
   );
 
   describePage(
-    '[react/words.tsx] replaces the words, the looks and the whole component',
+    '[react/devtools.tsx] shows the answers of the page and disturbs their connections',
+    { entry: renderEntry('react/devtools.tsx', 'App', '<App />') },
+    (parts) => {
+      testPage(parts, { ask: clickAsk, stop: 'Stop', faults: [] });
+
+      it('drops the connection, goes offline, and shows how the answer continued', async () => {
+        const { page, front, model, errors } = parts();
+        await page.goto(front.origin);
+        const button = (name: string) => page.getByRole('button', { name });
+        await button('Open durable-proxy devtools').click();
+        model.behavior = 'slow';
+        await clickAsk(page);
+        await seen(page, FIRST_HALF);
+        const timeline = page.getByRole('list', { name: 'Timeline' });
+        await button('Drop the connection').click();
+        await timeline.getByText('Reads from offset').waitFor();
+        await button('Go offline for 5 s').click();
+        await page.locator('dd', { hasText: 'reconnecting' }).waitFor();
+        model.finish();
+        await seen(page, ANSWER);
+        await timeline.getByText('Closed: complete').waitFor();
+        expect(await page.locator('.durable-devtools').innerHTML()).not.toContain('signature');
+        expect(model.calls).toHaveLength(1);
+        expect(errors).toEqual([]);
+      });
+
+      it('slows the reader, without losing a byte or asking twice', async () => {
+        const { page, front, model, errors } = parts();
+        await page.goto(front.origin);
+        await page.getByRole('button', { name: 'Open durable-proxy devtools' }).click();
+        model.behavior = 'slow';
+        await clickAsk(page);
+        await seen(page, FIRST_HALF);
+        const received = async () => parseInt(await page.locator('dd', { hasText: / bytes$/ }).innerText());
+        const before = await received();
+        const slow = page.getByRole('button', { name: 'Slow the reader' });
+        await slow.click();
+        await page.getByRole('status').getByText('Reading 400 bytes per second').waitFor();
+        const startedAt = performance.now();
+        model.finish();
+        await seen(page, ANSWER);
+        await page.getByRole('list', { name: 'Timeline' }).getByText('Closed: complete').waitFor();
+        const seconds = (performance.now() - startedAt) / 1_000;
+        // Base64 in events is longer than the bytes that the devtools count.
+        expect(seconds).toBeGreaterThan(((await received()) - before) / 400);
+        await slow.click();
+        await page.getByRole('status').getByText('Reading at full speed').waitFor();
+        expect(await page.getByText(ANSWER).count()).toBe(1);
+        expect(model.calls).toHaveLength(1);
+        expect(front.methods.filter((method) => method === 'POST')).toHaveLength(1);
+        expect(errors).toEqual([]);
+      });
+
+      it('clears what the client has stored', async () => {
+        const { page, front, model } = parts();
+        await page.goto(front.origin);
+        await page.getByRole('button', { name: 'Open durable-proxy devtools' }).click();
+        model.behavior = 'slow';
+        await clickAsk(page);
+        await seen(page, FIRST_HALF);
+        await page.getByRole('button', { name: 'Clear storage' }).click();
+        const keys = () => Object.keys(localStorage).filter((key) => key.startsWith('durable-proxy:'));
+        expect(await page.evaluate(keys)).toEqual([]);
+      });
+    },
+  );
+
+  describePage(
+    '[react/words.tsx] replaces the texts, the styles and the whole component',
     {
       entry: chatPage(
         `import { useDurableChat } from 'durable-proxy/react';
@@ -107,7 +175,7 @@ describePages('the chats of README and docs/react.md', startApp, (describePage) 
         return parts();
       };
 
-      it('shows a lost connection in other words and another color', async () => {
+      it('shows a lost connection with another text and color', async () => {
         const { context, page, front, model } = await begin();
         await context.setOffline(true);
         front.cut();
@@ -123,7 +191,7 @@ describePages('the chats of README and docs/react.md', startApp, (describePage) 
         await page.locator('footer[data-lost=false]').waitFor({ state: 'attached' });
       });
 
-      it('says nothing of a stop where the word is empty', async () => {
+      it('shows nothing for a stop if its text is empty', async () => {
         const { page } = await begin();
         await page.getByRole('button', { name: 'Stop' }).click();
         await page.locator('footer').getByText('Stopped').waitFor();

@@ -6,7 +6,7 @@ import { SECRET, startProxy } from '../support/proxy.ts';
 import { bundleServer, SAMPLES } from './support/bundle.ts';
 import { sampleFolder } from './support/load.ts';
 
-it('[server/conformance.sh] tests a server against all that can be seen from outside', async () => {
+it('[server/conformance.sh] tests everything of a server that is visible from outside', async () => {
   const cwd = await sampleFolder();
   const proxy = await startProxy();
   try {

@@ -63,7 +63,7 @@ describe.each([
     // Bun's server parses requests itself, and sends bodies that are streams without Content-Length.
     [
       '[ERR-5] responds 400 to malformed HTTP and keeps running',
-      '[LIMIT-1] rejects a request by its Content-Length before it is sent',
+      '[LIMIT-1] rejects a request by its Content-Length before its body is sent',
       '[READ-20] sends the whole body of a closed stream with its own type',
     ],
     () => onRuntime('server/bun.mjs', 'bun'),

@@ -225,7 +225,7 @@ it('[server/ledger.ts] adds up what each user consumed, also by an answer that w
   await upstream.close();
 });
 
-it('[server/unread.ts] cancels an answer that nobody reads', async () => {
+it('[server/unread.ts] cancels an answer that no client reads', async () => {
   const upstream = await startUpstream(({ res }) => void res.write('begin'));
   const replace = { 'https://api.openai.com/**': `${front.origin}/**`, '300_000': '500' };
   await start('server/unread.ts', { replace });

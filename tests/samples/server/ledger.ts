@@ -1,7 +1,7 @@
 import { durableProxy, type ProxyEvent } from 'durable-proxy';
 import express from 'express';
 
-/** What each user consumed, by model. */
+/** Tokens that each user consumed, by model. */
 const ledger = new Map<string, { answers: number; inputTokens: number; outputTokens: number }>();
 
 function record(event: ProxyEvent): void {

@@ -13,7 +13,7 @@ interface Log extends StreamInit {
   bytes: Buffer;
   end?: StreamEnd;
   expiresAt: number;
-  /** The frame that was made last: readers at one position get the same. */
+  /** The newest frame. Readers at the same position share it. */
   shared?: { readonly at: number; readonly maxBytes: number; readonly frame: Frame };
   readonly wake: Set<() => void>;
 }

@@ -7,6 +7,8 @@ export interface Front {
   readonly origin: string;
   /** Requests to the proxy so far, as `POST` or `PATCH`. */
   readonly methods: readonly string[];
+  /** Where requests are forwarded to, by the beginning of their path. */
+  readonly targets: Readonly<Record<string, string>>;
   /** Sets where requests are forwarded to, by the beginning of their path. */
   route(targets: Readonly<Record<string, string>>): void;
   /** Sets the HTML and script of `/`, and the script of a service worker. */
@@ -47,6 +49,9 @@ export async function startFront(): Promise<Front> {
   return {
     origin: `http://localhost:${(server.address() as AddressInfo).port}`,
     methods,
+    get targets() {
+      return targets;
+    },
     route: (next) => void (targets = next),
     page(html, script, worker = '') {
       files = {

@@ -11,29 +11,40 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
-export async function createRunner(onRound: (work: Work, round: number) => void): Promise<Runner> {
+export interface RunnerOptions {
+  /** Called before each round. */
+  readonly onRound: (work: Work, round: number) => void;
+  /** True if the figures do not matter: servers are hardly warmed up. */
+  readonly quick: boolean;
+}
+
+export async function createRunner({ onRound, quick }: RunnerOptions): Promise<Runner> {
   const upstream = await ServerProcess.node('./upstream.ts', []);
   const agent = createAgent();
   const peers = new Map<PeerName, Promise<Peer>>();
-  const start = async (name: PeerName): Promise<Peer> => {
-    const peer = await startPeer(name);
-    await warmUp(peer, upstream.url, agent);
-    return peer;
-  };
-  const peer = (name: PeerName): Promise<Peer> => {
-    const started = peers.get(name) ?? start(name);
-    peers.set(name, started);
-    return started;
+  const bench = {
+    upstream: upstream.url,
+    agent,
+    peer(name: PeerName): Promise<Peer> {
+      const started = peers.get(name) ?? bench.freshPeer(name);
+      peers.set(name, started);
+      return started;
+    },
+    async freshPeer(name: PeerName): Promise<Peer> {
+      const peer = await startPeer(name);
+      await warmUp(peer, upstream.url, agent, quick ? 1 : WARM_UP_BATCHES);
+      return peer;
+    },
   };
   return {
     async run(work, count) {
       const rounds: Round[] = [];
       try {
         // A warm-up round: code is compiled, connections are opened.
-        await work.run({ upstream: upstream.url, agent, peer, round: 0 });
+        if (!work.warmsUp) await work.run({ ...bench, round: 0 });
         for (let round = 0; round < count; round += 1) {
           onRound(work, round);
-          rounds.push(await work.run({ upstream: upstream.url, agent, peer, round }));
+          rounds.push(await work.run({ ...bench, round }));
         }
       } finally {
         await work.cleanUp?.();
@@ -52,9 +63,9 @@ export async function createRunner(onRound: (work: Work, round: number) => void)
 const WARM_UP_BATCHES = 40;
 const WARM_UP_STREAMS = 25;
 
-export async function warmUp(peer: Peer, upstream: string, agent: Agent): Promise<void> {
+async function warmUp(peer: Peer, upstream: string, agent: Agent, batches: number): Promise<void> {
   const request = post(peer, `${upstream}/?chunks=10&gap=2&size=120`);
-  for (let batch = 0; batch < WARM_UP_BATCHES; batch += 1) {
+  for (let batch = 0; batch < batches; batch += 1) {
     await Promise.all(Array.from({ length: WARM_UP_STREAMS }, () => record(agent, request)));
   }
 }

@@ -10,8 +10,8 @@ const FOLDER = fileURLToPath(
 process.once('exit', () => rmSync(FOLDER, { recursive: true, force: true }));
 
 /**
- * Bundles a TypeScript file like the build of the package, and returns the path. A loader that compiles at run time
- * would be measured too: its thread, and the names that it keeps.
+ * Bundles a TypeScript file like the build of the package, and returns the path. A loader
+ * that compiles at run time would be measured too: it has a thread of its own, and keeps function names.
  */
 export async function bundled(file: URL): Promise<string> {
   const outfile = join(FOLDER, basename(file.pathname).replace(/\.ts$/, '.mjs'));

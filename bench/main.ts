@@ -35,8 +35,9 @@ if (unknown.length > 0 || !(rounds >= 1)) {
 
 const loadAtStart = loadavg()[0]!;
 const results: WorkResult[] = [];
-const runner = await createRunner((work, round) => {
-  process.stderr.write(`${work.name} ${round + 1}/${rounds}\n`);
+const runner = await createRunner({
+  quick: options.quick,
+  onRound: (work, round) => void process.stderr.write(`${work.name} ${round + 1}/${rounds}\n`),
 });
 try {
   for (const work of works) {

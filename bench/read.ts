@@ -25,7 +25,7 @@ export interface Recording {
   readonly timesMs: readonly number[];
 }
 
-/** Connections enough for every stream of every work. */
+/** Enough connections for all streams of every work. */
 export function createAgent(): Agent {
   return new Agent({ connections: 4_096, headersTimeout: 0, bodyTimeout: 0 });
 }

@@ -23,7 +23,7 @@ export function machine(loadAtStart: number): Machine {
   };
 }
 
-/** A work as a Markdown table, a row a subject; then its targets, and what was void. */
+/** Formats a work as a Markdown table with a row for each subject, then its targets and its void rounds. */
 export function describeWork({ title, metrics, figures, targets, voids }: WorkResult): string {
   const header = ['', ...metrics.map((metric) => metric.title)];
   const rows = Object.entries(figures).map(([subject, values]) => [
@@ -53,7 +53,8 @@ function describeTarget({ text, limit, figure, reached, missedBy }: TargetResult
   return `${verdict}  ${text}: ${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+/** Formats rows, the first of which is the header, as a Markdown table. Numbers are on the right. */
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) =>
     rows.reduce((width, row) => Math.max(width, row[column]!.length), 0),
   );

@@ -9,7 +9,7 @@ import {
   type WorkResult,
 } from './work.ts';
 
-/** What the rounds of a work come to. An invalid round of a subject is excluded but reported. */
+/** Summarizes the rounds of a work. An invalid round of a subject is excluded and reported. */
 export function resultOf(work: Work, rounds: readonly Round[]): WorkResult {
   const subjects = [...new Set(rounds.flatMap((round) => Object.keys(round)))];
   const figures: Record<string, Record<string, Figure>> = {};

@@ -3,14 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { nowMs } from './clock.ts';
 
 /**
- * The upstream, a process of its own. What it sends is said in the query: `chunks`, `gap` (milliseconds),
+ * The upstream, a process of its own. The query determines what it sends: `chunks`, `gap` (milliseconds),
  * `pause` (milliseconds after the first chunk), `size` (bytes of a chunk), `gate` (a name: the chunks begin
  * when `/open?gate=` is called with it). Each chunk is an SSE event that holds its number and the time at which
- * it was handed to the socket. With `format=responses` or `format=chat` the events are those of the OpenAI Responses API or of
+ * it was written to the socket. With `format=responses` or `format=chat` the events are those of the OpenAI Responses API or of
  * a chat completion. `/page` is an empty page for a browser.
  */
 const gates = new Map<string, () => void>();
-/** What the events of a format have beside number, time and padding. */
+/** The fields that events of a format have in addition to number, time and padding. */
 const FIELDS: Readonly<Record<string, (number: number, chunks: number) => string>> = {
   responses: responsesFields,
   chat: chatFields,

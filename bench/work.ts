@@ -42,16 +42,20 @@ export interface Bench {
   readonly agent: Agent;
   /** A peer that runs as long as the benchmark does. */
   peer(name: PeerName): Promise<Peer>;
+  /** Starts a peer for one round. The caller stops it. */
+  freshPeer(name: PeerName): Promise<Peer>;
   /** Counts the rounds of a work, from 0. */
   readonly round: number;
 }
 
 export interface Work {
-  /** What `--only` takes. */
+  /** Name for `--only`. */
   readonly name: string;
   readonly title: string;
   readonly metrics: readonly Metric[];
   readonly targets: readonly Target[];
+  /** True if each round starts and warms up its own servers, so that no round runs before the measured ones. */
+  readonly warmsUp?: boolean;
   /** Runs one round over all subjects, in an order that differs from round to round. */
   run(bench: Bench): Promise<Round>;
   /** Releases resources shared by the rounds. */

@@ -2,12 +2,19 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { request } from 'undici';
 import { UPSTREAM_URL } from '../../protocol/headers.ts';
-import { passFlushed, passFramed, type Pass } from './floors.ts';
+import { passAppended, passFlushed, passFramed, type Pass } from './floors.ts';
 
-/** A minimal pass-through proxy without storage; or `frame` or `flush <file>`: see floors.ts. */
-const [kind, file] = process.argv.slice(2) as ['frame' | 'flush' | undefined, string?];
+/** A minimal pass-through proxy without storage; or `frame`, `flush <file>` or `append <url>`: see floors.ts. */
+const [kind, where] = process.argv.slice(2) as ['frame' | 'flush' | 'append' | undefined, string?];
 const plain: Pass = (body, res) => void body.pipe(res);
-const pass = kind === 'frame' ? passFramed : kind === 'flush' ? passFlushed(file!) : plain;
+const pass =
+  kind === 'frame'
+    ? passFramed
+    : kind === 'flush'
+      ? passFlushed(where!)
+      : kind === 'append'
+        ? passAppended(where!)
+        : plain;
 
 const app = express();
 app.post('/', (req, res, next) => {

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { fdatasync, fsyncSync, openSync, writeSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { Pool } from 'undici';
 import { SseEncoder } from '../../server/read/sse-frames.ts';
 import { FRAME_BYTES } from '../../server/store/shared/frames.ts';
 import { formatOffset } from '../../server/store/shared/byte-offsets.ts';
@@ -87,5 +89,48 @@ export function passFlushed(path: string): Pass {
         ended = true;
         endWhenFlushed();
       });
+  };
+}
+
+/**
+ * Appends each chunk to a stream on the Durable Streams server at `url` with a bare undici client before sending it. One
+ * append is in flight per stream, and what arrives meanwhile goes into the next one.
+ */
+export function passAppended(url: string): Pass {
+  const { origin, pathname } = new URL(url);
+  const pool = new Pool(origin, { connections: 64 });
+  const headers = { 'content-type': 'application/octet-stream' };
+  return (body, res) => {
+    const path = `${pathname}${randomUUID()}`;
+    let due: Buffer[] = [];
+    let isEnded = false;
+    let isBusy = true;
+    const send = async (method: 'PUT' | 'POST', chunk: Buffer | null): Promise<void> => {
+      const { statusCode, body: answer } = await pool.request({ method, path, headers, body: chunk });
+      await answer.dump();
+      if (statusCode >= 300) throw new Error(`${method} was answered with ${statusCode}`);
+    };
+    const run = async (): Promise<void> => {
+      isBusy = true;
+      while (due.length > 0) {
+        const chunk = Buffer.concat(due);
+        due = [];
+        await send('POST', chunk);
+        res.write(chunk);
+      }
+      isBusy = false;
+      if (isEnded) res.end();
+    };
+    const start = (): void => void run().catch(() => res.destroy());
+    body
+      .on('data', (chunk: Buffer) => {
+        due.push(chunk);
+        if (!isBusy) start();
+      })
+      .on('end', () => {
+        isEnded = true;
+        if (!isBusy) res.end();
+      });
+    send('PUT', null).then(start, () => res.destroy());
   };
 }

@@ -7,14 +7,12 @@ interface Load {
   readonly streams: number;
   readonly chunks: number;
   readonly gapMs: number;
-  /** The chunks are those of a chat completion. */
-  readonly isChat?: boolean;
 }
 
 export interface ConcurrentOptions extends Load {
   readonly name: string;
   readonly peers: readonly PeerName[];
-  /** Starts each peer anew for each round, so that what its memory grows by is these streams'. */
+  /** Starts each peer again for each round, so that its memory grows by these streams only. */
   readonly fresh?: boolean;
   readonly targets: readonly Target[];
 }
@@ -31,10 +29,10 @@ const WARM_UP: Load = { streams: 50, chunks: 20, gapMs: 5 };
 
 /** Many answers at once, each read while it is generated. */
 export function concurrentStreams(options: ConcurrentOptions): Work {
-  const { name, streams, chunks, gapMs, isChat, peers, fresh = false, targets } = options;
+  const { name, streams, chunks, gapMs, peers, fresh = false, targets } = options;
   return {
     name,
-    title: `${streams} streams, ${chunks} chunks each, ${gapMs} ms apart${isChat ? ', as chat completions' : ''}`,
+    title: `${streams} streams, ${chunks} chunks each, ${gapMs} ms apart`,
     metrics: fresh ? METRICS : METRICS.filter(({ key }) => key !== 'perStream'),
     targets,
     run: (bench) =>
@@ -52,9 +50,8 @@ export function concurrentStreams(options: ConcurrentOptions): Work {
 }
 
 async function measure(bench: Bench, peer: Peer, load: Load): Promise<Measured> {
-  const { streams, chunks, gapMs, isChat } = load;
-  const format = isChat ? '&format=chat' : '';
-  const upstream = `${bench.upstream}/?chunks=${chunks}&gap=${gapMs}&size=120${format}`;
+  const { streams, chunks, gapMs } = load;
+  const upstream = `${bench.upstream}/?chunks=${chunks}&gap=${gapMs}&size=120`;
   const used = peer.watch();
   const recordings = await Promise.all(
     Array.from({ length: streams }, () => record(bench.agent, post(peer, upstream))),

@@ -41,7 +41,7 @@ async function sweep(): Promise<{ sweepMs: number; pauseMs: number }> {
   const loop = monitorEventLoopDelay({ resolution: 1 });
   loop.enable();
   const from = nowMs();
-  // All that were made to expire, due or not yet; the others have a day.
+  // Counts the streams with a short TTL, expired or not. The others have a TTL of one day.
   const isBusy = () => {
     const expiring = disk.entries(expiriesUntil(Date.now() + 60_000), 1);
     return expiring.length + disk.keys(TRASH_STREAMS, 1).length > 0;

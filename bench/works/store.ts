@@ -47,14 +47,14 @@ export function storeAtRest({ name, stored, expired, targets }: StoreOptions): W
   };
 }
 
-interface Answer {
+interface TaskResult {
   readonly openMs: number;
   readonly sweepMs?: number;
   readonly pauseMs?: number;
 }
 
-async function task(name: 'fill' | 'open' | 'sweep', path: string, count: number): Promise<Answer> {
+async function task(name: 'fill' | 'open' | 'sweep', path: string, count: number): Promise<TaskResult> {
   const child = await bundled(new URL('./store-child.ts', import.meta.url));
   const { stdout } = await run(process.execPath, [child, name, path, String(count)]);
-  return JSON.parse(stdout) as Answer;
+  return JSON.parse(stdout) as TaskResult;
 }

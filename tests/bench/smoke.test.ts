@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, type Runner } from '../../bench/bench.ts';
 import type { PeerName } from '../../bench/peers/index.ts';
-import { reading, type Recording } from '../../bench/read.ts';
+import { BUSY, predict } from '../../bench/prediction.ts';
+import { post, reading, type Recording } from '../../bench/read.ts';
 import { resultOf } from '../../bench/results.ts';
 import type { Round, Work } from '../../bench/work.ts';
+import { besideEachOther } from '../../bench/works/beside.ts';
 import { concurrentStreams } from '../../bench/works/concurrent.ts';
+import { allWorks } from '../../bench/works/index.ts';
 
 const PEERS: readonly PeerName[] = ['no proxy', 'durable-proxy, disk'];
 
@@ -12,7 +15,10 @@ describe('the benchmark', () => {
   let runner: Runner;
   const rounds: string[] = [];
   beforeAll(async () => {
-    runner = await createRunner((work, round) => rounds.push(`${work.name} ${round}`));
+    runner = await createRunner({
+      quick: true,
+      onRound: (work, round) => rounds.push(`${work.name} ${round}`),
+    });
   });
   afterAll(() => runner.stop());
 
@@ -46,6 +52,33 @@ describe('the benchmark', () => {
     expect(ours?.['peak']?.low).toBeGreaterThan(10);
     expect(result.targets.map(({ reached }) => reached)).toEqual([false, true]);
   }, 120_000);
+
+  it('compares subjects in one process', async () => {
+    const subject = { peer: 'durable-proxy, disk', request: post } as const;
+    const work = besideEachOther({
+      ...{ name: 'pair', title: 'twice', streams: 3, chunks: 5, gapMs: 5, answers: '/?format=chat' },
+      ...{ subjects: { one: subject, other: subject }, targets: [] },
+    });
+    const { figures, voids } = await runner.run(work, 1);
+
+    expect(voids).toEqual([]);
+    expect(Object.keys(figures).sort()).toEqual(['one', 'other']);
+    expect(figures['one']?.['cpu']?.low).toBeGreaterThan(0);
+  }, 120_000);
+
+  it.each(['inspector', 'telemetry'])(
+    'measures the cost of the %s',
+    async (name) => {
+      const work = allWorks(true).find((each) => each.name === name)!;
+      // One round shows that it runs: none before it.
+      const { figures, voids } = await runner.run({ ...work, warmsUp: true }, 1);
+
+      expect(voids).toEqual([]);
+      expect(Object.keys(figures)).toHaveLength(3);
+      for (const each of Object.values(figures)) expect(each['cpu']?.low).toBeGreaterThan(0);
+    },
+    120_000,
+  );
 });
 
 describe('a round in which a chunk was lost', () => {
@@ -93,4 +126,12 @@ describe('a round in which a chunk was lost', () => {
     expect(faultOf(event(chunk(0) + chunk(0)) + end)).toContain('chunk 0 came where 1 was due');
     expect(faultOf(event(chunk(0) + chunk(1)))).toBe('the stream did not end complete');
   });
+});
+
+it('predicts the load of several processes by what is busy first', () => {
+  const micros = { mainThread: 100, process: 150, redis: 30, load: 20 };
+  const of = (processes: number, cores: number) => predict(micros, { processes, nodes: 3, cores });
+  expect(of(1, Infinity)).toEqual({ chunksPerSecond: (BUSY * 1e6) / 100, limit: 'main threads' });
+  expect(of(100, Infinity)).toEqual({ chunksPerSecond: (BUSY * 3e6) / 30, limit: 'Redis' });
+  expect(of(4, 2)).toEqual({ chunksPerSecond: (BUSY * 2e6) / 200, limit: 'cores' });
 });

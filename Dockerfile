@@ -13,6 +13,7 @@ COPY server ./server
 COPY core-client ./core-client
 COPY react ./react
 COPY conformance ./conformance
+COPY inspector-page ./inspector-page
 RUN npm run build
 
 FROM node:22-slim AS dependencies

@@ -43,7 +43,7 @@ app.use('/v1/proxy', proxy);
 
 // By default express.json() accepts 100 kB, which a long chat or one image exceeds.
 app.post('/api/chat', requireProxy, express.json({ limit: '32mb' }), async (request, response, next) => {
-  // The proxy closes the connection when the user presses Stop. The model's request ends with it.
+  // The proxy closes the connection when the user presses Stop. This cancels the request to the model.
   const stopped = new AbortController();
   response.once('close', () => stopped.abort());
   try {
@@ -53,7 +53,7 @@ app.post('/api/chat', requireProxy, express.json({ limit: '32mb' }), async (requ
       messages: await convertToModelMessages(messages),
       abortSignal: stopped.signal,
     });
-    // This promise rejects if the model fails in mid-stream. Unhandled, the rejection ends the process.
+    // This promise rejects if the model fails during its answer. Unhandled, the rejection ends the process.
     await result.pipeUIMessageStreamToResponse(response, {
       onError: () => 'The model could not answer. Try again later.',
       messageMetadata({ part }) {

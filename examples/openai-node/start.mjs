@@ -1,4 +1,4 @@
-// Starts the proxy, and a script that asks the model. Kills the script in mid-answer and starts it again.
+// Starts the proxy, and a script that asks the model. Kills the script in the middle of the answer and starts it again.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { startProxy } from './proxy.mjs';

@@ -43,7 +43,7 @@ const app = express();
 app.use('/v1/proxy', proxy);
 
 app.post('/api/answer', requireProxy, express.json(), async (request, response) => {
-  // The proxy closes the connection when the user presses Stop. The model's request ends with it.
+  // The proxy closes the connection when the user presses Stop. This cancels the request to the model.
   const stopped = new AbortController();
   response.once('close', () => stopped.abort());
   try {

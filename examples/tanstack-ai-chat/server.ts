@@ -60,7 +60,7 @@ app.use('/v1/proxy', proxy);
 
 // By default express.json() accepts 100 kB, which a long chat or one image exceeds.
 app.post('/api/chat', requireProxy, express.json({ limit: '32mb' }), async (request, response) => {
-  // The proxy closes the connection when the user presses Stop. The model's request ends with it.
+  // The proxy closes the connection when the user presses Stop. This cancels the request to the model.
   const abortController = new AbortController();
   response.once('close', () => abortController.abort());
   const { messages, threadId, runId } = await chatParamsFromRequestBody(request.body);

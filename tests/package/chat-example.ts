@@ -27,7 +27,7 @@ const KEY = 'sk-...';
 
 /** Does with an example what its README says, in Chromium, with a stand-in model in place of the provider. */
 export function describeChatExample(name: string, { prepare, retryButton, isTyped }: ChatExample): void {
-  needs('chromium')(`examples/${name}`, () => {
+  needs('browser')(`examples/${name}`, () => {
     let example: Example;
     let browser: Browser;
     let model: StandInModel;

@@ -85,7 +85,7 @@ export function startCommand(script: string, { cwd, env = {} }: CommandOptions):
     async listens(port) {
       while (!(await accepts(port))) {
         if (isOver) throw failed();
-        // A process does not tell other processes that it listens.
+        // A process does not notify other processes when it listens.
         await Promise.race([delay(50), exited]);
       }
     },

@@ -33,7 +33,7 @@ describe('examples/openai-node', () => {
   const start = (question?: string): Command =>
     (command = example.start({ OPENAI_BASE_URL: model.url }, question === undefined ? '' : ` '${question}'`));
 
-  it('is killed in mid-answer, started again, and prints the whole answer of one call', async () => {
+  it('is killed in the middle of the answer, started again, and prints the whole answer of one call', async () => {
     model.behavior = 'slow';
     start();
     await command.printed(new RegExp(`${FIRST_HALF}[^]*Starting it again[^]*${FIRST_HALF}`));

@@ -61,15 +61,9 @@ createRoot(document.getElementById('root')!).render(<Chat id="1" />);`,
     );
     await runCommand('npx --no-install vite build', { cwd });
     const assets = await readdir(join(cwd, 'dist/assets'));
-    const script = await readFile(
-      join(
-        cwd,
-        'dist/assets',
-        assets.find((name) => name.endsWith('.js'))!,
-      ),
-      'utf8',
-    );
-    expect(script).toContain('/v1/proxy');
+    const files = assets.filter((name) => name.endsWith('.js'));
+    const scripts = await Promise.all(files.map((name) => readFile(join(cwd, 'dist/assets', name), 'utf8')));
+    expect(scripts.join('\n')).toContain('/v1/proxy');
   });
 
   describe('[install/server.sh]', () => {

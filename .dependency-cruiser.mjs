@@ -1,6 +1,6 @@
 import { LAYERS } from './scripts/layers.mjs';
 
-const OURS = '^(protocol|server|core-client|react|conformance|demo|bench|scripts|tests)/';
+const OURS = '^(protocol|server|core-client|react|conformance|inspector-page|demo|bench|scripts|tests)/';
 const TESTS = '\\.test(-d)?\\.tsx?$';
 
 /** Returns a regular expression for the files of a layer: those in its folder that are in no inner layer. */

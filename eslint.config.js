@@ -77,7 +77,14 @@ const disableNeedsReason = {
 export default tseslint.config(
   {
     ignores: [
-      ...['**/dist/**', '**/node_modules/**', 'coverage/**', 'docs/api/**', '**/.durable-proxy/**'],
+      ...[
+        '**/dist/**',
+        '.bundles/**',
+        '**/node_modules/**',
+        'coverage/**',
+        'docs/api/**',
+        '**/.durable-proxy/**',
+      ],
       // Bundles of released versions.
       'tests/releases/*.mjs',
       // Examples have packages and a tsconfig.json of their own. tests/package/examples-*.test.ts checks their types.
@@ -143,13 +150,18 @@ export default tseslint.config(
     files: ['**/cors.ts'],
     rules: { 'no-restricted-syntax': ['error', ...HEADER_LITERALS, ...MODULE_STATE, ...SPREAD_ARGUMENTS] },
   },
+  {
+    files: ['{protocol,server,core-client,react,conformance,inspector-page,demo}/**/*.{ts,tsx}'],
+    ignores: ['**/*.test.{ts,tsx}'],
+    rules: { '@typescript-eslint/max-params': ['error', { max: 4 }] },
+  },
   // The rules' own patterns.
   { files: ['eslint.config.js'], rules: { 'no-restricted-syntax': 'off' } },
 
   { files: ['protocol/**'], rules: imports(forbid('^(?!\\./)', 'protocol/ imports nothing.')) },
   { files: ['server/**'], rules: imports(NO_UNDICI) },
   { files: ['core-client/**'], rules: imports(NO_NODE, NO_REACT) },
-  { files: ['react/**'], rules: imports(NO_NODE) },
+  { files: ['react/**', 'inspector-page/**'], rules: imports(NO_NODE) },
   {
     files: ['{protocol,server,core-client,react,conformance}/**/*.{ts,tsx}'],
     ignores: ['server/bin.ts', 'server/cli/**', 'conformance/**/cli.ts', '**/*.test.{ts,tsx}'],

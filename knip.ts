@@ -6,6 +6,7 @@ const config: KnipConfig = {
     ...Object.values(ENTRIES),
     'demo/{agent,server}/{main,start}.ts',
     'demo/vite.config.ts',
+    'inspector-page/{main,vite.config}.ts',
     'demo/web/main.tsx',
     'bench/**/*.ts',
     'examples/**/*.{ts,tsx,mjs,js}',
@@ -27,9 +28,13 @@ const config: KnipConfig = {
     'expo-crypto',
     'react-native',
     'web-streams-polyfill',
+    // Of a sample, whose test replaces it.
+    '@tanstack/react-router',
     // Imported by components, which knip does not read.
     '@ai-sdk/svelte',
     '@ai-sdk/vue',
+    // Loaded into a page by its path.
+    'axe-core',
     // Runtimes that tests start.
     'bun',
     'deno',
@@ -38,7 +43,7 @@ const config: KnipConfig = {
     'ai-react5',
     'ai-react7',
   ],
-  ignoreBinaries: ['unshare'],
+  ignoreBinaries: ['taskset', 'unshare'],
   ignoreExportsUsedInFile: true,
 };
 

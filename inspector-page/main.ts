@@ -121,7 +121,7 @@ function start(): void {
   const feed = new Feed(redraw, () => overview.sample(feed));
   addEventListener('hashchange', route);
   addEventListener('keydown', ({ key }) => {
-    if (key === 'Escape' && details && !document.querySelector('dialog')) close();
+    if (key === 'Escape' && details && !document.querySelector('dialog[open]')) close();
   });
   route();
 }

@@ -114,8 +114,9 @@ export async function expectSurvived(page: Page, { reconnections = 0 } = {}): Pr
   expect(words.at(-1)).toBe('Complete');
 }
 
-/** Resolves when the answer is over, and expects exactly this conversation. */
+/** Resolves when the page shows exactly this conversation and no answer is running. */
 export async function expectConversation(page: Page, texts: string[]): Promise<void> {
   await page.getByRole('button', { name: 'Send' }).waitFor();
-  expect(await conversation(page)).toEqual(texts);
+  await expect.poll(() => conversation(page), { timeout: 20_000 }).toEqual(texts);
+  await page.getByRole('button', { name: 'Send' }).waitFor();
 }

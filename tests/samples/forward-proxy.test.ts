@@ -6,7 +6,7 @@ import { compileAllowlist } from '../../server/upstream/allowlist.ts';
 import { forwardProxies } from '../../server/upstream/forward-proxy.ts';
 import { SECRET } from '../support/proxy.ts';
 import { startTlsServer } from '../support/tls.ts';
-import { locationOf, post } from '../support/wire.ts';
+import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
 import { SAMPLES } from './support/bundle.ts';
 import { startSample } from './support/server-process.ts';
 
@@ -26,8 +26,8 @@ it('[server/dispatcher.ts] shows its certificate to the gateway', async () => {
   const url = `http://127.0.0.1:${sample.port}`;
   const created = await post({ base: `${url}/v1/proxy` }, GATEWAY);
   expect(created.status).toBe(201);
-  const stored = await fetch(locationOf({ url }, created));
-  expect(await stored.text()).toBe(`hello from 127.0.0.1:${gateway.port}`);
+  const live = await fetch(withQuery(locationOf({ url }, created), { live: 'sse' }));
+  expect((await readSse(live)).bytes.toString()).toBe(`hello from 127.0.0.1:${gateway.port}`);
 });
 
 it('[deployment/forward-proxy.sh] names a forward proxy, and reaches hosts of the cluster directly', async () => {

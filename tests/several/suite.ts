@@ -165,7 +165,8 @@ export function describeSeveral(startBackend: () => Promise<Backend>): void {
       (await upstream!.call(0)).res.end('in the end');
       const found = await retry;
       expect([found.status, found.headers.get(IDEMPOTENCY_REPLAYED)]).toEqual([200, 'true']);
-      expect(await (await fetch(locationOf(pair[1], found))).text()).toBe('in the end');
+      const live = await fetch(withQuery(locationOf(pair[1], found), { live: 'sse' }));
+      expect((await readSse(live)).bytes.toString()).toBe('in the end');
       expect(upstream!.calls).toHaveLength(1);
     } finally {
       await stop();

@@ -14,7 +14,7 @@ import type {
   ChatConnectionOptions,
   ConnectionHooks,
 } from './chat-connection-options.ts';
-import { chatRequest, type SendMessagesOptions } from './chat-request.ts';
+import { chatRequest, continuedMessage, type SendMessagesOptions } from './chat-request.ts';
 import { AnswerRequestError, isModelError } from './errors.ts';
 import { ResumptionStore } from './resumption-store.ts';
 import { ScopedTurns } from './scoped-turns.ts';
@@ -66,7 +66,6 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     const caller = await chatCallerOnline({ ...options, onResumption }, abortSignal);
     const scope = await this.#enter(caller);
     const { url, init } = await chatRequest({ ...options, headers: caller.headers }, call);
-    if (abortSignal?.aborted) throw abortReason(abortSignal);
     const continues = continuedMessage(call);
     const turn: Turn = {
       requestId: options.getRequestId?.(messages, { chatId }) ?? chatId,
@@ -74,6 +73,10 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       ...(this.#hooks.keepMessages && { messages }),
     };
     await scope.turns.set(chatId, turn);
+    if (abortSignal?.aborted) {
+      await scope.turns.remove(chatId, undefined);
+      throw abortReason(abortSignal);
+    }
     // After a model error the request is sent again, even while the client still reads the rest of the answer.
     const isAgain = scope.failed.delete(chatId);
     scope.waiting.delete(chatId);
@@ -110,6 +113,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     const caller = await chatCaller(this.#options());
     const scope = await this.#enter(caller);
     const kept = reported ?? (await scope.turns.get(chatId));
+    // The user may have sent a message meanwhile, whose turn must stay the active one.
+    if (signal?.aborted) throw abortReason(signal);
     if (kept?.stopped) void this.#stopKept(scope, chatId, kept);
     const isUsable = kept && !kept.stopped && !scope.isShown(chatId, kept) && isCurrent?.(kept) !== false;
     if (!lookUp && !isUsable) return null;
@@ -336,13 +341,4 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     const { active: running, turns } = active.scope;
     if (running.get(active.chatId) === active) await turns.set(active.chatId, active.turn);
   }
-}
-
-/** Returns the id of the assistant message that the SDK continues: the one it names, or else the last one. */
-function continuedMessage<MESSAGE extends ChatMessage>(
-  call: SendMessagesOptions<MESSAGE>,
-): string | undefined {
-  if (call.trigger !== 'submit-message') return undefined;
-  const message = call.messages.find(({ id }) => id === call.messageId) ?? call.messages.at(-1);
-  return message?.role === 'assistant' ? message.id : undefined;
 }

@@ -125,3 +125,12 @@ export function absoluteUrl(url: string): string {
 export async function resolve<T extends object>(value: Resolvable<T> | undefined): Promise<T | undefined> {
   return typeof value === 'function' ? value() : value;
 }
+
+/** Returns the id of the assistant message that the SDK continues: the one it names, or else the last one. */
+export function continuedMessage<MESSAGE extends ChatMessage>(
+  call: SendMessagesOptions<MESSAGE>,
+): string | undefined {
+  if (call.trigger !== 'submit-message') return undefined;
+  const message = call.messages.find(({ id }) => id === call.messageId) ?? call.messages.at(-1);
+  return message?.role === 'assistant' ? message.id : undefined;
+}

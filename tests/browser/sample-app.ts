@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type * as ChatRoute from '../samples/react/migration-route.ts';
 import type * as TokenRoute from '../samples/react/next-token-route.ts';
@@ -36,8 +35,17 @@ export async function startApp(front: Front, model: StandInModel): Promise<Sampl
     '/api/chat': (await loadSample<typeof ChatRoute>('react/migration-route.ts')).POST,
     '/api/proxy-token': (await loadSample<typeof TokenRoute>('react/next-token-route.ts', { replace })).GET,
   };
-  const app = createServer((request, response) => {
-    void serve(routes[request.url!]!, request, response).catch(() => response.destroy());
+  // Node does not abort the signal of a `Request` that was garbage-collected.
+  const requests = new Set<Request>();
+  const app = createServer((incoming, outgoing) => {
+    const closed = new AbortController();
+    const request = toRequest(incoming, closed.signal);
+    requests.add(request);
+    outgoing.once('close', () => {
+      closed.abort();
+      requests.delete(request);
+    });
+    void serve(routes[incoming.url!]!, request, outgoing).catch(() => outgoing.destroy());
   });
   app.listen(0, '127.0.0.1');
   await once(app, 'listening');
@@ -69,18 +77,18 @@ export async function startApp(front: Front, model: StandInModel): Promise<Sampl
   };
 }
 
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
+  return new Request(`http://app.test${incoming.url!}`, {
+    method: incoming.method!,
+    headers: incoming.headers as Record<string, string>,
+    signal,
+    ...(incoming.method === 'POST' && { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' }),
+  } as RequestInit);
+}
+
 /** Runs a route handler as Next.js does: an error in the body closes the connection. */
-async function serve(route: Route, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const closed = new AbortController();
-  outgoing.once('close', () => closed.abort());
-  const response = await route(
-    new Request(`http://app.test${incoming.url!}`, {
-      method: incoming.method!,
-      headers: incoming.headers as Record<string, string>,
-      signal: closed.signal,
-      ...(incoming.method === 'POST' && { body: await buffer(incoming) }),
-    }),
-  );
+async function serve(route: Route, request: Request, outgoing: ServerResponse): Promise<void> {
+  const response = await route(request);
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   if (response.body === null) outgoing.end();
   else await pipeline(Readable.fromWeb(response.body as never), outgoing);

@@ -5,14 +5,17 @@ import {
   type ProxyTarget,
   type TestResult,
 } from 'durable-proxy/conformance';
+import { withResolvers, type Resolvers } from '../support/with-resolvers.ts';
 import { CONFORMANCE_SECRET, servers, type RunningServer } from './servers.ts';
 
 /** Declares one vitest test for each test of the suite. The suite itself runs once, in its own order. */
 function declare(start: () => Promise<RunningServer>): void {
-  const results = new Map<string, PromiseWithResolvers>();
+  const results = new Map<string, Resolvers<TestResult>>();
   const key = (section: string, title: string) => `${section}: ${title}`;
   const planned = listProxyConformance();
   for (const { section, title } of planned) results.set(key(section, title), withResolvers());
+  // A test that vitest does not run does not handle its promise.
+  for (const { promise } of results.values()) promise.catch(() => undefined);
   const ending = new AbortController();
   let server: RunningServer | undefined;
   let run: Promise<unknown> | undefined;
@@ -41,21 +44,6 @@ function declare(start: () => Promise<RunningServer>): void {
       if (status === 'failed') throw error ?? new Error(reason);
     });
   }
-}
-
-interface PromiseWithResolvers {
-  readonly promise: Promise<TestResult>;
-  resolve(result: TestResult): void;
-  reject(error: unknown): void;
-}
-
-function withResolvers(): PromiseWithResolvers {
-  let resolve!: (result: TestResult) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<TestResult>((...settle) => ([resolve, reject] = settle));
-  // A test that vitest does not run does not handle its promise.
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }
 
 const url = process.env['PROXY_CONFORMANCE_URL'];

@@ -1,7 +1,10 @@
 // @vitest-environment jsdom
-import { act } from '@testing-library/react';
-import { describe, expect, it } from 'vitest';
+import { act, waitFor } from '@testing-library/react';
+import { describe, expect, it, vi } from 'vitest';
+import { MemoryStorage } from '../../core-client/storage.ts';
 import { createDurableChatTransport } from '../../core-client/transports/index.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
+import { textAnswer } from './support/answers.ts';
 import { openPage, send, uniqueId, untilStatus } from './support/chat.tsx';
 import { useWorld } from './support/world.ts';
 
@@ -21,6 +24,69 @@ describe('a stop before the upstream has responded', () => {
     await untilStatus(page, 'ready');
     expect(page.result.current.error).toBeUndefined();
     expect(JSON.stringify({ ...localStorage })).not.toContain('stopped');
+  });
+
+  it('sends no request if it comes while the turn is being stored', async () => {
+    const stored = withResolvers();
+    const storage = new MemoryStorage();
+    const write = vi.fn(async (key: string, value: string) => {
+      await stored.promise;
+      storage.setItem(key, value);
+    });
+    const page = openPage({
+      id: uniqueId(),
+      api: world.upstream.url,
+      ...world.client,
+      storage: {
+        getItem: (key) => storage.getItem(key),
+        removeItem: (key) => storage.removeItem(key),
+        setItem: write,
+      },
+    });
+    let sent: Promise<void> | undefined;
+    act(() => void (sent = page.result.current.sendMessage({ text: 'Hello' })));
+    await waitFor(() => expect(write).toHaveBeenCalled());
+    await act(async () => {
+      const stopped = page.result.current.stop();
+      stored.resolve();
+      await Promise.all([sent, stopped]);
+    });
+    expect(page.result.current).toMatchObject({ status: 'ready', error: undefined });
+    expect([...storage.keys()]).toEqual([]);
+    send(page, 'Hello again');
+    const { body } = await world.upstream.next();
+    expect(JSON.stringify(body)).toContain('Hello again');
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('cancels the upstream request of a message that was sent while the page looked for an answer', async () => {
+    const found = withResolvers();
+    const storage = new MemoryStorage();
+    const read = vi.fn(async (key: string) => {
+      // Only the attempt to resume waits, not what the client stores of the request.
+      if (key.includes(':turn:')) await found.promise;
+      return storage.getItem(key);
+    });
+    const page = openPage({
+      id: uniqueId(),
+      api: world.upstream.url,
+      ...world.client,
+      storage: {
+        getItem: read,
+        removeItem: (key) => storage.removeItem(key),
+        setItem: (key, value) => storage.setItem(key, value),
+      },
+    });
+    await waitFor(() => expect(read).toHaveBeenCalled());
+    const looking = page.result.current.resumeStream();
+    send(page);
+    const exchange = (await world.upstream.next()).begin().send(...textAnswer('Hel').slice(0, 4));
+    await untilStatus(page, 'streaming');
+    found.resolve();
+    await looking;
+    act(() => void page.result.current.stop());
+    await exchange.closed;
+    await untilStatus(page, 'ready');
   });
 
   it('cancels the upstream request even if the page is closed immediately', async () => {

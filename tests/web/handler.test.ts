@@ -12,6 +12,7 @@ import { SECRET, temporaryFolder } from '../support/proxy.ts';
 import { startResumableProvider, textsIn, textsOf } from '../support/resumable-provider.ts';
 import { startUpstream, write, type Upstream } from '../support/upstream.ts';
 import { readSse } from '../support/wire.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 
 const BASE = '/v1/proxy';
 const ORIGIN = 'https://chat.example.com';
@@ -40,11 +41,6 @@ async function upstreamOf(...[handler]: Parameters<typeof startUpstream>): Promi
   const upstream = await startUpstream(handler);
   cleanups.push(() => upstream.close());
   return upstream;
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve!: (value: T) => void;
-  return { promise: new Promise<T>((settle) => (resolve = settle)), resolve };
 }
 
 function create(url: string, init: RequestInit = {}, mount = BASE): Request {

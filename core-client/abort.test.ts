@@ -112,6 +112,20 @@ describe('response.abort', () => {
   });
 });
 
+describe('abort of a request id', () => {
+  it('waits for a request that is being sent, until it fails', async () => {
+    const tokens = [new Promise<string>(() => undefined), 'token'];
+    const client = rig.client({ proxyAuthorization: () => tokens.shift()! });
+    const controller = new AbortController();
+    const sent = client(UPSTREAM, { body: 'y', requestId: 'id', signal: controller.signal });
+    await vi.waitFor(() => expect(tokens).toHaveLength(1));
+    const aborted = client.abort('id');
+    controller.abort();
+    await expect(sent).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await aborted).toBe(false);
+  });
+});
+
 describe('abortUpstream', () => {
   it('stops the upstream if the signal is aborted', async () => {
     const controller = new AbortController();

@@ -1,7 +1,7 @@
 import type { Call } from './call.ts';
 import type { ClientMemory } from './client-memory.ts';
 import type { ProxyClient } from './proxy-client.ts';
-import type { RecordStore } from './request-records.ts';
+import type { RecordHandle, RecordStore } from './request-records.ts';
 import type { Settings } from './settings.ts';
 
 /** Dependencies shared by the steps of one call. */
@@ -13,4 +13,6 @@ export interface CallContext {
   readonly memory: ClientMemory;
   /** Value of `ClientMemory.calls` when the call started. */
   readonly startedAt: number;
+  /** Called once the record of the request is stored. */
+  readonly onStored?: ((record: RecordHandle) => void) | undefined;
 }

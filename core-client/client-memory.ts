@@ -1,5 +1,6 @@
 import type { Call } from './call.ts';
 import type { CreateResult } from './create-result.ts';
+import type { RecordHandle } from './request-records.ts';
 import type { ScopeKeys } from './scope.ts';
 
 /** What a client has learned about its proxy. */
@@ -38,6 +39,11 @@ export interface ClientMemory {
    * SDKs repeat such a call, which must not become a second upstream request.
    */
   readonly unsettled: Map<string, string>;
+  /**
+   * By request id, the newest call without a response. Resolves once the record of its request is stored, or without a
+   * record if the call is over.
+   */
+  readonly sending: Map<string | undefined, Promise<RecordHandle | undefined>>;
   /** Values that the storage refused, by their key in the storage. */
   readonly refused: Map<string, string>;
   /** Calls that are not over, with the prefix of their scope in the storage. Undefined until the scope is known. */
@@ -54,6 +60,7 @@ export function createClientMemory(): ClientMemory {
     calls: 0,
     creates: new Map(),
     unsettled: new Map(),
+    sending: new Map(),
     refused: new Map(),
     open: new Map(),
     reads: new Set(),

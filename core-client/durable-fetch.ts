@@ -1,11 +1,12 @@
 import { stop } from './abort.ts';
+import type { CallContext } from './call-context.ts';
 import { createCall, type Call } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
 import { DurableStorageError } from './errors.ts';
 import { notify } from './notify.ts';
 import { createProxyClient } from './proxy-client.ts';
 import { readRequest, type UpstreamRequest } from './request.ts';
-import { createRecordStore } from './request-records.ts';
+import { createRecordStore, type RecordHandle } from './request-records.ts';
 import { checkEnvironment } from './requirements.ts';
 import { resolveCall } from './resolve-call.ts';
 import { callerOf, scopeKey } from './scope.ts';
@@ -75,7 +76,7 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
    * @param request the upstream request, undefined for a resume.
    */
   function run(
-    startedAt: number,
+    { startedAt, onStored }: Pick<CallContext, 'startedAt' | 'onStored'>,
     init: DurableRequestInit,
     request?: UpstreamRequest,
   ): Promise<DurableResponse | null> {
@@ -99,7 +100,7 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
           sweptAt = Date.now();
           void connected.records.sweep(settings.storagePrefix);
         }
-        return await resolveCall({ ...connected, call, settings, memory, startedAt }, request);
+        return await resolveCall({ ...connected, call, settings, memory, startedAt, onStored }, request);
       } catch (error) {
         throw call.fail(error);
       }
@@ -109,18 +110,29 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
 
   const durableFetch = async (input: RequestInfo | URL, init: DurableRequestInit = {}) => {
     const startedAt = (memory.calls += 1);
-    const request = await readRequest(input, init);
-    request.signal?.throwIfAborted();
-    return run(startedAt, init, request) as Promise<DurableResponse>;
+    let onStored!: (record?: RecordHandle) => void;
+    const stored = new Promise<RecordHandle | undefined>((resolve) => (onStored = resolve));
+    memory.sending.set(init.requestId, stored);
+    try {
+      const request = await readRequest(input, init);
+      request.signal?.throwIfAborted();
+      return (await run({ startedAt, onStored }, init, request))!;
+    } finally {
+      onStored();
+      if (memory.sending.get(init.requestId) === stored) memory.sending.delete(init.requestId);
+    }
   };
 
   const resume = (requestId: string, init: DurableRequestInit = {}) =>
-    run((memory.calls += 1), { ...init, requestId });
+    run({ startedAt: (memory.calls += 1) }, { ...init, requestId });
 
   const abort = async (requestId: string, init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, { ...init, requestId });
     const { proxy, records } = connect(settings, await resolveScope(settings));
-    const { record } = await records.find(requestId);
+    // Not the stored record of an earlier request, if another one is being sent.
+    const sending = await memory.sending.get(requestId);
+    const isOwn = sending?.name === records.prefix + requestId;
+    const record = isOwn ? sending : (await records.find(requestId)).record;
     if (!record) return false;
     const { streamUrl } = record.data;
     const id = streamUrl && streamIdOf(streamUrl);

@@ -36,6 +36,8 @@ interface OpenOptions {
 
 /** One call's access to the record of its request. */
 export interface RecordHandle {
+  /** Key in the storage. */
+  readonly name: string;
   readonly data: RequestRecord;
   /** True if an earlier call stored the record. */
   readonly found: boolean;
@@ -143,6 +145,7 @@ export function createRecordStore({
         }),
       )) as MaybePromise<void>;
     return {
+      name,
       get data() {
         return record;
       },

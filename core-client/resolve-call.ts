@@ -27,7 +27,7 @@ export async function resolveCall(
   context: CallContext,
   request: UpstreamRequest | undefined,
 ): Promise<DurableResponse | null> {
-  const { call, settings, proxy, records, memory } = context;
+  const { call, settings, proxy, records, memory, onStored } = context;
   const url = request?.url ?? '';
 
   /** Returns where the body begins; undefined for the first byte. */
@@ -148,6 +148,7 @@ export async function resolveCall(
     : undefined;
   for (let staleKey: string | undefined; ;) {
     const record = await records.open(requestId, known, staleKey);
+    onStored?.(record);
     const { data } = record;
     const { idempotencyKey } = data;
     if (!record.found || !data.streamUrl) return create(idempotencyKey, record, shareKey);

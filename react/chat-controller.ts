@@ -52,6 +52,8 @@ export class ChatController<MESSAGE extends UIMessage> {
   #scope: string | undefined;
   /** Cancels the attempt to attach to an answer. */
   #attaching = new AbortController();
+  /** Resolves when the newest message has a response. Never rejects. */
+  #sending: Promise<unknown> = Promise.resolve();
   /** The answer that the transport returns to the next call of the SDK. */
   #handover: Attached['stream'] | undefined;
   /** Id of the stream that the chat shows completely. */
@@ -120,7 +122,7 @@ export class ChatController<MESSAGE extends UIMessage> {
       this.#mounts--;
       stopWaking();
       // StrictMode mounts again at once.
-      setTimeout(() => this.#releaseIfUnmounted());
+      setTimeout(() => void this.#releaseIfUnmounted());
     };
   };
 
@@ -291,7 +293,9 @@ export class ChatController<MESSAGE extends UIMessage> {
     this.#isForgotten = false;
     this.#attaching.abort();
     this.#tools.reset();
-    return this.#connection.send(call);
+    const sent = this.#connection.send(call);
+    this.#sending = sent.catch(() => undefined);
+    return sent;
   }
 
   #takeHandover(): Attached['stream'] | undefined {
@@ -324,11 +328,14 @@ export class ChatController<MESSAGE extends UIMessage> {
     return this.#options.onToolCall?.(call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0]);
   }
 
-  #releaseIfUnmounted(): void {
+  async #releaseIfUnmounted(): Promise<void> {
     if (this.#mounts > 0) return;
-    this.#lock.release();
     this.#closeChannel();
     this.#attaching.abort();
+    // A message is sent even if its page closes at once.
+    await this.#sending;
+    if (this.#mounts > 0) return;
+    this.#lock.release();
     if (isBusy(this.chat)) void this.chat.stop();
   }
 

@@ -87,6 +87,21 @@ describe('a client of the real proxy', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
+  it('stops by its id the request that is being sent, not an unfinished one before it', async () => {
+    handle = ({ res }) => void res.writeHead(200, TEXT).write('some ');
+    const call = client();
+    const first = await call(upstream.url, { body: 'x', requestId: 'id' });
+    // The proxy refuses the create, or ends its answer, depending on which request comes first.
+    const error = call(upstream.url, { body: 'y', requestId: 'id' }).then(
+      async (sent) => (await drain(sent)).error,
+      (refused: unknown) => refused,
+    );
+    expect(await call.abort('id')).toBe(true);
+    expect(await error).toMatchObject({ outcome: 'aborted' });
+    expect(await Promise.race([first.outcome, (await upstream.call(0)).closed, 'running'])).toBe('running');
+    await first.abort();
+  });
+
   it('resumes its answer after a reload before the first byte', async () => {
     let answering: UpstreamCall['res'] | undefined;
     handle = ({ res }) => void (answering = res);

@@ -5,10 +5,38 @@ import { MemoryStorage } from '../../core-client/storage.ts';
 import { createDurableChatTransport } from '../../core-client/transports/index.ts';
 import { withResolvers } from '../support/with-resolvers.ts';
 import { textAnswer } from './support/answers.ts';
-import { openPage, send, uniqueId, untilStatus } from './support/chat.tsx';
+import { openPage, send, uniqueId, untilStatus, untilText } from './support/chat.tsx';
 import { useWorld } from './support/world.ts';
 
 const world = useWorld();
+
+it('does not keep a page that closes at once from sending its message', async () => {
+  const stored = withResolvers();
+  const storage = new MemoryStorage();
+  const write = vi.fn(async (key: string, value: string) => {
+    await stored.promise;
+    storage.setItem(key, value);
+  });
+  const options = {
+    id: uniqueId(),
+    api: world.upstream.url,
+    ...world.client,
+    storage: {
+      getItem: (key: string) => storage.getItem(key),
+      removeItem: (key: string) => storage.removeItem(key),
+      setItem: write,
+    },
+  };
+  const page = openPage(options);
+  send(page);
+  await waitFor(() => expect(write).toHaveBeenCalled());
+  page.unmount();
+  // The page releases its chat in the next task.
+  await new Promise((resolve) => setTimeout(resolve));
+  stored.resolve();
+  (await world.upstream.next()).begin().send(...textAnswer('Hel').slice(0, 4));
+  await untilText(openPage(options), 'Hel');
+});
 
 describe('a stop before the upstream has responded', () => {
   it('cancels the upstream request within a second', async () => {

@@ -2,6 +2,7 @@ import type { Call } from './call.ts';
 import type { CreateResult } from './create-result.ts';
 import type { RecordHandle } from './request-records.ts';
 import type { ScopeKeys } from './scope.ts';
+import type { StorageLike } from './types.ts';
 
 /** What a client has learned about its proxy. */
 export interface ProxyTraits {
@@ -44,6 +45,8 @@ export interface ClientMemory {
    * record if the call is over.
    */
   readonly sending: Map<string | undefined, Promise<RecordHandle | undefined>>;
+  /** Storages, besides that of the client, with items of the same users. */
+  readonly storages: readonly StorageLike[];
   /** Values that the storage refused, by their key in the storage. */
   readonly refused: Map<string, string>;
   /** Calls that are not over, with the prefix of their scope in the storage. Undefined until the scope is known. */
@@ -54,13 +57,14 @@ export interface ClientMemory {
 }
 
 /** Creates the memory of a client. */
-export function createClientMemory(): ClientMemory {
+export function createClientMemory(storages: readonly StorageLike[] = []): ClientMemory {
   return {
     traits: { isPlain: false, pollUntil: 0 },
     calls: 0,
     creates: new Map(),
     unsettled: new Map(),
     sending: new Map(),
+    storages,
     refused: new Map(),
     open: new Map(),
     reads: new Set(),

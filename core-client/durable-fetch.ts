@@ -2,7 +2,6 @@ import { stop } from './abort.ts';
 import type { CallContext } from './call-context.ts';
 import { createCall, type Call } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
-import { DurableStorageError } from './errors.ts';
 import { notify } from './notify.ts';
 import { createProxyClient } from './proxy-client.ts';
 import { readRequest, type UpstreamRequest } from './request.ts';
@@ -11,7 +10,8 @@ import { checkEnvironment } from './requirements.ts';
 import { resolveCall } from './resolve-call.ts';
 import { callerOf, scopeKey } from './scope.ts';
 import { mergeSettings, type Settings } from './settings.ts';
-import { defaultStorage, keysOf } from './storage.ts';
+import { defaultStorage } from './storage.ts';
+import { removeAll } from './stored.ts';
 import { streamIdOf } from './stream-handle.ts';
 import { trim } from './trim.ts';
 import type {
@@ -98,7 +98,11 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
         const connected = connect(settings, root, call);
         if (init.requestId !== undefined && Date.now() - sweptAt > SWEEP_MS) {
           sweptAt = Date.now();
-          void connected.records.sweep(settings.storagePrefix);
+          // Loaded at the first use. A service worker cannot load it, and has no storage that lasts.
+          void import('./sweep.ts').then(
+            ({ sweep }) => sweep([settings.storage, ...memory.storages], settings),
+            () => undefined,
+          );
         }
         return await resolveCall({ ...connected, call, settings, memory, startedAt, onStored }, request);
       } catch (error) {
@@ -152,14 +156,7 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
     for (const [call, callRoot = root] of memory.open) if (callRoot === root) call.release();
     for (const known of [memory.creates, memory.unsettled, refused])
       for (const name of known.keys()) if (name.startsWith(root)) known.delete(name);
-    try {
-      for (const name of (await keysOf(settings.storage))!)
-        if (name.startsWith(root)) await settings.storage.removeItem(name);
-    } catch (cause) {
-      throw new DurableStorageError('STORAGE_FAILED', 'forget() needs a storage that lists its keys', {
-        cause,
-      });
-    }
+    await removeAll(settings.storage, root);
   };
 
   const follow = async function* (name: string, init?: FollowInit) {

@@ -1,11 +1,8 @@
-import { DurableStorageError } from './errors.ts';
 import { digestText, randomId } from './fingerprint.ts';
-import { keysOf, pageStorage } from './storage.ts';
+import { pageStorage } from './storage.ts';
+import { failed, pack, unpack } from './stored.ts';
 import { streamIdOf } from './stream-handle.ts';
 import type { MaybePromise, StorageLike } from './types.ts';
-
-/** Milliseconds after which an unchanged record expires: by default, servers forget streams and keys sooner. */
-const LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** What is stored of a request while its answer is unfinished. The signed URL is the only secret in it. */
 export interface RequestRecord {
@@ -69,12 +66,6 @@ export interface RecordStore {
    * @returns also the id of the stream that is known to be finished (`done`).
    */
   find(requestId: string): Promise<{ readonly record?: RecordHandle; readonly done?: string | undefined }>;
-  /**
-   * Removes expired records of all scopes, if the storage lists its keys. Records of version 0.1 have no scope. They
-   * are never used, because they do not say to which user they belong.
-   * @param storagePrefix prefix of the keys of all scopes.
-   */
-  sweep(storagePrefix: string): Promise<void>;
 }
 
 /** Dependencies of a record store. */
@@ -97,19 +88,19 @@ export function createRecordStore({
   warn,
   isReleased,
 }: RecordStoreOptions): RecordStore {
-  const fail = (cause: unknown) =>
-    warn(new DurableStorageError('STORAGE_FAILED', 'The storage failed; memory is used', { cause }));
+  const fail = (cause: unknown) => warn(failed('The storage failed; memory is used', cause));
 
   /** Synchronous if the storage is. */
   function read(name: string): MaybePromise<Stored | undefined> {
     const parse = (text: string | null) => {
       if (text == null) return undefined;
-      const [stored, expires] = JSON.parse(text) as [Stored, number];
-      if (!(stored.generation >= 0) || (stored.idempotencyKey && !isUnfinished(stored)))
+      const stored = unpack(text) as Stored | undefined;
+      if (
+        stored !== undefined &&
+        !(stored.generation >= 0 && (!stored.idempotencyKey || isUnfinished(stored)))
+      )
         throw new TypeError();
-      if (expires > Date.now()) return stored;
-      void write(name);
-      return undefined;
+      return stored;
     };
     return attempt(() => then(refused.get(name) ?? storage.getItem(name), parse), fail);
   }
@@ -117,7 +108,7 @@ export function createRecordStore({
   /** Stores a value, or removes it if there is none. Synchronous if the storage is. */
   function write(name: string, stored?: Stored): MaybePromise<unknown> {
     if (isReleased?.()) return;
-    const text = JSON.stringify([stored, Date.now() + LIFETIME_MS]);
+    const text = pack(stored);
     const wasRefused = refused.delete(name);
     return attempt<unknown>(
       () => (stored ? storage.setItem(name, text) : storage.removeItem(name)),
@@ -198,12 +189,6 @@ export function createRecordStore({
       return isUnfinished(stored)
         ? { record: handleOf(name, stored, isShared(reading), true), done }
         : { done };
-    },
-
-    async sweep(storagePrefix) {
-      for (const name of (await attempt(() => keysOf(storage), fail)) ?? []) {
-        if (name.startsWith(`${storagePrefix}:`) && name.includes(':answer:')) await read(name);
-      }
     },
   };
 }

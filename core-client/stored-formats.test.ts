@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createRecordStore } from './request-records.ts';
 import { MemoryStorage } from './storage.ts';
-import { ScopedTurns } from './transports/scoped-turns.ts';
+import { sweep } from './sweep.ts';
 import { TurnStore } from './transports/turn-store.ts';
 
 /**
@@ -20,10 +20,10 @@ const ANSWER = {
   offset: '5',
 };
 const TURN_KEY = `p:scope:turn:${PROXY}:turn:chat`;
-const TURN = { requestId: 'r1', streamId: 's1', token: 't1', at: IN_AN_HOUR };
+const TURN = [{ requestId: 'r1', streamId: 's1', token: 't1' }, IN_AN_HOUR];
 const CONTENT_KEY = `p:scope:turn:${PROXY}:content:chat`;
 const MESSAGES = [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'On drops' }] }];
-const CONTENT = { messages: MESSAGES, token: 't1', at: IN_AN_HOUR };
+const CONTENT = [{ messages: MESSAGES, token: 't1' }, IN_AN_HOUR];
 /** Keys of a later version. */
 const LATER = [`p:scope:answer2:${PROXY}:id`, `p:scope:turn2:${PROXY}:turn:chat`, `p:scope:chats:${PROXY}`];
 
@@ -97,14 +97,6 @@ it('neither reads nor removes what a later version stores under kinds of its own
   for (const key of LATER) storage.setItem(key, 'of a later version');
   expect(await recordsOf(storage).find('id')).toEqual({ done: undefined });
   expect(await turnsOf(storage).get('chat')).toBeUndefined();
-  await recordsOf(storage).sweep('p');
-  const turns = new ScopedTurns({
-    storage,
-    storagePrefix: 'p',
-    kind: `turn:${PROXY}`,
-    warn: unexpected,
-  });
-  await turns.of('scope').set('other', { requestId: 'r2' });
-  await turns.of('scope').close();
+  await sweep([storage], { storagePrefix: 'p', onWarning: unexpected });
   expect([...storage.keys()].filter((key) => LATER.includes(key))).toEqual(LATER);
 });

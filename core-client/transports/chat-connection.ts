@@ -1,7 +1,7 @@
 import { createClientMemory, type PausableRead } from '../client-memory.ts';
 import { createClient } from '../durable-fetch.ts';
 import { isDurableNetworkError, isDurableStreamError } from '../errors.ts';
-import { scopeKey, type Caller } from '../scope.ts';
+import { scopeKey, type Caller, type ScopeKeys } from '../scope.ts';
 import { IDLE } from '../state.ts';
 import { defaultStorage } from '../storage.ts';
 import type { DurableFetch, DurableRequestInit, DurableResponse, Resumption } from '../types.ts';
@@ -27,10 +27,10 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   readonly resumption = new ResumptionStore();
   readonly #options: () => ChatConnectionOptions<MESSAGE>;
   readonly #client: DurableFetch;
-  readonly #memory = createClientMemory();
-  /** The reads in progress, which can be paused. */
-  readonly reads: Iterable<PausableRead> = this.#memory.reads;
   readonly #turns: ScopedTurns;
+  readonly #scopes: ScopeKeys;
+  /** The reads in progress, which can be paused. */
+  readonly reads: Iterable<PausableRead>;
   /** The chats of the newest caller. `undefined` until a caller is known. */
   #scope: ChatScope | undefined;
   readonly #hooks: ConnectionHooks;
@@ -43,13 +43,16 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     this.#hooks = hooks;
     const request: typeof fetch = (input, init) => (options().fetch ?? fetch)(input, init);
     const own = { proxyUrl, storage, storagePrefix, credentials, fetch: request };
-    this.#client = createClient(own, this.#memory);
     this.#turns = new ScopedTurns({
       storage,
       storagePrefix,
       kind: `turn:${proxyUrl}`,
       warn: (warning) => options().onWarning?.(warning),
     });
+    const memory = createClientMemory(this.#turns.storages);
+    this.#client = createClient(own, memory);
+    this.#scopes = memory.scopes;
+    this.reads = memory.reads;
   }
 
   /**
@@ -172,7 +175,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     this.#scope = undefined;
     this.#latest = undefined;
     this.resumption.set(IDLE);
-    await this.#turns.forget(await scopeKey(scope, this.#memory.scopes));
+    await this.#turns.forget(await scopeKey(scope, this.#scopes));
     await this.#client.forget({ scope });
   }
 
@@ -218,7 +221,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
 
   /** Switches to the chats of a caller. */
   async #enter({ scope: name }: Caller): Promise<ChatScope> {
-    const key = await scopeKey(name, this.#memory.scopes);
+    const key = await scopeKey(name, this.#scopes);
     if (this.#scope?.name !== name) this.#scope = new ChatScope(name, this.#turns.of(key));
     this.#hooks.onScope?.(key);
     return this.#scope;

@@ -1,7 +1,7 @@
 import { pageStorage } from '../storage.ts';
 import type { StorageLike } from '../types.ts';
 import { indexedDbStorage } from './indexed-db.ts';
-import { removeIf, type ConditionalStorage } from './remove-if.ts';
+import { removeIf, type ConditionalStorage } from '../remove-if.ts';
 
 /** Name of the database in IndexedDB. */
 export const DATABASE = 'durable-proxy';

@@ -116,8 +116,6 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   } = options;
   const { storage = defaultStorage(), storagePrefix = 'durable-proxy', proxyUrl } = options;
   const resumption = new ResumptionStore();
-  const memory = createClientMemory();
-  const client = createClient({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
   /** The request ids of runs whose request id differs from the run id. */
   const turns = new ScopedTurns({
     storage,
@@ -125,6 +123,8 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     kind: `run:${proxyUrl}`,
     warn: (warning) => clientOptions.onWarning?.(warning),
   });
+  const memory = createClientMemory(turns.storages);
+  const client = createClient({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
   /** Scope of the newest caller. */
   let scope: string | undefined;
   let newest: Promise<DurableResponse | null> | undefined;

@@ -1,10 +1,8 @@
 import { randomId } from '../fingerprint.ts';
 import type { StorageLike } from '../types.ts';
-import { removeIf, type ConditionalStorage } from './remove-if.ts';
+import { removeIf, type ConditionalStorage } from '../remove-if.ts';
+import { pack, unpack } from '../stored.ts';
 import { isTurn, type ChatMessage, type Turn } from './turns.ts';
-
-/** Age at which a turn expires, in milliseconds: a week, as for the records of requests. */
-export const LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** Longest part of a message, other than text, that is stored if the complete message does not fit. In characters. */
 const MAX_PART_CHARS = 32 * 1024;
@@ -15,8 +13,6 @@ type Content = Pick<Turn, 'messages' | 'toolResults'>;
 /** A stored turn. Its content is in another storage, with the same `token`. */
 interface Stored extends Turn {
   readonly token: string;
-  /** When it was written, in milliseconds since 1970. */
-  readonly at: number;
 }
 
 export interface TurnStoreOptions {
@@ -51,7 +47,7 @@ export class TurnStore {
   async get(chatId: string): Promise<Turn | undefined> {
     const stored = await this.#read(this.#storage, this.#turnKey(chatId));
     if (!isTurn(stored)) return undefined;
-    const { token, at: _, ...turn } = stored as Stored;
+    const { token, ...turn } = stored as Stored;
     await this.#writing;
     const content = await this.#read(this.#contents, this.#contentKey(chatId));
     const whole = { ...turn, ...(belongsTo(content, token) && content) };
@@ -68,9 +64,9 @@ export class TurnStore {
     const token = isSame ? before.token : randomId();
     const content = { messages, toolResults };
     this.#written.set(chatId, { token, content });
-    const stored: Stored = { ...rest, token, at: Date.now() };
+    const stored: Stored = { ...rest, token };
     if (!isSame) this.#later(() => this.#setContent(chatId, token, content));
-    await this.#attempt('keep', () => this.#storage.setItem(this.#turnKey(chatId), JSON.stringify(stored)));
+    await this.#attempt('keep', () => this.#storage.setItem(this.#turnKey(chatId), pack(stored)));
   }
 
   /** Removes the turn of this stream, unless it was stopped. Does not remove a newer one. */
@@ -92,7 +88,7 @@ export class TurnStore {
   async #removeIf(chatId: string, condition: (turn: Turn) => boolean): Promise<void> {
     let token: string | undefined;
     const isMeant = (text: string): boolean => {
-      const turn: unknown = JSON.parse(text);
+      const turn = unpack(text);
       if (!isTurn(turn) || !condition(turn)) return false;
       ({ token } = turn as Stored);
       return true;
@@ -102,7 +98,7 @@ export class TurnStore {
     if (removed === undefined) return;
     if (this.#written.get(chatId)?.token === removed) this.#written.delete(chatId);
     // Another tab may have written the content of its own turn.
-    const isContent = (text: string) => belongsTo(JSON.parse(text), removed);
+    const isContent = (text: string) => belongsTo(unpack(text), removed);
     this.#later(() => removeIf(this.#contents, this.#contentKey(chatId), isContent));
   }
 
@@ -115,7 +111,7 @@ export class TurnStore {
     for (const smaller of [(all: Messages) => all, withoutAttachments, lastWithoutAttachments, none]) {
       const messages = content.messages && smaller(content.messages);
       try {
-        await this.#contents.setItem(key, JSON.stringify({ ...content, messages, token, at: Date.now() }));
+        await this.#contents.setItem(key, pack({ ...content, messages, token }));
         return;
       } catch (cause) {
         this.#report('keep', cause);
@@ -125,7 +121,7 @@ export class TurnStore {
 
   async #read(storage: StorageLike, key: string): Promise<unknown> {
     const text = await this.#attempt('read', async () => (await storage.getItem(key)) ?? undefined);
-    return text === undefined ? undefined : this.#attempt('read', () => JSON.parse(text) as unknown);
+    return text === undefined ? undefined : this.#attempt('read', () => unpack(text));
   }
 
   #later(run: () => unknown): void {
@@ -174,6 +170,6 @@ function belongsTo(content: unknown, token: string): content is object {
   return typeof content === 'object' && content !== null && Reflect.get(content, 'token') === token;
 }
 
-function withoutToken({ token: _, at: __, ...turn }: Partial<Stored> & Turn): Turn {
+function withoutToken({ token: _, ...turn }: Partial<Stored> & Turn): Turn {
   return turn;
 }

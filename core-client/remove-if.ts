@@ -1,4 +1,4 @@
-import type { StorageLike } from '../types.ts';
+import type { StorageLike } from './types.ts';
 
 /** A storage that can check and remove an item atomically. */
 export interface ConditionalStorage extends StorageLike {

@@ -50,8 +50,6 @@ export class ChatController<MESSAGE extends UIMessage> {
   #isForgotten = false;
   /** Hash of the user's scope, once it is known. */
   #scope: string | undefined;
-  /** Cancels the attempt to attach to an answer. */
-  #attaching = new AbortController();
   /** Resolves when the newest message has a response. Never rejects. */
   #sending: Promise<unknown> = Promise.resolve();
   /** The answer that the transport returns to the next call of the SDK. */
@@ -81,7 +79,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     });
     this.resumption = this.#connection.resumption;
     this.#queue = new ResumeQueue({
-      attach: (announced) => this.#attach(announced),
+      attach: (announced, signal) => this.#attach(announced, signal),
       isBusy: () => isBusy(this.chat),
       onNext: (turn) => this.#mounts > 0 && this.#resumeInBackground(turn),
     });
@@ -133,7 +131,7 @@ export class ChatController<MESSAGE extends UIMessage> {
 
   /** Stops the answer, on the server too. */
   readonly stop = async (): Promise<void> => {
-    this.#attaching.abort();
+    this.#queue.cancel();
     this.#queue.clear();
     const aborted = this.#connection
       .abort(this.chat.id)
@@ -163,7 +161,7 @@ export class ChatController<MESSAGE extends UIMessage> {
    */
   readonly forget = async (): Promise<void> => {
     this.#isForgotten = true;
-    this.#attaching.abort();
+    this.#queue.cancel();
     this.#lock.release();
     this.#closeChannel();
     this.#tools.reset();
@@ -244,9 +242,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     return isShown ? Promise.resolve('nothing') : this.#queue.resume(announced);
   }
 
-  async #attach(announced: Announced | undefined): Promise<ResumeResult> {
-    this.#attaching = new AbortController();
-    const { signal } = this.#attaching;
+  async #attach(announced: Announced | undefined, signal: AbortSignal): Promise<ResumeResult> {
     const isRemote = announced?.isRemote;
     const attach = (turn: Turn | undefined) =>
       this.#connection.attach(this.chat.id, {
@@ -291,7 +287,7 @@ export class ChatController<MESSAGE extends UIMessage> {
 
   #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {
     this.#isForgotten = false;
-    this.#attaching.abort();
+    this.#queue.cancel();
     this.#tools.reset();
     const sent = this.#connection.send(call);
     this.#sending = sent.catch(() => undefined);
@@ -331,7 +327,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   async #releaseIfUnmounted(): Promise<void> {
     if (this.#mounts > 0) return;
     this.#closeChannel();
-    this.#attaching.abort();
+    this.#queue.cancel();
     // A message is sent even if its page closes at once.
     await this.#sending;
     if (this.#mounts > 0) return;

@@ -50,6 +50,21 @@ describe('ResumeQueue', () => {
     expect(next).toEqual([A]);
   });
 
+  it('cancels the attempt in progress only', async () => {
+    const signals: AbortSignal[] = [];
+    const queue = new ResumeQueue({
+      attach: async (_, signal) => (signals.push(signal), 'nothing'),
+      isBusy: () => false,
+      onNext: () => undefined,
+    });
+    queue.cancel();
+    const first = queue.resume();
+    queue.cancel();
+    await first;
+    await queue.resume();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+
   it('starts a new attempt after a failed one', async () => {
     const attempts: number[] = [];
     const queue = new ResumeQueue({

@@ -9,8 +9,8 @@ export interface Announced extends Turn {
 export type ResumeResult = 'resumed' | 'nothing' | 'unknown';
 
 export interface ResumeQueueOptions {
-  /** Looks for an answer and shows it. Resolves when the answer ends. */
-  readonly attach: (announced: Announced | undefined) => Promise<ResumeResult>;
+  /** Looks for an answer and shows it. Resolves when the answer ends, soon after `signal` has aborted. */
+  readonly attach: (announced: Announced | undefined, signal: AbortSignal) => Promise<ResumeResult>;
   /** Returns true while the chat shows an answer that no attempt of this queue resumed. */
   readonly isBusy: () => boolean;
   /** Called with the announced turn when it can be resumed. */
@@ -18,12 +18,22 @@ export interface ResumeQueueOptions {
 }
 
 /**
- * Runs one attempt to resume at a time. A turn that another tab announces during an attempt or an answer is kept and
- * resumed afterwards: the attempt may have looked just before the turn began.
+ * Runs one attempt to resume at a time:
+ *
+ * | | `resume` | answer ends | `cancel` |
+ * |---|---|---|---|
+ * | idle | starts an attempt | starts the announced one | – |
+ * | attempt | joins it, keeps the announced one | idle | aborts it |
+ * | chat is busy | keeps the announced one | starts the announced one | – |
+ *
+ * A turn that another tab announces during an attempt or an answer is kept and resumed afterwards: the attempt may have
+ * looked just before the turn began.
  */
 export class ResumeQueue {
   readonly #options: ResumeQueueOptions;
   #attempt: Promise<ResumeResult> | undefined;
+  /** Cancels the attempt. */
+  #abort: AbortController | undefined;
   #announced: Announced | undefined;
 
   constructor(options: ResumeQueueOptions) {
@@ -40,7 +50,8 @@ export class ResumeQueue {
       this.#announced = announced ?? this.#announced;
       return this.#attempt ?? Promise.resolve('nothing');
     }
-    this.#attempt = this.#options.attach(announced).finally(() => {
+    this.#abort = new AbortController();
+    this.#attempt = this.#options.attach(announced, this.#abort.signal).finally(() => {
       this.#attempt = undefined;
       this.next();
     });
@@ -52,6 +63,11 @@ export class ResumeQueue {
     const announced = this.#announced;
     this.#announced = undefined;
     if (announced) this.#options.onNext(announced);
+  }
+
+  /** Cancels the attempt in progress, if there is one. This ends reading its answer, not the answer. */
+  cancel(): void {
+    this.#abort?.abort();
   }
 
   /** Drops the announced turn. */

@@ -1,12 +1,8 @@
 import { createClientMemory } from '../client-memory.ts';
 import { createClient } from '../durable-fetch.ts';
-import { isDurableNetworkError } from '../errors.ts';
 import { randomId } from '../fingerprint.ts';
 import type { DurableFetchOptions, DurableRequestInit, DurableResponse } from '../types.ts';
-import { asChatError, wasAborted } from './chat-chunks.ts';
 import { absoluteUrl, resolve, type Resolvable } from './chat-request.ts';
-import { AnswerRequestError, MalformedAnswerError, TruncatedAnswerError } from './errors.ts';
-import { drainEvents, readJsonEvents } from './json-events.ts';
 import { defaultStorage } from '../storage.ts';
 import { RecentNames } from './recent-names.ts';
 import { ResumptionStore, type ResumptionSource } from './resumption-store.ts';
@@ -14,10 +10,9 @@ import { ScopedTurns } from './scoped-turns.ts';
 import { chatCaller, chatCallerOnline, type ChatCaller } from './caller.ts';
 import { scopeKey } from '../scope.ts';
 import { IDLE } from '../state.ts';
+import { runEvents } from './tanstack-events.ts';
 import { toWireMessages, type TanStackMessage } from './tanstack-wire.ts';
 import type { TurnStore } from './turn-store.ts';
-import { raceSignal } from './race-signal.ts';
-import { markResumed } from './was-resumed.ts';
 
 /** Maximum number of failed runs that an adapter remembers. A page rejoins its latest run only. */
 const MAX_FAILED = 100;
@@ -63,6 +58,17 @@ export interface DurableAdapterOptions extends Omit<DurableFetchOptions, 'resume
 interface Run {
   readonly id: string;
   turns?: TurnStore;
+}
+
+/** The newest call of an adapter, for `abort`. */
+interface Newest {
+  response?: Promise<DurableResponse | null>;
+  /** True after `abort`. A request that was not sent yet is then not sent. */
+  isStopped: boolean;
+  /** The request that was sent, until it has a response. */
+  unanswered?:
+    | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop: AbortController }
+    | undefined;
 }
 
 /** TanStack AI's `ConnectConnectionAdapter`. */
@@ -127,11 +133,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const client = createClient({ ...clientOptions, storage, storagePrefix, resumeFrom: 'start' }, memory);
   /** Scope of the newest caller. */
   let scope: string | undefined;
-  let newest: Promise<DurableResponse | null> | undefined;
-  /** The newest run, while it has no response. */
-  let unanswered:
-    | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop: AbortController }
-    | undefined;
+  let newest: Newest | undefined;
 
   /** Runs that ended with a model error. They are read to their end and not resumed. */
   const failed = new RecentNames(MAX_FAILED);
@@ -152,19 +154,19 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
 
   /** Starts a call and makes it the newest one. */
   const start = (
-    open: (own: DurableRequestInit) => Promise<DurableResponse | null>,
+    open: (own: DurableRequestInit, call: Newest) => Promise<DurableResponse | null>,
     signal: AbortSignal | undefined,
   ) => {
-    const response = open({
+    const call: Newest = (newest = { isStopped: false });
+    const own: DurableRequestInit = {
       // The client needs the signal to stop the upstream. Without `abortUpstream`, an abort only stops reading.
       ...(clientOptions.abortUpstream && signal && { signal }),
       onResumption(now) {
-        if (newest === response) resumption.set(now);
+        if (newest === call) resumption.set(now);
         clientOptions.onResumption?.(now);
       },
-    });
-    newest = response;
-    unanswered = undefined;
+    };
+    const response = (call.response = open(own, call));
     // Readers of the run get the error. There may be no reader.
     response.catch(() => undefined);
     return response;
@@ -173,7 +175,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
   const request = async (
     messages: readonly TanStackMessage[],
     data: RunData | undefined,
-    { run, ownRun }: { readonly run: RunContext; readonly ownRun: Run },
+    { run, ownRun, call }: { readonly run: RunContext; readonly ownRun: Run; readonly call: Newest },
     own: DurableRequestInit,
   ): Promise<DurableResponse> => {
     const forwardedProps = { ...(await resolve(body)), ...run.forwardedProps, ...data };
@@ -189,6 +191,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     sent.set('x-run-id', runId);
     const requestId = getRequestId?.(messages, data) ?? runId;
     if (requestId !== runId) await runs.set(runId, { requestId });
+    if (call.isStopped) throw runStopped();
     const init: DurableRequestInit = {
       ...own,
       scope: caller.scope,
@@ -212,10 +215,10 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     };
     if (own.signal) return client(absoluteUrl(apiUrl), init);
     const stop = new AbortController();
-    const asked = (unanswered = { init: { requestId, scope: caller.scope }, stop });
-    return client(absoluteUrl(apiUrl), { ...init, signal: stop.signal }).finally(() => {
-      if (unanswered === asked) unanswered = undefined;
-    });
+    call.unanswered = { init: { requestId, scope: caller.scope }, stop };
+    return client(absoluteUrl(apiUrl), { ...init, signal: stop.signal }).finally(
+      () => (call.unanswered = undefined),
+    );
   };
 
   const rejoin = async (run: Run, own: DurableRequestInit): Promise<DurableResponse | null> => {
@@ -235,107 +238,44 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     connect(messages, data, signal, given) {
       const run = given ?? newRun();
       const ownRun: Run = { id: run.runId };
-      const open = (own: DurableRequestInit) => request(messages, data, { run, ownRun }, own);
+      const open = (own: DurableRequestInit, call: Newest) =>
+        request(messages, data, { run, ownRun, call }, own);
       failed.delete(run.runId);
-      return events(() => start(open, signal), signal, over(ownRun));
+      return runEvents(() => start(open, signal), signal, over(ownRun));
     },
     joinRun(runId, signal) {
       const run: Run = { id: runId };
-      return events(() => start((own) => rejoin(run, own), signal), signal, over(run));
+      return runEvents(() => start((own) => rejoin(run, own), signal), signal, over(run));
     },
     async forget() {
       const name = options.scope ?? scope ?? (await chatCaller(options)).scope;
-      scope = newest = unanswered = undefined;
+      scope = newest = undefined;
       failed.clear();
       resumption.set(IDLE);
       await turns.forget(await scopeKey(name, memory.scopes));
       await client.forget({ scope: name });
     },
     async abort() {
-      const asked = unanswered;
+      const call = newest;
+      if (!call) return;
+      call.isStopped = true;
+      const asked = call.unanswered;
       const stopped = asked && client.abort(asked.init.requestId, asked.init);
       if (asked && (await stopped?.catch((error: unknown) => clientOptions.onWarning?.(error as Error)))) {
-        asked.stop.abort(new DOMException('The run was stopped', 'AbortError'));
+        asked.stop.abort(runStopped());
         return;
       }
-      const response = await newest?.catch(() => null);
+      const response = await call.response?.catch(() => null);
       await response?.abort();
     },
   };
 }
 
-const RUN_EVENTS: ReadonlySet<string> = new Set(['RUN_STARTED', 'RUN_FINISHED', 'RUN_ERROR']);
+function runStopped(): DOMException {
+  return new DOMException('The run was stopped', 'AbortError');
+}
 
 /** Creates ids for callers without TanStack's client, which creates them itself. */
 function newRun(): RunContext {
   return { threadId: `thread-${randomId()}`, runId: `run-${randomId()}` };
-}
-
-/**
- * Starts the run at the first `next()`, as TanStack's own adapters do. Ends without an error if the signal is aborted.
- *
- * @param onOver called when the run is over, immediately at its `RUN_ERROR` (`hasFailed`), or when the request was
- * refused.
- */
-function events(
-  open: () => Promise<DurableResponse | null>,
-  signal: AbortSignal | undefined,
-  onOver: (hasFailed: boolean, refused?: Error) => void,
-): AsyncIterable<unknown> {
-  const iterable = {
-    async *[Symbol.asyncIterator]() {
-      const opening = open();
-      let reading: ReturnType<typeof readJsonEvents> | undefined;
-      let last: string | undefined;
-      let refused: Error | undefined;
-      const leave = () => void reading?.cancel().catch(() => undefined);
-      try {
-        const response = await raceSignal(opening, signal);
-        if (!response) throw new AnswerRequestError('The run is unknown.', 404);
-        if (!response.ok || !response.body) {
-          refused = AnswerRequestError.of(response, await response.text());
-          throw refused;
-        }
-        markResumed(iterable, response.wasResumed);
-        reading = readJsonEvents(response.body);
-        signal?.addEventListener('abort', leave, { once: true });
-        for await (const event of untilTerminal(reading, signal)) {
-          if (RUN_EVENTS.has(event.type)) last = event.type;
-          if (last === 'RUN_ERROR') onOver(true);
-          yield event;
-        }
-        if (!signal?.aborted) onOver(last === 'RUN_ERROR');
-      } catch (cause) {
-        if (!signal?.aborted && !isDurableNetworkError(cause)) onOver(false, refused);
-        if (signal?.aborted) void opening.then((late) => late?.body?.cancel()).catch(() => undefined);
-        else if (!wasAborted(cause)) throw asChatError(cause);
-      } finally {
-        signal?.removeEventListener('abort', leave);
-        // The reader may stop at the error. If the body is not read to its end, the run counts as unfinished.
-        if (reading && last === 'RUN_ERROR' && !signal?.aborted) void drainEvents(reading);
-        else leave();
-      }
-    },
-  };
-  return iterable;
-}
-
-/** Yields the events of a run. @throws TruncatedAnswerError if the body ends before the run's last event. */
-async function* untilTerminal(
-  reading: ReturnType<typeof readJsonEvents>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<{ readonly type: string }> {
-  // An agent loop may finish one run and start the next in the same stream. The last run decides.
-  let finished = false;
-  for (;;) {
-    const next = await reading.next();
-    if (signal?.aborted) return;
-    if (next.done) break;
-    const event = next.value as { readonly type?: unknown } | null;
-    if (typeof event?.type !== 'string') throw new MalformedAnswerError('An event of the run has no type.');
-    if (event.type === 'RUN_STARTED') finished = false;
-    if (event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR') finished = true;
-    yield event as { readonly type: string };
-  }
-  if (!finished) throw new TruncatedAnswerError('The run ended before its last event.');
 }

@@ -2,13 +2,14 @@
 import { localStoragePersistence, useChat } from '@tanstack/ai-react';
 import { act, renderHook, waitFor } from '@testing-library/react';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MemoryStorage } from '../../core-client/storage.ts';
 import {
   createDurableAdapter,
   wasResumed,
   type DurableAdapterOptions,
 } from '../../core-client/transports/index.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 import { useWorld } from './support/world.ts';
 import type { Exchange } from './support/upstream.ts';
 
@@ -133,6 +134,25 @@ describe('createDurableAdapter', () => {
     page.unmount();
     const again = openPage();
     await waitFor(() => expect(again.result.current.status).toBe('ready'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('sends no request if the run is stopped while its token is awaited', async () => {
+    const token = withResolvers<string>();
+    const proxyAuthorization = vi.fn(() => token.promise);
+    const page = openPage(adapter({ proxyAuthorization, scope: undefined }));
+    page.send('One');
+    await waitFor(() => expect(proxyAuthorization).toHaveBeenCalled());
+    await act(async () => {
+      const aborted = page.connection.abort();
+      token.resolve(world.client.proxyAuthorization);
+      await aborted;
+    });
+    await waitFor(() => expect(page.result.current.isLoading).toBe(false));
+    expect(page.result.current.error).toBeUndefined();
+    page.send('Two');
+    const exchange = await world.upstream.next();
+    expect(JSON.stringify(exchange.body)).toContain('Two');
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 

@@ -139,6 +139,8 @@ export class FetchSession {
       if (!session.getSnapshot().response && (await this.#abortCreate?.())) return;
       await session.abort();
     } catch (error) {
+      // The stop came before the request was sent.
+      if (isAbortError(error)) return;
       this.#isStopped = false;
       throw error;
     }
@@ -193,6 +195,10 @@ export class FetchSession {
     const client = clientOptions(this.#options);
     const durableFetch = createClient(client, this.#memory);
     const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
+    if (this.#isStopped) {
+      onResumption?.({ ...IDLE, status: 'aborted', outcome: 'aborted' });
+      throw new DOMException('The answer was stopped', 'AbortError');
+    }
     this.#abortCreate = () =>
       durableFetch.abort(name).catch((error: unknown) => {
         // The server cannot abort by key, so the abort waits for the URL in the response.

@@ -3,7 +3,9 @@ import { QueryClient } from '@tanstack/react-query';
 import { act, cleanup, render, waitFor } from '@testing-library/react';
 import { Activity, StrictMode, useState } from 'react';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { MemoryStorage } from '../../core-client/storage.ts';
 import type { UseDurableFetchResult } from '../../react/useDurableFetch.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 import {
   openFetchPage,
   untilReleased,
@@ -180,5 +182,32 @@ describe('a stop before the upstream has responded', () => {
     act(() => void result.current.refetch());
     (await world.upstream.next()).begin('text/plain').end('second');
     await waitFor(() => expect(result.current).toMatchObject({ status: 'success', data: 'second' }));
+  });
+
+  it('sends no request while the storage is read, and refetch sends it', async () => {
+    const known = withResolvers();
+    const storage = new MemoryStorage();
+    const getItem = vi.fn(async (key: string) => {
+      await known.promise;
+      return storage.getItem(key);
+    });
+    const { result } = openFetchPage(world, {
+      storage: {
+        getItem,
+        setItem: (key, value) => storage.setItem(key, value),
+        removeItem: (key) => storage.removeItem(key),
+      },
+    });
+    await waitFor(() => expect(getItem).toHaveBeenCalled());
+    await act(async () => {
+      const stopped = result.current.abort();
+      known.resolve();
+      await stopped;
+    });
+    await waitFor(() => expect(result.current).toMatchObject({ status: 'aborted', error: null }));
+    act(() => void result.current.refetch());
+    (await world.upstream.next()).begin('text/plain').end('answer');
+    await waitFor(() => expect(result.current).toMatchObject({ status: 'success', data: 'answer' }));
+    expect(world.upstream.exchanges).toHaveLength(1);
   });
 });

@@ -99,12 +99,6 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
 
   const progress = () => void (attempt = 0);
 
-  const stopListening = onWake(() => {
-    progress();
-    if (canHurry) endWait?.();
-    call.onWake?.();
-  }, settings.wake);
-
   const wait = async (ms: number) => {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -224,5 +218,10 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
       }
     },
   };
+  const stopListening = onWake(() => {
+    progress();
+    if (canHurry) endWait?.();
+    call.onWake?.();
+  }, settings.wake);
   return call;
 }

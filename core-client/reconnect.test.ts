@@ -254,6 +254,17 @@ describe('the wait before an attempt', () => {
     expect(rig.standIn.faults.read).toHaveLength(0);
   });
 
+  it('works with a source of wake events that reports one while it is subscribed to', async () => {
+    const unsubscribe = vi.fn();
+    const wake = (onWake: () => void) => {
+      onWake();
+      return unsubscribe;
+    };
+    const response = await rig.client({ wake })(UPSTREAM, { body: 'x' });
+    expect(await drain(response)).toEqual({ text: 'hello', error: undefined });
+    expect(unsubscribe).toHaveBeenCalledOnce();
+  });
+
   it('ends immediately when the option wake reports an event', async () => {
     const listeners = new Set<() => void>();
     vi.spyOn(Math, 'random').mockReturnValue(1_000);

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { act, waitFor } from '@testing-library/react';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MemoryStorage } from '../../core-client/storage.ts';
 import { isBusy } from '../../react/chat-messages.ts';
 import { textAnswer } from './support/answers.ts';
@@ -9,12 +9,16 @@ import { openPage, send, uniqueId, untilStatus } from './support/chat.tsx';
 import type { Exchange } from './support/upstream.ts';
 import { useWorld } from './support/world.ts';
 
-/** What happens to a chat: `reload` opens its next page, `text` and `finish` are the model. */
-const NAMES = ['send', 'stop', 'resume', 'wake', 'reload', 'text', 'finish'] as const;
+/** What happens to a chat: `reload` opens its next page, `text` and `finish` are the model's, `down` and `up` the network's. */
+const NAMES = ['send', 'stop', 'resume', 'wake', 'reload', 'text', 'finish', 'down', 'up'] as const;
 const BEGIN = textAnswer('Hel').slice(0, 4);
 const END = textAnswer().slice(3);
 
 const world = useWorld();
+
+// With full jitter, a delay of zero is possible.
+beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0));
+afterEach(() => vi.restoreAllMocks());
 
 async function passTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
@@ -93,10 +97,13 @@ it(
             page = openPage(options);
           }
           if (name === 'text') answers.running?.send({ type: 'text-delta', id: 't', delta: '…' });
+          if (name === 'down') world.relay.down();
+          if (name === 'up') world.relay.up();
           if (name === 'finish') answers.running?.send(...END).done();
           await act(() => passTurns(turns));
         }
 
+        world.relay.up();
         const hasStop = events.some(({ name }) => name === 'stop');
         await waitFor(() => {
           if (hasStop) expect(answers.all.length).toBeLessThanOrEqual(sent);

@@ -11,9 +11,13 @@ const major = (number: 5 | 7) => ({
   test: {
     name: `ai${number}`,
     // The other suites use no more of the SDK than these: they are about storage, cookies, faults and other devices.
-    include: ['use-chat', 'use-durable-chat', 'use-durable-chat-stop', 'use-durable-chat-tools'].map(
-      (suite) => `tests/react/${suite}.test.tsx`,
-    ),
+    include: [
+      'use-chat',
+      'use-durable-chat',
+      'use-durable-chat-model',
+      'use-durable-chat-stop',
+      'use-durable-chat-tools',
+    ].map((suite) => `tests/react/${suite}.test.tsx`),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     retry: 0,

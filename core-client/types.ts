@@ -295,11 +295,12 @@ export interface DurableFetch {
    */
   resume(requestId: string, init?: DurableRequestInit): Promise<DurableResponse | null>;
   /**
-   * Stops the unfinished answer of an earlier call on the server, also while the upstream has not responded, and
-   * removes what is stored for it. The browser completes the request if the page closes (`keepalive`).
+   * Stops the unfinished answer of the newest call on the server, also while that call is being sent and while the
+   * upstream has not responded, and removes what is stored for it. The call may be that of an earlier page. The browser
+   * completes the request if the page closes (`keepalive`).
    * @param requestId the `requestId` of that call.
    * @param init options of this call. With `streamId`, stops that stream only.
-   * @returns false if nothing is stored under the id.
+   * @returns false if no call has this id, and nothing is stored under it.
    * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
    */
   abort(requestId: string, init?: DurableRequestInit): Promise<boolean>;

@@ -91,7 +91,7 @@ it(
           if (name === 'stop') act(() => void current.stop());
           if (name === 'resume') act(() => void current.resumeStream());
           if (name === 'wake') act(() => void window.dispatchEvent(new Event('online')));
-          // A page that is replaced while it sends goes on sending here, unlike in a browser.
+          // A page that is replaced while it sends continues to send here, unlike in a browser.
           if (name === 'reload' && current.status !== 'submitted') {
             page.unmount();
             page = openPage(options);

@@ -4,7 +4,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import helmet from 'helmet';
 import { ProxyError } from './shared/errors.ts';
 import { corsMiddleware } from './http/cors.ts';
-import { closeHttpServer, createHttpServer, limitHeaders } from './http/http-server.ts';
+import { createHttpServer, limitHeaders } from './http/http-server.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import { durableInspector } from './inspector.ts';
@@ -92,7 +92,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
       bad ? new ProxyError('INVALID_REQUEST', 'The request target is malformed') : toProxyError(error),
     );
   });
-  const server = createHttpServer(app, serverOptions);
+  const { server, close } = createHttpServer(app, serverOptions);
   try {
     await proxy.ready;
     await listen(server, port, host);
@@ -107,7 +107,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
   let stopping: Promise<void> | undefined;
   const stop = async (closeOptions?: CloseOptions): Promise<void> => {
     await proxy.close(closeOptions);
-    await closeHttpServer(server);
+    await close();
   };
   return { url: originOf(server, host), stop: (closeOptions) => (stopping ??= stop(closeOptions)) };
 }

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { ProxyError } from '../shared/errors.ts';
 import type { Middleware } from './cors.ts';
 import { HEADERS_TOO_LARGE, malformedResponder } from './malformed.ts';
@@ -44,32 +51,45 @@ export interface HttpServerOptions {
   readonly cors: Middleware;
 }
 
-/** Creates the HTTP server of the standalone proxy. It does not listen yet. */
-export function createHttpServer(listener: RequestListener, options: HttpServerOptions): Server {
+/** The HTTP server of the standalone proxy. */
+export interface HttpServer {
+  /** Does not listen yet. */
+  readonly server: Server;
+  /**
+   * Stops listening once the responses in progress are complete, at the latest after one second, and closes all
+   * connections.
+   */
+  close(): Promise<void>;
+}
+
+/** Milliseconds that a stopping server waits for responses in progress. */
+const RESPONSES_GRACE_MS = 1_000;
+/** Milliseconds between two checks for responses in progress. */
+const CHECK_MS = 20;
+
+/** Creates the HTTP server of the standalone proxy. */
+export function createHttpServer(listener: RequestListener, options: HttpServerOptions): HttpServer {
   const { maxHeaderSize, cors } = options;
   // Node discards the parsed headers of a request over its limit, including `Origin`. Node's limit is twice that of the
   // option, so that most requests over the option's limit get their 431 from `limitHeaders`, with CORS headers.
   const server = createServer({ ...serverTimeouts(options), maxHeaderSize: maxHeaderSize * 2 }, listener);
   server.on('clientError', malformedResponder(cors));
-  return server;
-}
-
-/** Milliseconds that a stopping server waits for responses in progress. */
-const RESPONSES_GRACE_MS = 1_000;
-/** Milliseconds between two checks for connections that have become idle. */
-const IDLE_CHECK_MS = 20;
-
-/**
- * Stops listening, and closes each connection once its response is complete. Connections that are not idle by then are
- * closed after one second. Resolves when all connections are closed.
- */
-export async function closeHttpServer(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
-  const late = setTimeout(() => server.closeAllConnections(), RESPONSES_GRACE_MS);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(late);
+  const responses = new Set<ServerResponse>();
+  server.on('request', (_, response) => {
+    responses.add(response);
+    response.once('close', () => responses.delete(response));
+  });
+  return {
+    server,
+    async close() {
+      // `Server.close` destroys connections whose response has ended, even if bytes of it were not sent yet.
+      const deadline = performance.now() + RESPONSES_GRACE_MS;
+      while (responses.size > 0 && performance.now() < deadline) await setTimeout(CHECK_MS);
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 /**

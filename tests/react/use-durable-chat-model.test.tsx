@@ -86,7 +86,7 @@ it(
           const { current } = page.result;
           if (name === 'send' && !isBusy(current)) {
             sent++;
-            send(page);
+            send(page, `Question ${sent}`);
           }
           if (name === 'stop') act(() => void current.stop());
           if (name === 'resume') act(() => void current.resumeStream());

@@ -23,7 +23,7 @@ export interface ResumeQueueOptions {
  * | | `resume` | answer ends | `cancel` |
  * |---|---|---|---|
  * | idle | starts an attempt | starts the announced one | – |
- * | attempt | joins it, keeps the announced one | idle | aborts it |
+ * | attempt | joins it, keeps the announced one | starts the announced one | aborts it |
  * | chat is busy | keeps the announced one | starts the announced one | – |
  *
  * A turn that another tab announces during an attempt or an answer is kept and resumed afterwards: the attempt may have

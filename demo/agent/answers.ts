@@ -32,7 +32,7 @@ That is also why a reload works: the offset and the address of the stream are ke
 
 > Try it now. Press *Cut the connection* while this text is still coming, or reload the page.
 
-What cannot be repaired is told as it is. When the server itself dies during the answer, the answer ends as *interrupted*, and the page offers to try again, instead of turning a spinner for ever.
+The page also shows what cannot be repaired. When the server itself dies during the answer, the answer ends as *interrupted*, and the page offers to try again, instead of turning a spinner for ever.
 
 And if you have read this far without a cut: now would be a good time. ✂️ The last sentence will arrive all the same, and the model will have been called exactly once.`,
   },

@@ -2,10 +2,10 @@
 import { act, waitFor } from '@testing-library/react';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { MemoryStorage } from '../../core-client/storage.ts';
 import { isBusy } from '../../react/chat-messages.ts';
 import { textAnswer } from './support/answers.ts';
 import { openPage, send, uniqueId, untilStatus } from './support/chat.tsx';
+import { delayedStorage } from './support/delayed-storage.ts';
 import type { Exchange } from './support/upstream.ts';
 import { useWorld } from './support/world.ts';
 
@@ -26,18 +26,8 @@ async function passTurns(count: number): Promise<void> {
 
 /** A storage whose operations take these numbers of turns of the event loop, one after the other. */
 function slowStorage(delays: readonly number[]) {
-  const storage = new MemoryStorage();
   let count = 0;
-  const slowly = async <T,>(run: () => T): Promise<T> => {
-    await passTurns(delays[count++ % delays.length]!);
-    return run();
-  };
-  return {
-    getItem: (key: string) => slowly(() => storage.getItem(key)),
-    setItem: (key: string, value: string) => slowly(() => storage.setItem(key, value)),
-    removeItem: (key: string) => slowly(() => storage.removeItem(key)),
-    keys: () => storage.keys(),
-  };
+  return delayedStorage(() => passTurns(delays[count++ % delays.length]!));
 }
 
 /** The model's side of one chat. */

@@ -1,39 +1,24 @@
 // @vitest-environment jsdom
-import { act, waitFor } from '@testing-library/react';
-import { describe, expect, it, vi } from 'vitest';
-import { MemoryStorage } from '../../core-client/storage.ts';
+import { act } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
 import { createDurableChatTransport } from '../../core-client/transports/index.ts';
-import { withResolvers } from '../support/with-resolvers.ts';
 import { textAnswer } from './support/answers.ts';
 import { openPage, send, uniqueId, untilStatus, untilText } from './support/chat.tsx';
+import { heldStorage } from './support/delayed-storage.ts';
 import { useWorld } from './support/world.ts';
 
 const world = useWorld();
 
 it('does not keep a page that closes at once from sending its message', async () => {
-  const stored = withResolvers();
-  const storage = new MemoryStorage();
-  const write = vi.fn(async (key: string, value: string) => {
-    await stored.promise;
-    storage.setItem(key, value);
-  });
-  const options = {
-    id: uniqueId(),
-    api: world.upstream.url,
-    ...world.client,
-    storage: {
-      getItem: (key: string) => storage.getItem(key),
-      removeItem: (key: string) => storage.removeItem(key),
-      setItem: write,
-    },
-  };
+  const { storage, waiting, release } = heldStorage('setItem');
+  const options = { id: uniqueId(), api: world.upstream.url, ...world.client, storage };
   const page = openPage(options);
   send(page);
-  await waitFor(() => expect(write).toHaveBeenCalled());
+  await waiting;
   page.unmount();
   // The page releases its chat in the next task.
   await new Promise((resolve) => setTimeout(resolve));
-  stored.resolve();
+  release();
   (await world.upstream.next()).begin().send(...textAnswer('Hel').slice(0, 4));
   await untilText(openPage(options), 'Hel');
 });
@@ -55,28 +40,14 @@ describe('a stop before the upstream has responded', () => {
   });
 
   it('sends no request if it comes while the turn is being stored', async () => {
-    const stored = withResolvers();
-    const storage = new MemoryStorage();
-    const write = vi.fn(async (key: string, value: string) => {
-      await stored.promise;
-      storage.setItem(key, value);
-    });
-    const page = openPage({
-      id: uniqueId(),
-      api: world.upstream.url,
-      ...world.client,
-      storage: {
-        getItem: (key) => storage.getItem(key),
-        removeItem: (key) => storage.removeItem(key),
-        setItem: write,
-      },
-    });
+    const { storage, waiting, release } = heldStorage('setItem');
+    const page = openPage({ id: uniqueId(), api: world.upstream.url, ...world.client, storage });
     let sent: Promise<void> | undefined;
     act(() => void (sent = page.result.current.sendMessage({ text: 'Hello' })));
-    await waitFor(() => expect(write).toHaveBeenCalled());
+    await act(() => waiting);
     await act(async () => {
       const stopped = page.result.current.stop();
-      stored.resolve();
+      release();
       await Promise.all([sent, stopped]);
     });
     expect(page.result.current).toMatchObject({ status: 'ready', error: undefined });
@@ -88,29 +59,15 @@ describe('a stop before the upstream has responded', () => {
   });
 
   it('cancels the upstream request of a message that was sent while the page looked for an answer', async () => {
-    const found = withResolvers();
-    const storage = new MemoryStorage();
-    const read = vi.fn(async (key: string) => {
-      // Only the attempt to resume waits, not what the client stores of the request.
-      if (key.includes(':turn:')) await found.promise;
-      return storage.getItem(key);
-    });
-    const page = openPage({
-      id: uniqueId(),
-      api: world.upstream.url,
-      ...world.client,
-      storage: {
-        getItem: read,
-        removeItem: (key) => storage.removeItem(key),
-        setItem: (key, value) => storage.setItem(key, value),
-      },
-    });
-    await waitFor(() => expect(read).toHaveBeenCalled());
+    // Only the attempt to resume waits, not what the client stores of the request.
+    const { storage, waiting, release } = heldStorage('getItem', (key) => key.includes(':turn:'));
+    const page = openPage({ id: uniqueId(), api: world.upstream.url, ...world.client, storage });
+    await act(() => waiting);
     const looking = page.result.current.resumeStream();
     send(page);
     const exchange = (await world.upstream.next()).begin().send(...textAnswer('Hel').slice(0, 4));
     await untilStatus(page, 'streaming');
-    found.resolve();
+    release();
     await looking;
     act(() => void page.result.current.stop());
     await exchange.closed;

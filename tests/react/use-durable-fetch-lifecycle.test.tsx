@@ -3,9 +3,8 @@ import { QueryClient } from '@tanstack/react-query';
 import { act, cleanup, render, waitFor } from '@testing-library/react';
 import { Activity, StrictMode, useState } from 'react';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { MemoryStorage } from '../../core-client/storage.ts';
 import type { UseDurableFetchResult } from '../../react/useDurableFetch.ts';
-import { withResolvers } from '../support/with-resolvers.ts';
+import { heldStorage } from './support/delayed-storage.ts';
 import {
   openFetchPage,
   untilReleased,
@@ -185,23 +184,12 @@ describe('a stop before the upstream has responded', () => {
   });
 
   it('sends no request while the storage is read, and refetch sends it', async () => {
-    const known = withResolvers();
-    const storage = new MemoryStorage();
-    const getItem = vi.fn(async (key: string) => {
-      await known.promise;
-      return storage.getItem(key);
-    });
-    const { result } = openFetchPage(world, {
-      storage: {
-        getItem,
-        setItem: (key, value) => storage.setItem(key, value),
-        removeItem: (key) => storage.removeItem(key),
-      },
-    });
-    await waitFor(() => expect(getItem).toHaveBeenCalled());
+    const { storage, waiting, release } = heldStorage('getItem');
+    const { result } = openFetchPage(world, { storage });
+    await act(() => waiting);
     await act(async () => {
       const stopped = result.current.abort();
-      known.resolve();
+      release();
       await stopped;
     });
     await waitFor(() => expect(result.current).toMatchObject({ status: 'aborted', error: null }));

@@ -16,8 +16,8 @@ export interface Scripts {
 export type Status = 'OK' | 'AGAIN' | 'HELD' | 'NOT_FOUND' | 'CLOSED' | 'FENCED' | 'LOST' | 'INVALID_OFFSET';
 
 /**
- * Bytes above which a message contains only the tail, and readers in other processes fetch the new bytes. Larger messages would
- * double what an append costs Redis, even if nobody receives them.
+ * Bytes above which a message contains only the tail, and readers in other processes fetch the new bytes. A larger message would
+ * double the cost of an append, even if no process receives it.
  */
 const MESSAGE_BYTES = 16_384;
 

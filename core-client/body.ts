@@ -93,11 +93,12 @@ export function createBody(
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start(controller) {
-        call.onLeave((reason) => {
+        const onLeave = (reason: unknown) => {
           connection.close();
           controller.error(reason);
           if (settings.abortUpstream) abort().catch(call.warn);
-        });
+        };
+        call.listen({ onLeave });
       },
       async pull(controller) {
         try {

@@ -1,18 +1,29 @@
 import type { Outcome } from '../protocol/outcomes.ts';
-import { backoff, READ_CAP_MS, REQUEST_CAP_MS } from './backoff.ts';
+import { backoff } from './backoff.ts';
 import { reportChange } from './debug.ts';
 import { isDurableError, isGone, lostContact, type ErrorTarget } from './errors.ts';
 import type { Mutable } from './mutable.ts';
 import { notify } from './notify.ts';
+import { createRetryBudget, type AttemptKind, type RetrySettings } from './retry-budget.ts';
 import type { Settings } from './settings.ts';
 import { advance, IDLE } from './state.ts';
 import type { Resumption, ResumptionStatus } from './types.ts';
-import { isOffline, onWake } from './wake.ts';
+import { onWake } from './wake.ts';
 
 type Change = Partial<Omit<Resumption, 'status'>>;
 
-/** What is attempted: `request` creates, finds or stops an answer, `read` reads one. Each has its own time limit. */
-export type AttemptKind = 'request' | 'read';
+/** What a call calls back. */
+export interface CallListeners {
+  /**
+   * Called when the caller leaves, to release what is open; at once if the caller has left. Once it is set, the answer
+   * has a body, which stops the upstream itself.
+   */
+  readonly onLeave?: (reason: unknown) => void;
+  /** Called when the network or the page comes back. */
+  readonly onWake?: () => void;
+  /** Stops the upstream of a create. Called first if the caller leaves before the response, and `abortUpstream` is set. */
+  readonly stopCreate?: () => Promise<void>;
+}
 
 /** Lifecycle of one call of the client: state, retries and cancellation. */
 export interface Call {
@@ -26,15 +37,8 @@ export interface Call {
   /** Changes the state, unless it is final, and reports the change to the app. */
   dispatch(status: ResumptionStatus, change?: Change): void;
   warn(warning: Error): void;
-  /** Called when the network or the page comes back. */
-  onWake?: (() => void) | undefined;
-  /**
-   * Sets the function to call when the caller leaves, to release what is open. Called at once if the caller has left.
-   * Once it is set, the answer has a body, which stops the upstream itself.
-   */
-  onLeave(listener: (reason: unknown) => void): void;
-  /** Stops the upstream of a create. Called first if the caller leaves before the response, and `abortUpstream` is set. */
-  stopCreate?: (() => Promise<void>) | undefined;
+  /** Sets listeners. Each replaces the one that was set before. */
+  listen(added: CallListeners): void;
   /** Settles like `promise`, or rejects at once with the reason of the caller's signal, which also ends the call. */
   withSignal<T>(caller: AbortSignal | undefined, promise: Promise<T>): Promise<T>;
   /** Ends the call without stopping the upstream, even if `abortUpstream` is set. */
@@ -62,18 +66,8 @@ export interface Call {
 }
 
 /** The settings that a call needs. */
-export type CallSettings = Pick<
-  Settings,
-  | 'abortUpstream'
-  | 'maxReconnectAttempts'
-  | 'reconnectTimeoutMs'
-  | 'retryTimeoutMs'
-  | 'heartbeatTimeoutMs'
-  | 'onResumption'
-  | 'onWarning'
-  | 'wake'
-  | 'debug'
->;
+export type CallSettings = RetrySettings &
+  Pick<Settings, 'abortUpstream' | 'onResumption' | 'onWarning' | 'wake' | 'debug'>;
 
 /**
  * Creates a call.
@@ -85,19 +79,12 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
   let resolveOutcome: (outcome: Outcome) => void;
   /** Completes a leave. Set once the caller has left. */
   let finishLeaving: (() => void) | undefined;
-  let leaveListener: ((reason: unknown) => void) | undefined;
+  let listeners: CallListeners = {};
   /** Ends the wait before the next attempt. */
   let endWait: (() => void) | undefined;
   let canHurry = false;
   let isOver = false;
-  /** Failed attempts since the last progress. */
-  let attempt = 0;
-  /** Milliseconds since the first of them. Time offline, and time asleep during a wait, do not count. */
-  let usedMs = 0;
-  /** When the attempt in progress began. */
-  let attemptedAt = 0;
-
-  const progress = () => void (attempt = 0);
+  const budget = createRetryBudget(settings);
 
   const wait = async (ms: number) => {
     await new Promise<void>((resolve) => {
@@ -113,27 +100,18 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
   const retry = async (kind: AttemptKind, cause: unknown) => {
     signal.throwIfAborted();
     // After a stop, another attempt could create the stream again.
-    if (finishLeaving && call.stopCreate) throw cause;
-    const isRead = kind === 'read';
-    const timeoutMs = isRead ? settings.reconnectTimeoutMs : settings.retryTimeoutMs;
-    const isOff = isOffline();
-    // An attempt that hangs, or in which the machine sleeps, must not use up all of the time.
-    usedMs += Math.max(0, Math.min(Date.now() - attemptedAt, settings.heartbeatTimeoutMs, timeoutMs / 4));
-    if (!attempt || isOff) usedMs = 0;
-    const leftMs = timeoutMs - usedMs;
+    if (finishLeaving && listeners.stopCreate) throw cause;
     const askedMs = (isDurableError(cause) && cause.retryAfterMs) || 0;
-    if ((++attempt > (settings.maxReconnectAttempts ?? Infinity) && !isOff) || askedMs >= leftMs)
-      throw lostContact(cause, target, askedMs || undefined);
-    const ms = Math.max(askedMs, Math.min(backoff(attempt, isRead ? READ_CAP_MS : REQUEST_CAP_MS), leftMs));
-    usedMs += ms;
+    const next = budget.spend(kind, askedMs);
+    if (!next) throw lostContact(cause, target, askedMs || undefined);
     // Before the create has started, there is nothing to reconnect to.
     call.dispatch(call.resumption.status === 'idle' ? 'idle' : 'reconnecting', {
-      attempt,
+      attempt: next.attempt,
       error: cause as Error,
     });
     canHurry = !askedMs;
-    await wait(ms);
-    attemptedAt = Date.now();
+    await wait(next.waitMs);
+    budget.begin();
   };
 
   const call: Mutable<Call> = {
@@ -153,9 +131,9 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
       notify(settings.onResumption, next);
     },
     warn: (warning) => notify(settings.onWarning, warning),
-    onLeave(listener) {
-      leaveListener = listener;
-      finishLeaving?.();
+    listen(added) {
+      listeners = { ...listeners, ...added };
+      if (added.onLeave) finishLeaving?.();
     },
     withSignal(caller, promise) {
       if (!caller) return promise;
@@ -182,11 +160,11 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
         call.end('idle', 'aborted');
         controller.abort(reason);
         endWait?.();
-        leaveListener?.(reason);
+        listeners.onLeave?.(reason);
       };
-      if (leaveListener || !settings.abortUpstream) finishLeaving();
+      if (listeners.onLeave || !settings.abortUpstream) finishLeaving();
       // If the server cannot stop by key, the call waits for the response and stops the stream by its URL.
-      else call.stopCreate?.().then(finishLeaving, call.warn);
+      else listeners.stopCreate?.().then(finishLeaving, call.warn);
     },
     end(status, outcome, change) {
       if (isOver) return;
@@ -199,10 +177,10 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
       call.end(isGone(error) ? 'expired' : 'failed', 'interrupted', { error: error as Error });
       return error;
     },
-    progress,
+    progress: budget.restore,
     reconnect(cause, wasAlive) {
       if (!wasAlive) return retry('read', cause ?? new Error('The connection ended'));
-      progress();
+      budget.restore();
       call.dispatch('reconnecting', { error: cause as Error });
       canHurry = true;
       return wait(backoff(1));
@@ -219,9 +197,9 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
     },
   };
   const stopListening = onWake(() => {
-    progress();
+    budget.restore();
     if (canHurry) endWait?.();
-    call.onWake?.();
+    listeners.onWake?.();
   }, settings.wake);
   return call;
 }

@@ -4,14 +4,6 @@ import type { RecordHandle } from './request-records.ts';
 import type { ScopeKeys } from './scope.ts';
 import type { StorageLike } from './types.ts';
 
-/** What a client has learned about its proxy. */
-export interface ProxyTraits {
-  /** True if the proxy ignores `Idempotency-Key`. A POST without a response is then not repeated: it may be paid for. */
-  isPlain: boolean;
-  /** Until this time (`Date.now()`), reads use long-poll, because a server in between buffers SSE. */
-  pollUntil: number;
-}
-
 /** A create that calls for the same request share. */
 export interface SharedCreate {
   readonly result: Promise<CreateResult>;
@@ -27,7 +19,10 @@ export interface PausableRead {
 
 /** State that all calls of a client share. Clients of one proxy may share it too (`createDurableFetch`). */
 export interface ClientMemory {
-  readonly traits: ProxyTraits;
+  /** True if the proxy ignores `Idempotency-Key`. A POST without a response is then not repeated: it may be paid for. */
+  isPlain: boolean;
+  /** Until this time (`Date.now()`), reads use long-poll, because a server in between buffers SSE. */
+  pollUntil: number;
   /** Number of calls so far. It orders the start of a call and the end of a create. */
   calls: number;
   /**
@@ -59,7 +54,8 @@ export interface ClientMemory {
 /** Creates the memory of a client. */
 export function createClientMemory(storages: readonly StorageLike[] = []): ClientMemory {
   return {
-    traits: { isPlain: false, pollUntil: 0 },
+    isPlain: false,
+    pollUntil: 0,
     calls: 0,
     creates: new Map(),
     unsettled: new Map(),

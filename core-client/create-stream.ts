@@ -26,7 +26,7 @@ export async function createStream(
   let refused: RefusedCreate | undefined;
   /** Throws an error that may be retried, unless the server ignores keys: a retry may be a second upstream request. */
   const lose = (cause: unknown): never => {
-    if (!memory.traits.isPlain) throw cause;
+    if (!memory.isPlain) throw cause;
     throw lostContact(cause, call.target);
   };
   const create = async (): Promise<CreateResult> => {
@@ -37,7 +37,7 @@ export async function createStream(
     const stream = ok ? handleOf(response, proxy) : undefined;
     if (stream) {
       const applied = headers.get(PREFERENCE_APPLIED)?.includes(RETURN_REPRESENTATION);
-      if (represent) memory.traits.isPlain = !applied;
+      if (represent) memory.isPlain = !applied;
       call.progress();
       return {
         stream,
@@ -57,7 +57,7 @@ export async function createStream(
     if (!isDurableStreamError(error)) return lose(error);
     // Only a server that supports keys sends `Retry-After` with these errors. It continues the upstream request, or has
     // not sent it. The first 429 is returned to the caller, because the wait may be long.
-    const canRetry = error.retryAfterMs && !memory.traits.isPlain && (status !== 429 || !isFirst);
+    const canRetry = error.retryAfterMs && !memory.isPlain && (status !== 429 || !isFirst);
     refused = { ...reply, isFinal: !canRetry && status !== 401 && status !== 429, error };
     if (!canRetry) return refused;
     // The upstream is still working and the proxy responds, so this is not a failed attempt.

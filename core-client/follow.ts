@@ -115,10 +115,10 @@ async function* readEvents(
     void reader.cancel().catch(() => {});
     proxy.release(response);
   };
-  call.onLeave(close);
-  call.onWake = () => {
+  const onWake = () => {
     if (Date.now() - lastAt > heartbeatTimeoutMs / 2) close();
   };
+  call.listen({ onLeave: close, onWake });
   try {
     for (;;) {
       const timer = setTimeout(close, heartbeatTimeoutMs);
@@ -129,7 +129,6 @@ async function* readEvents(
       yield* received.splice(0);
     }
   } finally {
-    call.onWake = undefined;
     close();
   }
 }

@@ -103,14 +103,15 @@ export async function resolveCall(
     const keepKey = async () => {
       if (!record && ownKey === undefined) trim(memory.unsettled.set(await nameOf(), key));
     };
-    const represent = offsetOf(record) === undefined && memory.traits.pollUntil < Date.now();
-    call.stopCreate = async () => {
+    const represent = offsetOf(record) === undefined && memory.pollUntil < Date.now();
+    const stopCreate = async () => {
       await stop(call.target, settings.retryTimeoutMs, [() => proxy.abortKey(key)]);
       await record?.finish();
     };
+    call.listen({ stopCreate });
     // The caller left before anything was sent. With `abortUpstream`, only an earlier call's create has to be stopped.
     if (isOver(call.resumption.status)) {
-      await (record?.found ? call.stopCreate() : record?.finish());
+      await (record?.found ? stopCreate() : record?.finish());
       throw new Error('The caller left');
     }
     try {

@@ -70,7 +70,7 @@ export function createConnection(
   let isPaused = false;
 
   async function renew(signal?: AbortSignal): Promise<void> {
-    const canRepeat = request && idempotencyKey && wasOpen && !memory.traits.isPlain;
+    const canRepeat = request && idempotencyKey && wasOpen && !memory.isPlain;
     for (const ask of [
       settings.streamKey && (() => proxy.find(signal)),
       canRepeat && (() => proxy.create(request, idempotencyKey, false, signal)),
@@ -115,14 +115,14 @@ export function createConnection(
       isPaused = false;
       call.signal.throwIfAborted();
       if (mute >= MUTE_LIMIT) {
-        memory.traits.pollUntil = Date.now() + POLL_MS;
+        memory.pollUntil = Date.now() + POLL_MS;
         mute--;
       }
-      const isPoll = memory.traits.pollUntil > Date.now();
+      const isPoll = memory.pollUntil > Date.now();
       try {
         if (isPoll) {
           const poll = () => read(LIVE_LONG_POLL, settings.heartbeatTimeoutMs + POLL_EXTRA_MS);
-          return await readPolls(poll, memory.traits.pollUntil, () => attempt?.abort());
+          return await readPolls(poll, memory.pollUntil, () => attempt?.abort());
         }
         const response = await read(LIVE_SSE, settings.heartbeatTimeoutMs);
         return readSse(response, settings.heartbeatTimeoutMs, proxy.release);
@@ -190,7 +190,7 @@ export function createConnection(
     },
     renew,
   };
-  call.onWake = () => reader?.check();
+  call.listen({ onWake: () => reader?.check() });
   void call.outcome.then(() => memory.reads.delete(connection));
   trim(memory.reads.add(connection));
   return connection;

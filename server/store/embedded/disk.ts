@@ -15,7 +15,7 @@ import {
 import { collect, type Operation, type Writes } from './operations.ts';
 import { decodeRecord, type StreamRecord } from './record.ts';
 import { loadLmdb } from './load-lmdb.ts';
-import { addNeed, NO_NEED, Room, type Need, type Usage } from './room.ts';
+import { addNeed, NO_NEED, DiskSpace, type Need, type Usage } from './disk-space.ts';
 
 interface Meta {
   /** Version of the layout in `keys.ts`. */
@@ -45,7 +45,7 @@ const COMMITS_AHEAD = 3;
 /** The database of a store. Everything that is read is a copy; a commit is flushed when it resolves. */
 export class Disk {
   readonly #db: RootDatabase<Buffer, Buffer>;
-  readonly #room: Room;
+  readonly #space: DiskSpace;
   #busy: Promise<void> = Promise.resolve();
   #broken: StoreError | undefined;
   /** LMDB's statistics of its file, cached until the next commit: reading them costs more than a small commit. */
@@ -54,7 +54,7 @@ export class Disk {
 
   private constructor(db: RootDatabase<Buffer, Buffer>, path: string) {
     this.#db = db;
-    this.#room = new Room(path, () => this.#usage());
+    this.#space = new DiskSpace(path, () => this.#usage());
   }
 
   /** @throws Error if the directory contains other files, cannot be read or written, or LMDB cannot be loaded. */
@@ -86,7 +86,7 @@ export class Disk {
       if (this.#broken) throw this.#broken;
       const operations = collect(write);
       const need = addNeed(NO_NEED, operations);
-      if (!this.#room.has(need, isUrgent)) await this.#room.fill(need, isUrgent);
+      if (!this.#space.has(need, isUrgent)) await this.#space.fill(need, isUrgent);
       await this.#batch(operations);
       this.#keepAhead(need);
     });
@@ -105,8 +105,8 @@ export class Disk {
   /** Preallocates space for the first commits. Ignores a full disk: the first commit reports it. */
   prepare(): Promise<void> {
     return this.#exclusive(async () => {
-      await this.#room.fill(NO_NEED).catch(() => undefined);
-      await this.#room.flush();
+      await this.#space.fill(NO_NEED).catch(() => undefined);
+      await this.#space.flush();
     });
   }
 
@@ -115,7 +115,7 @@ export class Disk {
    * rejects if the disk is full.
    */
   reserve(need: Need): Promise<void> | undefined {
-    return this.#room.has(need) ? undefined : this.#exclusive(() => this.#room.fill(need));
+    return this.#space.has(need) ? undefined : this.#exclusive(() => this.#space.fill(need));
   }
 
   /** Runs one operation at a time. */
@@ -263,7 +263,7 @@ export class Disk {
   /** Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#busy.then(() => {
-      this.#room.close();
+      this.#space.close();
       return this.#db.close();
     });
     return this.#closing;

@@ -189,7 +189,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     const stream = this.#find(id);
     if (!stream) return undefined;
     const { info } = stream;
-    this.onQuiet(stream);
+    this.onIdle(stream);
     return info;
   }
 
@@ -226,7 +226,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     try {
       return use(stream);
     } finally {
-      this.onQuiet(stream);
+      this.onIdle(stream);
     }
   }
 
@@ -254,7 +254,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
     return this.#streams.get(stream.id) === stream;
   }
 
-  onQuiet(stream: EmbeddedStream): void {
+  onIdle(stream: EmbeddedStream): void {
     if (!stream.isReadable || stream.hasFollowers || !this.isCurrent(stream)) return;
     const isOpen = !stream.end && !stream.gone;
     if (isOpen && stream.usedAt > Date.now() - FORGET_AFTER_MS) return;
@@ -268,7 +268,7 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
       stream.trim();
       if (!stream.gone && stream.deadline <= now) stream.erase().catch(() => undefined);
       else if (stream.isDirty) this.committer.addLazily(stream);
-      else this.onQuiet(stream);
+      else this.onIdle(stream);
     }
   }
 
@@ -279,11 +279,11 @@ export class EmbeddedStore implements StreamStore, StreamHost, SweepHost {
   expire(id: string, sid: Sid, expiresAt: number): Promise<void> | undefined {
     const stream = this.#streams.get(id) ?? this.#load(id);
     if (stream?.sid !== sid) {
-      if (stream) this.onQuiet(stream);
+      if (stream) this.onIdle(stream);
       return this.committer.run((to) => eraseStream(to, sid, id, expiresAt));
     }
     if (!stream.gone && stream.deadline <= Date.now()) return stream.erase();
-    this.onQuiet(stream);
+    this.onIdle(stream);
     return undefined;
   }
 }

@@ -20,14 +20,14 @@ import type { CommitLog } from './write-behind.ts';
 import type { Writes } from './operations.ts';
 import { recordKey, type Sid } from './keys.ts';
 import {
-  stopOf,
+  endOf,
   withNotes,
   type Append,
   type Closing,
-  type Flight,
+  type CommitPart,
   type Note,
   type Waiter,
-} from './flight.ts';
+} from './commit-part.ts';
 import { deadlineOf, eraseStream, writeRecord, type StreamRecord } from './record.ts';
 
 /** Dependencies of a stream on its store. */
@@ -41,7 +41,7 @@ export interface StreamHost {
    */
   isCurrent(stream: EmbeddedStream): boolean;
   /** Called whenever the stream may have become idle. */
-  onQuiet(stream: EmbeddedStream): void;
+  onIdle(stream: EmbeddedStream): void;
 }
 
 /** Few frames, because reads from disk are quick and synchronous. */
@@ -78,7 +78,7 @@ export class EmbeddedStream implements Participant, FrameSource {
   #notes: Note[] = [];
   #closing: Closing | undefined;
   #erasing: Waiter<void>[] | undefined;
-  #flight: Flight | undefined;
+  #committing: CommitPart | undefined;
   /** Expiry on disk: not before the deadline. 0 if there is no record yet. */
   #expiresAt: number;
   /** Number of the last commit that contains a part of the stream. */
@@ -118,7 +118,7 @@ export class EmbeddedStream implements Participant, FrameSource {
 
   /** True while there is something to write, including writes that are retried after a failure. */
   get isDirty(): boolean {
-    if (this.#flight ?? this.#closing ?? this.#erasing) return true;
+    if (this.#committing ?? this.#closing ?? this.#erasing) return true;
     return (
       this.#appends.length > 0 || this.#notes.length > 0 || (!this.gone && this.#expiresAt < this.deadline)
     );
@@ -244,7 +244,7 @@ export class EmbeddedStream implements Participant, FrameSource {
       onIdle: () => {
         if (this.hasFollowers) return;
         this.trim();
-        this.#host.onQuiet(this);
+        this.#host.onIdle(this);
       },
     }));
   }
@@ -267,7 +267,7 @@ export class EmbeddedStream implements Participant, FrameSource {
         if (this.#host.isCurrent(this)) to.remove(recordKey(id));
         eraseStream(to, sid, id, this.#expiresAt);
       }
-      this.#flight = { appends, notes, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };
+      this.#committing = { appends, notes, closing, pieces: [], expiresAt: this.#expiresAt, erases: true };
       return;
     }
     const bytes = appends.map((append) => append.bytes);
@@ -282,16 +282,16 @@ export class EmbeddedStream implements Participant, FrameSource {
     if (notes.length > 0 || closing || this.deadline > expiresAt) {
       const init = withNotes(this.init, notes);
       const end = closing?.end ?? this.end;
-      const tail = stopOf(pieces, this.tail);
+      const tail = endOf(pieces, this.tail);
       expiresAt = writeRecord(to, this, { init, end, tail, expiresAt, isClosing: !!closing });
     }
-    this.#flight = { appends, notes, closing, pieces, expiresAt, erases: false };
+    this.#committing = { appends, notes, closing, pieces, expiresAt, erases: false };
   }
 
   committed(): void {
-    if (!this.#flight) return;
-    const { appends, notes, closing, pieces, expiresAt, erases } = this.#flight;
-    this.#flight = undefined;
+    if (!this.#committing) return;
+    const { appends, notes, closing, pieces, expiresAt, erases } = this.#committing;
+    this.#committing = undefined;
     this.#expiresAt = expiresAt;
     this.#commit = this.#host.log.committed;
     if (erases) {
@@ -303,7 +303,7 @@ export class EmbeddedStream implements Participant, FrameSource {
       this.#live = isKept && !this.gone ? this.#liveTail() : undefined;
       this.#chunks?.commit();
       this.init = withNotes(this.init, notes);
-      this.tail = stopOf(pieces, this.tail);
+      this.tail = endOf(pieces, this.tail);
       if (closing) {
         this.end = closing.end;
         this.#closing = undefined;
@@ -318,7 +318,7 @@ export class EmbeddedStream implements Participant, FrameSource {
       if (closing) for (const waiter of closing.waiters) waiter.resolve(closing.end);
       if (pieces.length > 0 || notes.length > 0 || closing) this.#live?.wake();
     }
-    this.#host.onQuiet(this);
+    this.#host.onIdle(this);
   }
 
   #addToLive(pieces: readonly Piece[], isAnnotated: boolean): void {
@@ -337,13 +337,13 @@ export class EmbeddedStream implements Participant, FrameSource {
   }
 
   failed(error: StoreError): void {
-    const { appends = [], notes = [] } = this.#flight ?? {};
-    this.#flight = undefined;
+    const { appends = [], notes = [] } = this.#committing ?? {};
+    this.#committing = undefined;
     this.#chunks?.rollback();
     for (const waiter of [...appends, ...notes]) waiter.reject(this.gone ?? error);
     // Later appends fail too: a log that has lost bytes must not continue after the gap.
     this.#rejectWaiting(this.gone ?? error);
     for (const waiter of this.#erasing?.splice(0) ?? []) waiter.reject(error);
-    this.#host.onQuiet(this);
+    this.#host.onIdle(this);
   }
 }

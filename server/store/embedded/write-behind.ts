@@ -2,7 +2,7 @@ import type { Disk } from './disk.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { encodeNumber, JOURNALLED_KEY } from './keys.ts';
 import { collect, type Operation, type Writes } from './operations.ts';
-import { addNeed, NO_NEED, type Need } from './room.ts';
+import { addNeed, NO_NEED, type Need } from './disk-space.ts';
 import { StoreError } from '../types.ts';
 
 /** Maximum milliseconds that a commit waits to be applied to LMDB together with later ones. */

@@ -23,7 +23,7 @@ export interface Closing {
 }
 
 /** The part of a commit that belongs to one stream. */
-export interface Flight {
+export interface CommitPart {
   readonly appends: readonly Append[];
   readonly notes: readonly Note[];
   readonly closing: Closing | undefined;
@@ -40,7 +40,7 @@ export const withNotes = (init: StreamInit, notes: readonly Note[]): StreamInit 
 };
 
 /** Returns the position after the last piece. */
-export const stopOf = (pieces: readonly Piece[], otherwise: number): number => {
+export const endOf = (pieces: readonly Piece[], otherwise: number): number => {
   const last = pieces.at(-1);
   return last ? last.start + last.bytes.length : otherwise;
 };

@@ -66,7 +66,7 @@ function reserveFor({ removals, puts }: Need): number {
  * full disk is then an ordinary error here. Within a commit, LMDB (3.5) prints its report into a buffer that is too
  * small, which can end the process.
  */
-export class Room {
+export class DiskSpace {
   readonly #fd: number;
   readonly #usage: () => Usage;
   readonly #pageBytes: number;

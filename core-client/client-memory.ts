@@ -1,6 +1,6 @@
 import type { Call } from './call.ts';
 import type { CreateResult } from './create-result.ts';
-import type { RecordHandle } from './request-records.ts';
+import type { RecordHandle, RecordMemory } from './request-records.ts';
 import type { ScopeKeys } from './scope.ts';
 import type { StorageLike } from './types.ts';
 
@@ -42,8 +42,7 @@ export interface ClientMemory {
   readonly sending: Map<string | undefined, Promise<RecordHandle | undefined>>;
   /** Storages, besides that of the client, with items of the same users. */
   readonly storages: readonly StorageLike[];
-  /** Values that the storage refused, by their key in the storage. */
-  readonly refused: Map<string, string>;
+  readonly records: RecordMemory;
   /** Calls that are not over, with the prefix of their scope in the storage. Undefined until the scope is known. */
   readonly open: Map<Call, string | undefined>;
   /** Reads that are not over. They are paused while a stop waits for a connection. */
@@ -61,7 +60,7 @@ export function createClientMemory(storages: readonly StorageLike[] = []): Clien
     unsettled: new Map(),
     sending: new Map(),
     storages,
-    refused: new Map(),
+    records: { refused: new Map(), pending: new Map() },
     open: new Map(),
     reads: new Set(),
     scopes: new Map(),

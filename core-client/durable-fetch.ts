@@ -48,7 +48,6 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
   }
   checkEnvironment();
   const storage = options.storage ?? defaultStorage();
-  const { refused } = memory;
   let sweptAt = 0;
 
   /** Resolves the caller. @returns the prefix of everything that is stored for them. */
@@ -63,7 +62,7 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
     const records = createRecordStore({
       storage: settings.storage,
       prefix: `${root}answer:${proxy.url.href}:`,
-      refused,
+      memory: memory.records,
       warn: (warning) => notify(settings.onWarning, warning),
       isReleased: () => call?.isReleased,
     });
@@ -154,7 +153,7 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
     const root = await resolveScope(settings);
     // Also calls that wait for a token: they could store something later.
     for (const [call, callRoot = root] of memory.open) if (callRoot === root) call.release();
-    for (const known of [memory.creates, memory.unsettled, refused])
+    for (const known of [memory.creates, memory.unsettled, memory.records.refused])
       for (const name of known.keys()) if (name.startsWith(root)) known.delete(name);
     await removeAll(settings.storage, root);
   };

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createRecordStore } from './request-records.ts';
 import { MemoryStorage } from './storage.ts';
@@ -11,7 +12,7 @@ function open(storage: StorageLike) {
   const store = createRecordStore({
     storage,
     prefix: PREFIX,
-    refused: new Map(),
+    memory: { refused: new Map(), pending: new Map() },
     warn: (warning) => warnings.push(warning),
   });
   return { store, warnings };
@@ -213,6 +214,26 @@ describe('a storage that fails', () => {
 });
 
 const WEEK_MS = 7 * 24 * 3_600_000;
+
+it('keeps the record of the newest of two calls at once, however long the storage takes', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(6), { minLength: 1, maxLength: 12 }), async (delays) => {
+      let count = 0;
+      const { store } = open(slow(() => delays[count++ % delays.length]!));
+      const calls = ['earlier', 'newest'].map(async (fingerprint) => {
+        const record = await store.open('id', { ...CALL, fingerprint });
+        await record.save({ streamUrl: `https://proxy.test/${fingerprint}` });
+        return record;
+      });
+      const [earlier] = await Promise.all(calls);
+      await earlier!.finish();
+      expect((await store.find('id')).record?.data).toMatchObject({
+        fingerprint: 'newest',
+        streamUrl: 'https://proxy.test/newest',
+      });
+    }),
+  );
+});
 
 it('expires a record a week after its last change', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });

@@ -68,13 +68,20 @@ export interface RecordStore {
   find(requestId: string): Promise<{ readonly record?: RecordHandle; readonly done?: string | undefined }>;
 }
 
+/** What the record stores of one client share, by the key in the storage. */
+export interface RecordMemory {
+  /** Values that the storage refused. They are kept until the page closes. */
+  readonly refused: Map<string, string>;
+  /** The last operation that is in progress. */
+  readonly pending: Map<string, Promise<unknown>>;
+}
+
 /** Dependencies of a record store. */
 export interface RecordStoreOptions {
   readonly storage: StorageLike;
   /** Prefix of the keys in the storage. */
   readonly prefix: string;
-  /** Keeps what the storage refuses, until the page closes. */
-  readonly refused: Map<string, string>;
+  readonly memory: RecordMemory;
   readonly warn: (warning: Error) => void;
   /** Returns true once nothing may be stored. */
   readonly isReleased?: () => boolean | undefined;
@@ -84,11 +91,25 @@ export interface RecordStoreOptions {
 export function createRecordStore({
   storage,
   prefix,
-  refused,
+  memory: { refused, pending },
   warn,
   isReleased,
 }: RecordStoreOptions): RecordStore {
   const fail = (cause: unknown) => warn(failed('The storage failed; memory is used', cause));
+
+  /**
+   * Runs the operations on an item one after the other, also those of other calls: an operation reads the item before it
+   * changes it. Runs at once if none is in progress.
+   */
+  function inOrder<T>(name: string, run: () => MaybePromise<T>): MaybePromise<T> {
+    const result = then(pending.get(name), run);
+    if (isPromise(result)) {
+      const clear = () => void (pending.get(name) === done && pending.delete(name));
+      const done: Promise<void> = result.then(clear, clear);
+      pending.set(name, done);
+    }
+    return result;
+  }
 
   /** Synchronous if the storage is. */
   function read(name: string): MaybePromise<Stored | undefined> {
@@ -127,14 +148,14 @@ export function createRecordStore({
   ): RecordHandle {
     const { generation, idempotencyKey } = record;
     let isDirty = false;
-    let writing: MaybePromise<unknown>;
-    /** Runs after the operation in progress, if the storage still has this answer's record. */
-    const ifOurs = (run: () => unknown): MaybePromise<void> =>
-      (writing = then(writing, () =>
+    let saving: MaybePromise<void>;
+    /** Runs an operation if the storage still has this answer's record. */
+    const ifOurs = (run: () => unknown) =>
+      inOrder(name, () =>
         then(read(name), (current) => {
           if (current?.idempotencyKey === idempotencyKey) return run();
         }),
-      )) as MaybePromise<void>;
+      ) as MaybePromise<void>;
     return {
       name,
       get data() {
@@ -143,12 +164,12 @@ export function createRecordStore({
       found,
       save(change) {
         record = { ...record, ...change };
-        if (isDirty) return writing as MaybePromise<void>;
+        if (isDirty) return saving;
         isDirty = true;
-        return ifOurs(() => {
+        return (saving = ifOurs(() => {
           isDirty = false;
           return write(name, record);
-        });
+        }));
       },
       finish: (done) =>
         ifOurs(() => write(name, isShared ? { generation: generation + 1, done } : undefined)),
@@ -157,28 +178,34 @@ export function createRecordStore({
 
   const isShared = (reading: unknown) => isPromise(reading) || storage === pageStorage();
 
+  async function open(
+    name: string,
+    { fingerprint, autoResume, key }: OpenOptions,
+    staleKey?: string,
+  ): Promise<RecordHandle> {
+    const reading = read(name);
+    const shared = isShared(reading);
+    const stored = isPromise(reading) ? await reading : reading;
+    const known = stored?.fingerprint === fingerprint ? stored.idempotencyKey : undefined;
+    if (autoResume && known !== undefined && known !== staleKey) {
+      return handleOf(name, stored as Stored & RequestRecord, shared, true);
+    }
+    const generation = (stored?.generation ?? 0) + (known === undefined ? 0 : 1);
+    const idempotencyKey =
+      key ??
+      (shared && autoResume ? await digestText(JSON.stringify([name, fingerprint, generation])) : randomId());
+    const done = stored?.streamUrl ? streamIdOf(stored.streamUrl) : stored?.done;
+    const fresh = { generation, fingerprint, idempotencyKey, done };
+    const writing = write(name, fresh);
+    if (isPromise(writing)) await writing;
+    return handleOf(name, fresh, shared, false);
+  }
+
   return {
     prefix,
-    async open(requestId, { fingerprint, autoResume, key }, staleKey) {
+    async open(requestId, options, staleKey) {
       const name = prefix + requestId;
-      const reading = read(name);
-      const shared = isShared(reading);
-      const stored = isPromise(reading) ? await reading : reading;
-      const known = stored?.fingerprint === fingerprint ? stored.idempotencyKey : undefined;
-      if (autoResume && known !== undefined && known !== staleKey) {
-        return handleOf(name, stored as Stored & RequestRecord, shared, true);
-      }
-      const generation = (stored?.generation ?? 0) + (known === undefined ? 0 : 1);
-      const idempotencyKey =
-        key ??
-        (shared && autoResume
-          ? await digestText(JSON.stringify([name, fingerprint, generation]))
-          : randomId());
-      const done = stored?.streamUrl ? streamIdOf(stored.streamUrl) : stored?.done;
-      const fresh = { generation, fingerprint, idempotencyKey, done };
-      const writing = write(name, fresh);
-      if (isPromise(writing)) await writing;
-      return handleOf(name, fresh, shared, false);
+      return inOrder(name, () => open(name, options, staleKey));
     },
 
     async find(requestId) {

@@ -35,7 +35,7 @@ const recordsOf = (storage: MemoryStorage) =>
   createRecordStore({
     storage,
     prefix: `p:scope:answer:${PROXY}:`,
-    refused: new Map(),
+    memory: { refused: new Map(), pending: new Map() },
     warn: unexpected,
   });
 const turnsOf = (storage: MemoryStorage) =>

@@ -118,8 +118,8 @@ describe('throttleMs', () => {
     exchange.end();
     await waitFor(() => expect(result.current.data).toHaveLength(1_000));
     const elapsedMs = performance.now() - startedAt;
-    // The end causes two more renders: the last text, and the state of the query.
-    expect(commits - before).toBeLessThanOrEqual(Math.ceil(elapsedMs / throttleMs) + 3);
+    // Beginning and end cause a few more renders: the last text, and the states of the query.
+    expect(commits - before).toBeLessThanOrEqual(Math.ceil(elapsedMs / throttleMs) + 6);
     // A busy machine reads many chunks at once, so the client may report few changes.
     expect(onResumption).toHaveBeenCalled();
   });

@@ -1,4 +1,5 @@
 import { digestText, randomId } from './fingerprint.ts';
+import { chain, inOrder, isPromise, type Pending } from './in-order.ts';
 import { pageStorage } from './storage.ts';
 import { failed, pack, unpack } from './stored.ts';
 import { streamIdOf } from './stream-handle.ts';
@@ -72,8 +73,7 @@ export interface RecordStore {
 export interface RecordMemory {
   /** Values that the storage refused. They are kept until the page closes. */
   readonly refused: Map<string, string>;
-  /** The last operation that is in progress. */
-  readonly pending: Map<string, Promise<unknown>>;
+  readonly pending: Pending;
 }
 
 /** Dependencies of a record store. */
@@ -97,20 +97,6 @@ export function createRecordStore({
 }: RecordStoreOptions): RecordStore {
   const fail = (cause: unknown) => warn(failed('The storage failed; memory is used', cause));
 
-  /**
-   * Runs the operations on an item one after the other, also those of other calls: an operation reads the item before it
-   * changes it. Runs at once if none is in progress.
-   */
-  function inOrder<T>(name: string, run: () => MaybePromise<T>): MaybePromise<T> {
-    const result = then(pending.get(name), run);
-    if (isPromise(result)) {
-      const clear = () => void (pending.get(name) === done && pending.delete(name));
-      const done: Promise<void> = result.then(clear, clear);
-      pending.set(name, done);
-    }
-    return result;
-  }
-
   /** Synchronous if the storage is. */
   function read(name: string): MaybePromise<Stored | undefined> {
     const parse = (text: string | null) => {
@@ -123,7 +109,7 @@ export function createRecordStore({
         throw new TypeError();
       return stored;
     };
-    return attempt(() => then(refused.get(name) ?? storage.getItem(name), parse), fail);
+    return attempt(() => chain(refused.get(name) ?? storage.getItem(name), parse), fail);
   }
 
   /** Stores a value, or removes it if there is none. Synchronous if the storage is. */
@@ -151,8 +137,8 @@ export function createRecordStore({
     let saving: MaybePromise<void>;
     /** Runs an operation if the storage still has this answer's record. */
     const ifOurs = (run: () => unknown) =>
-      inOrder(name, () =>
-        then(read(name), (current) => {
+      inOrder(pending, name, () =>
+        chain(read(name), (current) => {
           if (current?.idempotencyKey === idempotencyKey) return run();
         }),
       ) as MaybePromise<void>;
@@ -205,7 +191,7 @@ export function createRecordStore({
     prefix,
     async open(requestId, options, staleKey) {
       const name = prefix + requestId;
-      return inOrder(name, () => open(name, options, staleKey));
+      return inOrder(pending, name, () => open(name, options, staleKey));
     },
 
     async find(requestId) {
@@ -223,15 +209,6 @@ export function createRecordStore({
 function isUnfinished(stored: Stored | undefined): stored is Stored & RequestRecord {
   const { idempotencyKey = '', streamUrl = 'http:' } = stored ?? {};
   return /^[\x21-\x7e]+$/.test(idempotencyKey) && /^https?:/.test(streamUrl);
-}
-
-function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
-  return value instanceof Object && 'then' in value;
-}
-
-/** Calls `next` with the value: at once, unless it is a promise. */
-function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return isPromise(value) ? value.then(next) : next(value);
 }
 
 /** Runs an operation. An exception or a rejection goes to `fail`, and the result is undefined. */

@@ -1,4 +1,5 @@
 import 'fake-indexeddb/auto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../storage.ts';
 import { indexedDbStorage } from './indexed-db.ts';
@@ -42,4 +43,53 @@ describe('removing a turn in one tab', () => {
     await first.remove('chat', 'old');
     expect(await second.get('chat')).toBeUndefined();
   });
+});
+
+it('keeps the newest turn if the storage is asynchronous, however long each operation takes', async () => {
+  const change = fc.record({ name: fc.constantFrom('set', 'remove', 'stop'), turns: fc.nat(8) });
+  const delays = fc.array(fc.nat(6), { minLength: 1, maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 8 }), delays, async (changes, times) => {
+      let count = 0;
+      const items = new MemoryStorage();
+      const later = async <T>(run: () => T): Promise<T> => {
+        for (let left = times[count++ % times.length]!; left > 0; left--) await Promise.resolve();
+        return run();
+      };
+      const storage = {
+        getItem: (key: string) => later(() => items.getItem(key)),
+        setItem: (key: string, value: string) => later(() => items.setItem(key, value)),
+        removeItem: (key: string) => later(() => items.removeItem(key)),
+      };
+      const store = new TurnStore({
+        storage,
+        prefix: 'p',
+        warn: (warning) => {
+          throw warning;
+        },
+      });
+      let newest: Turn | undefined;
+      const running: Promise<void>[] = [];
+      for (const [index, { name, turns }] of changes.entries()) {
+        if (name === 'set') running.push(store.set('chat', (newest = turn(String(index)))));
+        else if (name === 'stop' && newest)
+          running.push(
+            store.set('chat', (newest = { requestId: 'chat', streamId: newest.streamId, stopped: true })),
+          );
+        else if (name === 'remove') {
+          const streamId = newest?.streamId;
+          running.push(
+            newest?.stopped ? store.removeStopped('chat', streamId) : store.remove('chat', streamId),
+          );
+          newest = undefined;
+        }
+        for (let left = turns; left > 0; left--) await Promise.resolve();
+      }
+      await Promise.all(running);
+      await store.close();
+      expect(await store.get('chat')).toEqual(newest);
+      expect([...items.keys()].length).toBe(newest ? (newest.messages ? 2 : 1) : 0);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -1,5 +1,6 @@
 import { randomId } from '../fingerprint.ts';
 import type { StorageLike } from '../types.ts';
+import { inOrder, type Pending } from '../in-order.ts';
 import { removeIf, type ConditionalStorage } from '../remove-if.ts';
 import { pack, unpack } from '../stored.ts';
 import { isTurn, type ChatMessage, type Turn } from './turns.ts';
@@ -33,6 +34,7 @@ export class TurnStore {
   readonly #warn: (warning: Error) => void;
   /** The last written content, by chat. */
   readonly #written = new Map<string, { readonly token: string; readonly content: Content }>();
+  readonly #pending: Pending = new Map();
   /** The write in progress. Writes of content are sequential, and no request waits for them. */
   #writing: Promise<unknown> = Promise.resolve();
   #isClosed = false;
@@ -66,7 +68,7 @@ export class TurnStore {
     this.#written.set(chatId, { token, content });
     const stored: Stored = { ...rest, token };
     if (!isSame) this.#later(() => this.#setContent(chatId, token, content));
-    await this.#attempt('keep', () => this.#storage.setItem(this.#turnKey(chatId), pack(stored)));
+    await this.#change('keep', chatId, (key) => this.#storage.setItem(key, pack(stored)));
   }
 
   /** Removes the turn of this stream, unless it was stopped. Does not remove a newer one. */
@@ -93,13 +95,18 @@ export class TurnStore {
       ({ token } = turn as Stored);
       return true;
     };
-    await this.#attempt('remove', () => removeIf(this.#storage, this.#turnKey(chatId), isMeant));
+    await this.#change('remove', chatId, (key) => removeIf(this.#storage, key, isMeant));
     const removed = token;
     if (removed === undefined) return;
     if (this.#written.get(chatId)?.token === removed) this.#written.delete(chatId);
     // Another tab may have written the content of its own turn.
     const isContent = (text: string) => belongsTo(unpack(text), removed);
     this.#later(() => removeIf(this.#contents, this.#contentKey(chatId), isContent));
+  }
+
+  async #change(what: string, chatId: string, run: (key: string) => unknown): Promise<void> {
+    const key = this.#turnKey(chatId);
+    await inOrder(this.#pending, key, () => this.#attempt(what, () => run(key)));
   }
 
   async #setContent(chatId: string, token: string, content: Content): Promise<void> {

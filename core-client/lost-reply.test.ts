@@ -60,7 +60,9 @@ describe('a create to which another server responds', () => {
         (error: unknown) => error,
       );
       expect(failure).toMatchObject({ name: 'DurableNetworkError', code: 'INVALID_RESPONSE', status: 503 });
-      expect((failure as Error).message).toContain('503 from another server than the proxy');
+      expect((failure as Error).message).toBe(
+        `Received status 503 from another server than the proxy: ${rig.standIn.url}`,
+      );
       rig.standIn.faults.create.length = 0;
       expect(await (await call(UPSTREAM, { body: 'x', requestId })).text()).toBe('hello');
       expect(keys()).toHaveLength(1);

@@ -5,6 +5,7 @@ import {
   DurableNetworkError,
   DurableStreamError,
   TOO_LARGE,
+  withoutQuery,
   type DurableError,
   type ErrorTarget,
 } from './errors.ts';
@@ -32,7 +33,7 @@ export async function proxyErrorOf(
   target: ErrorTarget,
   body?: ArrayBuffer,
 ): Promise<DurableError> {
-  const { ok, status, headers } = response;
+  const { ok, status, headers, url } = response;
   const error = parse(body ?? (await errorBody(response)));
   if (error) {
     const retryAfterMs = /408|425|429|5../.test(`${status}`) ? retryAfter(headers) : undefined;
@@ -47,10 +48,12 @@ export async function proxyErrorOf(
     ? '. Check proxyUrl, and that CORS exposes Location'
     : status === 413
       ? '. Raise its limit for bodies (express.json: 100 kB)'
-      : '';
+      : status === 404
+        ? '. Check proxyUrl'
+        : '';
   return new DurableNetworkError(
     'INVALID_RESPONSE',
-    `Received status ${status} from another server than the proxy${advice}`,
+    `Received status ${status} from another server than the proxy: ${withoutQuery(url)}${advice}`,
     // A request that is too large stays too large.
     { status, target, retryAfterMs: TOO_LARGE.includes(status) ? undefined : retryAfter(headers) },
   );

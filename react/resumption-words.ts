@@ -74,7 +74,8 @@ export function reasonOf({
   if (status === 'aborted' && code === UNREAD) return 'unread';
   if (status !== 'failed' || error === undefined) return undefined;
   if (outcome === 'truncated') return outcome;
-  if (code === REPORTED_ERROR) return 'reported';
+  // The second one is the code of a chat's `ModelError`.
+  if (code === REPORTED_ERROR || code === 'MODEL_FAILED') return 'reported';
   if (receivedBytes > 0) return undefined;
   if (error.name === 'DurableNetworkError') return isOffline() ? 'offline' : 'unreachable';
   if (!httpStatus) return undefined;

@@ -111,3 +111,19 @@ describe('a truncated answer', () => {
     await says('The answer was cut off.');
   });
 });
+
+describe('an error of the model', () => {
+  it.each([
+    ['in the answer', textAnswer('Hi').slice(0, 4)],
+    ['instead of an answer', []],
+  ])('is shown as such %s', async (_, before) => {
+    ask();
+    (await world.upstream.next())
+      .begin()
+      .send(...before, { type: 'error', errorText: 'Overloaded.' })
+      .done();
+    await says('The model reported an error.');
+    expect(chat.error?.message).toBe('Overloaded.');
+    expect(chat.resumption.error).toMatchObject({ code: 'MODEL_FAILED', message: 'Overloaded.' });
+  });
+});

@@ -1,4 +1,3 @@
-import type { Context } from '../context.ts';
 import { endsWithEvent } from '../recovery/stored-events.ts';
 import { endOfState } from '../recovery/state.ts';
 import { INTERRUPTED } from '../store/interrupted.ts';
@@ -6,15 +5,12 @@ import { isStoreError } from '../store/is-store-error.ts';
 import type { StreamInfo } from '../store/types.ts';
 import { openPump, type PumpContext } from './open-pump.ts';
 
-/** Dependencies for continuing a stream. */
-type AdoptContext = PumpContext & Pick<Context, 'bytePositions'>;
-
 /** Continues streams of dead processes in this process. */
 export class Adoptions {
-  readonly #context: AdoptContext;
+  readonly #context: PumpContext;
   readonly #inProgress = new Map<string, Promise<boolean>>();
 
-  constructor(context: AdoptContext) {
+  constructor(context: PumpContext) {
     this.#context = context;
   }
 
@@ -35,7 +31,7 @@ export class Adoptions {
   }
 }
 
-async function adoptStream(context: AdoptContext, streamId: string, info: StreamInfo): Promise<boolean> {
+async function adoptStream(context: PumpContext, streamId: string, info: StreamInfo): Promise<boolean> {
   const { store, running, recoveries, closer, processes, bytePositions, options } = context;
   const end = endOfState(info.metadata);
   if (end && !info.end) {

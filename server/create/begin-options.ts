@@ -40,6 +40,7 @@ export type CreateContext = Pick<
   | 'closer'
   | 'recoveries'
   | 'liveReads'
+  | 'bytePositions'
   | 'readership'
   | 'observers'
   | 'emit'

@@ -29,6 +29,7 @@ export type PumpContext = Pick<
   | 'readership'
   | 'closer'
   | 'liveReads'
+  | 'bytePositions'
   | 'observers'
   | 'emit'
 >;
@@ -64,8 +65,8 @@ export function openPump(
   context: PumpContext,
   { streamId, subject, metadata, onEnd, adopted }: PumpedStream,
 ): OpenedPump {
-  const { options, store, running, quota, recoveries, processes, readership, closer, liveReads, emit } =
-    context;
+  const { options, store, running, quota, recoveries, processes, readership, closer, liveReads } = context;
+  const { bytePositions, emit } = context;
   let startedAt = performance.now();
   let isStarted = false;
   let recoverable: Recoverable | undefined;
@@ -81,6 +82,11 @@ export function openPump(
     giveUp: running.gaveUp,
     onAppend: context.observers.onAppend,
     onFirstByte: () => emit({ type: 'first-byte', streamId, subject, ms: performance.now() - startedAt }),
+    countStored: async () => {
+      const info = await store.head(streamId);
+      if (!info) throw new StoreError('NOT_FOUND', 'The stream was deleted');
+      return bytePositions.size(streamId, info);
+    },
     close: async (end, last) => {
       const { fence, bytes } = pump;
       const isOurs = !recoverable || (await recoveries.storeEnd(streamId, end, fence));

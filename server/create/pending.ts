@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { endOfStoreFailure } from '../pump/pump.ts';
+import { endOfStoreFailure } from '../pump/verdict.ts';
 import { toProxyError } from '../http/render-error.ts';
 import type { ProxyError } from '../shared/errors.ts';
 import { redact, secretsOfRequest } from '../shared/redact.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ManualStore } from '../../tests/support/manual-store.ts';
+import { ManualStore, type HeldOperation } from '../../tests/support/manual-store.ts';
 import { createFormatReader } from '../formats/reader.ts';
 import { StoreError, type StreamEnd } from '../store/types.ts';
 import { Pump, type PumpOptions } from './pump.ts';
@@ -41,6 +41,7 @@ async function pumpOn(store: ManualStore, options: Partial<PumpOptions> = {}): P
     lingerMs: LINGER_MS,
     onFirstByte: () => undefined,
     close: (end, last) => store.close(ID, end, last, 0),
+    countStored: () => Promise.resolve(store.logs.get(ID)!.bytes.length),
     fence: 0,
     giveUp: new AbortController().signal,
     ...options,
@@ -94,4 +95,50 @@ it('reports the usage if the store fails to append the last bytes of a stream th
   const last = await store.nextHeld();
   last.fail(new StoreError('UNAVAILABLE', 'down'));
   expect(await pump.done).toMatchObject({ outcome: 'interrupted', usage: { model: 'gpt-test' } });
+});
+
+const down = new StoreError('UNAVAILABLE', 'down');
+
+it.each([
+  ['failed', 'one', (close: HeldOperation) => close.fail(down)],
+  ['was carried out, but got no reply', 'one, two', (close) => (close.run(), close.fail(down))],
+] as [string, string, (close: HeldOperation) => void][])(
+  'counts the bytes that are stored if a close with the last bytes %s',
+  async (_, stored, end) => {
+    const store = new ManualStore();
+    const pump = await pumpOn(store);
+    const source = new ManualSource();
+    pump.attach(source);
+    store.holds = (name) => name === 'append' || name === 'close';
+    source.sink.data(Buffer.from('one'));
+    const append = await store.nextHeld();
+    source.sink.data(Buffer.from(', two'));
+    source.sink.ended();
+    append.run();
+    const close = await store.nextHeld();
+    store.holds = () => false;
+    end(close);
+    await vi.runOnlyPendingTimersAsync();
+    await pump.done;
+    expect(store.logs.get(ID)?.bytes.toString()).toBe(stored);
+    expect(pump.bytes).toBe(stored.length);
+  },
+);
+
+it('does not count lost bytes if the store stays unavailable until a shutdown gives up', async () => {
+  const store = new ManualStore();
+  const giveUp = new AbortController();
+  const fails = () => Promise.reject(down);
+  const pump = await pumpOn(store, { giveUp: giveUp.signal, countStored: fails, close: fails });
+  const source = new ManualSource();
+  pump.attach(source);
+  source.sink.data(Buffer.from('one'));
+  await pump.flushed();
+  store.holds = () => true;
+  source.sink.data(Buffer.from(', two'));
+  source.sink.data(Buffer.from(', three'));
+  (await store.nextHeld()).fail(down);
+  giveUp.abort();
+  await pump.done;
+  expect(pump.bytes).toBe('one'.length);
 });

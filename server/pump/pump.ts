@@ -3,9 +3,8 @@ import { retry, type Pauses } from '../shared/retry.ts';
 import type { StorageMeter } from '../quota/quota.ts';
 import { isStoreError } from '../store/is-store-error.ts';
 import type { Fence, StoreError, StreamEnd, StreamStore } from '../store/types.ts';
-import { classifyBodyError } from '../upstream/client.ts';
 import type { Source } from './source.ts';
-import { endOfBody, endOfFailure, withUsage } from './verdict.ts';
+import { endOfBody, endOfBodyError, endOfFailure, endOfStoreFailure, withUsage } from './verdict.ts';
 
 /** Unwritten bytes above which the upstream is paused. It is resumed when they are being written. */
 const HIGH_WATER_BYTES = 1_048_576;
@@ -47,6 +46,11 @@ export interface PumpOptions {
   readonly onEnd?: () => void;
   /** Stores the last bytes and the end. Called again if it throws `UNAVAILABLE`. */
   readonly close: (end: StreamEnd, last: Uint8Array | undefined) => Promise<StreamEnd>;
+  /**
+   * Returns the bytes of the stream in the store. Called before `close` if a write failed, because the store may have
+   * written its bytes. Errors have the same effect as those of `close`.
+   */
+  readonly countStored: () => Promise<number>;
   /** Fence of this process: see `ByteStore`. */
   readonly fence: Fence;
   /**
@@ -66,7 +70,10 @@ export interface PumpOptions {
 export class Pump {
   /** Resolves when the stream is closed or deleted. Never rejects. */
   readonly done: Promise<StreamEnd>;
-  /** Bytes of the stream so far: received from the upstream by this process, or stored before. */
+  /**
+   * Bytes of the stream so far: received from the upstream by this process, or stored before. Without the bytes that
+   * failed writes have lost.
+   */
   bytes: number;
 
   /** Releases the stream for another process. Undefined if no other process can continue the stream. */
@@ -79,7 +86,10 @@ export class Pump {
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #appending = false;
+  #appendingBytes = 0;
   #appendStartedAt = 0;
+  /** True if a write failed, so that only the store knows whether it has the bytes. */
+  #isUnsure = false;
   #end: StreamEnd | undefined;
   #closing = false;
   #onFlushed: (() => void)[] = [];
@@ -212,6 +222,7 @@ export class Pump {
   #append(): void {
     const { store, streamId, onAppend } = this.#options;
     this.#appending = true;
+    this.#appendingBytes = this.#pendingBytes;
     if (onAppend) this.#appendStartedAt = performance.now();
     store.append(streamId, this.#drain(), this.#options.fence).then(this.#onAppended, this.#onLost);
   }
@@ -230,7 +241,7 @@ export class Pump {
   readonly #onLost = (error: unknown): void => {
     this.#appending = false;
     // It is unknown whether those bytes were written; retrying could store them twice.
-    this.#drain();
+    this.#lose(this.#appendingBytes + this.#drain().length);
     const end = endOfStoreFailure(error);
     if (isStoreError(error, 'FENCED')) {
       // Another process continues the stream, so this process must not close it.
@@ -244,7 +255,7 @@ export class Pump {
   async #close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    const { store, streamId, giveUp, close, fence } = this.#options;
+    const { store, streamId, giveUp, countStored, close, fence } = this.#options;
     if (this.#isReleased) {
       if (this.#pendingBytes > 0) await store.append(streamId, this.#drain(), fence).catch(() => undefined);
       return this.#finish(this.#end!);
@@ -252,17 +263,21 @@ export class Pump {
     let end = withUsage(this.#end!, this.#reader);
     if (this.handOver && this.#pendingBytes > 0) {
       // `close` stores the end in the metadata first; from then on, another process may close the stream.
-      await store.append(streamId, this.#drain(), fence).catch((err: unknown) => {
+      const bytes = this.#drain();
+      await store.append(streamId, bytes, fence).catch((err: unknown) => {
+        this.#lose(bytes.length);
         end = withUsage(endOfStoreFailure(err), this.#reader);
       });
     }
     let last: Uint8Array | undefined = this.#pendingBytes > 0 ? this.#drain() : undefined;
     const attempt = async (): Promise<StreamEnd> => {
       try {
+        if (this.#isUnsure) this.bytes = await countStored();
         return await close(end, last);
       } catch (error) {
         // Whether those bytes were written is unknown.
         if (last && isTemporary(error)) end = withUsage(endOfStoreFailure(error), this.#reader);
+        if (last) this.#lose(last.length);
         last = undefined;
         throw error;
       }
@@ -275,6 +290,11 @@ export class Pump {
       this.#isReleased = (error as StoreError).code === 'FENCED';
       this.#finish(this.#isReleased ? endOfStoreFailure(error) : DELETED);
     }
+  }
+
+  #lose(bytes: number): void {
+    this.#isUnsure = true;
+    this.bytes -= bytes;
   }
 
   #drain(): Uint8Array {
@@ -295,33 +315,5 @@ function tooLarge(maxBytes: number): StreamEnd {
   return {
     outcome: 'too-large',
     error: { code: 'RESPONSE_TOO_LARGE', message: `The answer is over ${maxBytes} bytes` },
-  };
-}
-
-function endOfBodyError(error: Error): StreamEnd {
-  const code = (error as { code?: unknown }).code;
-  return classifyBodyError(error) === 'timeout'
-    ? {
-        outcome: 'timeout',
-        error: {
-          code: 'UPSTREAM_TIMEOUT',
-          message: 'The answer was cut off: the upstream sent nothing for too long',
-        },
-      }
-    : {
-        outcome: 'upstream-error',
-        error: {
-          code: 'UPSTREAM_ERROR',
-          message: `The answer was cut off: the connection to the upstream failed${typeof code === 'string' ? ` (${code})` : ''}`,
-        },
-      };
-}
-
-/** Returns the end of a stream after a failure of the store. */
-export function endOfStoreFailure(error: unknown): StreamEnd {
-  const reason = isStoreError(error) && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
-  return {
-    outcome: 'interrupted',
-    error: { code: reason, message: 'The stream store failed before the answer was complete' },
   };
 }

@@ -1,6 +1,8 @@
 import { REPORTED_ERROR } from '../../protocol/outcomes.ts';
 import type { FormatReader } from '../formats/reader.ts';
+import { isStoreError } from '../store/is-store-error.ts';
 import type { StreamEnd } from '../store/types.ts';
+import { classifyBodyError } from '../upstream/client.ts';
 
 const COMPLETE: StreamEnd = { outcome: 'complete' };
 const TRUNCATED: StreamEnd = {
@@ -26,6 +28,35 @@ export function endOfBody(reader: FormatReader | undefined): StreamEnd {
  */
 export function endOfFailure(failure: StreamEnd, reader: FormatReader | undefined): StreamEnd {
   return reader?.error || reader?.state === 'ended' ? endOfBody(reader) : failure;
+}
+
+/** Returns the end of a stream after an error in the upstream's body. */
+export function endOfBodyError(error: Error): StreamEnd {
+  const code = (error as { code?: unknown }).code;
+  return classifyBodyError(error) === 'timeout'
+    ? {
+        outcome: 'timeout',
+        error: {
+          code: 'UPSTREAM_TIMEOUT',
+          message: 'The answer was cut off: the upstream sent nothing for too long',
+        },
+      }
+    : {
+        outcome: 'upstream-error',
+        error: {
+          code: 'UPSTREAM_ERROR',
+          message: `The answer was cut off: the connection to the upstream failed${typeof code === 'string' ? ` (${code})` : ''}`,
+        },
+      };
+}
+
+/** Returns the end of a stream after a failure of the store. */
+export function endOfStoreFailure(error: unknown): StreamEnd {
+  const reason = isStoreError(error) && error.code !== 'UNAVAILABLE' ? error.code : 'STORAGE_ERROR';
+  return {
+    outcome: 'interrupted',
+    error: { code: reason, message: 'The stream store failed before the answer was complete' },
+  };
 }
 
 /** Returns the end with the usage that the provider reported. */

@@ -29,7 +29,8 @@ export type ProxyEvent =
   /** The first byte of the body arrived, `ms` after the upstream's headers. */
   | ({ type: 'first-byte'; ms: number } & StreamEvent)
   /**
-   * The stream was closed. `usage` contains what the provider reported, if the format of the response was recognized.
+   * The stream was closed. `bytes` is the number of stored bytes. `usage` contains what the provider reported, if the
+   * format of the response was recognized.
    */
   | ({ type: 'closed'; outcome: Outcome; bytes: number; durationMs: number; usage?: Usage } & StreamEvent)
   | ({ type: 'read-begun'; mode: ReadMode } & StreamEvent)

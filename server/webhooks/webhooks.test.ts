@@ -63,13 +63,13 @@ it('stores a closing, and ignores tasks and metadata of another form', () => {
 });
 
 /** How the store responds to `head`. */
-type State = 'closed' | 'open' | 'unavailable';
+type State = 'closed' | 'deleted' | 'open' | 'unavailable';
 
 /** Starts webhooks on an outbox with one task. `given` resolves with how the task was given back. */
 function startWebhooks(url: string, state: State, events: ProxyEvent[] = []) {
   const origin = { base: '/v1/proxy', startedAt: 1 };
   const payload = encodeTask({ streamId: 'id', closedAt: 2, bytes: 5, outcome: 'complete', origin });
-  const info = { contentType: '', metadata: {}, ttlSeconds: 60, tail: '0' };
+  const info = { contentType: '', metadata: {}, ttlSeconds: 60, tail: '3' };
   let isTaken = false;
   let give!: (how: keyof TakenTask) => void;
   const given = new Promise<keyof TakenTask>((resolve) => (give = resolve));
@@ -88,8 +88,10 @@ function startWebhooks(url: string, state: State, events: ProxyEvent[] = []) {
     store: {
       head: async () => {
         if (state === 'unavailable') throw new StoreError('UNAVAILABLE', 'The store is down');
-        return Promise.resolve(state === 'open' ? info : undefined);
+        if (state === 'deleted') return Promise.resolve(undefined);
+        return Promise.resolve({ ...info, ...(state === 'closed' && { end: { outcome: 'complete' } }) });
       },
+      positionOf: Number,
     },
     keyring: createKeyring('a-secret-of-the-tests-that-is-long-enough'),
     options: { urlExpirationSeconds: 60, logger: silentLogger },
@@ -145,5 +147,15 @@ it('[WEBHOOK-4] returns the task of a request that a shutdown cancels, and does 
   await webhooks.stop();
   expect(await given).toBe('postpone');
   expect(events).toEqual([]);
+  await receiver.close();
+});
+
+it.each([
+  ['are stored', 'closed', 3],
+  ['its process had counted, if the stream was deleted', 'deleted', 5],
+] as const)('reports the bytes of the stream that %s', async (_, state, bytes) => {
+  const receiver = await startUpstream(({ res }) => res.writeHead(204).end());
+  expect(await deliver(receiver.url, state)).toBe('done');
+  expect(JSON.parse(receiver.calls[0]!.body.toString())).toMatchObject({ data: { bytes } });
   await receiver.close();
 });

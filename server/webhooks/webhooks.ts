@@ -30,7 +30,7 @@ const MAX_SENDING = 8;
 
 export interface WebhooksOptions extends WebhookOptions {
   readonly outbox: Outbox;
-  readonly store: Pick<ByteStore, 'head'>;
+  readonly store: Pick<ByteStore, 'head' | 'positionOf'>;
   readonly keyring: Keyring;
   readonly options: { readonly urlExpirationSeconds: number; readonly logger: Logger };
   readonly proxies?: ForwardProxies | undefined;
@@ -142,10 +142,12 @@ export class Webhooks {
     }
     // Its process died before it closed the stream. Another process closes or continues the stream.
     if (info && !info.end) return void (await taken.postpone(Date.now() + AGAIN_MS));
+    // The task was stored before the last bytes, which may have been lost since.
+    const bytes = (info && this.#options.store.positionOf?.(info.tail)) ?? task.bytes;
     const begunAt = performance.now();
     const result = this.#isDisabled
       ? DISABLED
-      : await this.#send(task, webhookBody(task, info, this.#readUrl(task)));
+      : await this.#send(task, webhookBody({ ...task, bytes }, info, this.#readUrl(task)));
     // Canceled by `stop`: another process sends the webhook, or this one after a restart.
     if (this.#isStopped && typeof result !== 'number') return void (await taken.postpone(Date.now()));
     const durationMs = performance.now() - begunAt;

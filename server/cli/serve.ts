@@ -10,6 +10,7 @@ const LOGGED: ReadonlySet<ProxyEvent['type']> = new Set([
   'closed',
   'aborted',
   'recovered',
+  'released',
   'cancel-failed',
   'refused',
 ]);

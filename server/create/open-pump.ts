@@ -85,12 +85,13 @@ export function openPump(
     countStored: async () => {
       const info = await store.head(streamId);
       if (!info) throw new StoreError('NOT_FOUND', 'The stream was deleted');
+      if (info.fence !== undefined && info.fence !== pump.fence) throw fenced();
       return bytePositions.size(streamId, info);
     },
     close: async (end, last) => {
       const { fence, bytes } = pump;
       const isOurs = !recoverable || (await recoveries.storeEnd(streamId, end, fence));
-      if (!isOurs) throw new StoreError('FENCED', 'Another process continues the stream');
+      if (!isOurs) throw fenced();
       return closer.close({ streamId, metadata, end, bytes }, { last, fence, giveUp: running.gaveUp });
     },
     ...(onEnd && { onEnd }),
@@ -108,8 +109,10 @@ export function openPump(
     const { bytes } = pump;
     const { outcome, usage } = end;
     const durationMs = performance.now() - startedAt;
-    // The process that continues the stream emits its end.
-    if (pump.isReleased) return;
+    if (pump.isReleased) {
+      if (isStarted) emit({ type: 'released', streamId, subject });
+      return;
+    }
     if (recoverable) recoveries.cancelUpstream(recoverable, end);
     if (recoverable || options.webhook) processes.disown(streamId).catch(onLost);
     if (isStarted) {
@@ -154,4 +157,8 @@ export function openPump(
       };
     },
   };
+}
+
+function fenced(): StoreError {
+  return new StoreError('FENCED', 'Another process continues the stream');
 }

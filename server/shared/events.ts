@@ -48,6 +48,11 @@ export type ProxyEvent =
       gapMs: number;
       adopted: boolean;
     } & StreamEvent)
+  /**
+   * This process no longer runs the stream: another process has adopted it, or can adopt it because this one shuts
+   * down. The process that continues the stream emits `closed`.
+   */
+  | ({ type: 'released' } & StreamEvent)
   /** The upstream of a stopped stream could not be canceled. `status` is the status of its last response, if any. */
   | ({ type: 'cancel-failed'; status: number | undefined } & StreamEvent)
   /** A client aborted (PATCH) or deleted (DELETE) the stream, or it had no reader for `unreadTimeoutMs`. */

@@ -32,14 +32,24 @@ export function meterOf(meter: Meter): Pick<Telemetry, 'onEvent' | 'onAppend'> {
     unit: '{recovery}',
     description: 'Streams that continued after a break.',
   });
+  const streams = new Set<string>();
+  const begun = (streamId: string): void => {
+    if (!streams.has(streamId)) active.add(1);
+    streams.add(streamId);
+  };
+  const ended = (streamId: string): void => {
+    if (streams.delete(streamId)) active.add(-1);
+  };
   return {
     onAppend: (ms) => append.record(ms / 1_000),
     onEvent(event) {
       switch (event.type) {
         case 'created':
-          return active.add(1);
+          return begun(event.streamId);
+        case 'released':
+          return ended(event.streamId);
         case 'closed':
-          active.add(-1);
+          ended(event.streamId);
           return closed.add(1, { outcome: event.outcome });
         case 'first-byte':
           return firstByte.record(event.ms / 1_000);
@@ -48,8 +58,8 @@ export function meterOf(meter: Meter): Pick<Telemetry, 'onEvent' | 'onAppend'> {
         case 'read-ended':
           return readers.add(-1);
         case 'recovered':
-          // Another process ran the stream before, and no longer counts it.
-          if (event.adopted) active.add(1);
+          // The stream may have been created in another process.
+          begun(event.streamId);
           return recoveries.add(1);
         case 'refused':
           return refused.add(1, { code: event.code });

@@ -26,6 +26,9 @@ export class ProxyMetrics {
         this.#streams.delete(event.streamId);
         increment(this.#closed, event.outcome);
         break;
+      case 'released':
+        this.#streams.delete(event.streamId);
+        break;
       case 'first-byte':
         this.#firstByte.record(event.ms / 1_000);
         break;

@@ -101,10 +101,12 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Telemetry {
         streams.set(event.streamId, request);
         return;
       }
-      case 'closed': {
+      case 'closed':
+      case 'released': {
         const request = streams.get(event.streamId);
         if (!request) return;
         streams.delete(event.streamId);
+        if (event.type === 'released') return end(request);
         request.span.setAttribute('durable_proxy.outcome', event.outcome);
         if (event.usage) request.span.setAttributes(usageAttributes(event.usage));
         if (event.outcome !== 'complete' && event.outcome !== 'aborted') fail(request.span, event.outcome);

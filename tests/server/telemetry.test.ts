@@ -16,11 +16,12 @@ import {
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openTelemetry } from '../../server/telemetry/opentelemetry.ts';
-import type { DurableProxyOptions } from '../../server/index.ts';
+import type { DurableProxyOptions, ProxyEvent } from '../../server/index.ts';
 import { FORMAT_ANSWERS } from '../support/format-answers.ts';
+import { ManualStore } from '../support/manual-store.ts';
 import { startSample } from '../samples/support/server-process.ts';
 import { SECRET, startProxy } from '../support/proxy.ts';
-import { startUpstream, type UpstreamCall } from '../support/upstream.ts';
+import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
 import { post } from '../support/wire.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -38,7 +39,8 @@ afterEach(async () => {
   propagation.disable();
 });
 
-async function start(handler: (call: UpstreamCall) => void, options: Partial<DurableProxyOptions> = {}) {
+/** Creates telemetry whose spans and metrics a test can read. */
+function measure() {
   const tracer = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }).getTracer(
     'test',
   );
@@ -46,13 +48,7 @@ async function start(handler: (call: UpstreamCall) => void, options: Partial<Dur
   const reader = new PeriodicExportingMetricReader({ exporter });
   const meters = new MeterProvider({ readers: [reader] });
   const telemetry = openTelemetry({ tracer, meter: meters.getMeter('test') });
-  const upstream = await startUpstream(handler);
-  const proxy = await startProxy({ telemetry, ...options });
-  cleanups.push(
-    () => meters.shutdown(),
-    () => upstream.close(),
-    () => proxy.stop({ drainMs: 0 }),
-  );
+  cleanups.push(() => meters.shutdown());
   /** Values by metric, each with its attributes. Of a histogram, the count. */
   const collected = async () => {
     await reader.forceFlush();
@@ -71,6 +67,17 @@ async function start(handler: (call: UpstreamCall) => void, options: Partial<Dur
       ]),
     );
   };
+  return { telemetry, collected };
+}
+
+async function start(handler: (call: UpstreamCall) => void, options: Partial<DurableProxyOptions> = {}) {
+  const { telemetry, collected } = measure();
+  const upstream = await startUpstream(handler);
+  const proxy = await startProxy({ telemetry, ...options });
+  cleanups.push(
+    () => upstream.close(),
+    () => proxy.stop({ drainMs: 0 }),
+  );
   return { proxy, upstream, collected };
 }
 
@@ -176,6 +183,43 @@ describe('telemetry', () => {
     });
     const [seconds = 0, nanoseconds = 0] = span?.duration ?? [];
     expect(seconds + nanoseconds / 1e9).toBeCloseTo(1.5, 1);
+  });
+
+  const stream = { streamId: 'stream-1' };
+  const closed = { type: 'closed', ...stream, outcome: 'complete', bytes: 1, durationMs: 1 } as const;
+  const recovered = {
+    ...{ type: 'recovered', ...stream, attempt: 1, cause: 'interrupted', gapMs: 1, adopted: true },
+  } as const;
+  const created = { type: 'created', ...stream, upstream: 'http://127.0.0.1/', headersMs: 1 } as const;
+
+  it.each([
+    ['once, however often it is recovered', [recovered, recovered], 1],
+    ['no more after it is closed', [recovered, recovered, closed], 0],
+    ['not if it is closed before it is recovered', [closed], undefined],
+    ['no more after another process adopted it', [created, { type: 'released', ...stream }], 0],
+    ['again after this process adopted it back', [created, { type: 'released', ...stream }, recovered], 1],
+  ] as [string, ProxyEvent[], number | undefined][])(
+    'counts an adopted stream %s',
+    async (_, events, count) => {
+      const { telemetry, collected } = measure();
+      for (const event of events) telemetry.onEvent(event);
+      const active = (await collected()).get('durable_proxy.streams.active');
+      expect(active?.[0]?.[0]).toBe(count);
+    },
+  );
+
+  it('ends the span of a request whose stream another process adopted, without an outcome', async () => {
+    const store = new ManualStore();
+    const { proxy, upstream } = await start(({ res }) => void write(res, 'hel'), { store });
+    await post(proxy, upstream.url, { body });
+    const find = () => [...store.logs].find(([, { bytes }]) => bytes.includes('hel'));
+    await expect.poll(find).toBeDefined();
+    const [streamId] = find()!;
+    await new ManualStore(store.logs).adopt(streamId, 0, { owner: 'other' });
+    await write(upstream.calls[0]!.res, 'lo');
+    await expect.poll(() => spanOf('chat gpt-test')).toBeDefined();
+    expect(spanOf('chat gpt-test')?.attributes).toMatchObject({ 'durable_proxy.stream.id': streamId });
+    expect(spanOf('chat gpt-test')?.attributes).not.toHaveProperty('durable_proxy.outcome');
   });
 
   it('[server/telemetry.ts] starts a proxy, with or without an SDK', async () => {

@@ -5,7 +5,8 @@ import { TimelineRecord } from './timeline.ts';
 /** A row that can be changed. */
 export type Row = { -readonly [Name in keyof AnswerRow]: AnswerRow[Name] };
 
-interface Kept {
+/** An answer with its timeline. */
+export interface Kept {
   readonly row: Row;
   readonly timeline: TimelineRecord;
   /** Version of the last change other than of `bytes` and `readers`. */

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { ProxyEvent } from '../../shared/events.ts';
 import type { ProcessFrame, StoreSummary, Timeline, TimelineEvent } from '../wire/types.ts';
 import { MAX_ANSWERS } from '../wire/types.ts';
-import { Answers } from './answers.ts';
+import { Answers, type Kept } from './answers.ts';
 import { LastHour } from './last-hour.ts';
 import { TimelineRecord } from './timeline.ts';
 
@@ -69,6 +69,8 @@ export class Recorder {
         return this.#firstByte(event);
       case 'recovered':
         return this.#recovered(event);
+      case 'released':
+        return this.#released(event.streamId);
       case 'closed':
         return this.#closed(event);
       case 'read-begun':
@@ -143,11 +145,25 @@ export class Recorder {
     this.#headersMs.set(streamId, headersMs);
     kept.timeline.add({ type: 'created', at: kept.row.startedAt });
     // With `Prefer: respond-async`, readers may have joined before this event.
-    const visited = this.#visited.get(streamId);
+    this.#joinVisited(kept);
+  }
+
+  /** Moves the readers and the timeline of an answer that this process did not run until now. */
+  #joinVisited(kept: Kept): void {
+    const { id } = kept.row;
+    const visited = this.#visited.get(id);
     if (!visited) return;
-    this.#visited.delete(streamId);
+    this.#visited.delete(id);
     for (const earlier of visited.timeline.snapshot.events) kept.timeline.add(earlier);
     this.#answers.change(kept, { readers: visited.readers });
+  }
+
+  /** Keeps the readers and the timeline of an answer that another process continues. */
+  #released(streamId: string): void {
+    const kept = this.#answers.get(streamId);
+    if (!kept) return;
+    this.forget(streamId);
+    this.#keepVisited(streamId, { readers: kept.row.readers, timeline: kept.timeline });
   }
 
   #firstByte({ streamId, ms }: ProxyEvent & { type: 'first-byte' }): void {
@@ -163,13 +179,15 @@ export class Recorder {
   }
 
   #recovered({ streamId, subject, adopted, cause, gapMs }: ProxyEvent & { type: 'recovered' }): void {
+    const known = this.#answers.get(streamId);
     const kept =
-      this.#answers.get(streamId) ??
+      known ??
       this.#answers.begin(streamId, {
         startedAt: Date.now(),
         ...(subject !== undefined && { subject: short(subject) }),
         ...(adopted && { isAdopted: true }),
       });
+    if (!known) this.#joinVisited(kept);
     this.#answers.change(kept, { recoveries: kept.row.recoveries + 1 });
     this.#note(streamId, { type: 'recovered', detail: `after ${cause}, gap of ${Math.round(gapMs)} ms` });
   }
@@ -198,6 +216,10 @@ export class Recorder {
   #visit(streamId: string, by: 1 | -1): void {
     const visited = this.#visited.get(streamId) ?? { readers: 0, timeline: new TimelineRecord() };
     visited.readers = Math.max(0, visited.readers + by);
+    this.#keepVisited(streamId, visited);
+  }
+
+  #keepVisited(streamId: string, visited: Visited): void {
     this.#visited.set(streamId, visited);
     if (this.#visited.size <= MAX_ANSWERS) return;
     const [oldest] = this.#visited.keys();

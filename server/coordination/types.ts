@@ -185,8 +185,11 @@ export interface Task {
   readonly id: string;
   /** Content of the task, as text of at most 16,384 bytes. Readers ignore tasks of a form that they do not know. */
   readonly payload: string;
-  /** Unix time in milliseconds before which no process takes the task. */
-  readonly dueAt: number;
+  /**
+   * Milliseconds from now until the task is due. Before, no process takes it. A negative value puts the task before
+   * other due tasks.
+   */
+  readonly delayMs: number;
 }
 
 /**
@@ -205,21 +208,24 @@ export interface TakenTask {
   /** Removes the task. */
   done(): Promise<boolean>;
   /**
-   * Returns the task to the outbox, to be taken from `dueAt` on.
-   * @param dueAt Unix time in milliseconds.
+   * Returns the task to the outbox.
+   * @param delayMs milliseconds from now until the task is due.
    */
-  retry(dueAt: number): Promise<boolean>;
+  retry(delayMs: number): Promise<boolean>;
   /**
    * Like `retry`, but this attempt does not count in `attempts`.
-   * @param dueAt Unix time in milliseconds.
+   * @param delayMs milliseconds from now until the task is due.
    */
-  postpone(dueAt: number): Promise<boolean>;
+  postpone(delayMs: number): Promise<boolean>;
 }
 
 /**
  * Tasks that outlive their process. A task is taken again until `done` is called for it. It is carried out at least
  * once, and by at most one process at a time if that process extends it in time. A process that was suspended for
  * longer than `TAKEN_MS` may still work on a task when another one takes it.
+ *
+ * Due times are on the clock of the store, if it has one. Otherwise they are on the clock of the process that adds or
+ * returns the task: then a task is early or late by as much as the clocks of the processes differ.
  */
 export interface Outbox {
   /**

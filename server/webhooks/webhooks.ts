@@ -93,7 +93,7 @@ export class Webhooks {
     const closedAt = Date.now();
     const { outcome, error } = end;
     const payload = encodeTask({ streamId, closedAt, bytes, outcome, error, origin });
-    await this.#options.outbox.add({ id: `webhook-${streamId}`, payload, dueAt: closedAt + CLOSING_MS });
+    await this.#options.outbox.add({ id: `webhook-${streamId}`, payload, delayMs: CLOSING_MS });
   }
 
   /** Stores the webhook as `announce` does. If the outbox fails, tries again until `giveUp` aborts. Never rejects. */
@@ -131,17 +131,17 @@ export class Webhooks {
 
   async #deliver(taken: TakenTask): Promise<void> {
     const task = decodeTask(taken.payload);
-    if (!task) return void (await taken.postpone(Date.now() + AGAIN_MS));
+    if (!task) return void (await taken.postpone(AGAIN_MS));
     let info: StreamInfo | undefined;
     try {
       info = await this.#options.store.head(task.streamId);
     } catch (err) {
       // Nothing was sent, so this is not one of the attempts.
-      await taken.postpone(Date.now() + AGAIN_MS);
+      await taken.postpone(AGAIN_MS);
       throw err;
     }
     // Its process died before it closed the stream. Another process closes or continues the stream.
-    if (info && !info.end) return void (await taken.postpone(Date.now() + AGAIN_MS));
+    if (info && !info.end) return void (await taken.postpone(AGAIN_MS));
     // The task was stored before the last bytes, which may have been lost since.
     const bytes = (info && this.#options.store.positionOf?.(info.tail)) ?? task.bytes;
     const begunAt = performance.now();
@@ -149,7 +149,7 @@ export class Webhooks {
       ? DISABLED
       : await this.#send(task, webhookBody({ ...task, bytes }, info, this.#readUrl(task)));
     // Canceled by `stop`: another process sends the webhook, or this one after a restart.
-    if (this.#isStopped && typeof result !== 'number') return void (await taken.postpone(Date.now()));
+    if (this.#isStopped && typeof result !== 'number') return void (await taken.postpone(0));
     const durationMs = performance.now() - begunAt;
     const { streamId, origin } = task;
     const about = { streamId, subject: origin.subject, attempts: taken.attempts };
@@ -169,7 +169,7 @@ export class Webhooks {
     });
     this.#options.options.logger.warn({ ...about, reason, retryInMs: delayMs }, 'a webhook was not accepted');
     if (delayMs === undefined) await taken.done();
-    else await taken.retry(Date.now() + delayMs);
+    else await taken.retry(delayMs);
   }
 
   /** Returns the status, or the reason why there is none. */

@@ -153,7 +153,7 @@ needs('redis-server')('the Redis coordinator, one request at a time', () => {
 
   it('assigns a task to one of two takers, and ignores later calls of the other one', async () => {
     const [a, b] = [await join(), await join()];
-    await a.outbox.add({ id: 'task', payload: 'work', dueAt: 0 });
+    await a.outbox.add({ id: 'task', payload: 'work', delayMs: 0 });
     const slow = (await a.outbox.take())!;
     a.gate.isClosed = true;
     const finishing = slow.done();

@@ -4,7 +4,7 @@ import { LogOutbox } from './outbox.ts';
 
 it('counts how often a task was returned with retry, but not with postpone', async () => {
   const outbox = new LogOutbox(new ManualStore(), 60);
-  await outbox.add({ id: 'task', payload: 'work', dueAt: 0 });
+  await outbox.add({ id: 'task', payload: 'work', delayMs: 0 });
   const attempts: (number | undefined)[] = [];
   for (const how of ['postpone', 'postpone', 'retry', 'postpone', 'done'] as const) {
     const taken = await outbox.take();

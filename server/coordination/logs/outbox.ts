@@ -8,7 +8,9 @@ import { NameLogs } from './name-logs.ts';
 const OUTBOX = 'outbox';
 
 /** State of a task after all lines of the log. */
-interface Pending extends Task {
+interface Pending extends Omit<Task, 'delayMs'> {
+  /** Unix time in milliseconds at which the task is due. */
+  readonly dueAt: number;
   readonly attempts: number;
   /** Id of the attempt that has taken the task; empty if it is not taken. */
   readonly by: string;
@@ -47,9 +49,9 @@ export class LogOutbox implements Outbox {
   }
 
   async add(task: Task): Promise<void> {
-    const { id, payload, dueAt } = task;
+    const { id, payload, delayMs } = task;
     await this.#logs.create(OUTBOX);
-    await this.#append({ do: 'add', id, payload, dueAt, attempts: 0, by: '' });
+    await this.#append({ do: 'add', id, payload, dueAt: Date.now() + delayMs, attempts: 0, by: '' });
   }
 
   async take(): Promise<TakenTask | undefined> {
@@ -68,9 +70,9 @@ export class LogOutbox implements Outbox {
 
   #taken({ id, payload, attempts, by }: Pending): TakenTask {
     const isOurs = async () => (await this.#pending()).get(id)?.by === by;
-    const giveBack = async (dueAt: number, changed?: { readonly attempts: number }) => {
+    const giveBack = async (delayMs: number, changed?: { readonly attempts: number }) => {
       const ours = await isOurs();
-      await this.#append({ do: 'due', id, by, dueAt, ...changed });
+      await this.#append({ do: 'due', id, by, dueAt: Date.now() + delayMs, ...changed });
       return ours;
     };
     return {
@@ -81,8 +83,8 @@ export class LogOutbox implements Outbox {
         await this.#append({ do: 'due', id, by, dueAt: Date.now() + TAKEN_MS });
         return isOurs();
       },
-      retry: (dueAt) => giveBack(dueAt),
-      postpone: (dueAt) => giveBack(dueAt, { attempts: attempts - 1 }),
+      retry: (delayMs) => giveBack(delayMs),
+      postpone: (delayMs) => giveBack(delayMs, { attempts: attempts - 1 }),
       done: async () => {
         const ours = await isOurs();
         await this.#append({ do: 'done', id, by });

@@ -9,7 +9,9 @@ const ROW = 'task:';
 const TTL_SECONDS = 30 * 24 * 3_600;
 
 /** A task as it is stored. */
-interface Stored extends Omit<Task, 'id'> {
+interface Stored extends Pick<Task, 'payload'> {
+  /** Unix time in milliseconds at which the task is due. */
+  readonly dueAt: number;
   readonly attempts: number;
   /** Id of the attempt that has taken the task; empty if it is not taken. */
   readonly by: string;
@@ -23,8 +25,8 @@ export class EmbeddedOutbox implements Outbox {
     this.#use = use;
   }
 
-  async add({ id, payload, dueAt }: Task): Promise<void> {
-    if (!this.#get(id)) await this.#put(id, { payload, dueAt, attempts: 0, by: '' });
+  async add({ id, payload, delayMs }: Task): Promise<void> {
+    if (!this.#get(id)) await this.#put(id, { payload, dueAt: Date.now() + delayMs, attempts: 0, by: '' });
   }
 
   async take(): Promise<TakenTask | undefined> {
@@ -48,10 +50,9 @@ export class EmbeddedOutbox implements Outbox {
       id,
       payload: task.payload,
       attempts,
-      extend: () => this.#ifHeld(id, by, (held) => this.#put(id, { ...held, dueAt: Date.now() + TAKEN_MS })),
-      retry: (dueAt) => this.#ifHeld(id, by, (held) => this.#put(id, { ...held, dueAt })),
-      postpone: (dueAt) =>
-        this.#ifHeld(id, by, (held) => this.#put(id, { ...held, dueAt, attempts: task.attempts })),
+      extend: () => this.#delay(id, by, TAKEN_MS),
+      retry: (delayMs) => this.#delay(id, by, delayMs),
+      postpone: (delayMs) => this.#delay(id, by, delayMs, { attempts: task.attempts }),
       done: () => this.#ifHeld(id, by, () => this.#use().table.delete(ROW + id)),
     };
   }
@@ -62,6 +63,11 @@ export class EmbeddedOutbox implements Outbox {
 
   #put(id: string, task: Stored): Promise<void> {
     return this.#use().table.put(ROW + id, task, TTL_SECONDS);
+  }
+
+  #delay(id: string, by: string, delayMs: number, changes?: Pick<Stored, 'attempts'>): Promise<boolean> {
+    const dueAt = Date.now() + delayMs;
+    return this.#ifHeld(id, by, (held) => this.#put(id, { ...held, ...changes, dueAt }));
   }
 
   /** Returns false, without effect, if another attempt has the task. */

@@ -15,11 +15,11 @@ export interface OutboxScripts {
  * version. Ids contain no colon.
  */
 
-/** ARGV: id, payload, due, ttl. */
+/** ARGV: id, payload, milliseconds until the task is due, ttl. */
 const ADD = `
 if redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[2]) == 1 then
   redis.call('HSET', KEYS[2], ':v', '${VERSION}')
-  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+  redis.call('ZADD', KEYS[1], now() + ARGV[3], ARGV[1])
 end
 refresh(ARGV[4])
 return { 'OK' }
@@ -48,9 +48,9 @@ redis.call('ZADD', KEYS[1], now() + ARGV[3], ARGV[1])
 return { 'OK' }
 `;
 
-/** ARGV: id, by, due, attempts so far. */
+/** ARGV: id, by, milliseconds until the task is due, attempts so far. */
 const RETRY = `${IF_HELD}
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+redis.call('ZADD', KEYS[1], now() + ARGV[3], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1] .. ':n', ARGV[4])
 return { 'OK' }
 `;
@@ -63,10 +63,10 @@ return { 'OK' }
 
 export function outboxScripts(): OutboxScripts {
   return {
-    add: createScript('', REFRESH + ADD),
+    add: createScript('', NOW + REFRESH + ADD),
     take: createScript(ALLOW_OOM, CHECK + NOW + REFRESH + TAKE),
     extend: createScript(ALLOW_OOM, NOW + EXTEND),
-    retry: createScript(ALLOW_OOM, RETRY),
+    retry: createScript(ALLOW_OOM, NOW + RETRY),
     done: createScript(ALLOW_OOM, DONE),
   };
 }

@@ -15,9 +15,9 @@ export class RedisOutbox implements Outbox {
     this.#use = use;
   }
 
-  async add({ id, payload, dueAt }: Task): Promise<void> {
+  async add({ id, payload, delayMs }: Task): Promise<void> {
     const access = this.#use();
-    await access.run(access.outbox.add, this.#keys(), [id, payload, String(dueAt), TTL_MS]);
+    await access.run(access.outbox.add, this.#keys(), [id, payload, String(delayMs), TTL_MS]);
   }
 
   /** A task whose reply is lost is due again after `TAKEN_MS`, as if its process had died. */
@@ -29,15 +29,15 @@ export class RedisOutbox implements Outbox {
     if (status === 'NOT_FOUND') return undefined;
     const [id = '', payload = ''] = task;
     const attempts = Number(task[2]);
-    const giveBack = (dueAt: number, count: number) =>
-      this.#change(retry, [id, by, String(dueAt), String(count)]);
+    const giveBack = (delayMs: number, count: number) =>
+      this.#change(retry, [id, by, String(delayMs), String(count)]);
     return {
       id,
       payload,
       attempts,
       extend: () => this.#change(extend, [id, by, String(TAKEN_MS)]),
-      retry: (dueAt) => giveBack(dueAt, attempts),
-      postpone: (dueAt) => giveBack(dueAt, attempts - 1),
+      retry: (delayMs) => giveBack(delayMs, attempts),
+      postpone: (delayMs) => giveBack(delayMs, attempts - 1),
       done: () => this.#change(done, [id, by]),
     };
   }

@@ -10,8 +10,8 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { IDEMPOTENCY_KEY } from '../../protocol/headers.ts';
-import { durableProxy, type DurableProxyOptions } from '../../server/index.ts';
-import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import type { DurableProxyOptions } from '../../server/index.ts';
+import { createRouter, SECRET } from '../support/proxy.ts';
 import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -34,14 +34,10 @@ async function begin(
   before: (req: Http2ServerRequest) => Promise<unknown> = () => Promise.resolve(),
 ) {
   const upstream = await startUpstream(handler);
-  const folder = await temporaryFolder();
   const errors: object[] = [];
   const note = (fields: object) => void errors.push(fields);
   const ignore = () => undefined;
-  const proxy = durableProxy({
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
-    dataDir: folder.path,
+  const { proxy, close } = await createRouter({
     basePath: '/',
     logger: { debug: ignore, info: ignore, warn: note, error: note },
     ...options,
@@ -53,9 +49,8 @@ async function begin(
   await once(server, 'listening');
   const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   cleanups.push(
-    () => folder.remove(),
     () => upstream.close(),
-    () => proxy.close({ drainMs: 0 }),
+    close,
     () => new Promise((resolve) => server.close(resolve)),
     async () => session.destroy(),
   );

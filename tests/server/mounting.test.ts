@@ -17,7 +17,7 @@ import {
   type DurableProxyOptions,
   type DurableProxyRouter,
 } from '../../server/index.ts';
-import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import { createRouter, SECRET, temporaryFolder } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream } from '../support/upstream.ts';
 import { locationOf, post, readSse, withQuery } from '../support/wire.ts';
 
@@ -27,17 +27,8 @@ afterEach(async () => {
 });
 
 async function proxyOf(options: Partial<DurableProxyOptions> = {}): Promise<DurableProxyRouter> {
-  const folder = await temporaryFolder();
-  const proxy = durableProxy({
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
-    ...(options.store === undefined && { dataDir: folder.path }),
-    ...options,
-  });
-  cleanups.push(
-    () => folder.remove(),
-    () => proxy.close({ drainMs: 0 }),
-  );
+  const { proxy, close } = await createRouter(options);
+  cleanups.push(close);
   return proxy;
 }
 

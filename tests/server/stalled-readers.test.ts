@@ -11,8 +11,8 @@ import {
   STREAM_CLOSED,
   STREAM_NEXT_OFFSET,
 } from '../../protocol/headers.ts';
-import { durableProxy, type DurableProxyOptions } from '../../server/index.ts';
-import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import type { DurableProxyOptions } from '../../server/index.ts';
+import { createRouter } from '../support/proxy.ts';
 import { startUpstream, write, type UpstreamCall } from '../support/upstream.ts';
 import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
 
@@ -28,23 +28,15 @@ const STALL_MS = 300;
 /** Starts a proxy in an app whose server-side connections are visible to the test. */
 async function begin(options: Partial<DurableProxyOptions>, handler: (call: UpstreamCall) => void) {
   const upstream = await startUpstream(handler);
-  const folder = await temporaryFolder();
-  const proxy = durableProxy({
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
-    dataDir: folder.path,
-    durability: 'process',
-    ...options,
-  });
+  const { proxy, close } = await createRouter({ durability: 'process', ...options });
   const sockets: Socket[] = [];
   const app = express().use('/v1/proxy', proxy);
   const server = createServer(app).on('connection', (socket) => sockets.push(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   cleanups.push(
-    () => folder.remove(),
     () => upstream.close(),
-    () => proxy.close({ drainMs: 0 }),
+    close,
     async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,9 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createProxyServer, type ProxyServer, type ProxyServerOptions } from '../../server/index.ts';
+import {
+  createProxyServer,
+  durableProxy,
+  type DurableProxyOptions,
+  type DurableProxyRouter,
+  type ProxyServer,
+  type ProxyServerOptions,
+} from '../../server/index.ts';
 
 export const SECRET = 'a-secret-of-the-tests-that-is-long-enough';
+
+/** Options of a proxy that may call every upstream of this machine. */
+export const LOCAL_UPSTREAMS = { jwtSecret: SECRET, allowlist: ['http://127.0.0.1:*/**'] };
 
 export interface TestProxy extends ProxyServer {
   /** The mount: `{url}/v1/proxy`. */
@@ -23,8 +33,7 @@ export async function startProxy(options: Partial<ProxyServerOptions> = {}): Pro
   const server = await createProxyServer({
     port: 0,
     host: '127.0.0.1',
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
+    ...LOCAL_UPSTREAMS,
     ...(options.store === undefined && options.durableStreamsUrl === undefined && { dataDir: folder.path }),
     ...options,
   });
@@ -34,6 +43,29 @@ export async function startProxy(options: Partial<ProxyServerOptions> = {}): Pro
     dataDir: options.dataDir ?? folder.path,
     stop: async (stopOptions) => {
       await server.stop(stopOptions);
+      await folder.remove();
+    },
+  };
+}
+
+export interface TestRouter {
+  readonly proxy: DurableProxyRouter;
+  /** Closes the proxy, and removes its store unless it was given. */
+  close(): Promise<void>;
+}
+
+/** A proxy to mount in an app, with a store of its own. */
+export async function createRouter(options: Partial<DurableProxyOptions> = {}): Promise<TestRouter> {
+  const folder = await temporaryFolder();
+  const proxy = durableProxy({
+    ...LOCAL_UPSTREAMS,
+    ...(options.store === undefined && { dataDir: folder.path }),
+    ...options,
+  });
+  return {
+    proxy,
+    close: async () => {
+      await proxy.close({ drainMs: 0 });
       await folder.remove();
     },
   };

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { AddressInfo } from 'node:net';
@@ -8,9 +7,10 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createDurableHandler, type DurableHandler, type DurableHandlerOptions } from 'durable-proxy/web';
 import { createDurableFetch } from 'durable-proxy/client';
-import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import { SECRET } from '../support/proxy.ts';
 import { startResumableProvider, textsIn, textsOf } from '../support/resumable-provider.ts';
 import { startUpstream, write, type Upstream } from '../support/upstream.ts';
+import { createHandler } from '../support/web-handler.ts';
 import { readSse } from '../support/wire.ts';
 import { withResolvers } from '../support/with-resolvers.ts';
 
@@ -24,16 +24,8 @@ afterEach(async () => {
 async function handlerOf(
   options: Partial<DurableHandlerOptions> = {},
 ): Promise<{ handler: DurableHandler; dataDir: string }> {
-  const folder = await temporaryFolder();
-  const dataDir = join(folder.path, 'streams');
-  const handler = createDurableHandler({
-    basePath: BASE,
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
-    dataDir,
-    ...options,
-  });
-  cleanups.push(folder.remove, () => handler.close({ drainMs: 0 }));
+  const { handler, dataDir, close } = await createHandler(options);
+  cleanups.push(close);
   return { handler, dataDir };
 }
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createDurableHandler, type DurableHandler, type DurableHandlerOptions } from 'durable-proxy/web';
-import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import type { DurableHandler, DurableHandlerOptions } from 'durable-proxy/web';
+import { SECRET } from '../support/proxy.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { createHandler } from '../support/web-handler.ts';
 import { readSse } from '../support/wire.ts';
 
 const BASE = '/v1/proxy';
@@ -17,15 +17,8 @@ afterEach(async () => {
 });
 
 async function handlerOf(options: Partial<DurableHandlerOptions> = {}): Promise<DurableHandler> {
-  const folder = await temporaryFolder();
-  const handler = createDurableHandler({
-    basePath: BASE,
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
-    dataDir: join(folder.path, 'streams'),
-    ...options,
-  });
-  cleanups.push(folder.remove, () => handler.close({ drainMs: 0 }));
+  const { handler, close } = await createHandler(options);
+  cleanups.push(close);
   return handler;
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import * as vitest from 'vitest';
 import { silentLogger } from '../../../server/shared/logger.ts';
-import { redisStore, type RedisClientOptions, type StreamStore } from '../../../server/store/redis/index.ts';
+import { redisStore, type RedisClientOptions } from '../../../server/store/redis/index.ts';
 import type { CoordinationFactory } from '../../../server/testing/coordinator/support.ts';
+import { OpenStores } from '../../support/open-stores.ts';
 
 /**
  * Returns processes that share one Redis for the whole suite. Each group of tests has keys of its own.
@@ -18,23 +19,17 @@ export function processesOn(
   vitest.afterAll(() => redis?.stop());
   return async (ttlSeconds) => {
     const keyPrefix = `test-${randomUUID()}:`;
-    const stores = new Set<StreamStore>();
-    const disposeAll = async () => {
-      for (const store of stores) await store.dispose();
-      stores.clear();
-    };
+    const stores = new OpenStores();
     return {
       async join() {
-        const store = redisStore(
-          client ? { client: client(redis!.url), keyPrefix } : { url: redis!.url, keyPrefix },
-        );
-        stores.add(store);
+        const { url } = redis!;
+        const store = stores.add(redisStore({ ...(client ? { client: client(url) } : { url }), keyPrefix }));
         const coordinator = store.coordinate!({ logger: silentLogger, ttlSeconds });
         await store.open();
         return { coordinator, kill: () => store.dispose() };
       },
-      restart: disposeAll,
-      dispose: disposeAll,
+      restart: stores.disposeAll,
+      dispose: stores.disposeAll,
     };
   };
 }

@@ -4,8 +4,8 @@ import express from 'express';
 import { durableInspector, type DurableInspectorOptions } from '../../server/inspector.ts';
 import { ACTION_HEADER, type InspectorMessage } from '../../server/inspector/wire/types.ts';
 import { ProcessState } from '../../server/inspector/wire/process-state.ts';
-import { durableProxy, type DurableProxyOptions } from '../../server/index.ts';
-import { SECRET, temporaryFolder } from '../support/proxy.ts';
+import type { DurableProxyOptions } from '../../server/index.ts';
+import { createRouter, SECRET } from '../support/proxy.ts';
 
 export interface InspectedApp {
   readonly url: string;
@@ -21,13 +21,7 @@ export async function startInspectedApp(
   options: Partial<DurableProxyOptions> = {},
   inspector: DurableInspectorOptions = { authorize: () => true },
 ): Promise<InspectedApp> {
-  const folder = await temporaryFolder();
-  const proxy = durableProxy({
-    jwtSecret: SECRET,
-    allowlist: ['http://127.0.0.1:*/**'],
-    ...(options.store === undefined && { dataDir: folder.path }),
-    ...options,
-  });
+  const { proxy, close } = await createRouter(options);
   const app = express();
   app.use('/v1/proxy', proxy);
   app.use('/ops/streams', durableInspector(proxy, inspector));
@@ -40,10 +34,9 @@ export async function startInspectedApp(
     base: `${url}/v1/proxy`,
     ops: `${url}/ops/streams/`,
     async stop() {
-      await proxy.close({ drainMs: 0 });
+      await close();
       server.closeAllConnections();
       server.close();
-      await folder.remove();
     },
   };
 }

@@ -47,6 +47,8 @@ export async function beginStream(context: CreateContext, begin: BeginOptions): 
       // The stream exists before the upstream is called. A failure of the upstream closes it.
       const stored = { begin, contentType: '', metadata: { pending: '1' } };
       const created = await storeStream(context, stored, undo);
+      // An abort that arrives later finds the pump.
+      signal.throwIfAborted();
       const onEnd = () => abortController.abort();
       const opened = openPump(context, { streamId, subject, metadata: created.metadata, onEnd });
       slot.occupy(streamId, opened.pump);
@@ -67,6 +69,7 @@ export async function beginStream(context: CreateContext, begin: BeginOptions): 
     const recoverable = recoverableOf(context, begin, response);
     const metadata = { ...headEntries(head), ...(recoverable && recoveries.entries(recoverable)) };
     const created = await storeStream(context, { begin, contentType, metadata }, undo);
+    signal.throwIfAborted();
 
     const { pump, start } = openPump(context, { streamId, subject, metadata: created.metadata });
     slot.occupy(streamId, pump);

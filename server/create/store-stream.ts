@@ -20,14 +20,14 @@ export interface StoredStream {
 
 /**
  * Creates the stream in the store. `undo` deletes the stream if it exists, even after a failure or a timeout.
- * @throws StoreError; the reason of `begin.abortController` if the create was canceled in the meantime.
+ * @throws StoreError.
  */
 export async function storeStream(
   { options, store, processes }: Pick<Context, 'options' | 'store' | 'processes'>,
   { begin, contentType, metadata }: StoredStream,
   undo: UndoStack,
 ): Promise<CreatedStream> {
-  const { streamId, caller, claim, request, base, abortController } = begin;
+  const { streamId, caller, claim, request, base } = begin;
   const subject = caller?.subject;
   const origin = { subject, key: request.streamKey, base, startedAt: Date.now() };
   const init: StreamInit = {
@@ -54,6 +54,5 @@ export async function storeStream(
   });
   const isNew = await inTime(creation, CREATE_STORE_MS);
   if (!isNew) throw new StoreError('UNAVAILABLE', `The stream ${streamId} exists already`);
-  abortController.signal.throwIfAborted();
   return { streamId, contentType, metadata: init.metadata };
 }

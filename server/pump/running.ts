@@ -35,7 +35,7 @@ export class RunningStreams {
   readonly starts = new StartQueue();
 
   readonly #pumps = new Map<string, Pump>();
-  /** Creates without a stream yet, by the id of their future stream. */
+  /** Creates whose stream has no pump yet, by the id of their stream. */
   readonly #creates = new Map<string, AbortController>();
   readonly #streams: Count;
   readonly #uploads: Count;
@@ -68,9 +68,11 @@ export class RunningStreams {
     return this.#creates.has(streamId) || this.#pumps.has(streamId);
   }
 
-  /** Cancels a create without a stream. Does nothing if there is no such create. */
-  cancel(streamId: string, reason: ProxyError): void {
-    this.#creates.get(streamId)?.abort(reason);
+  /** Cancels a create whose stream has no pump yet. @returns false if there is no such create. */
+  cancel(streamId: string, reason: ProxyError): boolean {
+    const create = this.#creates.get(streamId);
+    create?.abort(reason);
+    return create !== undefined;
   }
 
   /**

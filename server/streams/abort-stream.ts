@@ -62,6 +62,8 @@ export async function stopUpstream(streamId: string, info: StreamInfo, context: 
     await recoveries.prepared(streamId);
     return;
   }
+  // The store has the stream, but its create is not complete. It fails, and deletes the stream.
+  if (running.cancel(streamId, requestAborted())) return;
   const { owner } = metadataOf(info);
   const asked = owner !== processes.id && (await peers.askToAbort(owner, streamId));
   if (asked && (await closesWithin(OTHERS_CLOSE_MS, streamId, info, context))) return;

@@ -1,9 +1,15 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, onTestFinished } from 'vitest';
 import { IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, STREAM_KEY } from '../../protocol/headers.ts';
-import { createServiceToken, type ProxyServerOptions } from '../../server/index.ts';
-import { SECRET, startProxy, type TestProxy } from '../support/proxy.ts';
+import {
+  createServiceToken,
+  embeddedStore,
+  type ProxyServerOptions,
+  type StreamStore,
+} from '../../server/index.ts';
+import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 
 let proxy: TestProxy;
 let upstream: Upstream;
@@ -63,6 +69,36 @@ it('[ABORT-11] rejects a create that arrives after the abort of its key, without
   expect(await codeOf(await post(proxy, url, { headers: key }))).toBe('REQUEST_ABORTED');
   expect(upstream.calls).toHaveLength(0);
 });
+
+it.each(['respond-async', undefined])(
+  '[ABORT-9] an abort that arrives while the store creates the stream ends the create (Prefer: %s)',
+  async (prefer) => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => folder.remove());
+    const real = embeddedStore({ dataDir: folder.path });
+    const created = withResolvers();
+    const released = withResolvers();
+    // The stream exists, but the proxy does not know it yet.
+    const create: StreamStore['create'] = async (...args) => {
+      const isNew = await real.create(...args);
+      created.resolve();
+      await released.promise;
+      return isNew;
+    };
+    const store = new Proxy(real, {
+      get: (target, name) => (name === 'create' ? create : Reflect.get(target, name).bind(target)),
+    });
+    const url = await begin(({ res }) => void write(res, 'paid'), { store });
+    const creating = post(proxy, url, { headers: { ...key, ...(prefer && { prefer }) } });
+    await created.promise;
+    expect((await abort(key)).status).toBe(204);
+    released.resolve();
+    expect(await codeOf(await creating)).toBe('REQUEST_ABORTED');
+    await Promise.all(upstream.calls.map(({ closed }) => closed));
+    // It is called before the stream is created, if the caller waits for its response.
+    expect(upstream.calls).toHaveLength(prefer ? 0 : 1);
+  },
+);
 
 it('[ABORT-13] rejects an abort without a key or action, and does not affect other subjects', async () => {
   const url = await begin(({ res }) => res.end('mine'));

@@ -314,7 +314,7 @@ describe('the wait before an attempt', () => {
   it('follows a connection that is silent for heartbeatTimeoutMs', async () => {
     rig.standIn.faults.create.push('silence');
     rig.standIn.faults.read.push('no-answer', 'silence');
-    const response = await rig.client({ heartbeatTimeoutMs: 60 })(UPSTREAM);
+    const response = await rig.client({ heartbeatTimeoutMs: 200 })(UPSTREAM);
     expect((await drain(response)).text).toBe('hello');
     expect(rig.standIn.count('read')).toBe(3);
   });

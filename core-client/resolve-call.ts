@@ -72,22 +72,40 @@ export async function resolveCall(
   if (!request) {
     const { record: kept, done } = await records.find(settings.requestId!);
     // The newest stream under this name. Undefined if the proxy knows none, or does not support names.
-    const find = async () => handleFrom(await proxy.find(call.signal), proxy, call.target);
+    const find = (key?: string) =>
+      call.persist('request', async () =>
+        handleFrom(
+          await proxy.find(call.signal, undefined, key ? { [IDEMPOTENCY_KEY]: key } : undefined),
+          proxy,
+          call.target,
+        ),
+      );
     const keptId = kept?.data.streamUrl && streamIdOf(kept.data.streamUrl);
     // Not the record of another stream than the caller asked for.
-    const record = keptId && keptId !== (settings.streamId ?? keptId) ? undefined : kept;
-    const stream = record?.data.streamUrl
-      ? (record.data as StreamHandle)
-      : await call.persist('request', find);
+    let record = keptId && keptId !== (settings.streamId ?? keptId) ? undefined : kept;
+    let stream: StreamHandle | undefined;
+    if (record) {
+      stream = record.data.streamUrl
+        ? (record.data as StreamHandle)
+        : // If the create did not reach the proxy, the name refers to another stream (FIND-10).
+          await find(record.data.idempotencyKey);
+      if (!stream) record = undefined;
+    }
+    stream ??= await find();
     const id = stream && streamIdOf(stream.streamUrl);
     // A stream that this client did not create is returned while it runs. If it is closed, it is returned only if the
-    // caller asked for it by its id. The previous stream is never returned: the name still refers to it if the create did
-    // not reach the proxy.
+    // caller asked for it by its id. The previous stream is never returned.
     const isWanted = id === settings.streamId || ((record || !stream?.isClosed) && id !== done);
     try {
       if (stream && isWanted) return await attach(stream, record);
     } catch (error) {
       if (!isGone(error)) throw error;
+      // If the proxy refuses the caller, it has not said anything about the stream.
+      if (isExpired(error)) {
+        const response = await proxy.find(call.signal);
+        proxy.release(response);
+        if (response.status === 401) throw error;
+      }
       await record?.finish();
     }
     call.end('idle', 'interrupted');

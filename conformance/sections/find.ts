@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import {
+  IDEMPOTENCY_KEY,
   STREAM_CLOSED,
   STREAM_KEY,
   STREAM_NEXT_OFFSET,
@@ -14,8 +15,8 @@ import type { TestResponse } from '../http-client.ts';
 
 const named = (name: string) => ({ headers: { [STREAM_KEY]: name } });
 
-function find(t: TestTools, name: string): Promise<TestResponse> {
-  return t.service(new URL(`${t.base}?${KEY}=${encodeURIComponent(name)}`));
+function find(t: TestTools, name: string, headers: Record<string, string> = {}): Promise<TestResponse> {
+  return t.service(new URL(`${t.base}?${KEY}=${encodeURIComponent(name)}`), { headers });
 }
 
 export const finding = section(
@@ -64,6 +65,19 @@ export const finding = section(
       const streams = [];
       for (const text of ['one', 'two', 'three']) streams.push(await t.start(t.reply(text), named(name)));
       assert.equal(t.streamOf(await find(t, name)).id, streams.at(-1)?.id);
+    }),
+
+    test('[FIND-10] with an Idempotency-Key, finds the newest stream only if it was created with the key', async (t) => {
+      const name = randomUUID();
+      const [older, newer] = [randomUUID(), randomUUID()];
+      await t.start(t.reply('one'), { headers: { [STREAM_KEY]: name, [IDEMPOTENCY_KEY]: older } });
+      const stream = await t.start(t.reply('two'), {
+        headers: { [STREAM_KEY]: name, [IDEMPOTENCY_KEY]: newer },
+      });
+      const found = await find(t, name, { [IDEMPOTENCY_KEY]: newer });
+      assert.equal(t.streamOf(found).id, stream.id);
+      for (const key of [older, randomUUID()])
+        await expectNotFound(await find(t, name, { [IDEMPOTENCY_KEY]: key }));
     }),
 
     test('[FIND-5] waits for a create that waits for its upstream', async (t) => {

@@ -69,6 +69,9 @@ export interface Call {
 export type CallSettings = RetrySettings &
   Pick<Settings, 'abortUpstream' | 'onResumption' | 'onWarning' | 'wake' | 'debug'>;
 
+/** Returns the reason with which calls end when their user's data is removed. */
+export const released = () => new DOMException('Released', 'AbortError');
+
 /**
  * Creates a call.
  * @param target the request, for errors and debug lines.
@@ -151,7 +154,7 @@ export function createCall(settings: CallSettings, target: ErrorTarget = {}): Ca
     release() {
       call.isReleased = true;
       settings.abortUpstream = false;
-      call.leave(new DOMException('Released', 'AbortError'));
+      call.leave(released());
     },
     leave(reason) {
       if (isOver || finishLeaving) return;

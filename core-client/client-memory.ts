@@ -43,6 +43,8 @@ export interface ClientMemory {
   /** Storages, besides that of the client, with items of the same users. */
   readonly storages: readonly StorageLike[];
   readonly records: RecordMemory;
+  /** Number of times that a user's data was removed. */
+  forgets: number;
   /** Calls that are not over, with the prefix of their scope in the storage. Undefined until the scope is known. */
   readonly open: Map<Call, string | undefined>;
   /** Reads that are not over. They are paused while a stop waits for a connection. */
@@ -61,6 +63,7 @@ export function createClientMemory(storages: readonly StorageLike[] = []): Clien
     sending: new Map(),
     storages,
     records: { refused: new Map(), pending: new Map() },
+    forgets: 0,
     open: new Map(),
     reads: new Set(),
     scopes: new Map(),

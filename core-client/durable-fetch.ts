@@ -1,6 +1,6 @@
 import { stop } from './abort.ts';
 import type { CallContext } from './call-context.ts';
-import { createCall, type Call } from './call.ts';
+import { createCall, released, type Call } from './call.ts';
 import { createClientMemory, type ClientMemory } from './client-memory.ts';
 import { notify } from './notify.ts';
 import { createProxyClient } from './proxy-client.ts';
@@ -113,12 +113,15 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
 
   const durableFetch = async (input: RequestInfo | URL, init: DurableRequestInit = {}) => {
     const startedAt = (memory.calls += 1);
+    const { forgets } = memory;
     let onStored!: (record?: RecordHandle) => void;
     const stored = new Promise<RecordHandle | undefined>((resolve) => (onStored = resolve));
     memory.sending.set(init.requestId, stored);
     try {
       const request = await readRequest(input, init);
       request.signal?.throwIfAborted();
+      // The user has left while the body was read.
+      if (forgets !== memory.forgets) throw released();
       return (await run({ startedAt, onStored }, init, request))!;
     } finally {
       onStored();
@@ -151,10 +154,12 @@ export function createClient(options: DurableFetchOptions, memory: ClientMemory)
   const forget = async (init: DurableRequestInit = {}) => {
     const settings = mergeSettings(storage, options, init);
     const root = await resolveScope(settings);
+    memory.forgets += 1;
     // Also calls that wait for a token: they could store something later.
     for (const [call, callRoot = root] of memory.open) if (callRoot === root) call.release();
     for (const known of [memory.creates, memory.unsettled, memory.records.refused])
       for (const name of known.keys()) if (name.startsWith(root)) known.delete(name);
+    for (const [name, operation] of memory.records.pending) if (name.startsWith(root)) await operation;
     await removeAll(settings.storage, root);
   };
 

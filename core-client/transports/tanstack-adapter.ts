@@ -67,7 +67,7 @@ interface Newest {
   isStopped: boolean;
   /** The request that was sent, until it has a response. */
   unanswered?:
-    | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop: AbortController }
+    | { readonly init: DurableRequestInit & { readonly requestId: string }; readonly stop?: AbortController }
     | undefined;
 }
 
@@ -213,22 +213,25 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
         data: forwardedProps,
       }),
     };
-    if (own.signal) return client(absoluteUrl(apiUrl), init);
-    const stop = new AbortController();
-    call.unanswered = { init: { requestId, scope: caller.scope }, stop };
-    return client(absoluteUrl(apiUrl), { ...init, signal: stop.signal }).finally(
+    // With `abortUpstream`, the caller's signal ends the request.
+    const stop = own.signal ? undefined : new AbortController();
+    call.unanswered = { init: { requestId, scope: caller.scope }, ...(stop && { stop }) };
+    return client(absoluteUrl(apiUrl), { ...init, ...(stop && { signal: stop.signal }) }).finally(
       () => (call.unanswered = undefined),
     );
   };
 
-  const rejoin = async (run: Run, own: DurableRequestInit): Promise<DurableResponse | null> => {
+  const rejoin = async (run: Run, own: DurableRequestInit, call: Newest): Promise<DurableResponse | null> => {
     const caller = await chatCaller(options);
     const runs = await enter(run, caller);
     if (failed.has(run.id)) return null;
     const kept = await runs.get(run.id);
     const { proxyAuthorization } = caller;
     const init = { ...own, scope: caller.scope, proxyAuthorization, streamKey: run.id };
-    const response = await client.resume(kept?.requestId ?? run.id, init);
+    const requestId = kept?.requestId ?? run.id;
+    if (call.isStopped) throw runStopped();
+    call.unanswered = { init: { requestId, scope: caller.scope } };
+    const response = await client.resume(requestId, init).finally(() => (call.unanswered = undefined));
     if (!response) void runs.remove(run.id, undefined);
     return response;
   };
@@ -245,10 +248,12 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
     },
     joinRun(runId, signal) {
       const run: Run = { id: runId };
-      return runEvents(() => start((own) => rejoin(run, own), signal), signal, over(run));
+      return runEvents(() => start((own, call) => rejoin(run, own, call), signal), signal, over(run));
     },
     async forget() {
       const name = options.scope ?? scope ?? (await chatCaller(options)).scope;
+      // A request that was not sent yet is not sent.
+      if (newest) newest.isStopped = true;
       scope = newest = undefined;
       failed.clear();
       resumption.set(IDLE);
@@ -262,7 +267,7 @@ export function createDurableAdapter(apiUrl: string, options: DurableAdapterOpti
       const asked = call.unanswered;
       const stopped = asked && client.abort(asked.init.requestId, asked.init);
       if (asked && (await stopped?.catch((error: unknown) => clientOptions.onWarning?.(error as Error)))) {
-        asked.stop.abort(runStopped());
+        asked.stop?.abort(runStopped());
         return;
       }
       const response = await call.response?.catch(() => null);

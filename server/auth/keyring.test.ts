@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../shared/errors.ts';
-import { createKeyring } from './keyring.ts';
+import { createKeyring, deriveServiceSecret } from './keyring.ts';
 
 describe('createKeyring', () => {
   it('accepts each of its secrets and nothing similar', () => {
@@ -46,10 +46,31 @@ describe('createKeyring', () => {
     expect(Object.isFrozen(keyring) && Object.isFrozen(keyring.urlKeys)).toBe(true);
   });
 
+  it.each<[unknown, string]>([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['', 'an empty string'],
+  ])('throws for %j, and the message says how to set the secret', (jwtSecret, given) => {
+    for (const use of [createKeyring, deriveServiceSecret]) {
+      expect(() => use(jwtSecret as string)).toThrow(
+        new ConfigurationError(
+          `jwtSecret is ${given}. Set the environment variable JWT_SECRET, and pass jwtSecret: process.env.JWT_SECRET. ` +
+            'Create a secret with: openssl rand -base64 32',
+        ),
+      );
+    }
+  });
+
+  it('names the entry of a list that is not a secret', () => {
+    const message = (jwtSecret: unknown) => () => createKeyring(jwtSecret as string[]);
+    expect(message(['new', undefined])).toThrow(
+      /list of non-empty strings, but entry 1 is undefined\. Example: /,
+    );
+    expect(message(['', 'old'])).toThrow(/but entry 0 is an empty string/);
+    expect(message([['secret']])).toThrow(/but entry 0 is a list/);
+  });
+
   it.each<[unknown]>([
-    [undefined],
-    [null],
-    [''],
     [42],
     [{}],
     [[]],

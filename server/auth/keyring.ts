@@ -7,8 +7,12 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { ConfigurationError } from '../shared/errors.ts';
+import { nameValue } from '../shared/option-spec.ts';
 
 const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
+const SET_SECRET =
+  'Set the environment variable JWT_SECRET, and pass jwtSecret: process.env.JWT_SECRET. ' +
+  'Create a secret with: openssl rand -base64 32';
 
 /**
  * HKDF `info` of each kind of key, so that keys derived from the same secret are independent (RFC 5869, section 3.2).
@@ -39,7 +43,12 @@ export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
   const secrets: readonly unknown[] = Array.isArray(jwtSecret) ? jwtSecret : [jwtSecret];
   if (secrets.length === 0)
     throw new ConfigurationError(`jwtSecret is an empty list. Example: ${RIGHT_FORM}`);
-  const tokenKeys = secrets.map(bytesOf);
+  const tokenKeys = secrets.map((secret, index) => {
+    if (secrets !== jwtSecret || isText(secret)) return bytesOf(secret);
+    throw new ConfigurationError(
+      `jwtSecret must be a list of non-empty strings, but entry ${index} is ${nameValue(secret)}. Example: ${RIGHT_FORM}`,
+    );
+  });
 
   // HMACs under a random key have the same length and reveal no common prefix, so `timingSafeEqual` can compare them.
   const digestKey = randomBytes(32);
@@ -85,9 +94,18 @@ export function deriveServiceSecret(jwtSecret: string | readonly string[]): stri
   return serviceSecretOf(key);
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
 function bytesOf(secret: unknown): Uint8Array {
-  if (typeof secret !== 'string' || secret === '') {
-    throw new ConfigurationError(`jwtSecret must be a non-empty string. Example: ${RIGHT_FORM}`);
+  // The example alone would not help: a caller whose environment lacks the variable has written it already.
+  if (secret === undefined || secret === null || secret === '')
+    throw new ConfigurationError(`jwtSecret is ${nameValue(secret)}. ${SET_SECRET}`);
+  if (!isText(secret)) {
+    throw new ConfigurationError(
+      `jwtSecret must be a non-empty string, not ${nameValue(secret, 'this')}. Example: ${RIGHT_FORM}`,
+    );
   }
   // A header cannot carry such a secret. A common cause is the newline at the end of a file.
   if (secret !== secret.trim() || /\p{Cc}/u.test(secret)) {

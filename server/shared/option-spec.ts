@@ -172,12 +172,19 @@ export function wrongType(name: string, wanted: string, value: unknown, example:
 }
 
 function got(value: unknown): string {
-  if (value === null) return ', not null';
-  if (value === undefined) return '';
-  if (Array.isArray(value)) return ', not this list';
-  if (typeof value === 'number') return `, not ${value}`;
-  if (value === '') return ', not an empty string';
-  return `, not ${typeof value === 'object' ? 'this object' : `this ${typeof value}`}`;
+  return value === undefined ? '' : `, not ${nameValue(value, 'this')}`;
+}
+
+/**
+ * Names a value in an error message: `undefined`, `7`, `an empty string`. Of other values it names only the type,
+ * because they may be credentials.
+ * @param determiner precedes a type: `this` for "this string", absent for "a string".
+ */
+export function nameValue(value: unknown, determiner?: 'this'): string {
+  if (value === undefined || value === null || typeof value === 'number') return String(value);
+  if (value === '') return 'an empty string';
+  const type = Array.isArray(value) ? 'list' : typeof value;
+  return `${determiner ?? (type === 'object' ? 'an' : 'a')} ${type}`;
 }
 
 /** Returns true for an object that is not a list, a function or null. */

@@ -45,7 +45,7 @@ export type PrepareUpstream = (
 export interface DurableProxyOptions {
   /**
    * Service secret, also used to sign URLs and service tokens. Pass a list to rotate it: the first entry signs,
-   * all entries verify. Use at least 32 random bytes: `openssl rand -base64 32`.
+   * all entries verify. Use at least 32 random bytes: `openssl rand -base64 32`. A shorter one is logged as a warning.
    */
   jwtSecret: string | readonly string[];
   /**
@@ -289,8 +289,8 @@ export interface DurableProxyOptions {
   webhook?: WebhookOptions;
   /**
    * A logger with pino's methods `debug`, `info`, `warn` and `error`.
-   * @default store failures, errors thrown by callbacks, and refused upstream URLs go to `console.error`,
-   *   each at most once a minute; everything else is dropped
+   * @default store failures, errors thrown by callbacks, refused upstream URLs and a short `jwtSecret` go to
+   *   `console.error`, each at most once a minute; everything else is dropped
    */
   logger?: Logger;
   /**

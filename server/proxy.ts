@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createKeyring } from './auth/keyring.ts';
+import { warnOfShortSecret } from './auth/secret-length.ts';
 import { createServiceAuth } from './auth/service.ts';
 import type { Context } from './context.ts';
 import { coordinateByLogs } from './coordination/logs/index.ts';
@@ -88,6 +89,7 @@ export interface Proxy {
 export function createProxy(options: ResolvedOptions): Proxy {
   const { logger } = options;
   const keyring = createKeyring(options.jwtSecret);
+  warnOfShortSecret(keyring, logger);
   const allowlist = compileAllowlist(options.allowlist);
   const auth = createServiceAuth({
     keyring,

@@ -10,9 +10,10 @@ import { ConfigurationError } from '../shared/errors.ts';
 import { nameValue } from '../shared/option-spec.ts';
 
 const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
-const SET_SECRET =
-  'Set the environment variable JWT_SECRET, and pass jwtSecret: process.env.JWT_SECRET. ' +
-  'Create a secret with: openssl rand -base64 32';
+/** The end of a message about a secret that is missing or too short. */
+export const CREATE_SECRET = 'Create a secret with: openssl rand -base64 32';
+
+const SET_SECRET = `Set the environment variable JWT_SECRET, and pass jwtSecret: process.env.JWT_SECRET. ${CREATE_SECRET}`;
 
 /**
  * HKDF `info` of each kind of key, so that keys derived from the same secret are independent (RFC 5869, section 3.2).

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { faultLogger } from './logger.ts';
 
-it('prints rejected upstream URLs, no other warning, and at most 20 per minute', () => {
+it('prints rejected upstream URLs, at most 20 per minute, and only warnings about the configuration', () => {
   const printed: string[] = [];
   let now = 0;
   const logger = faultLogger(

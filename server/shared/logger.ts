@@ -43,12 +43,12 @@ const MAX_REMEMBERED = 100;
 const MAX_WARNINGS = 20;
 /** Errors of an upstream or of a shutdown are not errors of the operator's code or store. */
 const NOT_A_FAULT = /^(?:UPSTREAM_|SHUTTING_DOWN)/;
-/** An error that only the operator's configuration can fix, and that the response does not explain. */
-const WORTH_A_WARNING = 'UPSTREAM_NOT_ALLOWED';
+/** Problems that only the operator's configuration can fix, and that no response explains. */
+const WORTH_A_WARNING: ReadonlySet<unknown> = new Set(['UPSTREAM_NOT_ALLOWED', 'SHORT_SECRET']);
 
 /**
- * Creates the default logger: prints errors and rejected upstream URLs as text, and nothing else. The same error
- * (message and cause) is printed once per minute, with the number of repetitions.
+ * Creates the default logger: prints errors, rejected upstream URLs and a short `jwtSecret` as text, and nothing
+ * else. The same error (message and cause) is printed once per minute, with the number of repetitions.
  * @param print writes one entry. Default: `console.error`.
  * @param now returns milliseconds. Default: `performance.now`.
  */
@@ -78,7 +78,7 @@ export function faultLogger(
   return Object.freeze({
     ...silentLogger,
     warn(fields: object, message: string) {
-      if ((fields as { code?: unknown }).code !== WORTH_A_WARNING) return;
+      if (!WORTH_A_WARNING.has((fields as { code?: unknown }).code)) return;
       warnedAt = warnedAt.filter((at) => now() - at < REPEAT_MS);
       if (warnedAt.length >= MAX_WARNINGS) return;
       if (printOnce(message)) warnedAt.push(now());

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -87,6 +87,25 @@ describe('the command', () => {
     taken.close();
     expect(code).toBe(1);
     expect(errors).toMatch(/^durable-proxy: .*EADDRINUSE.*\n$/);
+  });
+
+  it('exits with 1 and prints one line when the data directory is in use or a file', async () => {
+    const holder = start(['--port', '0', '--data-dir', dataDir]);
+    await holder.logged('listening');
+    const file = join(dataDir, 'file');
+    await writeFile(file, '');
+    for (const [path, reason] of [
+      [dataDir, 'Another process'],
+      [file, 'EEXIST'],
+    ] as const) {
+      const command = start(['--port', '0', '--data-dir', path]);
+      let output = '';
+      command.child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+      const { code, errors } = await command.exit;
+      expect(code).toBe(1);
+      expect(errors).toMatch(new RegExp(`^durable-proxy: .*${reason}.*\\n$`));
+      expect(output).not.toContain('"level":50');
+    }
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)(

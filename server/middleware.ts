@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { corsMiddleware } from './http/cors.ts';
 import { INSPECTABLE } from './inspectable.ts';
 import { mountOf } from './http/mount.ts';
+import type { OpenerOptions } from './opener.ts';
 import type { DurableProxyOptions } from './options.ts';
 import { resolveOptions } from './options/resolve.ts';
 import type { Readiness } from './telemetry/endpoints.ts';
@@ -45,8 +46,19 @@ export interface DurableProxyRouter {
  * @throws ConfigurationError for invalid options. The message shows a valid example.
  */
 export function durableProxy(options: DurableProxyOptions): DurableProxyRouter {
+  return createRouter(options);
+}
+
+/**
+ * Creates the middleware, for `durableProxy` and for `createProxyServer`, which fails if the store cannot be opened.
+ * @param opening `retries`: whether further attempts follow if the store cannot be opened.
+ */
+export function createRouter(
+  options: DurableProxyOptions,
+  opening?: Pick<OpenerOptions, 'retries'>,
+): DurableProxyRouter {
   const resolved = resolveOptions(options);
-  const proxy = createProxy(resolved);
+  const proxy = createProxy(resolved, opening);
   const cors = corsMiddleware(resolved.cors);
   const middleware = (req: IncomingMessage, res: ServerResponse): void => {
     // The operator's `origin` function may be asynchronous, and frameworks change the request in the meantime.

@@ -9,14 +9,14 @@ const HELD = new StoreError('UNAVAILABLE', 'Another process (pid 7) holds "/data
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function openerThat(open: () => Promise<void>) {
+function openerThat(open: () => Promise<void>, retries = true) {
   const logged: unknown[] = [];
   const logger = {
     ...silentLogger,
     error: (fields: object) => void logged.push((fields as { err: unknown }).err),
     warn: (_: object, message: string) => void logged.push(message),
   };
-  return { opener: new Opener({ open, logger }), logged };
+  return { opener: new Opener({ open, logger, retries }), logged };
 }
 
 describe('Opener, with a store that cannot be opened at first', () => {
@@ -58,6 +58,16 @@ describe('Opener, with a store that cannot be opened at first', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(open).toHaveBeenCalledTimes(1);
     await expect(opener.wait(5_000)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('makes one attempt and logs nothing if it may not retry', async () => {
+    const open = vi.fn(() => Promise.reject(HELD));
+    const { opener, logged } = openerThat(open, false);
+    await expect(opener.first).rejects.toBe(HELD);
+    await expect(opener.wait(5_000)).rejects.toMatchObject({ code: 'UNAVAILABLE', cause: HELD });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(open).toHaveBeenCalledTimes(1);
+    expect(logged).toEqual([]);
   });
 
   it('makes no further attempt if the configuration is invalid', async () => {

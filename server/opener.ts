@@ -13,10 +13,16 @@ export interface OpenerOptions {
   /** Opens the store. Called again after it rejected. */
   readonly open: () => Promise<void>;
   readonly logger: Logger;
+  /**
+   * If false, there is one attempt, and its failure is not logged: the caller of `first` reports it.
+   * @default true
+   */
+  readonly retries?: boolean;
 }
 
 /**
- * Opens the store and keeps trying while it fails, for example while another process holds the data directory.
+ * Opens the store and, unless `retries` is false, keeps trying while it fails, for example while another process holds
+ * the data directory.
  * Logs the first failure and the success after it, not each attempt.
  */
 export class Opener {
@@ -81,14 +87,14 @@ export class Opener {
   }
 
   async #run(retryMs: number): Promise<void> {
-    const { open, logger } = this.#options;
+    const { open, logger, retries = true } = this.#options;
     try {
       await open();
     } catch (error) {
       const isFirst = this.#failure === undefined;
       this.#failure = error;
-      this.#isOver ||= error instanceof ConfigurationError;
-      if (isFirst) logger.error({ err: error }, this.#isOver ? FAILED : `${FAILED}; retrying`);
+      this.#isOver ||= !retries || error instanceof ConfigurationError;
+      if (isFirst && retries) logger.error({ err: error }, this.#isOver ? FAILED : `${FAILED}; retrying`);
       if (this.#isOver) {
         this.#settleAll(this.#error());
       } else {

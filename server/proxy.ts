@@ -14,7 +14,7 @@ import { createDispatch, OPEN_WAIT_MS, type Dispatch } from './dispatch.ts';
 import { NameFeeds } from './follow/name-feeds.ts';
 import { Observers } from './telemetry/observers.ts';
 import { observedUpstream } from './telemetry/observed-upstream.ts';
-import { Opener } from './opener.ts';
+import { Opener, type OpenerOptions } from './opener.ts';
 import type { ResolvedOptions } from './options/resolve.ts';
 import type { Inspectable } from './inspectable.ts';
 import { OrphanKeeper } from './peers/orphans.ts';
@@ -75,7 +75,7 @@ export interface CloseOptions {
 export interface Proxy {
   readonly dispatch: Dispatch;
   readonly inspectable: Inspectable;
-  /** Settles with the first attempt to open the store. Further attempts follow if it rejects. */
+  /** Settles with the first attempt to open the store. Further attempts follow if it rejects and `retries` is true. */
   readonly ready: Promise<void>;
   /**
    * Resolves with `ready` if the proxy accepts new streams, otherwise with the reason. Queries the store. Never
@@ -86,7 +86,11 @@ export interface Proxy {
   close(options?: CloseOptions): Promise<void>;
 }
 
-export function createProxy(options: ResolvedOptions): Proxy {
+/**
+ * Creates a proxy, without the adapter to a framework.
+ * @param opening `retries`: whether further attempts follow if the store cannot be opened.
+ */
+export function createProxy(options: ResolvedOptions, opening: Pick<OpenerOptions, 'retries'> = {}): Proxy {
   const { logger } = options;
   const keyring = createKeyring(options.jwtSecret);
   warnOfShortSecret(keyring, logger);
@@ -200,6 +204,7 @@ export function createProxy(options: ResolvedOptions): Proxy {
   });
   const adoptions = new Adoptions(context);
   const opener = new Opener({
+    ...opening,
     logger,
     open: async () => {
       await store.open();

@@ -8,7 +8,7 @@ import { createHttpServer, limitHeaders } from './http/http-server.ts';
 import { renderError, toProxyError } from './http/render-error.ts';
 import { ignoreErrors } from './http/response.ts';
 import { durableInspector } from './inspector.ts';
-import { durableProxy, type DurableProxyRouter } from './middleware.ts';
+import { createRouter, type DurableProxyRouter } from './middleware.ts';
 import { createKeyring } from './auth/keyring.ts';
 import { createOperatorCheck } from './auth/operator.ts';
 import { createServiceAuth, type ServiceAuth } from './auth/service.ts';
@@ -54,7 +54,9 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Pr
     ...httpOptions
   } = resolveServerOptions(options);
   const metrics = hasMetrics ? new ProxyMetrics() : undefined;
-  const proxy = durableProxy(metrics ? withMetrics(proxyOptions, metrics) : proxyOptions);
+  const proxy = createRouter(metrics ? withMetrics(proxyOptions, metrics) : proxyOptions, {
+    retries: false,
+  });
   const serverOptions = {
     ...httpOptions,
     requestBodyTimeoutMs: proxyOptions.requestBodyTimeoutMs ?? PROXY_OPTIONS.requestBodyTimeoutMs.fallback,

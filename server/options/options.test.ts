@@ -12,6 +12,7 @@ import {
 } from '../index.ts';
 import { redisStore } from '../store/redis/index.ts';
 import { closestName } from '../shared/closest-name.ts';
+import { createDurableHandler } from '../web.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
 const jwtSecret = 'a-secret-that-no-message-may-repeat';
@@ -40,6 +41,17 @@ describe('an unknown option', () => {
   ])('of durableProxy throws, and suggests "%s" as "%s"', (wrong, right) => {
     const message = refusal(() => durableProxy({ jwtSecret, [wrong]: jwtSecret }));
     expect(message).toBe(`durableProxy has no option "${wrong}". Did you mean "${right}"?`);
+  });
+
+  it.each(Object.keys(SERVER_OPTIONS))('of createProxyServer is named as such by the others: %s', (name) => {
+    for (const [functionName, create] of [
+      ['durableProxy', durableProxy],
+      ['createDurableHandler', createDurableHandler],
+    ] as const) {
+      expect(refusal(() => create({ jwtSecret, basePath: '/', [name]: 3 }))).toBe(
+        `${functionName} has no option "${name}". It is an option of createProxyServer`,
+      );
+    }
   });
 
   it('that resembles no known option lists all options', () => {

@@ -2,6 +2,7 @@ import { ConfigurationError } from '../shared/errors.ts';
 import type { DurableProxyOptions, ProxyServerOptions } from '../options.ts';
 import { faultLogger, guardedLogger } from '../shared/logger.ts';
 import { checkNames, checkOptions, type Checked } from '../shared/check-options.ts';
+import { isObject } from '../shared/option-spec.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
 /** The validated options of the proxy: frozen, with all defaults. */
@@ -15,6 +16,7 @@ const EXAMPLE = "{ jwtSecret: process.env.JWT_SECRET, allowlist: ['https://api.o
  * @throws ConfigurationError with a valid example.
  */
 export function resolveOptions(options: DurableProxyOptions, functionName = 'durableProxy'): ResolvedOptions {
+  rejectServerOptions(functionName, options);
   const resolved = checkOptions(functionName, PROXY_OPTIONS, options, `${functionName}(${EXAMPLE})`);
   const { store, durableStreamsUrl, dataDir } = resolved;
   if ([store, durableStreamsUrl, dataDir].filter((each) => each !== undefined).length > 1) {
@@ -25,6 +27,16 @@ export function resolveOptions(options: DurableProxyOptions, functionName = 'dur
   // Created per proxy, because the logger remembers which messages it has printed.
   const logger = options.logger ? guardedLogger(options.logger) : faultLogger();
   return Object.freeze({ ...resolved, logger });
+}
+
+/** @throws ConfigurationError for an option that only `createProxyServer` has, which resembles others by chance. */
+function rejectServerOptions(functionName: string, options: unknown): void {
+  if (!isObject(options)) return;
+  const name = Object.keys(options).find((each) => Object.hasOwn(SERVER_OPTIONS, each));
+  if (name !== undefined)
+    throw new ConfigurationError(
+      `${functionName} has no option "${name}". It is an option of createProxyServer`,
+    );
 }
 
 /**

@@ -68,6 +68,11 @@ describe('createKeyring', () => {
     );
     expect(message(['', 'old'])).toThrow(/but entry 0 is an empty string/);
     expect(message([['secret']])).toThrow(/but entry 0 is a list/);
+    expect(message([1234])).toThrow(/but entry 0 is a number\./);
+  });
+
+  it('does not repeat a secret that is a number', () => {
+    expect(() => createKeyring(1234 as never)).toThrow(/must be a non-empty string, not this number\./);
   });
 
   it.each<[unknown]>([

@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { ConfigurationError } from '../shared/errors.ts';
-import { nameValue } from '../shared/option-spec.ts';
+import { nameValue, wrongPart } from '../shared/option-spec.ts';
 
 const RIGHT_FORM = 'jwtSecret: process.env.JWT_SECRET, or [newSecret, oldSecret] while you rotate';
 /** The end of a message about a secret that is missing or too short. */
@@ -46,8 +46,11 @@ export function createKeyring(jwtSecret: string | readonly string[]): Keyring {
     throw new ConfigurationError(`jwtSecret is an empty list. Example: ${RIGHT_FORM}`);
   const tokenKeys = secrets.map((secret, index) => {
     if (secrets !== jwtSecret || isText(secret)) return bytesOf(secret);
-    throw new ConfigurationError(
-      `jwtSecret must be a list of non-empty strings, but entry ${index} is ${nameValue(secret)}. Example: ${RIGHT_FORM}`,
+    throw wrongPart(
+      'jwtSecret',
+      'a list of non-empty strings',
+      `entry ${index} is ${nameValue(secret)}`,
+      RIGHT_FORM,
     );
   });
 

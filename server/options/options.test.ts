@@ -8,6 +8,7 @@ import {
   durableProxy,
   durableStreamsStore,
   embeddedStore,
+  openaiResponsesRecovery,
   signStreamUrl,
 } from '../index.ts';
 import { redisStore } from '../store/redis/index.ts';
@@ -105,8 +106,24 @@ describe('an unknown option', () => {
 describe('an option of the wrong type', () => {
   it.each<[string, unknown, RegExp]>([
     ['allowlist', 'https://api.openai.com/**', /must be a list of strings.*Example: allowlist: \['https:/],
-    ['allowlist', [1], /must be a list of strings/],
-    ['allowlist', { 0: 'https://h', length: 1 }, /must be a list of strings/],
+    ['allowlist', [undefined], /must be a list of strings, but entry 0 is undefined\. Example: allowlist: /],
+    ['allowlist', ['https://h', 1], /but entry 1 is a number\./],
+    // eslint-disable-next-line no-sparse-arrays -- a comma too many
+    ['allowlist', ['https://h', , 'https://i'], /but entry 1 is undefined\./],
+    ['allowlist', [[jwtSecret]], /but entry 0 is a list\./],
+    ['allowlist', { 0: 'https://h', length: 1 }, /must be a list of strings, not this object/],
+    ['dropRequestHeaders', ['x-a', null], /but entry 1 is null\./],
+    [
+      'exposeUpstreamHeaders',
+      [{ jwtSecret }],
+      /'none' or a list of header names, but entry 0 is an object\./,
+    ],
+    [
+      'recovery',
+      [openaiResponsesRecovery],
+      /list of recoveries, but entry 0 is a function\. Example: recovery: \[/,
+    ],
+    ['recovery', [{ name: 'x', matches: () => true }], /but entry 0 has no method resume\./],
     ['maxRequestBytes', '1000', /must be a whole number of at least 0, or Infinity, not this string/],
     ['maxRequestBytes', null, /not null/],
     ['keepAliveMs', Infinity, /must be a whole number from 1 to 2147483647/],
@@ -115,7 +132,7 @@ describe('an option of the wrong type', () => {
     ['prepareUpstream', true, /must be a function/],
     ['onEvent', [], /must be a function/],
     ['logger', () => 0, /must be an object with the methods debug, info, warn, error/],
-    ['logger', { info: () => 0 }, /debug, info, warn, error/],
+    ['logger', { info: () => 0 }, /debug, info, warn, error, but it has no method debug, warn, error\. /],
     ['store', 'redis://localhost', /must be an object with the methods open, .*redisStore/],
     ['cors', true, /must be false or options of the package 'cors'/],
     ['cors', 'https://app.example.com', /Example: cors: \{ origin: /],
@@ -125,7 +142,8 @@ describe('an option of the wrong type', () => {
     ['durability', 'memory', /must be 'disk' or 'process'/],
     ['durableStreamsUrl', 7, /must be a non-empty string, not 7/],
     ['durableStreamsHeaders', ['authorization'], /must be an object of strings/],
-    ['durableStreamsHeaders', { authorization: 7 }, /must be an object of strings/],
+    ['durableStreamsHeaders', { authorization: undefined }, /but "authorization" is undefined\. Example: /],
+    ['durableStreamsHeaders', { authorization: 7 }, /but "authorization" is a number\. Example: /],
     ['publicUrl', 'chat.example.com', /must be the absolute URL/],
     ['jwtSecret', { secret: 'x' }, /must be a non-empty string/],
   ])('throws, and the message shows a valid value: %s', (name, value, message) => {

@@ -16,17 +16,20 @@ import { checkWebhook, type WebhookOptions } from '../webhooks/options.ts';
 import { checkNames, type OptionTable } from '../shared/check-options.ts';
 import {
   callback,
+  copyStrings,
   flag,
   isObject,
   limit,
   list,
   milliseconds,
+  missingMethods,
   number,
   oneOf,
   required,
   strings,
   text,
   withMethods,
+  wrongPart,
   wrongType,
   type OptionSpec,
 } from '../shared/option-spec.ts';
@@ -66,9 +69,7 @@ const EXPOSED: OptionSpec<ExposeUpstreamHeaders, 'all'> = {
   fallback: 'all',
   check(name, value) {
     if (value === 'all' || value === 'none') return value;
-    if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
-      return Object.freeze([...(value as string[])]);
-    throw wrongType(name, "'all', 'none' or a list of header names", value, `${name}: ['x-request-id']`);
+    return copyStrings(name, value, "'all', 'none' or a list of header names", `${name}: ['x-request-id']`);
   },
 };
 
@@ -99,8 +100,11 @@ const RECOVERY: OptionSpec<readonly UpstreamRecovery[], readonly UpstreamRecover
   check(name, value) {
     const example = `${name}: [openaiResponsesRecovery(), lastEventIdRecovery({ match: 'https://agents.example.com/**' })]`;
     if (!Array.isArray(value)) throw wrongType(name, 'a list of recoveries', value, example);
-    const each = withMethods<UpstreamRecovery>(['matches', 'resume'], example);
-    const recoveries = value.map((one: unknown) => each.check(name, one));
+    const recoveries = value.map((one: unknown, index) => {
+      const missing = missingMethods(one, ['matches', 'resume'] satisfies (keyof UpstreamRecovery)[]);
+      if (missing === undefined) return one as UpstreamRecovery;
+      throw wrongPart(name, 'a list of recoveries', `entry ${index} ${missing}`, example);
+    });
     const names = recoveries.map((one) => one.name);
     const isNamed = names.every((own) => typeof own === 'string' && own !== '');
     if (isNamed && new Set(names).size === names.length) return Object.freeze(recoveries);

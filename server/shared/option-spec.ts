@@ -112,13 +112,26 @@ export function oneOf<const Value extends string>(values: readonly Value[]): Opt
 export function list(example: string): OptionSpec<readonly string[], readonly string[]> {
   return {
     fallback: [],
-    check(name, value) {
-      if (Array.isArray(value) && value.every((each) => typeof each === 'string')) {
-        return Object.freeze([...(value as string[])]);
-      }
-      throw wrongType(name, 'a list of strings', value, `${name}: ${example}`);
-    },
+    check: (name, value) => copyStrings(name, value, 'a list of strings', `${name}: ${example}`),
   };
+}
+
+/**
+ * Copies a list of strings.
+ * @param wanted describes a valid value in the error.
+ * @throws ConfigurationError that names the first entry that is not a string.
+ */
+export function copyStrings(
+  name: string,
+  value: unknown,
+  wanted: string,
+  example: string,
+): readonly string[] {
+  if (!Array.isArray(value)) throw wrongType(name, wanted, value, example);
+  // Not `every`, which skips the holes of a list.
+  const index = value.findIndex((each) => typeof each !== 'string');
+  if (index === -1) return Object.freeze([...(value as string[])]);
+  throw wrongPart(name, wanted, `entry ${index} is ${nameValue(value[index])}`, example);
 }
 
 /** Declares an object whose values are strings. */
@@ -126,10 +139,11 @@ export function strings(example: string): OptionSpec<Readonly<Record<string, str
   return {
     fallback: undefined,
     check(name, value) {
-      if (isObject(value) && Object.values(value).every((each) => typeof each === 'string')) {
-        return Object.freeze({ ...(value as Record<string, string>) });
-      }
-      throw wrongType(name, 'an object of strings', value, `${name}: ${example}`);
+      const wanted = 'an object of strings';
+      if (!isObject(value)) throw wrongType(name, wanted, value, `${name}: ${example}`);
+      const wrong = Object.entries(value).find(([, each]) => typeof each !== 'string');
+      if (!wrong) return Object.freeze({ ...(value as Record<string, string>) });
+      throw wrongPart(name, wanted, `"${wrong[0]}" is ${nameValue(wrong[1])}`, `${name}: ${example}`);
     },
   };
 }
@@ -153,14 +167,23 @@ export function withMethods<Value>(
   return {
     fallback: undefined,
     check(name, value) {
-      const missing = methods.filter(
-        (method) => typeof (value as Value | null | undefined)?.[method] !== 'function',
-      );
-      if (missing.length === 0) return value as Value;
-      const named = methods.map(String).join(', ');
-      throw wrongType(name, `an object with the methods ${named}`, value, `${name}: ${example}`);
+      const missing = missingMethods(value, methods);
+      if (missing === undefined) return value as Value;
+      const wanted = `an object with the methods ${methods.map(String).join(', ')}`;
+      if (!isObject(value)) throw wrongType(name, wanted, value, `${name}: ${example}`);
+      throw wrongPart(name, wanted, `it ${missing}`, `${name}: ${example}`);
     },
   };
+}
+
+/** Returns what an error says of a value without all of the methods, or undefined if it has them. */
+export function missingMethods(value: unknown, methods: readonly PropertyKey[]): string | undefined {
+  const missing = methods.filter(
+    (method) =>
+      typeof (value as Partial<Record<PropertyKey, unknown>> | null | undefined)?.[method] !== 'function',
+  );
+  if (missing.length === 0) return undefined;
+  return isObject(value) ? `has no method ${missing.map(String).join(', ')}` : `is ${nameValue(value)}`;
 }
 
 /**
@@ -172,16 +195,25 @@ export function wrongType(name: string, wanted: string, value: unknown, example:
 }
 
 function got(value: unknown): string {
-  return value === undefined ? '' : `, not ${nameValue(value, 'this')}`;
+  if (value === undefined) return '';
+  return `, not ${typeof value === 'number' ? value : nameValue(value, 'this')}`;
 }
 
 /**
- * Names a value in an error message: `undefined`, `7`, `an empty string`. Of other values it names only the type,
+ * Builds the error for a value of which one part is wrong, such as an entry of a list.
+ * @param fault names the part, and not its value: `entry 0 is undefined`.
+ */
+export function wrongPart(name: string, wanted: string, fault: string, example: string): ConfigurationError {
+  return new ConfigurationError(`${name} must be ${wanted}, but ${fault}. Example: ${example}`);
+}
+
+/**
+ * Names a value in an error message: `undefined`, `null`, `an empty string`. Of other values it names only the type,
  * because they may be credentials.
  * @param determiner precedes a type: `this` for "this string", absent for "a string".
  */
 export function nameValue(value: unknown, determiner?: 'this'): string {
-  if (value === undefined || value === null || typeof value === 'number') return String(value);
+  if (value === undefined || value === null) return String(value);
   if (value === '') return 'an empty string';
   const type = Array.isArray(value) ? 'list' : typeof value;
   return `${determiner ?? (type === 'object' ? 'an' : 'a')} ${type}`;

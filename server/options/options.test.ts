@@ -152,6 +152,48 @@ describe('an option of the wrong type', () => {
     );
   });
 
+  it.each(Object.entries({ ...PROXY_OPTIONS, ...SERVER_OPTIONS }))(
+    'throws an error with the name, what it got, and an example: %s',
+    async (name, { check }) => {
+      const isAccepted = (value: unknown): boolean => {
+        try {
+          check(name, value);
+          return name !== 'jwtSecret' || (typeof value === 'string' && value !== '');
+        } catch {
+          return false;
+        }
+      };
+      const candidates = [
+        null,
+        '',
+        'wrong',
+        -1.5,
+        true,
+        false,
+        () => 0,
+        [7],
+        [undefined],
+        [null],
+        { length: 1 },
+      ];
+      const wrong = candidates.filter((value) => !isAccepted(value));
+      expect(wrong.length).toBeGreaterThan(4);
+      for (const value of wrong) {
+        const error = await createProxyServer({ jwtSecret, [name]: value }).catch(
+          (thrown: unknown) => thrown,
+        );
+        expect(error).toBeInstanceOf(ConfigurationError);
+        const { message } = error as Error;
+        expect(message).toMatch(new RegExp(`^${name} `));
+        expect(message).toMatch(
+          /, not (this |null|an empty|-1\.5)|, but |jwtSecret is (null|an empty)|no option "/,
+        );
+        expect(message).toMatch(new RegExp(`Example: ${name}: \\S|pass ${name}: |It has: |Did you mean `));
+        expect(message).not.toMatch(new RegExp(`${name}: ${name}`));
+      }
+    },
+  );
+
   it.each([undefined, null, 'secret', 7, [], () => 0])('throws if the options are %j', (options) => {
     expect(refusal(() => durableProxy(options as never))).toMatch(
       /^durableProxy needs options: durableProxy\(\{/,

@@ -79,9 +79,8 @@ const PUBLIC_URL: OptionSpec<string, undefined> = {
     const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
     if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash)
       return url.href.replace(/\/+$/, '');
-    throw new ConfigurationError(
-      `${name} must be the absolute URL of the mount. Example: ${name}: 'https://chat.example.com/v1/proxy'`,
-    );
+    const example = `${name}: 'https://chat.example.com/v1/proxy'`;
+    throw wrongType(name, 'the absolute URL of the mount', value, example);
   },
 };
 
@@ -89,9 +88,17 @@ const BASE_PATH: OptionSpec<string, undefined> = {
   fallback: undefined,
   check(name, value) {
     if (typeof value === 'string' && /^\/(?!\/)[^?#\s\\]*$/.test(value)) return value.replace(/\/+$/, '');
-    throw new ConfigurationError(
-      `${name} must be the path of the mount, beginning with one slash. Example: ${name}: '/v1/proxy'`,
-    );
+    const example = `${name}: '/v1/proxy'`;
+    throw wrongType(name, 'the path of the mount, beginning with one slash', value, example);
+  },
+};
+
+const WEBHOOK: OptionSpec<WebhookOptions, undefined> = {
+  fallback: undefined,
+  check(name, value) {
+    if (isObject(value)) return checkWebhook(value);
+    const example = `${name}: { url: 'https://app.example.com/hooks', secret: process.env.WEBHOOK_SECRET }`;
+    throw wrongType(name, 'an object with url and secret', value, example);
   },
 };
 
@@ -239,10 +246,7 @@ export const PROXY_OPTIONS = {
   publicUrl: PUBLIC_URL,
   basePath: BASE_PATH,
   cors: CORS,
-  webhook: { fallback: undefined, check: (_name, value) => checkWebhook(value) } as OptionSpec<
-    WebhookOptions,
-    undefined
-  >,
+  webhook: WEBHOOK,
   logger: LOGGER,
   onEvent: callback<OnEvent>('(event) => console.log(event)'),
   telemetry: withMethods<Telemetry>(['onEvent', 'onAppend', 'create', 'request'], 'openTelemetry()'),

@@ -68,7 +68,7 @@ export interface CloseOptions {
    * Milliseconds to wait for running streams. After that they are closed as `interrupted`.
    * @default 10_000
    */
-  drainMs?: number;
+  drainMs?: number | undefined;
 }
 
 /** One proxy, without the adapter to a framework. */

@@ -21,12 +21,12 @@ export interface DurableHandlerOptions extends Omit<
    * Returns the subject of the app's own session, or null for a visitor without one.
    * @param request the HTTP request of the caller.
    */
-  authenticate?: (request: Request) => ReturnType<Authenticate>;
+  authenticate?: ((request: Request) => ReturnType<Authenticate>) | undefined;
   /**
    * Changes the upstream request, for example by adding the provider's key. The body of `req` has been read.
    * @param draft the request to the upstream. Changes of `url` and `headers` in place take effect.
    */
-  prepareUpstream?: (draft: WebUpstreamDraft) => ReturnType<PrepareUpstream>;
+  prepareUpstream?: ((draft: WebUpstreamDraft) => ReturnType<PrepareUpstream>) | undefined;
 }
 
 /**

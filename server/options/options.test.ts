@@ -10,10 +10,13 @@ import {
   embeddedStore,
   openaiResponsesRecovery,
   signStreamUrl,
+  type CloseOptions,
+  type ProxyServerOptions,
 } from '../index.ts';
 import { redisStore } from '../store/redis/index.ts';
 import { closestName } from '../shared/closest-name.ts';
-import { createDurableHandler } from '../web.ts';
+import { createDurableHandler, type DurableHandlerOptions } from '../web.ts';
+import { resolveOptions, resolveServerOptions } from './resolve.ts';
 import { PROXY_OPTIONS, SERVER_OPTIONS } from './table.ts';
 
 const jwtSecret = 'a-secret-that-no-message-may-repeat';
@@ -223,6 +226,24 @@ describe('an option of the wrong type', () => {
     const absent = Object.fromEntries(NAMES.map((name) => [name, undefined]));
     expect(refusal(() => durableProxy({ ...absent } as never))).toMatch(/^jwtSecret/);
   });
+});
+
+it('accepts undefined for every option but jwtSecret, at run time and as a type', () => {
+  const names = Object.keys({ ...PROXY_OPTIONS, ...SERVER_OPTIONS });
+  const absent = Object.fromEntries(names.map((name) => [name, undefined])) as Record<
+    Exclude<keyof ProxyServerOptions, 'jwtSecret'>,
+    undefined
+  >;
+  // With `exactOptionalPropertyTypes`, these assignments fail if a type lacks `undefined`.
+  const options: ProxyServerOptions = { ...absent, jwtSecret };
+  const { proxyOptions, ...own } = resolveServerOptions(options);
+  expect(own.port).toBe(4440);
+  expect(resolveOptions(proxyOptions)).toMatchObject({ jwtSecret, allowlist: [], dataDir: undefined });
+  const { authenticate, prepareUpstream } = absent;
+  const handlerOptions: DurableHandlerOptions = { basePath: '/', jwtSecret, authenticate, prepareUpstream };
+  expect(createDurableHandler(handlerOptions)).toBeTypeOf('function');
+  const closeOptions: CloseOptions = { drainMs: undefined };
+  expect(closeOptions).toBeDefined();
 });
 
 describe('docs/server.md', () => {

@@ -77,7 +77,10 @@ const modules = dirname(fileURLToPath(import.meta.resolve('durable-proxy/client'
 app.use('/modules/durable-proxy', express.static(modules));
 app.use(express.static(join(import.meta.dirname, 'public')));
 
-const server = app.listen(Number(PORT), () => console.log(`Open ${APP_URL}`));
+const server = app.listen(Number(PORT), (error) => {
+  if (error) throw error; // Express 5 reports an error, such as a port in use, to this function.
+  console.log(`Open ${APP_URL}`);
+});
 
 // A second SIGTERM ends the process at once. In development a restart does not wait for answers.
 process.once('SIGTERM', async () => {

@@ -1,15 +1,23 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, type ProxyOptions } from 'vite';
 
 const { PORT = '3000', APP_URL = 'http://localhost:5173' } = process.env;
-const server = `http://localhost:${PORT}`;
+
+const express: ProxyOptions = {
+  target: `http://localhost:${PORT}`,
+  // If Express is killed, Vite leaves the page's connections open. Without this, the page notices after 30 s.
+  configure: (proxy) =>
+    proxy.on('proxyRes', (upstream, _request, response) => {
+      upstream.once('error', () => response.destroy());
+    }),
+};
 
 export default defineConfig({
   plugins: [react()],
   server: {
-    // The proxy allows the chat route at APP_URL only, so Vite must not move to another port.
+    // The durable proxy allows the chat route at APP_URL only, so Vite must not move to another port.
     port: Number(new URL(APP_URL).port),
     strictPort: true,
-    proxy: { '/v1/proxy': server, '/api': server },
+    proxy: { '/v1/proxy': express, '/api': express },
   },
 });

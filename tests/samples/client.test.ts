@@ -272,7 +272,7 @@ it('[client/banner.ts] shows a lost connection until it is back', async () => {
       if (text !== '') onLost();
     },
   };
-  const durableFetch = withBanner(`${relay.url}/v1/proxy`, banner as HTMLElement);
+  const durableFetch = withBanner(banner as HTMLElement);
   model.behavior = 'slow';
   const reader = collect();
   const response = await durableFetch(essayUrl(), { body: 'drops' });

@@ -88,10 +88,10 @@ describe('[readme/server.ts]', () => {
 
 describe.each([
   ['readme/server.ts', (): Record<string, string> => ({ 'http://localhost:3000': front.origin })],
-  ['server/shutdown.ts', (): Record<string, string> => ({})],
+  ['server/shutdown.ts', (): Record<string, string> => ({ 'https://api.openai.com': front.origin })],
 ] as const)('shutdown of %s ([readme/server.ts], [server/shutdown.ts])', (sample, replace) => {
   const begin = async (env: Record<string, string>) => {
-    await start(sample, { env: { MODEL_URL: `${front.origin}/api/chat`, ...env }, replace: replace() });
+    await start(sample, { env, replace: replace() });
     model.behavior = 'slow';
     const headers = await credentials(sample);
     const response = await ask('/api/chat', headers);

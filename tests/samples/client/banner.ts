@@ -1,9 +1,12 @@
-import { createDurableFetch, type DurableFetch } from 'durable-proxy/client';
+// #region
+import { createDurableFetch } from 'durable-proxy/client';
+// #endregion
 
-export function withBanner(proxyUrl: string, banner: HTMLElement): DurableFetch {
+export function withBanner(banner: HTMLElement) {
   // #region
+  // `banner` is an element of your page.
   const durableFetch = createDurableFetch({
-    proxyUrl,
+    proxyUrl: '/v1/proxy',
     onResumption: ({ status }) => {
       banner.textContent = status === 'reconnecting' ? 'Connection lost. Reconnecting …' : '';
     },

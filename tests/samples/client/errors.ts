@@ -1,11 +1,9 @@
-import {
-  createDurableFetch,
-  isDurableNetworkError,
-  isDurableStreamError,
-  type DurableRequestInit,
-} from 'durable-proxy/client';
+import type { DurableRequestInit } from 'durable-proxy/client';
+// #region
+import { createDurableFetch, isDurableNetworkError, isDurableStreamError } from 'durable-proxy/client';
 
 const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy' });
+// #endregion
 
 export interface App {
   readonly read: (body: ReadableStream<Uint8Array>) => Promise<void>;
@@ -20,6 +18,7 @@ export async function ask(
   { read, showProviderError, offerToContinue, offerToTryAgain }: App,
 ): Promise<void> {
   // #region
+  // `url` and `init` are your request. `read`, `showProviderError` and the offers are your functions.
   try {
     const response = await durableFetch(url, init);
     if (response.ok) await read(response.body!);

@@ -12,6 +12,7 @@ export interface App {
 
 export async function ask({ getToken, chatId, model, messages, show }: App): Promise<void> {
   // #region
+  // `getToken`, `model`, `messages`, `chatId` and `show` are your own.
   const durableFetch = createDurableFetch({
     proxyUrl: '/v1/proxy',
     proxyAuthorization: () => getToken(), // Not needed if a session cookie identifies the user.

@@ -1,15 +1,18 @@
+// #region
 import { createDurableFetch } from 'durable-proxy/client';
-import { createSessionStore, type SessionSnapshot } from 'durable-proxy/sessions';
+import { createSessionStore } from 'durable-proxy/sessions';
 
 const durableFetch = createDurableFetch({ proxyUrl: '/v1/proxy' });
+const sessions = createSessionStore(); // One per application.
+// #endregion
 
 export async function view(
   url: string,
   body: string,
-  render: (snapshot: SessionSnapshot) => void,
-): Promise<SessionSnapshot> {
+  render: (snapshot: { readonly text: string }) => void,
+): Promise<{ readonly text: string; readonly error: unknown }> {
   // #region
-  const sessions = createSessionStore(); // One per application.
+  // In each view. `url` and `body` are your request, `render` is your function that shows the text.
   const session = sessions.acquire('essay', async (init) => {
     const response = await durableFetch(url, { body, requestId: 'essay', ...init });
     if (!response.ok) throw new Error(`The request failed with status ${response.status}`);
@@ -21,5 +24,5 @@ export async function view(
   unsubscribe();
   session.release();
   // #endregion
-  return { ...session.getSnapshot(), text, error };
+  return { text, error };
 }

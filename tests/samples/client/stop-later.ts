@@ -1,7 +1,11 @@
-import { createAbortFn, type DurableResponse } from 'durable-proxy/client';
+import type { DurableResponse } from 'durable-proxy/client';
+// #region
+import { createAbortFn } from 'durable-proxy/client';
+// #endregion
 
 export function remember(response: DurableResponse): void {
   // #region
+  // `response` is the result of a call of durableFetch.
   sessionStorage.setItem('stream', response.streamUrl!);
   // #endregion
 }

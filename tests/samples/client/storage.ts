@@ -1,5 +1,5 @@
-import { createDurableFetch } from 'durable-proxy/client';
 // #region
+import { createDurableFetch } from 'durable-proxy/client';
 import { del, get, keys, set } from 'idb-keyval';
 
 // IndexedDB, which tabs and workers share.

@@ -6,7 +6,6 @@ const proxy = durableProxy({
   jwtSecret: process.env.JWT_SECRET!,
   allowlist: ['https://api.openai.com/**'],
 });
-// #region
 app.use(
   express.json({
     limit: '32mb',
@@ -14,5 +13,4 @@ app.use(
   }),
 );
 app.use('/v1/proxy', proxy);
-// #endregion
 app.listen(3000);

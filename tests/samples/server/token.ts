@@ -4,6 +4,7 @@ import { createServiceToken } from 'durable-proxy';
 
 export async function tokenFor(user: { id: string }, jwtSecret: string): Promise<string> {
   // #region
+  // `user` comes from your session. `jwtSecret` is the secret of the proxy.
   const token = await createServiceToken({
     jwtSecret,
     subject: user.id, // Scopes streams, keys and limits.

@@ -1,10 +1,10 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'vite';
 import { SOURCE_ALIASES } from '../../scripts/entries.ts';
-import { SAMPLES } from '../samples/support/bundle.ts';
+import { ROOT, SAMPLES } from '../samples/support/bundle.ts';
 import type { Front } from '../samples/support/front.ts';
-import { sampleFolder } from '../samples/support/load.ts';
 import type { StandInModel } from '../samples/support/model.ts';
 import { startSample } from '../samples/support/server-process.ts';
 import { testPage, type PageUse } from './page-contract.ts';
@@ -40,40 +40,25 @@ describeSample(
 );
 
 describeSample(
-  '[react/vite.config.ts] lets Vite forward /v1/proxy and /api/chat to Express',
+  '[react/index.html], [react/main.tsx] and [react/vite.config.ts] are the page with [react/chat.tsx] in Vite',
   {
     async start(front, model) {
       const server = await startServer(front, model);
-      const folder = await sampleFolder();
+      const folder = await mkdtemp(join(tmpdir(), 'durable-proxy-vite-'));
+      await mkdir(join(folder, 'src'));
+      await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
       const config = await readFile(join(SAMPLES, 'react/vite.config.ts'), 'utf8');
-      const configFile = join(folder, 'vite.config.ts');
-      await writeFile(configFile, config.replaceAll('http://localhost:3000', server.url));
-      const main = renderEntry('react/chat.tsx', 'Chat', '<Chat id={location.search} />');
+      await writeFile(join(folder, 'vite.config.ts'), config.replaceAll('http://localhost:3000', server.url));
+      await copyFile(join(SAMPLES, 'react/index.html'), join(folder, 'index.html'));
+      for (const file of ['main.tsx', 'chat.tsx'])
+        await copyFile(join(SAMPLES, 'react', file), join(folder, 'src', file));
       const vite = await createServer({
-        configFile,
-        root: SAMPLES,
+        root: folder,
         cacheDir: join(folder, 'cache'),
         logLevel: 'warn',
         resolve: { alias: SOURCE_ALIASES },
-        server: { port: 0, host: '127.0.0.1', hmr: false, allowedHosts: true },
-        optimizeDeps: { entries: ['react/chat.tsx'], include: ['react-dom/client'] },
-        plugins: [
-          {
-            name: 'page',
-            resolveId: (id) => (id === '/main.tsx' ? join(SAMPLES, 'main.tsx') : null),
-            load: (id) => (id === join(SAMPLES, 'main.tsx') ? main : null),
-            configureServer: ({ middlewares }) => {
-              middlewares.use('/', (request, response, next) => {
-                if (!/^\/(\?|$)/.test(request.url!)) return next();
-                response
-                  .setHeader('content-type', 'text/html')
-                  .end(
-                    '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module">import "/@react-refresh";</script><script type="module" src="/main.tsx"></script>',
-                  );
-              });
-            },
-          },
-        ],
+        // The sources of durable-proxy are outside of this folder.
+        server: { port: 0, host: '127.0.0.1', hmr: false, allowedHosts: true, fs: { strict: false } },
       });
       await vite.listen();
       front.route({ '/': vite.resolvedUrls!.local[0]!.replace(/\/$/, '') });

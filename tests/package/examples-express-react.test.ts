@@ -8,6 +8,8 @@ import { EXAMPLES } from './example.ts';
 
 it.each([
   ['server.ts', 'express-server.ts'],
+  ['index.html', 'index.html'],
+  ['src/main.tsx', 'main.tsx'],
   ['src/chat.tsx', 'chat.tsx'],
 ])('examples/express-react-chat/%s is the file of docs/react.md', async (file, sample) => {
   const example = await readFile(join(EXAMPLES, 'express-react-chat', file), 'utf8');

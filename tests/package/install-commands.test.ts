@@ -1,25 +1,11 @@
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { transform } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createDurableFetch } from '../../core-client/index.ts';
 import { SAMPLES } from '../samples/support/bundle.ts';
 import { startFront, type Front } from '../samples/support/front.ts';
 import { ANSWER, startModel, type StandInModel } from '../samples/support/model.ts';
 import { emptyFolder, freePort, runCommand, startCommand, type Command } from './commands.ts';
-
-const SECRETS = {
-  JWT_SECRET: 'a-secret-of-the-samples-that-is-long-enough',
-  CHAT_KEY: 'a-key-of-the-samples',
-};
-
-/** What an app made by `npm create vite` with React has, without TypeScript. */
-const VITE_APP = {
-  private: true,
-  type: 'module',
-  dependencies: { react: '^19', 'react-dom': '^19' },
-  devDependencies: { vite: '^8', '@vitejs/plugin-react': '^6' },
-};
 
 /** The command as the document shows it, with the packed package in place of the published one. */
 async function installCommand(sample: string): Promise<string> {
@@ -42,23 +28,23 @@ describe('the install commands of README and docs, in an empty folder', () => {
     await folder.remove();
   });
 
-  it('[install/react.sh] installs what the page of docs/react.md needs to be built', async () => {
+  /** Runs the commands of a new app, up to this sample. */
+  const install = async (sample: string): Promise<void> => {
+    const create = await readFile(join(SAMPLES, 'install/vite.sh'), 'utf8');
+    await runCommand(create, { cwd: folder.path });
+    await runCommand(await installCommand(sample), { cwd: folder.path });
+  };
+  const copySample = (sample: string, file: string): Promise<void> =>
+    copyFile(join(SAMPLES, sample), join(folder.path, file));
+
+  it('[install/vite.sh] and [install/react.sh] install what the page of docs/react.md needs to be built', async () => {
     const cwd = folder.path;
-    await writeFile(join(cwd, 'package.json'), JSON.stringify(VITE_APP));
-    await runCommand(await installCommand('install/react.sh'), { cwd });
+    await install('install/react.sh');
     await mkdir(join(cwd, 'src'));
-    await copyFile(join(SAMPLES, 'react/vite.config.ts'), join(cwd, 'vite.config.ts'));
-    await copyFile(join(SAMPLES, 'react/chat.tsx'), join(cwd, 'src/chat.tsx'));
-    await writeFile(
-      join(cwd, 'index.html'),
-      '<!doctype html><div id="root"></div><script type="module" src="/src/main.tsx"></script>',
-    );
-    await writeFile(
-      join(cwd, 'src/main.tsx'),
-      `import { createRoot } from 'react-dom/client';
-import { Chat } from './chat.tsx';
-createRoot(document.getElementById('root')!).render(<Chat id="1" />);`,
-    );
+    await copySample('react/vite.config.ts', 'vite.config.ts');
+    await copySample('react/index.html', 'index.html');
+    await copySample('react/main.tsx', 'src/main.tsx');
+    await copySample('react/chat.tsx', 'src/chat.tsx');
     await runCommand('npx --no-install vite build', { cwd });
     const assets = await readdir(join(cwd, 'dist/assets'));
     const files = assets.filter((name) => name.endsWith('.js'));
@@ -66,7 +52,7 @@ createRoot(document.getElementById('root')!).render(<Chat id="1" />);`,
     expect(scripts.join('\n')).toContain('/v1/proxy');
   });
 
-  describe('[install/server.sh]', () => {
+  describe('[install/server.sh] and [install/start-server.sh]', () => {
     let front: Front;
     let model: StandInModel;
     beforeAll(async () => {
@@ -74,23 +60,13 @@ createRoot(document.getElementById('root')!).render(<Chat id="1" />);`,
     });
     afterAll(() => Promise.all([front.close(), model.close()]));
 
-    it('installs what the server of docs/react.md needs to answer', async () => {
-      const cwd = folder.path;
-      await runCommand(await installCommand('install/server.sh'), { cwd });
-      const source = await readFile(join(SAMPLES, 'react/express-server.ts'), 'utf8');
-      // Removes the types, which Node 20 does not read.
-      const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' });
-      await writeFile(join(cwd, 'server.mjs'), code);
+    it('install and start the server of docs/react.md', async () => {
+      await install('install/server.sh');
+      await copySample('react/express-server.ts', 'server.ts');
       const port = await freePort();
-      command = startCommand('exec node server.mjs', {
-        cwd,
-        env: {
-          ...SECRETS,
-          PORT: String(port),
-          APP_URL: front.origin,
-          OPENAI_BASE_URL: model.url,
-          OPENAI_API_KEY: 'sk-stand-in',
-        },
+      command = startCommand(await readFile(join(SAMPLES, 'install/start-server.sh'), 'utf8'), {
+        cwd: folder.path,
+        env: { PORT: String(port), APP_URL: front.origin, OPENAI_BASE_URL: model.url },
       });
       await command.listens(port);
       front.route({ '/': `http://127.0.0.1:${port}` });

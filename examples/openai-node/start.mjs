@@ -3,6 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { startProxy } from './proxy.mjs';
 
+if (!process.env.OPENAI_API_KEY) {
+  console.error('OPENAI_API_KEY is not set. Start with: OPENAI_API_KEY=sk-... npm start');
+  process.exit(1);
+}
 const question = process.argv[2] ?? 'Write 300 words about drops of water.';
 const proxy = await startProxy();
 // Ctrl+C reaches the script too, which stops the answer and ends.

@@ -68,6 +68,13 @@ describe('examples/openai-node', () => {
     },
   );
 
+  it('prints one line if OPENAI_API_KEY is not set', async () => {
+    command = example.run('node start.mjs', { OPENAI_BASE_URL: model.url });
+    expect(await command.exited).toBe(1);
+    expect(command.output()).toBe('OPENAI_API_KEY is not set. Start with: OPENAI_API_KEY=sk-... npm start\n');
+    expect(model.calls).toEqual([]);
+  });
+
   it('does not send a blank question', async () => {
     expect(await start('  ').exited).toBe(2);
     expect(command.output()).toContain('Usage');

@@ -142,6 +142,15 @@ it('[server/mount.ts] forwards requests once the store is open', async () => {
   expect(await response.text()).toBe(ANSWER);
 });
 
+it('[server/standalone.ts] starts a server with the proxy, and stops on SIGTERM', async () => {
+  await start('server/standalone.ts', { replace: { 'https://api.openai.com/**': `${front.origin}/**` } });
+  const token = await createServiceToken({ jwtSecret: JWT_SECRET, subject: 'ada', expiresInSeconds: 60 });
+  const response = await ask('/v1/models', { authorization: `Bearer ${token}` });
+  expect(await response.text()).toBe(ANSWER);
+  expect(server!.output()).toContain(`The proxy is at http://localhost:${server!.port}/v1/proxy`);
+  expect(await server!.kill('SIGTERM')).toBe(0);
+});
+
 it('[server/web-handler.ts] forwards requests, and exits once its responses are complete', async () => {
   await start('server/web-handler.ts', { replace: { 'https://api.openai.com/**': `${front.origin}/**` } });
   const token = await createServiceToken({ jwtSecret: JWT_SECRET, subject: 'ada', expiresInSeconds: 60 });

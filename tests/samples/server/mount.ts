@@ -7,5 +7,5 @@ const proxy = durableProxy({
   allowlist: ['https://api.openai.com/**'],
 });
 app.use('/v1/proxy', proxy);
-await proxy.ready; // Optional: rejects if the store cannot be opened. Requests wait until the store is open.
+await proxy.ready; // Optional: rejects if the store cannot be opened. Without it, requests wait up to 5 seconds.
 app.listen(3000);

@@ -142,7 +142,9 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       throw error;
     }
     this.#leave(active);
-    if (!kept || !scope.isShown(chatId, kept)) await scope.turns.remove(chatId, kept?.streamId);
+    // Another tab may still be sending the request of a turn without a stream.
+    if (kept?.streamId !== undefined && !scope.isShown(chatId, kept))
+      await scope.turns.remove(chatId, kept.streamId);
     return null;
   }
 

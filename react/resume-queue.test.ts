@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Turn } from '../core-client/transports/turns.ts';
 import { ResumeQueue, type ResumeResult } from './resume-queue.ts';
 
@@ -63,6 +63,26 @@ describe('ResumeQueue', () => {
     await first;
     await queue.resume();
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+
+  it('starts another attempt after a canceled one has ended, unless that is canceled too', async () => {
+    const { queue, attempts, next, setBusy } = createQueue();
+    const first = queue.resume();
+    queue.cancel();
+    // The chat shows the answer of the canceled attempt until the attempt ends.
+    setBusy(true);
+    const second = queue.resume();
+    const joined = queue.resume(A);
+    queue.cancel();
+    const third = queue.resume(B);
+    expect(attempts).toHaveLength(1);
+    setBusy(false);
+    attempts[0]?.end('unknown');
+    expect(await Promise.all([first, second, joined])).toEqual(['unknown', 'unknown', 'unknown']);
+    await vi.waitFor(() => expect(attempts.map(({ announced }) => announced)).toEqual([undefined, B]));
+    attempts[1]?.end('resumed');
+    expect(await third).toBe('resumed');
+    expect(next).toEqual([A]);
   });
 
   it('starts a new attempt after a failed one', async () => {

@@ -24,6 +24,7 @@ export interface ResumeQueueOptions {
  * |---|---|---|---|
  * | idle | starts an attempt | starts the announced one | – |
  * | attempt | joins it, keeps the announced one | starts the announced one | aborts it |
+ * | canceled attempt | starts an attempt when it has ended | starts the announced one | – |
  * | chat is busy | keeps the announced one | starts the announced one | – |
  *
  * A turn that another tab announces during an attempt or an answer is kept and resumed afterwards: the attempt may have
@@ -32,7 +33,7 @@ export interface ResumeQueueOptions {
 export class ResumeQueue {
   readonly #options: ResumeQueueOptions;
   #attempt: Promise<ResumeResult> | undefined;
-  /** Cancels the attempt. */
+  /** Cancels the newest attempt. */
   #abort: AbortController | undefined;
   #announced: Announced | undefined;
 
@@ -41,21 +42,24 @@ export class ResumeQueue {
   }
 
   /**
-   * Starts an attempt, or joins the one in progress.
+   * Starts an attempt, or joins the one in progress. A canceled attempt ends first.
    * @param announced the turn that another tab announced.
    * @returns the result of the attempt, `nothing` while the chat shows another answer.
    */
   resume(announced?: Announced): Promise<ResumeResult> {
-    if (this.#attempt || this.#options.isBusy()) {
+    const canceled = this.#abort?.signal.aborted ? this.#attempt : undefined;
+    if (!canceled && (this.#attempt || this.#options.isBusy())) {
       this.#announced = announced ?? this.#announced;
       return this.#attempt ?? Promise.resolve('nothing');
     }
     this.#abort = new AbortController();
-    this.#attempt = this.#options.attach(announced, this.#abort.signal).finally(() => {
+    const attempt = this.#run(announced, this.#abort.signal, canceled).finally(() => {
+      if (this.#attempt !== attempt) return;
       this.#attempt = undefined;
       this.next();
     });
-    return this.#attempt;
+    this.#attempt = attempt;
+    return attempt;
   }
 
   /** Resumes the turn that was announced in the meantime, if there is one. Called when an answer ends. */
@@ -73,5 +77,17 @@ export class ResumeQueue {
   /** Drops the announced turn. */
   clear(): void {
     this.#announced = undefined;
+  }
+
+  async #run(
+    announced: Announced | undefined,
+    signal: AbortSignal,
+    canceled: Promise<ResumeResult> | undefined,
+  ): Promise<ResumeResult> {
+    if (canceled) await canceled.catch(() => undefined);
+    if (signal.aborted) return 'unknown';
+    if (!this.#options.isBusy()) return this.#options.attach(announced, signal);
+    this.#announced = announced ?? this.#announced;
+    return 'nothing';
   }
 }

@@ -3,9 +3,14 @@ import type { UIMessage } from '@ai-sdk/react';
 import { act, render, renderHook, waitFor } from '@testing-library/react';
 import { Activity } from 'react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { useDurableChat, type UseDurableChatHelpers } from '../../react/useDurableChat.ts';
+import {
+  useDurableChat,
+  type UseDurableChatHelpers,
+  type UseDurableChatOptions,
+} from '../../react/useDurableChat.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
+import { heldStorage } from './support/delayed-storage.ts';
 import { useWorld } from './support/world.ts';
 
 const world = useWorld();
@@ -178,10 +183,10 @@ describe('a duplicated tab', () => {
 });
 
 describe('a chat in a hidden <Activity>', () => {
-  const openHideable = (id: string, onFinish: () => void) => {
+  const openHideable = (id: string, more: Partial<UseDurableChatOptions>) => {
     let chat!: UseDurableChatHelpers;
     function Chat() {
-      chat = useDurableChat({ id, api: world.upstream.url, ...world.client, onFinish });
+      chat = useDurableChat({ id, api: world.upstream.url, ...world.client, ...more });
       return null;
     }
     const tree = (mode: 'hidden' | 'visible') => (
@@ -209,7 +214,7 @@ describe('a chat in a hidden <Activity>', () => {
     'is complete when it is shown again, even if its answer %s while it is hidden',
     async (when) => {
       let finished = 0;
-      const page = openHideable(uniqueId(), () => finished++);
+      const page = openHideable(uniqueId(), { onFinish: () => finished++ });
       act(() => void page.chat.sendMessage({ text: 'Hello' }));
       const exchange = await world.upstream.next();
       if (when === 'begins') await page.hide();
@@ -231,4 +236,19 @@ describe('a chat in a hidden <Activity>', () => {
       expect(finished).toBe(1);
     },
   );
+
+  it('resumes the answer if it was hidden and shown while the storage was read', async () => {
+    const { storage, waiting, release } = heldStorage('getItem', (key) => key.includes(':turn:'));
+    const id = uniqueId();
+    const first = open({ id });
+    send(first);
+    (await world.upstream.next()).begin().send(...textAnswer('one ', 'two').slice(0, 4));
+    await untilText(first, 'one ');
+    const page = openHideable(id, { storage });
+    await act(() => waiting);
+    await page.hide();
+    page.show('visible');
+    release();
+    await waitFor(() => expect(page.texts()).toEqual(['one ']));
+  });
 });

@@ -68,7 +68,9 @@ export class ChatController<MESSAGE extends UIMessage> {
     this.#options = options;
     this.#connection = new ChatConnection<MESSAGE>(() => this.#options, {
       keepMessages: true,
-      onScope: (scope) => this.#openChannel(scope),
+      onScope: (scope) => {
+        if (!this.#isForgotten) this.#openChannel(scope);
+      },
       onBegan: (_, turn) => {
         this.#dataParts.begin(turn.streamId);
         this.#lock.begin(turn.streamId);

@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto';
 import { act, waitFor } from '@testing-library/react';
 import { afterEach, describe, expect, it } from 'vitest';
 import { indexedDbStorage } from '../../core-client/transports/indexed-db.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 import { textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
 import { useWorld } from './support/world.ts';
@@ -130,6 +131,38 @@ describe('forget', () => {
     expect(await stored()).toBe(before);
     exchange.send(...ANSWER.slice(4)).done();
     await untilText(page, 'for A alone');
+  });
+});
+
+describe('forget while the token is awaited', () => {
+  /** Opens a page that follows other devices, and records its requests. */
+  const follow = (proxyAuthorization: () => Promise<string>) => {
+    const requests: string[] = [];
+    const request: typeof fetch = (input, init) => {
+      requests.push(input instanceof Request ? input.url : input.toString());
+      return fetch(input, init);
+    };
+    const page = open({ id: uniqueId(), followDevices: true, proxyAuthorization, fetch: request });
+    return { page, requests };
+  };
+
+  it('opens no connection for the user afterwards', async () => {
+    const token = withResolvers<string>();
+    const asked = withResolvers();
+    const { page, requests } = follow(() => {
+      asked.resolve();
+      return token.promise;
+    });
+    await act(() => asked.promise);
+    await act(async () => {
+      const forgotten = page.result.current.forget();
+      token.resolve(world.token('user-a'));
+      await forgotten;
+    });
+    // A page that is opened later has its connection.
+    const later = follow(async () => world.token('user-b'));
+    await waitFor(() => expect(later.requests.join()).toContain('live='));
+    expect(requests).toEqual([]);
   });
 });
 

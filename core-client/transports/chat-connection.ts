@@ -16,6 +16,7 @@ import type {
 } from './chat-connection-options.ts';
 import { chatRequest, continuedMessage, type SendMessagesOptions } from './chat-request.ts';
 import { AnswerRequestError, isModelError } from './errors.ts';
+import { answerOptions, requestOptions } from './request-options.ts';
 import { ResumptionStore } from './resumption-store.ts';
 import { ScopedTurns } from './scoped-turns.ts';
 import { isStopped, type ChatMessage, type ToolResult, type Turn } from './turns.ts';
@@ -200,7 +201,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   async #abortUnanswered(active: ActiveTurn): Promise<boolean> {
     const { chatId, turn, stop, scope } = active;
     try {
-      if (!(await this.#client.abort(turn.requestId, this.#own(scope)))) return false;
+      if (!(await this.#client.abort(turn.requestId, requestOptions(this.#options(), scope.name))))
+        return false;
     } catch (error) {
       this.#options().onWarning?.(error as Error);
       return false;
@@ -214,7 +216,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   /** Repeats the stop of an earlier page. That page may have closed before its request reached the server. */
   async #stopKept(scope: ChatScope, chatId: string, { requestId, streamId }: Turn): Promise<void> {
     try {
-      await this.#client.abort(requestId, { ...this.#own(scope), streamId });
+      await this.#client.abort(requestId, { ...requestOptions(this.#options(), scope.name), streamId });
       await scope.turns.removeStopped(chatId, streamId);
     } catch (error) {
       this.#options().onWarning?.(error as Error);
@@ -227,19 +229,6 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     if (this.#scope?.name !== name) this.#scope = new ChatScope(name, this.#turns.of(key));
     this.#hooks.onScope?.(key);
     return this.#scope;
-  }
-
-  /** Returns the current options of a request to the proxy. */
-  #own({ name }: ChatScope, caller?: Caller): DurableRequestInit {
-    const options = this.#options();
-    return {
-      scope: name,
-      proxyAuthorization: caller ? caller.proxyAuthorization : options.proxyAuthorization,
-      authorizationInQuery: options.authorizationInQuery,
-      onWarning: options.onWarning,
-      wake: options.wake,
-      debug: options.debug,
-    };
   }
 
   /** Starts a turn. With `quiet`, its state is not shown until `show()` is called. */
@@ -260,14 +249,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
       },
       (own) =>
         fetch({
-          ...this.#own(scope, caller),
+          ...answerOptions(options, scope.name, caller),
           ...own,
-          autoResume: options.autoResume,
-          abortUpstream: options.abortUpstream,
-          maxReconnectAttempts: options.maxReconnectAttempts,
-          reconnectTimeoutMs: options.reconnectTimeoutMs,
-          retryTimeoutMs: options.retryTimeoutMs,
-          heartbeatTimeoutMs: options.heartbeatTimeoutMs,
           requestId: turn.requestId,
           streamKey: chatId,
           resumeFrom: 'start',

@@ -42,6 +42,8 @@ export interface ActiveTurn {
   readonly tools: OpenTools;
   /** Cancels the request while it has no response. */
   readonly stop: AbortController;
+  /** True for a look-up that has not found an answer. */
+  readonly isQuiet: boolean;
   /** From now on, shows the resumption of this turn as that of the connection. */
   show(): void;
   /** Marks the turn as failed although its answer arrived. */
@@ -85,6 +87,9 @@ export function startTurn(
     response: Promise.resolve(null),
     stop,
     tools: openTools(),
+    get isQuiet() {
+      return isQuiet;
+    },
     show() {
       isQuiet = false;
       onShow(active);

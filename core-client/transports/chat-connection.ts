@@ -157,7 +157,9 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   async abort(chatId: string): Promise<void> {
     const active = this.#scope?.active.get(chatId);
     if (!active) return;
-    await this.#note(active, { stopped: true, messages: undefined, toolResults: undefined });
+    // A stored stop during a look-up would hide the next answer.
+    if (!active.isQuiet)
+      await this.#note(active, { stopped: true, messages: undefined, toolResults: undefined });
     if (!active.turn.streamId && (await this.#abortUnanswered(active))) return;
     const response = await active.response.catch(() => null);
     if (!response?.ok) return;

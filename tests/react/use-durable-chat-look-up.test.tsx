@@ -2,6 +2,8 @@
 import 'fake-indexeddb/auto';
 import { act } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
+import { createDurableFetch } from '../../core-client/index.ts';
+import { MemoryStorage } from '../../core-client/storage.ts';
 import { withResolvers } from '../support/with-resolvers.ts';
 import { textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilText, type Page } from './support/chat.tsx';
@@ -44,5 +46,25 @@ describe('a look-up that finds nothing', () => {
     const reloaded = open({ id });
     await untilText(reloaded, 'one ');
     expect(reloaded.result.current.messages.map(textOf)).toEqual(['My question', 'one ']);
+  });
+
+  it('does not hide the next answer of another device if the user stops during it', async () => {
+    const id = uniqueId();
+    const { waiting, release, ...held } = heldFetch(undefined);
+    const page = open({ id, ...held });
+    await act(() => waiting);
+    await act(async () => {
+      const stopped = page.result.current.stop();
+      release();
+      await stopped;
+    });
+
+    const device = createDurableFetch({ ...world.client, storage: new MemoryStorage() });
+    const answer = device(world.upstream.url, { method: 'POST', body: '{}', streamKey: id });
+    (await world.upstream.next()).begin().send(...ANSWER.slice(0, 4));
+    const { body } = await answer;
+    act(() => void window.dispatchEvent(new Event('online')));
+    await untilText(page, 'one ');
+    await body?.cancel();
   });
 });

@@ -289,6 +289,7 @@ export class ChatController<MESSAGE extends UIMessage> {
 
   #send(call: Parameters<ChatConnection<MESSAGE>['send']>[0]): Promise<Attached['stream']> {
     this.#isForgotten = false;
+    this.#remote.cancelLoading();
     this.#queue.cancel();
     this.#tools.reset();
     const sent = this.#connection.send(call);

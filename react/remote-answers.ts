@@ -52,6 +52,8 @@ export class RemoteAnswers<MESSAGE extends ChatMessage> {
   #stop: (() => void) | undefined;
   #isHidden = false;
   #missed: Announced | undefined;
+  /** Cancels loading messages after an answer that this page did not show. */
+  #loading: AbortController | undefined;
 
   constructor(options: RemoteAnswersOptions<MESSAGE>) {
     this.#options = options;
@@ -110,13 +112,20 @@ export class RemoteAnswers<MESSAGE extends ChatMessage> {
   }
 
   stop(): void {
+    this.cancelLoading();
     this.#stop?.();
     this.#stop = undefined;
+  }
+
+  /** Called when the chat gets a newer message: messages of the app that arrive later do not replace it. */
+  cancelLoading(): void {
+    this.#loading?.abort();
   }
 
   /** Records the newest answer of this page. @param isOwn true if this page began it. */
   note(streamId: string | undefined, isOwn: boolean): void {
     this.#isOwn = isOwn;
+    this.cancelLoading();
     if (streamId !== undefined) this.#known.add(streamId);
   }
 
@@ -129,7 +138,7 @@ export class RemoteAnswers<MESSAGE extends ChatMessage> {
    * Shows the messages that the app has stored, unless an answer begins in the meantime. Never rejects.
    * @returns true if they end with an answer.
    */
-  async loadMessages(signal = new AbortController().signal): Promise<boolean> {
+  async loadMessages(signal: AbortSignal): Promise<boolean> {
     const { chatId, options } = this.#options;
     try {
       const messages = await options().fetchMessages?.({ id: chatId, signal });
@@ -145,6 +154,9 @@ export class RemoteAnswers<MESSAGE extends ChatMessage> {
 
   /** Shows the messages of the app after an answer has ended that this page did not show. */
   async #catchUp(streamId: string): Promise<void> {
-    if (this.#options.chat() && (await this.loadMessages())) this.#known.add(streamId);
+    if (!this.#options.chat()) return;
+    this.cancelLoading();
+    this.#loading = new AbortController();
+    if (await this.loadMessages(this.#loading.signal)) this.#known.add(streamId);
   }
 }

@@ -3,6 +3,7 @@ import type { UIMessage } from '@ai-sdk/react';
 import { act, waitFor } from '@testing-library/react';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { MemoryStorage } from '../../core-client/storage.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
 import { useWorld } from './support/world.ts';
@@ -94,6 +95,28 @@ it('shows only the messages of the app if they contain the answer already', asyn
   await waitFor(() => expect(texts(second)).toEqual(['Hello?', 'Hello']));
   await untilStatus(first, 'ready');
   expect(texts(second)).toEqual(['Hello?', 'Hello']);
+});
+
+it('does not replace a newer question and its answer by messages of the app that arrive late', async () => {
+  const stored = withResolvers<UIMessage[]>();
+  const fetchMessages = vi.fn(() => stored.promise);
+  const [first, second] = await openTwo({ fetchMessages });
+  send(first, 'Old question');
+  const exchange = (await world.upstream.next()).begin().send(...answer.slice(0, 4));
+  await waitFor(() => expect(fetchMessages).toHaveBeenCalledTimes(1));
+  exchange.send(...answer.slice(4)).done();
+  await untilStatus(first, 'ready');
+  await waitFor(() => expect(fetchMessages).toHaveBeenCalledTimes(2));
+
+  send(second, 'New question');
+  answerWith(await world.upstream.next(), answer);
+  await untilText(second, 'Hello');
+  await untilStatus(second, 'ready');
+  await act(async () => {
+    stored.resolve([user('Old question'), { ...user('Old answer'), role: 'assistant' }]);
+    await new Promise((resolve) => setTimeout(resolve));
+  });
+  expect(texts(second)).toEqual(['New question', 'Hello']);
 });
 
 it('answers on the second device after the first one, and on both in turn', async () => {

@@ -135,6 +135,7 @@ export class ChatController<MESSAGE extends UIMessage> {
   readonly stop = async (): Promise<void> => {
     this.#queue.cancel();
     this.#queue.clear();
+    this.#tools.leave();
     const aborted = this.#connection
       .abort(this.chat.id)
       .catch((error: unknown) => this.#warn(error as Error));
@@ -167,6 +168,7 @@ export class ChatController<MESSAGE extends UIMessage> {
     this.#lock.release();
     this.#closeChannel();
     this.#tools.reset();
+    this.#tools.leave();
     this.#queue.clear();
     this.#lateMessageId.clear();
     this.#scope = this.#shownStreamId = undefined;
@@ -324,7 +326,10 @@ export class ChatController<MESSAGE extends UIMessage> {
       return undefined;
     }
     if (!this.#lock.hasLock || !this.#tools.start(toolCallId)) return undefined;
-    return this.#options.onToolCall?.(call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0]);
+    const run = this.#options.onToolCall?.(
+      call as Parameters<NonNullable<ChatInit<MESSAGE>['onToolCall']>>[0],
+    );
+    return this.#tools.wait(run);
   }
 
   async #releaseIfUnmounted(): Promise<void> {

@@ -7,11 +7,30 @@ import type { ToolResult } from '../core-client/transports/turns.ts';
 export class ClientTools {
   readonly #started = new Set<string>();
   readonly #results = new Map<string, ToolResult>();
+  /** End the waits for running tools. */
+  readonly #ends = new Set<() => void>();
 
   /** Removes all calls and results. Called when a new turn begins. */
   reset(): void {
     this.#started.clear();
     this.#results.clear();
+  }
+
+  /** Waits for the run of a tool. Resolves at once when `leave` is called. */
+  async wait(run: unknown): Promise<unknown> {
+    let end!: () => void;
+    const left = new Promise<void>((resolve) => (end = resolve));
+    this.#ends.add(end);
+    try {
+      return await Promise.race([run, left]);
+    } finally {
+      this.#ends.delete(end);
+    }
+  }
+
+  /** Ends all waits. The SDK stops an answer, and sends the next message, only after its wait for a tool. */
+  leave(): void {
+    for (const end of this.#ends) end();
   }
 
   addResults(results: readonly ToolResult[]): void {

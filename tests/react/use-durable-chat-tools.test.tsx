@@ -2,6 +2,7 @@
 import type { UIMessage } from '@ai-sdk/react';
 import { act, waitFor } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
+import { withResolvers } from '../support/with-resolvers.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { openPage, send, textOf, uniqueId, untilStatus, untilText, type Page } from './support/chat.tsx';
 import { useWorld } from './support/world.ts';
@@ -110,6 +111,38 @@ describe('a client-side tool after the end of its answer', () => {
     await act(() => second.result.current.resumeStream());
     expect(calls).toEqual(['a']);
     expect(states(second.result.current.messages[1])).toEqual(['output-available']);
+  });
+});
+
+describe('a client-side tool that has not finished', () => {
+  const openWithDialog = async () => {
+    const called = withResolvers();
+    const onToolCall = () => {
+      called.resolve();
+      return new Promise<void>(() => undefined);
+    };
+    const page = open({ id: uniqueId(), onToolCall });
+    send(page, 'Where?');
+    const exchange = await world.upstream.next();
+    exchange.begin().send(...toolCall('a').slice(0, 4));
+    await act(() => called.promise);
+    return { page, exchange };
+  };
+
+  it('does not delay stop() and the next message', async () => {
+    const { page, exchange } = await openWithDialog();
+    await act(() => page.result.current.stop());
+    await exchange.closed;
+    await untilStatus(page, 'ready');
+    send(page, 'Never mind.');
+    answerWith(await world.upstream.next(), textAnswer('Fine.'));
+    await untilText(page, 'Fine.');
+  });
+
+  it('does not delay forget()', async () => {
+    const { page } = await openWithDialog();
+    await act(() => page.result.current.forget());
+    expect(page.result.current).toMatchObject({ status: 'ready', messages: [], error: undefined });
   });
 });
 

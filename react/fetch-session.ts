@@ -46,7 +46,7 @@ export class FetchSession {
   #isHeld = false;
   #isRunning = false;
   /** Aborts once no component shows the newest run. */
-  #signal: AbortSignal | undefined;
+  #signal: AbortSignal | null | undefined;
   /** True once the newest run was stopped. */
   #isStopped = false;
   /** Stops the upstream before it has responded. Resolves with false if there is nothing to stop. */
@@ -157,7 +157,7 @@ export class FetchSession {
     this.release();
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#session = undefined;
+    this.#session = this.#signal = undefined;
     this.#isRunning = false;
     this.#publish(EMPTY);
   }
@@ -190,11 +190,13 @@ export class FetchSession {
   }
 
   readonly #start: StartSession = async ({ signal, onResumption }) => {
-    this.#signal = signal ?? undefined;
+    this.#signal = signal;
     const { url, method, headers, body, requestId, streamKey } = this.#options;
     const client = clientOptions(this.#options);
     const durableFetch = createClient(client, this.#memory);
     const name = requestId ?? `fetch-${await requestKey(this.#options, this.#fallbackId)}`;
+    // `clear` was called, or a newer run has begun.
+    if (this.#signal !== signal) throw new DOMException('The answer was cleared', 'AbortError');
     if (this.#isStopped) {
       onResumption?.({ ...IDLE, status: 'aborted', outcome: 'aborted' });
       throw new DOMException('The answer was stopped', 'AbortError');

@@ -2,6 +2,7 @@
 import { QueryClient } from '@tanstack/react-query';
 import { act, waitFor } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
+import { heldStorage } from './support/delayed-storage.ts';
 import { openFetchPage } from './support/fetch-page.tsx';
 import './support/patience.ts';
 import { useWorld } from './support/world.ts';
@@ -29,6 +30,18 @@ describe('forget() of useDurableFetch', () => {
     // The same user with the same requestId has the same key, so the upstream is not called twice.
     await act(async () => void page.result.current.refetch());
     await waitFor(() => expect(page.result.current.data).toBe('Dear Ada!'));
+    expect(world.upstream.exchanges).toHaveLength(1);
+  });
+
+  it('sends no request if the storage is still being read', async () => {
+    const { storage, waiting, release } = heldStorage('getItem', (key) => key.endsWith(':browser'));
+    const page = openFetchPage(world, { storage });
+    await act(() => waiting);
+    await act(() => page.result.current.forget());
+    release();
+    // A request that begins later arrives alone.
+    openFetchPage(world, { body: { prompt: 'Another one' } });
+    expect((await world.upstream.next()).body).toEqual({ prompt: 'Another one' });
     expect(world.upstream.exchanges).toHaveLength(1);
   });
 

@@ -114,7 +114,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     chatId: string,
     { lookUp, turn: reported, isCurrent, signal }: AttachOptions,
   ): Promise<Attached | null> {
-    const caller = await chatCaller(this.#options());
+    // The state of a look-up is not shown until it has found an answer.
+    const caller = await chatCallerOnline({ ...this.#options(), onResumption: undefined }, signal);
     const scope = await this.#enter(caller);
     const kept = reported ?? (await scope.turns.get(chatId));
     // The user may have sent a message meanwhile, whose turn must stay the active one.

@@ -68,3 +68,20 @@ describe('a look-up that finds nothing', () => {
     await body?.cancel();
   });
 });
+
+describe('a function for the token that fails once when the page opens', () => {
+  it('is called again, and the answer in progress is shown without a wake event', async () => {
+    const id = uniqueId();
+    const first = open({ id });
+    send(first);
+    (await world.upstream.next()).begin().send(...ANSWER.slice(0, 4));
+    await untilText(first, 'one ');
+    first.unmount();
+    let calls = 0;
+    const proxyAuthorization = async () => {
+      if (++calls === 1) throw new Error('The network is down.');
+      return world.client.proxyAuthorization;
+    };
+    await untilText(open({ id, proxyAuthorization }), 'one ');
+  });
+});

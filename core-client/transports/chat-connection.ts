@@ -16,6 +16,7 @@ import type {
 } from './chat-connection-options.ts';
 import { chatRequest, continuedMessage, type SendMessagesOptions } from './chat-request.ts';
 import { AnswerRequestError, isModelError } from './errors.ts';
+import { Preflights } from './preflights.ts';
 import { answerOptions, requestOptions } from './request-options.ts';
 import { ResumptionStore } from './resumption-store.ts';
 import { ScopedTurns } from './scoped-turns.ts';
@@ -36,6 +37,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
   #scope: ChatScope | undefined;
   readonly #hooks: ConnectionHooks;
   #latest: ActiveTurn | undefined;
+  readonly #preflights = new Preflights();
 
   /** @param options called for each call. `proxyUrl`, the storage and `credentials` must not change. */
   constructor(options: () => ChatConnectionOptions<MESSAGE>, hooks: ConnectionHooks = {}) {
@@ -61,32 +63,8 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * @throws AnswerRequestError if the endpoint or the proxy refuses, and the errors of the client.
    */
   async send(call: SendMessagesOptions<MESSAGE>): Promise<ReadableStream<ChatChunk>> {
-    const options = this.#options();
-    const { chatId, messages, abortSignal } = call;
-    const onResumption = (now: Resumption) => {
-      this.resumption.set(now);
-      options.onResumption?.(now);
-    };
-    const caller = await chatCallerOnline({ ...options, onResumption }, abortSignal);
-    const scope = await this.#enter(caller);
-    const { url, init } = await chatRequest({ ...options, headers: caller.headers }, call);
-    const continues = continuedMessage(call);
-    const turn: Turn = {
-      requestId: options.getRequestId?.(messages, { chatId }) ?? chatId,
-      ...(continues !== undefined && { continues }),
-      ...(this.#hooks.keepMessages && { messages }),
-    };
-    await scope.turns.set(chatId, turn);
-    if (abortSignal?.aborted) {
-      await scope.turns.remove(chatId, undefined);
-      throw abortReason(abortSignal);
-    }
-    // After a model error the request is sent again, even while the client still reads the rest of the answer.
-    const isAgain = scope.failed.delete(chatId);
-    scope.waiting.delete(chatId);
-    const active = this.#start({ scope, chatId, turn }, { quiet: false, caller }, (own) =>
-      this.#client(url, { ...init, ...own, ...(isAgain && { autoResume: false }) }),
-    );
+    const { chatId, abortSignal } = call;
+    const active = await this.#preflights.run(chatId, abortSignal, (signal) => this.#begin(call, signal));
     let response: DurableResponse | null;
     try {
       response = await this.#awaitResponse(active, abortSignal);
@@ -156,6 +134,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * @throws DurableNetworkError, DurableStreamError if the proxy did not confirm the stop.
    */
   async abort(chatId: string): Promise<void> {
+    this.#preflights.cancel(chatId);
     const active = this.#scope?.active.get(chatId);
     if (!active) return;
     // A stored stop during a look-up would hide the next answer.
@@ -175,6 +154,7 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
    * @throws DurableStorageError if the storage failed or cannot list its keys; what the functions in the options throw.
    */
   async forget(): Promise<void> {
+    this.#preflights.cancel();
     const options = this.#options();
     // The user may no longer have a token when logging out.
     const scope = options.scope ?? this.#scope?.name ?? (await chatCaller(options)).scope;
@@ -224,6 +204,36 @@ export class ChatConnection<MESSAGE extends ChatMessage> {
     } catch (error) {
       this.#options().onWarning?.(error as Error);
     }
+  }
+
+  /** Stores the turn of a message, and sends its request unless the signal is aborted before. */
+  async #begin(call: SendMessagesOptions<MESSAGE>, signal: AbortSignal): Promise<ActiveTurn> {
+    const options = this.#options();
+    const { chatId, messages } = call;
+    const onResumption = (now: Resumption) => {
+      this.resumption.set(now);
+      options.onResumption?.(now);
+    };
+    const caller = await chatCallerOnline({ ...options, onResumption }, signal);
+    const scope = await this.#enter(caller);
+    const { url, init } = await chatRequest({ ...options, headers: caller.headers }, call);
+    const continues = continuedMessage(call);
+    const turn: Turn = {
+      requestId: options.getRequestId?.(messages, { chatId }) ?? chatId,
+      ...(continues !== undefined && { continues }),
+      ...(this.#hooks.keepMessages && { messages }),
+    };
+    await scope.turns.set(chatId, turn);
+    if (signal.aborted) {
+      await scope.turns.remove(chatId, undefined);
+      throw abortReason(signal);
+    }
+    // After a model error the request is sent again, even while the client still reads the rest of the answer.
+    const isAgain = scope.failed.delete(chatId);
+    scope.waiting.delete(chatId);
+    return this.#start({ scope, chatId, turn }, { quiet: false, caller }, (own) =>
+      this.#client(url, { ...init, ...own, ...(isAgain && { autoResume: false }) }),
+    );
   }
 
   /** Switches to the chats of a caller. */

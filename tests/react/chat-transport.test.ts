@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryStorage } from '../../core-client/storage.ts';
 import { createDurableChatTransport, wasResumed } from '../../core-client/transports/index.ts';
 import type { ChatChunk } from '../../core-client/transports/chat-chunks.ts';
+import { withResolvers } from '../support/with-resolvers.ts';
 import { answerWith, textAnswer } from './support/answers.ts';
 import { useWorld } from './support/world.ts';
 
@@ -227,5 +228,26 @@ describe('abort', () => {
     ]);
     expect(await createDurableChatTransport(options).reconnectToStream({ chatId })).toBeNull();
     expect(transport.resumption.getSnapshot()).toMatchObject({ status: 'aborted', outcome: 'aborted' });
+  });
+});
+
+describe('a message whose token is awaited', () => {
+  it.each(['abort', 'forget'] as const)('is not sent after %s()', async (name) => {
+    const token = withResolvers<string>();
+    const asked = withResolvers();
+    const { transport, storage, call, chatId } = setUp({
+      proxyAuthorization: () => {
+        asked.resolve();
+        return token.promise;
+      },
+    });
+    const sent = transport.sendMessages(call);
+    await asked.promise;
+    const ended = name === 'abort' ? transport.abort(chatId) : transport.forget();
+    token.resolve(world.client.proxyAuthorization);
+    await expect(sent).rejects.toMatchObject({ name: 'AbortError' });
+    await ended;
+    expect(world.upstream.exchanges).toEqual([]);
+    expect([...storage.keys()]).toEqual([]);
   });
 });

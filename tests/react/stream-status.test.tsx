@@ -123,7 +123,7 @@ describe('an error of the model', () => {
       .send(...before, { type: 'error', errorText: 'Overloaded.' })
       .done();
     await says('The model reported an error.');
-    expect(chat.error?.message).toBe('Overloaded.');
+    await waitFor(() => expect(chat.error?.message).toBe('Overloaded.'));
     expect(chat.resumption.error).toMatchObject({ code: 'MODEL_FAILED', message: 'Overloaded.' });
   });
 });

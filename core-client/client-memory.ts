@@ -34,7 +34,7 @@ export interface ClientMemory {
    * Idempotency keys of creates without a known result, by scope and fingerprint: calls without a `requestId` that failed.
    * SDKs repeat such a call, which must not become a second upstream request.
    */
-  readonly unsettled: Map<string, string>;
+  readonly unsettled: Map<string, readonly string[]>;
   /**
    * By request id, the newest call without a response. Resolves once the record of its request is stored, or without a
    * record if the call is over.

@@ -51,6 +51,17 @@ describe('a create to which another server responds', () => {
     expect(rig.standIn.upstreamCalls).toBe(1);
   });
 
+  it('is repeated under its own key if two calls for the same request failed at once', async () => {
+    rig.standIn.faults.create.push(...Array<Fault>(5_000).fill('before-answer'));
+    const call = rig.client({ retryTimeoutMs: 100 });
+    const askTwice = () => [1, 2].map(async () => (await call(UPSTREAM, { body: 'x' })).text());
+    const failed = await Promise.allSettled(askTwice());
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    rig.standIn.faults.create.length = 0;
+    expect(await Promise.all(askTwice())).toEqual(['hello', 'hello']);
+    expect([rig.standIn.upstreamCalls, keys().length]).toEqual([2, 2]);
+  });
+
   it.each(['id', undefined])(
     'rejects with the last response when the time is over, and keeps its key (%s)',
     async (requestId) => {

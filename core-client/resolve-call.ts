@@ -119,7 +119,9 @@ export async function resolveCall(
   /** Creates the stream, and stops the create by its key if the caller leaves and `abortUpstream` is set. */
   const create = async (key: string, record?: RecordHandle, shareKey?: string) => {
     const keepKey = async () => {
-      if (!record && ownKey === undefined) trim(memory.unsettled.set(await nameOf(), key));
+      if (record || ownKey !== undefined) return;
+      const name = await nameOf();
+      trim(memory.unsettled.set(name, [...(memory.unsettled.get(name) ?? []), key]));
     };
     const represent = offsetOf(record) === undefined && memory.pollUntil < Date.now();
     const stopCreate = async () => {
@@ -157,8 +159,10 @@ export async function resolveCall(
   const { requestId, autoResume } = settings;
   if (requestId === undefined) {
     const name = ownKey === undefined && memory.unsettled.size ? await nameOf() : '';
-    const keptKey = memory.unsettled.get(name);
-    memory.unsettled.delete(name);
+    // Each of several calls for the same request has a key of its own.
+    const [keptKey, ...others] = memory.unsettled.get(name) ?? [];
+    if (others[0]) memory.unsettled.set(name, others);
+    else memory.unsettled.delete(name);
     return create(ownKey ?? keptKey ?? randomId());
   }
   const known = { fingerprint: await fingerprint(request), autoResume, key: ownKey };

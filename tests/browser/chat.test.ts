@@ -107,11 +107,16 @@ describePages('a chat in Chromium', startApp, (describePage) => {
       model.behavior = 'slow';
       await page.goto(front.origin);
       const cpuMs = await mainThreadCpu(page);
+      const started = await cpuMs();
+      // What a copy of the question costs on this machine, at its present speed.
+      await page.evaluate((length) => {
+        for (let copy = 0; copy < 10; copy++) JSON.parse(JSON.stringify('x'.repeat(length)));
+      }, IMAGE_URL_LENGTH);
       const before = await cpuMs();
       await page.getByRole('button', { name: 'Ask' }).click();
       await seen(page, FIRST_HALF);
-      // 540 ms on a machine of 2026, of which scripts take 35 ms.
-      expect((await cpuMs()) - before).toBeLessThan(1_500);
+      // Most of it is the browser's own: scripts take 35 of 540 ms on a machine of 2026.
+      expect((await cpuMs()) - before).toBeLessThan(6 * (before - started));
       await page.reload();
       await seen(page, FIRST_HALF);
       await seen(page, question);

@@ -14,7 +14,7 @@ const exec = promisify(execFile);
  * Bytes after bundling, minifying and gzip, with dependencies but without peers, and without modules that are loaded at
  * their first use (`import()`).
  */
-const BUDGETS = { client: 11_550, transports: undefined, react: undefined };
+const BUDGETS = { client: 11_600, transports: undefined, react: undefined };
 const PEERS = ['react', 'react-dom', 'react/*', 'ai', '@ai-sdk/*', '@tanstack/*'];
 
 /** Leaves out the modules that `import()` loads. */

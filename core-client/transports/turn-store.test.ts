@@ -1,6 +1,7 @@
 import 'fake-indexeddb/auto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { heldStorage } from '../../tests/react/support/delayed-storage.ts';
 import { MemoryStorage } from '../storage.ts';
 import { indexedDbStorage } from './indexed-db.ts';
 import { TurnStore } from './turn-store.ts';
@@ -92,4 +93,18 @@ it('keeps the newest turn if the storage is asynchronous, however long each oper
     }),
     { numRuns: 300 },
   );
+});
+
+it('has stored the turn that was being written when close() resolves', async () => {
+  const { storage, waiting, release } = heldStorage('setItem', (key) => key.includes(':turn:'));
+  const store = new TurnStore({ storage, contents: new MemoryStorage(), prefix: 'p', warn: () => undefined });
+  void store.set('chat', turn('new'));
+  await waiting;
+  let isClosed = false;
+  const closed = store.close().then(() => (isClosed = true));
+  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+  expect(isClosed).toBe(false);
+  release();
+  await closed;
+  expect([...storage.keys()]).toEqual(['p:turn:chat']);
 });

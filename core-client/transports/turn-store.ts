@@ -84,7 +84,7 @@ export class TurnStore {
   /** Stops writing. Resolves when the writes in progress are done. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#writing;
+    await Promise.all([this.#writing, ...this.#pending.values()]);
   }
 
   async #removeIf(chatId: string, condition: (turn: Turn) => boolean): Promise<void> {

@@ -12,7 +12,8 @@ import { metadataOf } from '../store/metadata.ts';
 
 /**
  * Handles GET {base}?key=name: responds with the caller's newest stream under a `Stream-Key` and a fresh URL. Responds
- * 204 if there is none, or if it was created with another `Idempotency-Key` than the request has, because pages ask at each mount, and browsers log every 404 as an error.
+ * 204 if there is none, or if the request has an `Idempotency-Key` and the stream was created with another one. Not 404,
+ * because pages ask at each mount, and browsers log every 404 as an error.
  * @throws ProxyError `NOT_FOUND` without a name, `INVALID_REQUEST`, `UPSTREAM_TIMEOUT`.
  */
 export async function findStream(

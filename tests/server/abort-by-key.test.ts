@@ -1,11 +1,6 @@
 import { afterEach, expect, it, onTestFinished } from 'vitest';
 import { IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, STREAM_KEY } from '../../protocol/headers.ts';
-import {
-  createServiceToken,
-  embeddedStore,
-  type ProxyServerOptions,
-  type StreamStore,
-} from '../../server/index.ts';
+import { createServiceToken, embeddedStore, type ProxyServerOptions } from '../../server/index.ts';
 import { SECRET, startProxy, temporaryFolder, type TestProxy } from '../support/proxy.ts';
 import { startUpstream, write, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 import { codeOf, locationOf, post, readSse, withQuery } from '../support/wire.ts';
@@ -75,19 +70,17 @@ it.each(['respond-async', undefined])(
   async (prefer) => {
     const folder = await temporaryFolder();
     onTestFinished(() => folder.remove());
-    const real = embeddedStore({ dataDir: folder.path });
+    const store = embeddedStore({ dataDir: folder.path });
+    const create = store.create.bind(store);
     const created = withResolvers();
     const released = withResolvers();
     // The stream exists, but the proxy does not know it yet.
-    const create: StreamStore['create'] = async (...args) => {
-      const isNew = await real.create(...args);
+    store.create = async (...args) => {
+      const isNew = await create(...args);
       created.resolve();
       await released.promise;
       return isNew;
     };
-    const store = new Proxy(real, {
-      get: (target, name) => (name === 'create' ? create : Reflect.get(target, name).bind(target)),
-    });
     const url = await begin(({ res }) => void write(res, 'paid'), { store });
     const creating = post(proxy, url, { headers: { ...key, ...(prefer && { prefer }) } });
     await created.promise;
